@@ -1,7 +1,8 @@
 """Distortion: the one internal truth about a detector, and going to and fro with it.
 
-``corrected = observed + displacement(observed)``, all in px, index frame, order (y, x). The corrected frame is a perfect raster whose pixels
-measure `pixel_size`; a corrected **edge** coordinate times `pixel_size` is the position on the detector plane in metres (p1, p2).
+``corrected = observed + displacement(observed)``, all in px, index frame, order (y, x). The corrected frame is a
+perfect raster whose pixels measure `pixel_size`; a corrected **edge** coordinate times `pixel_size` is the position on
+the detector plane in metres (p1, p2).
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Distortion:
     def pixel_corners(self, dtype: type = np.float32) -> AnyArray:
         """Corners (ny, nx, 4, 3) in metres, order (z, y, x), corners A(0,0) B(1,0) C(1,1) D(0,1): pyFAI's form."""
         ny, nx = self.shape
-        out = np.zeros((ny, nx, 4, 3), dtype)
+        out: AnyArray = np.zeros((ny, nx, 4, 3), dtype)
         if self.is_tiled:
             values = corner_values(self.field, self.shape)
             rows, columns = np.arange(ny)[:, None, None], np.arange(nx)[None, :, None]
@@ -95,7 +96,10 @@ class Distortion:
         return out
 
     def jacobian_sign(self, step: int = 8) -> Floats:
-        """Determinant of d(corrected)/d(observed) on cells of `step` px, (rows, columns): not positive where the field folds over."""
+        """Determinant of d(corrected)/d(observed) on cells of `step` px, (rows, columns).
+
+        It is not positive where the field folds over.
+        """
         ny, nx = self.shape
         y = np.unique(np.append(np.arange(0, ny, step), ny - 1)).astype(float)
         x = np.unique(np.append(np.arange(0, nx, step), nx - 1)).astype(float)
@@ -113,10 +117,10 @@ class Distortion:
         return yx + self.field.at(yx)
 
     def distort(self, yx: AnyArray, *, tolerance: float = 1e-6, iterations: int = 60) -> Floats:
-        """Corrected -> observed, (N, 2) px: the inverse of :meth:`correct`, by damped fixed point iteration with a secant Jacobian.
+        """Corrected -> observed, (N, 2) px: the inverse of :meth:`correct`.
 
-        Points that have no inverse (outside what the detector sees, or where the field folds over) come back as NaN. `tolerance` is the
-        largest misclosure accepted, px.
+        By damped Newton steps with a secant Jacobian. Points that have no inverse (outside what the detector sees, or
+        where the field folds over) come back as NaN. `tolerance` is the largest misclosure accepted, px.
         """
         target = np.asarray(yx, float).reshape(-1, 2)
         guess = self._first_guess(target)

@@ -1,7 +1,8 @@
 """Fields: two numbers (dy, dx) as a function of the observed position, px, index frame.
 
-A field is whatever answers :meth:`Field.at` for points and :meth:`Field.on_grid` for the product of two axes. A displacement field gives
-``corrected - observed``; an uncertainty field gives the standard uncertainty of the two displacements.
+A field is whatever answers :meth:`Field.at` for points and :meth:`Field.on_grid` for the product of two axes. A
+displacement field gives ``corrected - observed``; an uncertainty field gives the standard uncertainty of the two
+displacements.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class SampledField:
         object.__setattr__(self, "values", frozen_array(self.values, np.float64, 3))
         if self.values.shape != (len(self.y), len(self.x), 2) or len(self.y) < 2 or len(self.x) < 2:
             raise ValueError(
-                f"values of shape {self.values.shape} for axes of {len(self.y)} and {len(self.x)} nodes, expected (ny, nx, 2)"
+                f"values of shape {self.values.shape} for axes of {len(self.y)} and {len(self.x)} nodes, "
+                "expected (ny, nx, 2)"
             )
 
     def _brackets(self, y: AnyArray, x: AnyArray) -> tuple[AnyArray, Floats, AnyArray, Floats]:
@@ -86,7 +88,8 @@ class TiledField:
 
     Attributes
     ----------
-    labels : (ny, nx) tile of each pixel, 0 .. len(fields) - 1; -1 where there is none (the nearest labelled pixel decides then)
+    labels : (ny, nx) tile of each pixel, 0 .. len(fields) - 1; -1 where there is none (the nearest labelled pixel
+        decides then)
     fields : one per tile
     """
 
@@ -199,6 +202,6 @@ def corner_values(field: Field, shape: tuple[int, int]) -> Floats:
     """Values (ny, nx, 4, 2) of any field at the corners of all pixels of an image of this shape."""
     own: Sequence[object] | None = getattr(field, "corners", None)
     if own is not None:
-        return field.corners(shape)  # type: ignore[attr-defined, no-any-return]
+        return field.corners(shape)  # type: ignore[attr-defined]
     nodes = field.on_grid(index_from_edge(np.arange(shape[0] + 1)), index_from_edge(np.arange(shape[1] + 1)))
     return _corners_of_nodes(nodes)

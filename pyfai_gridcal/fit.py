@@ -8,6 +8,7 @@ import numpy as np
 
 from ._typing import Bools, Floats
 from .distortion import Distortion
+from .frames import index_from_edge
 from .plate import Plate
 from .points import ControlPoints
 
@@ -32,7 +33,7 @@ class Pose:
         c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
         y, x = positions_m[:, 0], positions_m[:, 1]
         on_plane = np.stack([c * y + s * x + self.shift_m[0], -s * y + c * x + self.shift_m[1]], axis=1)
-        return on_plane / np.asarray(pixel_size) - 0.5
+        return index_from_edge(on_plane / np.asarray(pixel_size))
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class DistortionFit:
     residual_yx : (M, 2) corrected - node, px
     held_out_yx : (M, 2) the same when the point itself was left out of the fit, px
     used : (M,) False for outliers
-    plate_sigma_px : rms that the points scatter beyond their own sigma, px (error of the holes or of the model; 0 when none is seen)
+    plate_sigma_px : rms that the points scatter beyond their own sigma, px (error of the holes or of the model; 0 when
+        none is seen)
     pixel_sigma_m : (slow, fast) standard uncertainty of the pixel size, metres; 0 when it was given
     trials : the recipes that were compared, the chosen one among them
     notes : remarks for the report, in words

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._typing import Floats
+from ._typing import AnyArray, Floats
 
 __all__ = ["CORNERS", "edge_from_index", "edge_nodes", "index_from_edge", "pixel_centres"]
 
@@ -20,12 +20,12 @@ __all__ = ["CORNERS", "edge_from_index", "edge_nodes", "index_from_edge", "pixel
 CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))
 
 
-def edge_from_index(coordinate: Floats | float) -> Floats:
+def edge_from_index(coordinate: AnyArray | float) -> Floats:
     """Index frame -> edge frame, px, any shape."""
     return np.asarray(coordinate, dtype=np.float64) + 0.5
 
 
-def index_from_edge(coordinate: Floats | float) -> Floats:
+def index_from_edge(coordinate: AnyArray | float) -> Floats:
     """Edge frame -> index frame, px, any shape."""
     return np.asarray(coordinate, dtype=np.float64) - 0.5
 

@@ -1,8 +1,8 @@
 """The plate: where its holes are, in metres.
 
-Plate frame: y and x in metres; the node (i, j) = (0, 0) is the origin, the axis of j points along +x and the axis of i lies at
-`angle_deg` from it, towards +y (90 for square and rectangular plates, 60 for hexagonal ones). With b_i, b_j the two basis vectors, hole
-(i, j) is at ``i b_i + j b_j + error(i, j)``.
+Plate frame: y and x in metres; the node (i, j) = (0, 0) is the origin, the axis of j points along +x and the axis of i
+lies at `angle_deg` from it, towards +y (90 for square and rectangular plates, 60 for hexagonal ones). With b_i, b_j the
+two basis vectors, hole (i, j) is at ``i b_i + j b_j + error(i, j)``.
 """
 
 from __future__ import annotations

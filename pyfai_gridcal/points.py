@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,8 @@ class ControlPoints:
     Attributes
     ----------
     yx, sigma_yx : (M, 2) position and its standard uncertainty, px
-    ij : (M, 2) node; i grows along the lattice axis nearest to slow (y), j along the one nearest to fast (x); no node twice
+    ij : (M, 2) node; i grows along the lattice axis nearest to slow (y), j along the one nearest to fast (x); no node
+        twice
     spot : (M,) row of the spot in the :class:`~pyfai_gridcal.spots.Spots` it came from
     flags : (M,) uint8, bits of :class:`~pyfai_gridcal.spots.SpotFlag`
     basis_px : (2, 2) mean lattice vectors, px: row 0 is one step of i, row 1 one step of j, columns (y, x)
@@ -60,7 +62,7 @@ class ControlPoints:
             self.angle_deg,
         )
 
-    def reindexed(self, matrix: AnyArray, offset: AnyArray = (0, 0)) -> ControlPoints:
+    def reindexed(self, matrix: AnyArray, offset: Sequence[int] | AnyArray = (0, 0)) -> ControlPoints:
         """Same points with nodes ``ij @ matrix + offset``; `matrix` is an integer (2, 2) of determinant +1 or -1."""
         matrix = np.asarray(matrix, dtype=np.int64)
         basis = np.linalg.inv(matrix) @ self.basis_px
