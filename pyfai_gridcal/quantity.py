@@ -1,0 +1,145 @@
+"""Lengths with a unit, from people and for people: ``"5mm"`` <-> 0.005 (metres).
+
+Numbers without a unit are refused, because a pitch in millimetres taken for metres is a calibration that looks right.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from .errors import UsageError
+
+__all__ = ["UNITS", "format_length", "parse_length", "parse_lengths", "parse_shape"]
+
+#: Metres per unit. Both micro signs (U+00B5 and U+03BC) are accepted.
+UNITS = {
+    **{"m": 1.0, "cm": 1e-2, "mm": 1e-3, "nm": 1e-9},
+    **dict.fromkeys(("um", "µm", "μm", "micron", "microns"), 1e-6),
+}
+    "m": 1.0,
+    "cm": 1e-2,
+    "mm": 1e-3,
+    "um": 1e-6,
+    "µm": 1e-6,
+    "μm": 1e-6,
+    "micron": 1e-6,
+    "microns": 1e-6,
+    "nm": 1e-9,
+}
+
+_LENGTH = re.compile(
+    r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?))\s*(?P<unit>[^\W\d_]*)\s*",
+    re.IGNORECASE,
+)
+#: Powers of ten for people: the unit whose number lies between 1 and 1000.
+_SHOWN = (("m", 0), ("mm", -3), ("µm", -6), ("nm", -9))
+
+
+def parse_length(text: str, *, name: str = "length") -> float:
+    """Return the metres of a positive length with a unit.
+
+    Parameters
+    ----------
+    text : a number and a unit, such as ``5mm``, ``500 um``, ``0.005m``, ``2.5µm``
+    name : what it is, for the error message
+
+    Raises
+    ------
+    UsageError
+        There is no unit, an unknown one, no number, or one that is not positive and finite.
+    """
+    match = _LENGTH.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{name} {text!r}", expected="a number with a unit", hint="such as 5mm or 500um")
+    number, unit = match["number"], match["unit"]
+    if not unit:
+        raise UsageError(f"{name} {text!r}: {number} what?", expected="a unit", hint=f"write {number}mm, or {number}um")
+    factor = UNITS.get(unit)
+    if factor is None:
+        raise UsageError(f"{name} {text!r}: unknown unit {unit!r}", expected="m, cm, mm, um or nm")
+    # Division by a power of ten is exact where the product would not be: 5 / 1e3 is 0.005 as it is written.
+    metres = float(number) / round(1 / factor)
+    if not (math.isfinite(metres) and metres > 0):
+        raise UsageError(f"{name} {text!r}", expected="a positive length")
+    return metres
+
+
+def parse_lengths(text: str, *, name: str = "length") -> tuple[float, float]:
+    """Return (along slow, along fast) in metres: ``"5mm"`` means the same twice, ``"3mm,2mm"`` a rectangle.
+
+    Both carry their unit, so that a decimal comma cannot be taken for two values.
+
+    Raises
+    ------
+    UsageError
+        As :func:`parse_length`, or more than two values.
+    """
+    parts = re.split(r"[,;x×]", text)
+    if len(parts) not in (1, 2) or not all(part.strip() for part in parts):
+        raise UsageError(f"{name} {text!r}", expected="one or two lengths", hint="such as 5mm or 3mm,2mm")
+    if len(parts) == 2 and (first := _LENGTH.fullmatch(parts[0])) and not first["unit"]:
+        raise UsageError(
+            f"{name} {text!r}: {first['number']} what?",
+            expected="a unit at each of two lengths",
+            hint="write 3mm,2mm for a rectangle, and decimals with a point: 2.5mm",
+        )
+    lengths = [parse_length(part, name=name) for part in parts]
+    return lengths[0], lengths[-1]
+
+
+def parse_shape(text: str, *, name: str = "shape") -> tuple[int, int]:
+    """Return (slow, fast) pixels of ``"2048"`` (square), ``"2160,2560"`` or ``"2160x2560"``.
+
+    Raises
+    ------
+    UsageError
+        Not one or two positive whole numbers.
+    """
+    parts = [part.strip() for part in re.split(r"[,;x×]", text)]
+    if len(parts) not in (1, 2) or not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise UsageError(f"{name} {text!r}", expected="one or two whole numbers of pixels", hint="such as 2160,2560")
+    numbers = [int(part) for part in parts]
+    return numbers[0], numbers[-1]
+
+
+def format_length(
+    metres: float | Sequence[float], sigma: float | Sequence[float] | None = None, *, digits: int = 4
+) -> str:
+    """Return a length for people: ``5 mm``, ``47.2 µm``, ``47.2000 ± 0.0013 µm``; equal pairs are written once.
+
+    Parameters
+    ----------
+    metres : one length, or (along slow, along fast)
+    sigma : its standard uncertainty in metres, in the same form; 0 and NaN count as none
+    digits : significant digits where there is no uncertainty; with one, its size decides
+    """
+    if not isinstance(metres, int | float):
+        values = [float(v) for v in metres]
+        sigmas = [None] * len(values) if sigma is None else [float(s) for s in _as_pair(sigma, len(values))]
+        texts = [format_length(v, s, digits=digits) for v, s in zip(values, sigmas, strict=True)]
+        return texts[0] if len(set(texts)) == 1 else " × ".join(texts)
+    value, spread = float(metres), None if sigma is None else float(_as_pair(sigma, 1)[0])
+    if not math.isfinite(value):
+        return f"{value} m"
+    unit, power = _unit_for(value)
+    scaled = value * 10.0**-power
+    if spread is None or not (math.isfinite(spread) and spread > 0):
+        return f"{float(f'{scaled:.{digits}g}'):.15g} {unit}"
+    shown = spread * 10.0**-power
+    decimals = min(max(0, 1 - math.floor(math.log10(shown))), 12)
+    return f"{scaled:.{decimals}f} ± {shown:.{decimals}f} {unit}"
+
+
+def _as_pair(value: float | Sequence[float], count: int) -> Sequence[float]:
+    return [value] * count if isinstance(value, int | float) else value
+
+
+def _unit_for(metres: float) -> tuple[str, int]:
+    if metres == 0:
+        return "mm", -3
+    for unit, power in _SHOWN:
+        if abs(metres) * 10.0**-power >= 0.9999995:
+            return unit, power
+    return _SHOWN[-1]
