@@ -18,16 +18,6 @@ UNITS = {
     **{"m": 1.0, "cm": 1e-2, "mm": 1e-3, "nm": 1e-9},
     **dict.fromkeys(("um", "µm", "μm", "micron", "microns"), 1e-6),
 }
-    "m": 1.0,
-    "cm": 1e-2,
-    "mm": 1e-3,
-    "um": 1e-6,
-    "µm": 1e-6,
-    "μm": 1e-6,
-    "micron": 1e-6,
-    "microns": 1e-6,
-    "nm": 1e-9,
-}
 
 _LENGTH = re.compile(
     r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?))\s*(?P<unit>[^\W\d_]*)\s*",
