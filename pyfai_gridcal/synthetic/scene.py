@@ -1,0 +1,418 @@
+"""A scene: a plate of holes in front of a distorted detector, and the picture that comes out, of which everything is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import numpy as np
+from scipy.ndimage import zoom
+
+from .._typing import AnyArray, Bools, Floats, Ints, frozen_array
+from ..distortion import Distortion
+from ..field import TiledField
+from ..fit import Pose
+from ..plate import Plate
+from ..spots import Noise, Polarity
+from .drawing import HoleImages, accumulate, draw, expand, fisher_sigma
+from .fields import centre_of
+
+__all__ = ["Camera", "Faults", "Light", "Scene", "SyntheticImage", "TruthSpots", "imperfect", "place"]
+
+
+@dataclass(frozen=True)
+class Light:
+    """Illumination, in counts of the image above the pedestal.
+
+    Attributes
+    ----------
+    peak : added by an open hole (taken away by it when the polarity is dark)
+    background : of the plate; with dark holes, what is left inside of them
+    polarity : whether holes are brighter or darker than the plate
+    vignetting : part of the light lost in the corner farthest from `centre`
+    centre : (y, x) of the vignetting as fractions of the image
+    uneven : amplitude of a slow random modulation, relative
+    seed : of that modulation
+    """
+
+    peak: float = 9000.0
+    background: float = 1500.0
+    polarity: Polarity = "bright"
+    vignetting: float = 0.3
+    centre: tuple[float, float] = (0.45, 0.56)
+    uneven: float = 0.0
+    seed: int = 1
+
+    def lamp(self, shape: tuple[int, int]) -> Floats:
+        """Relative illumination (ny, nx)."""
+        squares = [(np.linspace(0, 1, n) - c) ** 2 for n, c in zip(shape, self.centre, strict=True)]
+        farthest = sum(float(s.max()) for s in squares)
+        lamp = 1 - (self.vignetting / farthest) * (squares[0][:, None] + squares[1][None, :])
+        if self.uneven:
+            nodes = np.random.default_rng(self.seed).uniform(-1, 1, (9, 11))
+            ratio = [n / k for n, k in zip(shape, nodes.shape, strict=True)]
+            waves = zoom(nodes, ratio, order=3, mode="nearest", grid_mode=True)[: shape[0], : shape[1]]
+            lamp *= 1 + self.uneven * waves
+        return cast(Floats, np.maximum(lamp, 0))
+
+
+@dataclass(frozen=True)
+class Camera:
+    """What the detector makes of the light.
+
+    Attributes
+    ----------
+    blur : sigma of the Gaussian point spread, px of the image
+    gain : variance per count (1 for photon counting)
+    readout : noise, counts rms
+    pedestal : counts without light
+    saturation : highest value
+    dtype : of the image; integers are rounded and clipped
+    """
+
+    blur: float = 1.2
+    gain: float = 1.0
+    readout: float = 8.0
+    pedestal: float = 100.0
+    saturation: float = 65535.0
+    dtype: str = "uint16"
+
+    @property
+    def noise(self) -> Noise:
+        """The noise model as the rest of the package says it."""
+        return Noise(self.gain, self.readout, self.pedestal)
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What goes wrong with plates and detectors. The plate's faults depend on `seed` only, so they are the same in all exposures.
+
+    Attributes
+    ----------
+    missing : fraction of blocked holes
+    merged : fraction of holes drilled together with their neighbour along j
+    size_spread : relative rms scatter of the diameters
+    dirt : number of light spots that belong to no hole
+    zingers : single pixels hit by something else, in each picture
+    hot_columns : columns with a constant excess of counts
+    beam_stop : (y, x, radius) px of a round shadow with an arm to the lower border; not in the mask
+    extent : (i from, i to, j from, j to), the only holes the plate has
+    """
+
+    missing: float = 0.0
+    merged: float = 0.0
+    size_spread: float = 0.0
+    dirt: int = 0
+    zingers: int = 0
+    hot_columns: int = 0
+    beam_stop: tuple[float, float, float] | None = None
+    extent: tuple[int, int, int, int] | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class TruthSpots:
+    """What a perfect eye would find. A spot is where the image of its hole's centre is; px, index frame, order (y, x).
+
+    Attributes
+    ----------
+    yx : (N, 2) positions
+    ij : (N, 2) indices in the plate
+    sigma_yx : (N, 2) Cramér-Rao bound of one coordinate, px
+    whole : (N,) not cut by the border, the mask, a tile's edge or a shadow, and not merged with a neighbour
+    """
+
+    yx: Floats
+    ij: Ints
+    sigma_yx: Floats
+    whole: Bools
+
+    def __post_init__(self) -> None:
+        for name, dtype, ndim in (("yx", float, 2), ("ij", np.int64, 2), ("sigma_yx", float, 2), ("whole", bool, 1)):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype, ndim))
+
+    def __len__(self) -> int:
+        return len(self.yx)
+
+    def select(self, which: AnyArray) -> TruthSpots:
+        """The spots of a boolean mask or an array of indices."""
+        return TruthSpots(self.yx[which], self.ij[which], self.sigma_yx[which], self.whole[which])
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticImage:
+    """A picture with its truth.
+
+    Attributes
+    ----------
+    image : (ny, nx) as the camera gives it
+    mask : (ny, nx) True = known to be useless (gaps); None when the scene has none
+    truth : spots that can be seen
+    mean : (ny, nx) float32, the picture without any noise or fault of single pixels
+    scene : where it comes from
+    """
+
+    image: AnyArray
+    mask: Bools | None
+    truth: TruthSpots
+    mean: AnyArray = field(repr=False)
+    scene: Scene
+
+    @property
+    def distortion(self) -> Distortion:
+        """The true distortion."""
+        return self.scene.distortion
+
+
+def place(
+    distortion: Distortion, plate: Plate, *, angle_deg: float = 2.3, offset: tuple[float, float] = (0.31, 0.57)
+) -> Pose:
+    """Pose of `plate` turned by `angle_deg` whose hole (0, 0) is `offset` (fractions of the pitch along i, j) off the middle of the detector."""
+    angle = np.deg2rad(angle_deg)
+    bare = Pose(float(angle), (0.0, 0.0))
+    size = distortion.pixel_size
+    moved = bare.corrected(np.asarray(offset)[None] @ plate.basis, size) - bare.corrected(np.zeros((1, 2)), size)
+    middle = np.array(centre_of(distortion.shape)) - bare.corrected(np.zeros((1, 2)), size)
+    shift = (moved + middle)[0] * size
+    return Pose(float(angle), (float(shift[0]), float(shift[1])))
+
+
+def imperfect(plate: Plate, rms_m: float, *, seed: int = 0, span: int = 100) -> Plate:
+    """The plate with random errors (rms `rms_m` metres along y and x) of all holes from -span to span."""
+    i, j = (v.ravel() for v in np.mgrid[-span : span + 1, -span : span + 1])
+    error = np.random.default_rng(seed).normal(0, rms_m, (len(i), 2))
+    return replace(plate, error_ij=np.stack([i, j], axis=1), error_yx=error, error_sigma_yx=None)
+
+
+def _dice(ij: Ints, seed: int, what: int) -> Floats:
+    """Random numbers in (0, 1) that depend on the hole, the seed and the question only (mixing of SplitMix64)."""
+    with np.errstate(over="ignore"):
+        z = ij[:, 0].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + ij[:, 1].astype(np.uint64)
+        z = z * np.uint64(0xD1B54A32D192ED03) + np.uint64(seed & 0xFFFFFFFF) * np.uint64(64) + np.uint64(what)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (30, 0xBF58476D1CE4E5B9)):
+            z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+        z ^= z >> np.uint64(31)
+    return (z >> np.uint64(11)).astype(float) / 2**53 + 2**-54
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything that determines a picture, but the noise.
+
+    Attributes
+    ----------
+    distortion : the truth; its mask (gaps) reads the pedestal and is handed out with the picture
+    plate : with the diameter of its holes
+    pose : placement of the plate
+    light, camera, faults : as their names say
+    """
+
+    distortion: Distortion
+    plate: Plate
+    pose: Pose
+    light: Light = Light()
+    camera: Camera = Camera()
+    faults: Faults = Faults()
+
+    def __post_init__(self) -> None:
+        if self.plate.hole_m is None:
+            raise ValueError("plate without diameter of its holes, expected hole_m in metres")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(slow, fast) pixels."""
+        return self.distortion.shape
+
+    @property
+    def hole_px(self) -> float:
+        """Diameter of a hole, px of a corrected pixel."""
+        assert self.plate.hole_m is not None
+        return float(self.plate.hole_m / np.sqrt(np.prod(self.distortion.pixel_size)))
+
+    def exposures(self, poses: Sequence[Pose]) -> tuple[Scene, ...]:
+        """The same plate and detector with the plate placed otherwise."""
+        return tuple(replace(self, pose=pose) for pose in poses)
+
+    def holes(self) -> TruthSpots:
+        """Images of all holes within the picture, blocked ones left out; `sigma_yx` is 0, and `whole` knows of merging only."""
+        ij, yx, _ = self._images()
+        inside = self._inside(yx)
+        ij, yx = ij[inside], yx[inside]
+        return TruthSpots(yx, ij, np.zeros_like(yx), ~self._merged(ij))
+
+    def render(self, rng: np.random.Generator, *, bounds: bool = True) -> SyntheticImage:
+        """Take a picture.
+
+        Parameters
+        ----------
+        rng : noise and faults of single pixels
+        bounds : also compute the Cramér-Rao bounds of the spots (otherwise they are 0)
+        """
+        ij, images = self._pictures()
+        tiled = isinstance(self.distortion.field, TiledField)
+        labels = self.distortion.field.labels if isinstance(self.distortion.field, TiledField) else None
+        patches = draw(images, self.camera.blur, labels)
+        light = np.clip(accumulate(patches, self.shape), 0, 1)
+        lamp = self._lamp()
+        sign = 1 if self.light.polarity == "bright" else -1
+        level = self.light.background + (0 if sign > 0 else self.light.peak)
+        mean = lamp * (level + sign * self.light.peak * light)
+        image = self._expose(mean, rng)
+        own = np.flatnonzero(images.label >= -1)[: len(ij)]
+        visible = self._inside(images.yx[own])
+        if tiled:
+            visible &= cast(TiledField, self.distortion.field).label_at(images.yx[own]) == images.label[own]
+        sigma = np.zeros((len(images.yx), 2))
+        if bounds:
+            variance = self.camera.gain * mean + self.camera.readout**2
+            variance[lamp <= 0] = np.inf
+            variance[mean + self.camera.pedestal > self.camera.saturation] = np.inf
+            sigma = fisher_sigma(patches, len(images.yx), lamp * self.light.peak, variance)
+            visible &= (sigma[own] < self.hole_px / 4).all(axis=1)
+        own = own[visible]
+        whole = self._whole(images.select(own), lamp) & ~self._merged(ij[visible])
+        truth = TruthSpots(images.yx[own], ij[visible], sigma[own], whole)
+        full = (mean + self.camera.pedestal).astype(np.float32)
+        return SyntheticImage(image, self.distortion.mask, truth, full, self)
+
+    # -- geometry
+    def _images(self) -> tuple[Ints, Floats, Ints]:
+        """Index, observed position and tile (-1 when there are no tiles) of each image of a hole in and around the picture."""
+        field_ = self.distortion.field
+        parts = [(-1, self.distortion)]
+        if isinstance(field_, TiledField):
+            parts = [(k, replace(self.distortion, field=f, mask=None)) for k, f in enumerate(field_.fields)]
+        found = []
+        for label, part in parts:
+            ij = self._candidates(part)
+            corrected = self.pose.corrected(self.plate.positions(ij), self.distortion.pixel_size)
+            yx = part.distort(corrected)
+            near = np.isfinite(yx).all(axis=1) & self._inside(yx, margin=2 * self.hole_px + 6 * self.camera.blur)
+            if isinstance(field_, TiledField):
+                near &= self._touches(field_.labels == label, yx)
+            found.append((ij[near], yx[near], np.full(near.sum(), label)))
+        ij, yx, labels = (np.concatenate(column) for column in zip(*found, strict=True))
+        keep = _dice(ij, self.faults.seed, 0) >= self.faults.missing
+        return ij[keep], yx[keep], labels[keep]
+
+    def _candidates(self, part: Distortion) -> Ints:
+        """Indices of the holes that may be seen."""
+        border = [np.linspace(-0.05 * n, 1.05 * n, 33) for n in self.shape]
+        corrected = (part.field.on_grid(*border) + np.stack(np.meshgrid(*border, indexing="ij"), axis=-1)).reshape(
+            -1, 2
+        )
+        zero, i, j = self.pose.corrected(
+            np.concatenate([np.zeros((1, 2)), self.plate.basis]), self.distortion.pixel_size
+        )
+        node = (corrected - zero) @ np.linalg.inv(np.stack([i - zero, j - zero]))
+        low, high = np.floor(node.min(axis=0)).astype(int) - 1, np.ceil(node.max(axis=0)).astype(int) + 1
+        if self.faults.extent is not None:
+            low = np.maximum(low, self.faults.extent[0::2])
+            high = np.minimum(high, self.faults.extent[1::2])
+        rows, columns = (np.arange(a, b + 1) for a, b in zip(low, high, strict=True))
+        return np.stack([v.ravel() for v in np.meshgrid(rows, columns, indexing="ij")], axis=1).astype(np.int64)
+
+    def _inside(self, yx: Floats, margin: float = 0.0) -> Bools:
+        top = np.array(self.shape) - 1
+        return cast(Bools, ((yx >= -margin) & (yx <= top + margin)).all(axis=1))
+
+    def _touches(self, tile: AnyArray, yx: Floats) -> Bools:
+        """Whether the picture of a hole at `yx` may reach the tile (a box around it)."""
+        rows, columns = (np.flatnonzero(tile.any(axis=axis)) for axis in (1, 0))
+        low, high = np.array([rows[0], columns[0]]), np.array([rows[-1], columns[-1]])
+        return cast(Bools, ((yx > low - 2 * self.hole_px) & (yx < high + 2 * self.hole_px)).all(axis=1))
+
+    def _merged(self, ij: Ints) -> Bools:
+        """Holes that are one with the neighbour at j + 1 or j - 1."""
+        merged: Bools = _dice(ij, self.faults.seed, 1) < self.faults.merged
+        merged |= _dice(ij - (0, 1), self.faults.seed, 1) < self.faults.merged
+        return merged
+
+    def _pictures(self) -> tuple[Ints, HoleImages]:
+        """All pictures to draw: the holes first (their indices are the first result), then slots between merged holes and dirt."""
+        assert self.plate.hole_m is not None
+        ij, yx, label = self._images()
+        radius = np.full(len(ij), self.plate.hole_m / 2)
+        if self.faults.size_spread:
+            u, v = _dice(ij, self.faults.seed, 2), _dice(ij, self.faults.seed, 3)
+            radius *= 1 + self.faults.size_spread * np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
+        extra, extra_label = self._extra(ij, yx, label)
+        yx, label = np.concatenate([yx, extra]), np.concatenate([label, extra_label])
+        radius = np.concatenate([radius, np.full(len(extra), 0.4 * self.plate.hole_m)])
+        size, reach = self.distortion.pixel_size, radius / np.sqrt(np.prod(self.distortion.pixel_size))
+        field_ = self.distortion.field
+        if not isinstance(field_, TiledField):
+            jacobian, hessian = expand(field_, yx, size, 0.7 * reach)
+        else:
+            jacobian, hessian = np.empty((len(yx), 2, 2)), np.empty((len(yx), 2, 2, 2))
+            for k, part in enumerate(field_.fields):
+                here = label == k
+                jacobian[here], hessian[here] = expand(part, yx[here], size, 0.7 * reach[here])
+        return ij, HoleImages(yx, jacobian, hessian, radius, np.ones(len(yx)), label)
+
+    def _extra(self, ij: Ints, yx: Floats, label: Ints) -> tuple[Floats, Ints]:
+        """Places (N, 2) and tiles of openings that are no holes: a chain of small ones between merged holes, and dirt."""
+        places, labels = [np.empty((0, 2))], [np.empty(0, np.int64)]
+        if self.faults.merged:
+            row = {(int(k), int(i), int(j)): n for n, ((i, j), k) in enumerate(zip(ij, label, strict=True))}
+            for n in np.flatnonzero(_dice(ij, self.faults.seed, 1) < self.faults.merged):
+                other = row.get((int(label[n]), int(ij[n, 0]), int(ij[n, 1]) + 1))
+                if other is not None:
+                    count = max(1, int(np.hypot(*(yx[other] - yx[n])) / (0.5 * self.hole_px)))
+                    t = np.arange(1, count)[:, None] / count
+                    places.append((1 - t) * yx[n] + t * yx[other])
+                    labels.append(np.full(count - 1, label[n]))
+        if self.faults.dirt:
+            rng = np.random.default_rng([self.faults.seed, 1])
+            where = rng.uniform(0, 1, (self.faults.dirt, 2)) * (np.array(self.shape) - 1)
+            places.append(where)
+            tiled = isinstance(self.distortion.field, TiledField)
+            labels.append(cast(TiledField, self.distortion.field).label_at(where) if tiled else np.full(len(where), -1))
+        return np.concatenate(places), np.concatenate(labels).astype(np.int64)
+
+    def _whole(self, images: HoleImages, lamp: Floats) -> Bools:
+        """Whether the hole with its blurred rim lies in lit pixels, inside the picture and in one tile."""
+        reach = images.radius_m / np.linalg.svd(images.jacobian, compute_uv=False)[:, 1] + 2 * self.camera.blur
+        turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        ring = images.yx[:, None, :] + reach[:, None, None] * np.stack([np.sin(turn), np.cos(turn)], axis=-1)
+        pixel = np.rint(ring).astype(np.int64)
+        top = np.array(self.shape) - 1
+        inside = ((pixel >= 0) & (pixel <= top)).all(axis=2)
+        pixel = np.clip(pixel, 0, top)
+        whole = inside & (lamp[pixel[..., 0], pixel[..., 1]] > 0)
+        if isinstance(self.distortion.field, TiledField):
+            whole &= self.distortion.field.labels[pixel[..., 0], pixel[..., 1]] == images.label[:, None]
+        return cast(Bools, whole.all(axis=1))
+
+    # -- light and noise
+    def _lamp(self) -> Floats:
+        lamp = self.light.lamp(self.shape)
+        if self.distortion.mask is not None:
+            lamp = np.where(self.distortion.mask, 0, lamp)
+        if self.faults.beam_stop is not None:
+            y, x, radius = self.faults.beam_stop
+            rows, columns = np.arange(self.shape[0])[:, None] - y, np.arange(self.shape[1])[None, :] - x
+            shadow = rows**2 + columns**2 < radius**2
+            shadow |= (np.abs(columns - 0.1 * rows) < 0.15 * radius) & (rows > 0)
+            lamp = np.where(shadow, 0, lamp)
+        return lamp
+
+    def _expose(self, mean: Floats, rng: np.random.Generator) -> AnyArray:
+        camera, faults = self.camera, self.faults
+        out = camera.gain * rng.poisson(mean / camera.gain) if camera.gain > 0 else mean.copy()
+        out = out + camera.pedestal
+        if camera.readout > 0:
+            out += camera.readout * rng.standard_normal(self.shape, dtype=np.float32)
+        if faults.zingers:
+            hit = rng.integers(0, self.shape[0], faults.zingers), rng.integers(0, self.shape[1], faults.zingers)
+            out[hit] += self.light.peak * 10 ** rng.uniform(-0.7, 0.7, faults.zingers)
+        if faults.hot_columns:
+            columns = rng.choice(self.shape[1], faults.hot_columns, replace=False)
+            out[:, columns] += self.light.peak * rng.uniform(0.05, 0.5, faults.hot_columns)
+        out = np.minimum(out, camera.saturation)
+        dtype = np.dtype(camera.dtype)
+        if dtype.kind in "iu":
+            limits = np.iinfo(dtype)
+            out = np.clip(np.rint(out), limits.min, limits.max)
+        return out.astype(dtype)
