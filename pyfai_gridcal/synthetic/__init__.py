@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from . import fields
 from .catalogue import demo_scene, random_scene
-from .scene import Camera, Faults, Light, Scene, SyntheticImage, TruthSpots, imperfect, place
+from .parts import Camera, Faults, Light, TruthSpots
+from .scene import Scene, SyntheticImage, imperfect, place
 from .scores import FieldScore, SpotScore, field_error, hull_mask, match_spots
 
 __all__ = [

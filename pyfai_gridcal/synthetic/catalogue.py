@@ -1,4 +1,5 @@
-"""Scenes ready for use: one for demonstrations, and random ones of every kind that a calibration must manage without being told."""
+"""Scenes ready for use: one for demonstrations, and random ones of every kind that a calibration must manage without
+being told."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from ..distortion import Distortion
 from ..field import Field
 from ..plate import Plate
 from . import fields
-from .scene import Camera, Faults, Light, Scene, place
+from .parts import Camera, Faults, Light
+from .scene import Scene, place
 
 __all__ = ["demo_scene", "random_scene"]
 

@@ -1,8 +1,11 @@
 """Drawing holes: each one exactly as blur and pixels make it, without over-sampling the whole image.
 
-The open part of a hole is sampled on a fine raster (anti-aliased rim) around its own centre, where the distortion is a second order Taylor series.
-Blur and pixel area then come as one product with an exact matrix on either side: ``picture = K @ open @ K.T``, K holding the integral of the
-Gaussian over each pixel. The derivative of K gives that of the picture by the position of the hole, thus the Cramér-Rao bound.
+The open part of a hole is sampled on a fine raster (anti-aliased rim) around its own centre, where the distortion is
+a second order Taylor series.
+Blur and pixel area then come as one product with an exact matrix on either side: ``picture = K @ open @ K.T``, K
+holding the integral of the
+Gaussian over each pixel. The derivative of K gives that of the picture by the position of the hole, thus the
+Cramér-Rao bound.
 """
 
 from __future__ import annotations
@@ -67,7 +70,8 @@ class Patches:
 
 
 def expand(field: Field, yx: Floats, pixel_size: tuple[float, float], reach: Floats) -> tuple[Floats, Floats]:
-    """Jacobian (N, 2, 2) in m/px and Hessian (N, 2, 2, 2) in m/px^2 of the corrected plane at observed points, by differences over `reach` (px)."""
+    """Jacobian (N, 2, 2) in m/px and Hessian (N, 2, 2, 2) in m/px^2 of the corrected plane at observed points, by
+    differences over `reach` (px)."""
     h = np.maximum(reach, 1e-3)[:, None]
     shifted = {(a, b): field.at(yx + h * (a, b)) for a in (-1, 0, 1) for b in (-1, 0, 1)}
     jacobian, hessian = np.empty((len(yx), 2, 2)), np.empty((len(yx), 2, 2, 2))
@@ -82,9 +86,11 @@ def expand(field: Field, yx: Floats, pixel_size: tuple[float, float], reach: Flo
 
 
 def _response(edges: Floats, pixels: int, blur: float) -> tuple[Floats, Floats]:
-    """K (pixels, samples): part of the light of the interval between two `edges` that pixel p receives, and its derivative by a common shift.
+    """K (pixels, samples): part of the light of the interval between two `edges` that pixel p receives, and its
+    derivative by a common shift.
 
-    With Phi the normal distribution and R its integral, the light of [e0, e1] left of a border b is R(b - e0) - R(b - e1): exact, blur 0 included.
+    With Phi the normal distribution and R its integral, the light of [e0, e1] left of a border b is R(b - e0) - R(b -
+    e1): exact, blur 0 included.
     """
     borders = index_from_edge(np.arange(pixels + 1)) - (pixels // 2)
     t = borders[:, None] - edges[None, :]
@@ -101,9 +107,11 @@ def _response(edges: Floats, pixels: int, blur: float) -> tuple[Floats, Floats]:
 
 
 def _open(images: HoleImages, offset: Floats, at: Floats, scale: Floats) -> AnyArray:
-    """Open fraction (n, S, S) of the fine samples at `at` (S,) from the middle of the patch; holes sit at `offset` (n, 2).
+    """Open fraction (n, S, S) of the fine samples at `at` (S,) from the middle of the patch; holes sit at `offset`
+    (n, 2).
 
-    The rim is a parabolic S of two fine samples, which keeps the centre better than a straight ramp does. As such a rim adds its variance to the
+    The rim is a parabolic S of two fine samples, which keeps the centre better than a straight ramp does. As such a
+    rim adds its variance to the
     square of the radius, the radius (`scale` fine samples) is made smaller by as much.
     """
     unit = 1 / images.radius_m
@@ -132,7 +140,8 @@ def _open(images: HoleImages, offset: Floats, at: Floats, scale: Floats) -> AnyA
 
 
 def draw(images: HoleImages, blur: float, labels: AnyArray | None = None) -> list[Patches]:
-    """Pictures of all holes, in groups of equal size. `blur` is the sigma of the Gaussian PSF, px; `labels` (ny, nx) confines labelled pictures."""
+    """Pictures of all holes, in groups of equal size. `blur` is the sigma of the Gaussian PSF, px; `labels` (ny, nx)
+    confines labelled pictures."""
     if not len(images.yx):
         return []
     smallest = np.linalg.svd(images.jacobian, compute_uv=False)[:, 1]
@@ -190,7 +199,8 @@ def _pixels(p: Patches, shape: tuple[int, int]) -> tuple[Ints, AnyArray]:
 def fisher_sigma(patches: list[Patches], count: int, level: AnyArray, variance: AnyArray) -> Floats:
     """Cramér-Rao bound (count, 2) of the position of each hole, px.
 
-    Position, amplitude and local background are unknown together; the profile and the other holes are known. `level` (ny, nx) is what an open pixel
+    Position, amplitude and local background are unknown together; the profile and the other holes are known. `level`
+    (ny, nx) is what an open pixel
     adds to the mean, `variance` (ny, nx) the variance of a pixel, infinite where there is no information.
     """
     out = np.full((count, 2), np.inf)
@@ -203,7 +213,7 @@ def fisher_sigma(patches: list[Patches], count: int, level: AnyArray, variance: 
         columns = columns.reshape(len(p.which), -1, 4)
         normal = np.matmul((columns * w.reshape(len(w), -1, 1)).transpose(0, 2, 1), columns)
         diagonal = np.diagonal(normal, axis1=1, axis2=2)
-        known = (diagonal > 0).all(axis=1)
+        known = np.asarray((diagonal > 0).all(axis=1))
         norm = np.sqrt(np.where(known[:, None], diagonal, 1))
         scaled = normal / norm[:, :, None] / norm[:, None, :]
         scaled[~known] = np.eye(4)

@@ -1,6 +1,7 @@
 """Distortions to choose from as truth: exact formulas, so that nothing is lost by sampling them.
 
-All are displacement fields (:class:`~pyfai_gridcal.field.Field`): ``corrected - observed`` in px at observed points, index frame.
+All are displacement fields (:class:`~pyfai_gridcal.field.Field`): ``corrected - observed`` in px at observed points,
+index frame.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class LinearField(_Formula):
 
 @dataclass(frozen=True, eq=False)
 class RadialField(_Formula):
-    """Pincushion (k3 > 0 shrinks the image's corners outwards) or barrel: displacement = (k3 r^2 + k5 r^4) times the vector from the centre.
+    """Pincushion (k3 > 0 shrinks the image's corners outwards) or barrel: displacement = (k3 r^2 + k5 r^4) times the
+    vector from the centre.
 
     Attributes
     ----------
@@ -192,10 +194,10 @@ def smooth(shape: Shape, amplitude_px: float, length_px: float, rng: np.random.G
 
     Values at nodes `length_px` apart are drawn at random; the correlation length is about that distance.
     """
-    axes = []
-    for n in shape:
+    axes: list[Floats] = []
+    for n, middle in zip(shape, centre_of(shape), strict=True):
         count = int(np.ceil(n / length_px)) + 1
-        axes.append(centre_of(shape)[len(axes)] + length_px * (np.arange(-2, count + 2) - (count - 1) / 2))
+        axes.append(np.asarray(middle + length_px * (np.arange(-2, count + 2) - (count - 1) / 2), np.float64))
     values = rng.standard_normal((len(axes[0]), len(axes[1]), 2))
     trial = SmoothField(axes[0], axes[1], values)
     probe = trial.on_grid(*(np.linspace(0, n, 65) for n in shape))
@@ -203,7 +205,8 @@ def smooth(shape: Shape, amplitude_px: float, length_px: float, rng: np.random.G
 
 
 def taper(shape: Shape, rng: np.random.Generator, *, strength: float = 1.0) -> SumField:
-    """What a fibre-optic taper does: pincushion off the centre, shear, anisotropy and a smooth random part (3 % of the image's side in all)."""
+    """What a fibre-optic taper does: pincushion off the centre, shear, anisotropy and a smooth random part (3 % of
+    the image's side in all)."""
     side = max(shape)
     centre = tuple(c + s * rng.uniform(-0.05, 0.05) for c, s in zip(centre_of(shape), shape, strict=True))
     return SumField(
@@ -224,7 +227,8 @@ def tiles(
     turn_deg: float = 0.1,
     base: Field | None = None,
 ) -> TiledField:
-    """A mosaic of `grid` = (rows, columns) tiles, each with its own shift (rms `jump_px`) and turn (rms `turn_deg`) on top of `base`."""
+    """A mosaic of `grid` = (rows, columns) tiles, each with its own shift (rms `jump_px`) and turn (rms `turn_deg`)
+    on top of `base`."""
     row, column = (np.minimum(np.arange(n) * k // n, k - 1) for n, k in zip(shape, grid, strict=True))
     labels = row[:, None] * grid[1] + column[None, :]
     fields: list[Field] = []

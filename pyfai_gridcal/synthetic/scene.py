@@ -1,4 +1,5 @@
-"""A scene: a plate of holes in front of a distorted detector, and the picture that comes out, of which everything is known."""
+"""A scene: a plate of holes in front of a distorted detector, and the picture that comes out, of which everything is
+known."""
 
 from __future__ import annotations
 
@@ -7,137 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
-from scipy.ndimage import zoom
 
-from .._typing import AnyArray, Bools, Floats, Ints, frozen_array
+from .._typing import AnyArray, Bools, Floats, Ints
 from ..distortion import Distortion
 from ..field import TiledField
 from ..fit import Pose
 from ..plate import Plate
-from ..spots import Noise, Polarity
 from .drawing import HoleImages, accumulate, draw, expand, fisher_sigma
 from .fields import centre_of
+from .parts import Camera, Faults, Light, TruthSpots
 
-__all__ = ["Camera", "Faults", "Light", "Scene", "SyntheticImage", "TruthSpots", "imperfect", "place"]
-
-
-@dataclass(frozen=True)
-class Light:
-    """Illumination, in counts of the image above the pedestal.
-
-    Attributes
-    ----------
-    peak : added by an open hole (taken away by it when the polarity is dark)
-    background : of the plate; with dark holes, what is left inside of them
-    polarity : whether holes are brighter or darker than the plate
-    vignetting : part of the light lost in the corner farthest from `centre`
-    centre : (y, x) of the vignetting as fractions of the image
-    uneven : amplitude of a slow random modulation, relative
-    seed : of that modulation
-    """
-
-    peak: float = 9000.0
-    background: float = 1500.0
-    polarity: Polarity = "bright"
-    vignetting: float = 0.3
-    centre: tuple[float, float] = (0.45, 0.56)
-    uneven: float = 0.0
-    seed: int = 1
-
-    def lamp(self, shape: tuple[int, int]) -> Floats:
-        """Relative illumination (ny, nx)."""
-        squares = [(np.linspace(0, 1, n) - c) ** 2 for n, c in zip(shape, self.centre, strict=True)]
-        farthest = sum(float(s.max()) for s in squares)
-        lamp = 1 - (self.vignetting / farthest) * (squares[0][:, None] + squares[1][None, :])
-        if self.uneven:
-            nodes = np.random.default_rng(self.seed).uniform(-1, 1, (9, 11))
-            ratio = [n / k for n, k in zip(shape, nodes.shape, strict=True)]
-            waves = zoom(nodes, ratio, order=3, mode="nearest", grid_mode=True)[: shape[0], : shape[1]]
-            lamp *= 1 + self.uneven * waves
-        return cast(Floats, np.maximum(lamp, 0))
-
-
-@dataclass(frozen=True)
-class Camera:
-    """What the detector makes of the light.
-
-    Attributes
-    ----------
-    blur : sigma of the Gaussian point spread, px of the image
-    gain : variance per count (1 for photon counting)
-    readout : noise, counts rms
-    pedestal : counts without light
-    saturation : highest value
-    dtype : of the image; integers are rounded and clipped
-    """
-
-    blur: float = 1.2
-    gain: float = 1.0
-    readout: float = 8.0
-    pedestal: float = 100.0
-    saturation: float = 65535.0
-    dtype: str = "uint16"
-
-    @property
-    def noise(self) -> Noise:
-        """The noise model as the rest of the package says it."""
-        return Noise(self.gain, self.readout, self.pedestal)
-
-
-@dataclass(frozen=True)
-class Faults:
-    """What goes wrong with plates and detectors. The plate's faults depend on `seed` only, so they are the same in all exposures.
-
-    Attributes
-    ----------
-    missing : fraction of blocked holes
-    merged : fraction of holes drilled together with their neighbour along j
-    size_spread : relative rms scatter of the diameters
-    dirt : number of light spots that belong to no hole
-    zingers : single pixels hit by something else, in each picture
-    hot_columns : columns with a constant excess of counts
-    beam_stop : (y, x, radius) px of a round shadow with an arm to the lower border; not in the mask
-    extent : (i from, i to, j from, j to), the only holes the plate has
-    """
-
-    missing: float = 0.0
-    merged: float = 0.0
-    size_spread: float = 0.0
-    dirt: int = 0
-    zingers: int = 0
-    hot_columns: int = 0
-    beam_stop: tuple[float, float, float] | None = None
-    extent: tuple[int, int, int, int] | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class TruthSpots:
-    """What a perfect eye would find. A spot is where the image of its hole's centre is; px, index frame, order (y, x).
-
-    Attributes
-    ----------
-    yx : (N, 2) positions
-    ij : (N, 2) indices in the plate
-    sigma_yx : (N, 2) Cramér-Rao bound of one coordinate, px
-    whole : (N,) not cut by the border, the mask, a tile's edge or a shadow, and not merged with a neighbour
-    """
-
-    yx: Floats
-    ij: Ints
-    sigma_yx: Floats
-    whole: Bools
-
-    def __post_init__(self) -> None:
-        for name, dtype, ndim in (("yx", float, 2), ("ij", np.int64, 2), ("sigma_yx", float, 2), ("whole", bool, 1)):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype, ndim))
-
-    def __len__(self) -> int:
-        return len(self.yx)
-
-    def select(self, which: AnyArray) -> TruthSpots:
-        """The spots of a boolean mask or an array of indices."""
-        return TruthSpots(self.yx[which], self.ij[which], self.sigma_yx[which], self.whole[which])
+__all__ = ["Scene", "SyntheticImage", "imperfect", "place"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +49,8 @@ class SyntheticImage:
 def place(
     distortion: Distortion, plate: Plate, *, angle_deg: float = 2.3, offset: tuple[float, float] = (0.31, 0.57)
 ) -> Pose:
-    """Pose of `plate` turned by `angle_deg` whose hole (0, 0) is `offset` (fractions of the pitch along i, j) off the middle of the detector."""
+    """Pose of `plate` turned by `angle_deg` whose hole (0, 0) is `offset` (fractions of the pitch along i, j) off the
+    middle of the detector."""
     angle = np.deg2rad(angle_deg)
     bare = Pose(float(angle), (0.0, 0.0))
     size = distortion.pixel_size
@@ -211,9 +93,9 @@ class Scene:
     distortion: Distortion
     plate: Plate
     pose: Pose
-    light: Light = Light()
-    camera: Camera = Camera()
-    faults: Faults = Faults()
+    light: Light = field(default_factory=Light)
+    camera: Camera = field(default_factory=Camera)
+    faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
         if self.plate.hole_m is None:
@@ -235,7 +117,8 @@ class Scene:
         return tuple(replace(self, pose=pose) for pose in poses)
 
     def holes(self) -> TruthSpots:
-        """Images of all holes within the picture, blocked ones left out; `sigma_yx` is 0, and `whole` knows of merging only."""
+        """Images of all holes within the picture, blocked ones left out; `sigma_yx` is 0, and `whole` knows of
+        merging only."""
         ij, yx, _ = self._images()
         inside = self._inside(yx)
         ij, yx = ij[inside], yx[inside]
@@ -278,7 +161,8 @@ class Scene:
 
     # -- geometry
     def _images(self) -> tuple[Ints, Floats, Ints]:
-        """Index, observed position and tile (-1 when there are no tiles) of each image of a hole in and around the picture."""
+        """Index, observed position and tile (-1 when there are no tiles) of each image of a hole in and around the
+        picture."""
         field_ = self.distortion.field
         parts = [(-1, self.distortion)]
         if isinstance(field_, TiledField):
@@ -330,7 +214,8 @@ class Scene:
         return merged
 
     def _pictures(self) -> tuple[Ints, HoleImages]:
-        """All pictures to draw: the holes first (their indices are the first result), then slots between merged holes and dirt."""
+        """All pictures to draw: the holes first (their indices are the first result), then slots between merged holes
+        and dirt."""
         assert self.plate.hole_m is not None
         ij, yx, label = self._images()
         radius = np.full(len(ij), self.plate.hole_m / 2)
@@ -352,7 +237,8 @@ class Scene:
         return ij, HoleImages(yx, jacobian, hessian, radius, np.ones(len(yx)), label)
 
     def _extra(self, ij: Ints, yx: Floats, label: Ints) -> tuple[Floats, Ints]:
-        """Places (N, 2) and tiles of openings that are no holes: a chain of small ones between merged holes, and dirt."""
+        """Places (N, 2) and tiles of openings that are no holes: a chain of small ones between merged holes, and
+        dirt."""
         places, labels = [np.empty((0, 2))], [np.empty(0, np.int64)]
         if self.faults.merged:
             row = {(int(k), int(i), int(j)): n for n, ((i, j), k) in enumerate(zip(ij, label, strict=True))}

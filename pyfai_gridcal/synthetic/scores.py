@@ -11,7 +11,7 @@ from .._typing import AnyArray, Bools, Floats
 from ..distortion import Distortion
 from ..points import ControlPoints
 from ..spots import Spots
-from .scene import TruthSpots
+from .parts import TruthSpots
 
 __all__ = ["FieldScore", "SpotScore", "field_error", "hull_mask", "match_spots"]
 
@@ -128,9 +128,9 @@ def match_spots(found: Spots | ControlPoints, truth: TruthSpots, *, within_px: f
     """
     tree = cKDTree(truth.yx)
     if within_px is None:
-        within_px = 0.25 * float(np.median(tree.query(truth.yx, k=2)[0][:, 1]))
-    far, k = tree.query(found.yx)
-    near = far < within_px
+        within_px = 0.25 * float(np.median(np.asarray(tree.query(truth.yx, k=2)[0])[:, 1]))
+    far, k = (np.asarray(v) for v in tree.query(found.yx))
+    near: Bools = far < within_px
     seen = np.zeros(len(truth), bool)
     seen[k[near]] = True
     error = found.yx[near] - truth.yx[k[near]]
