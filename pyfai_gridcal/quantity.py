@@ -15,7 +15,10 @@ __all__ = ["UNITS", "format_length", "parse_length", "parse_lengths", "parse_sha
 
 #: Metres per unit. Both micro signs (U+00B5 and U+03BC) are accepted.
 UNITS = {
-    **{"m": 1.0, "cm": 1e-2, "mm": 1e-3, "nm": 1e-9},
+    "m": 1.0,
+    "cm": 1e-2,
+    "mm": 1e-3,
+    "nm": 1e-9,
     **dict.fromkeys(("um", "µm", "μm", "micron", "microns"), 1e-6),
 }
 
