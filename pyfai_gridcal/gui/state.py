@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from .._typing import AnyArray, Bools, Floats
+from ..io.images import Image
 from ..points import ControlPoints
 from ..spots import Spots
 from .edits import Edit
@@ -16,7 +17,6 @@ from .edits import Edit
 __all__ = [
     "STAGES",
     "Exposure",
-    "Picture",
     "Progress",
     "Results",
     "StageName",
@@ -30,22 +30,6 @@ __all__ = [
 StageName = Literal["image", "found", "spots", "points", "calibration"]
 STAGES: tuple[StageName, ...] = ("image", "found", "spots", "points", "calibration")
 Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """An image as the core's reader delivers it.
-
-    Attributes
-    ----------
-    data : (ny, nx) counts, dark and flat already applied
-    mask : (ny, nx) True = ignore, or None
-    notes : remarks of the reader, in words
-    """
-
-    data: AnyArray
-    mask: Bools | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,15 +76,15 @@ class Stages(Protocol):
     #: Stage -> names of the settings that it reads.
     reads: Mapping[str, tuple[str, ...]]
 
-    def load(self, exposure: Exposure, state: State) -> Picture:
+    def load(self, exposure: Exposure, state: State) -> Image:
         """Read an image with its dark, flat and mask."""
         ...
 
-    def find(self, picture: Picture, settings: Any) -> Spots:
+    def find(self, picture: Image, settings: Any) -> Spots:
         """Find the spots."""
         ...
 
-    def refine(self, picture: Picture, found: Spots, yx: Floats, settings: Any) -> Spots:
+    def refine(self, picture: Image, found: Spots, yx: Floats, settings: Any) -> Spots:
         """Measure spots at the points `yx` (A, 2) where the user wants them; the answer has A rows."""
         ...
 
@@ -111,7 +95,7 @@ class Stages(Protocol):
     def calibrate(
         self,
         state: State,
-        pictures: tuple[Picture, ...],
+        pictures: tuple[Image, ...],
         spots: tuple[Spots, ...],
         points: tuple[ControlPoints, ...],
         progress: Progress,
@@ -133,7 +117,7 @@ class Work:
     points : nodes of the kept ones; `points.spot` counts in `spots.select(kept)`
     """
 
-    picture: Picture | None = None
+    picture: Image | None = None
     found: Spots | None = None
     spots: Spots | None = None
     kept: Bools | None = None

@@ -19,10 +19,11 @@ import numpy as np
 
 from .._typing import Bools
 from ..errors import ImageError
+from ..io.images import Image
 from ..spots import Spots
 from .cache import Cache, Steps, as_key
 from .edits import Edit, added_positions, kept_spots
-from .state import STAGES, Exposure, Picture, Progress, Results, StageName, Stages, State, Work, joined, reach_px
+from .state import STAGES, Exposure, Progress, Results, StageName, Stages, State, Work, joined, reach_px
 
 __all__ = ["Workspace"]
 
@@ -246,8 +247,7 @@ class Workspace:
         picture = stage("image", "reading image", lambda: stages.load(exposure, state))
         seen = picture
         if picture is not None and exposure.drawn is not None:
-            mask = exposure.drawn if picture.mask is None else picture.mask | exposure.drawn
-            seen = replace(picture, mask=mask)
+            seen = replace(picture, mask=picture.mask | exposure.drawn)
         found = stage("found", "looking for spots in image", lambda: stages.find(seen, settings))
         both = stage("spots", "applying edits of image", lambda: self._edited(seen, found, exposure.edits, settings))
         spots, kept = both if both is not None else (None, None)
@@ -259,7 +259,7 @@ class Workspace:
         points = stage("points", "indexing image", lambda: stages.index(used(), exposure.origin, settings))
         return Work(seen, found, spots, kept, points)
 
-    def _edited(self, picture: Picture, found: Spots, edits: tuple[Edit, ...], settings: Any) -> tuple[Spots, Bools]:
+    def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Any) -> tuple[Spots, Bools]:
         wanted = added_positions(edits)
         spots = found
         if len(wanted):

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pyfai_gridcal.errors import IndexingError, PickingError
-from pyfai_gridcal.gui.state import Exposure, Picture, State
+from pyfai_gridcal.gui.state import Exposure, State
+from pyfai_gridcal.io.images import Image
 from pyfai_gridcal.points import ControlPoints
 from pyfai_gridcal.spots import Spots
 
@@ -35,23 +36,22 @@ class FakeStages:
     fail_at: str = ""
     hold: threading.Event | None = None
 
-    def load(self, exposure: Exposure, state: State) -> Picture:
+    def load(self, exposure: Exposure, state: State) -> Image:
         self.calls["load"] += 1
         assert exposure.array is not None
-        return Picture(exposure.array)
+        return Image(exposure.array, np.zeros(exposure.array.shape, bool))
 
-    def find(self, picture: Picture, settings: Any) -> Spots:
+    def find(self, picture: Image, settings: Any) -> Spots:
         self.calls["find"] += 1
         if self.fail_at == "find":
             raise PickingError("found 0 spots", expected="at least 9", hint="check polarity")
         ny, nx = picture.data.shape
         y, x = np.meshgrid(np.arange(10.0, ny - 10, PITCH[0]), np.arange(12.0, nx - 10, PITCH[1]), indexing="ij")
         yx = np.stack([y.ravel(), x.ravel()], axis=1)
-        if picture.mask is not None:
-            yx = yx[~picture.mask[tuple(yx.astype(int).T)]]
+        yx = yx[~picture.mask[tuple(yx.astype(int).T)]]
         return Spots.from_positions(yx, hole_px=6.0)
 
-    def refine(self, picture: Picture, found: Spots, yx: np.ndarray, settings: Any) -> Spots:
+    def refine(self, picture: Image, found: Spots, yx: np.ndarray, settings: Any) -> Spots:
         self.calls["refine"] += 1
         return Spots.from_positions(np.asarray(yx) + 0.25, hole_px=found.hole_px)
 

@@ -1,0 +1,146 @@
+"""Work in a thread: one job at a time, with progress and cancel, its end told in the thread of the windows."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from silx.gui import qt
+
+from .cache import Cancelled
+from .state import Progress
+
+__all__ = ["Job", "Worker"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Job:
+    """Something to do: `function` gets the progress to report to, its result goes to `done`."""
+
+    name: str
+    function: Callable[[Progress], Any]
+    done: Callable[[Any], None]
+    failed: Callable[[BaseException], None] | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Worker(qt.QObject):
+    """Runs jobs one after the other in a thread of its own.
+
+    A cancelled job is left to itself: it stops at the next report of its progress, and what it says after that is not
+    heard.
+    """
+
+    #: Fraction from 0 to 1, and what is going on.
+    sigProgress = qt.Signal(float, str)
+    #: Whether something is being done.
+    sigBusyChanged = qt.Signal(bool)
+    #: An exception that a job had no ear for.
+    sigFailed = qt.Signal(object)
+    sigCancelled = qt.Signal()
+
+    _sigReport = qt.Signal(object, float, str)
+    _sigEnd = qt.Signal(object, object, object)
+
+    #: Seconds between two reports that are passed on.
+    INTERVAL = 0.05
+
+    def __init__(self, parent: qt.QObject | None = None):
+        super().__init__(parent)
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._current: Job | None = None
+        self._waiting: Job | None = None
+        self._sigReport.connect(self._report, qt.Qt.ConnectionType.QueuedConnection)
+        self._sigEnd.connect(self._end, qt.Qt.ConnectionType.QueuedConnection)
+        self._thread = threading.Thread(target=self._run, name="pyfai_gridcal worker", daemon=True)
+        self._thread.start()
+
+    @property
+    def isBusy(self) -> bool:
+        """Whether a job is running or waiting whose end is of interest."""
+        return self._current is not None
+
+    def start(self, job: Job) -> None:
+        """Do `job`, after a running one was cancelled."""
+        if self._current is not None:
+            self._current.cancelled.set()
+        else:
+            self.sigBusyChanged.emit(True)
+        self._current = job
+        self.sigProgress.emit(0.0, job.name)
+        self._jobs.put(job)
+
+    def cancel(self) -> None:
+        """Forget the running job."""
+        if self._current is None:
+            return
+        self._current.cancelled.set()
+        self._current = None
+        self.sigBusyChanged.emit(False)
+        self.sigCancelled.emit()
+
+    def stop(self) -> None:
+        """End the thread, after the running job has noticed."""
+        self.cancel()
+        self._jobs.put(None)
+
+    def wait(self, seconds: float = 5.0) -> bool:
+        """After :meth:`stop`: whether the thread has ended in this time."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    # -- in the other thread
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if job.cancelled.is_set():
+                continue
+            try:
+                result, error = job.function(self._reporter(job)), None
+            except BaseException as reason:  # told to the user in the other thread, never lost
+                result, error = None, reason
+            try:
+                self._sigEnd.emit(job, result, error)
+            except RuntimeError:
+                return  # the windows are gone
+
+    def _reporter(self, job: Job) -> Progress:
+        last = 0.0
+
+        def report(fraction: float, text: str) -> None:
+            nonlocal last
+            if job.cancelled.is_set():
+                raise Cancelled
+            now = time.monotonic()
+            if now - last > self.INTERVAL or fraction >= 1:
+                last = now
+                self._sigReport.emit(job, float(fraction), text)
+
+        return report
+
+    # -- in the thread of the windows
+    def _report(self, job: Job, fraction: float, text: str) -> None:
+        if job is self._current:
+            self.sigProgress.emit(fraction, text)
+
+    def _end(self, job: Job, result: Any, error: BaseException | None) -> None:
+        if job is not self._current:
+            if error is not None and not isinstance(error, Cancelled):
+                logger.info("%s, which was cancelled, ended with: %s", job.name, error)
+            return
+        self._current = None
+        self.sigBusyChanged.emit(False)
+        if error is None:
+            job.done(result)
+        elif isinstance(error, Cancelled):
+            self.sigCancelled.emit()
+        elif job.failed is not None:
+            job.failed(error)
+        else:
+            self.sigFailed.emit(error)

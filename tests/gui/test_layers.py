@@ -1,0 +1,130 @@
+"""What is drawn over the image lies where the records say, half pixels included."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.distortion import Distortion
+from pyfai_gridcal.field import SampledField
+from pyfai_gridcal.fit import DistortionFit, Pose
+from pyfai_gridcal.gui.layers import (
+    MAPS,
+    SpotKind,
+    grid_lines,
+    map_image,
+    plot_xy,
+    spot_layer,
+    vector_lines,
+    yx_of_plot,
+)
+from pyfai_gridcal.gui.state import Work
+from pyfai_gridcal.plate import Plate
+from pyfai_gridcal.points import ControlPoints
+from pyfai_gridcal.spots import Spots
+
+SHAPE = (90, 160)
+PIXEL = (50e-6, 40e-6)
+DISPLACEMENT = np.array([2.0, -3.0])
+
+
+@pytest.fixture
+def fit() -> DistortionFit:
+    """A plate of 2 mm x 1 mm in front of a detector that shifts everything by 2 px up and 3 px left."""
+    axes = [np.array([0.0, n - 1.0]) for n in SHAPE]
+    field = SampledField(*axes, np.broadcast_to(DISPLACEMENT, (2, 2, 2)))
+    mask = np.zeros(SHAPE, bool)
+    mask[60:] = True
+    distortion = Distortion(field, SHAPE, PIXEL, mask, SampledField(*axes, np.full((2, 2, 2), 0.01)))
+    plate, pose = Plate((2e-3, 1e-3)), Pose(0.0, (0.5e-3, 0.3e-3))
+    ij = np.stack(np.meshgrid(np.arange(2), np.arange(6), indexing="ij"), axis=-1).reshape(-1, 2)
+    yx = pose.corrected(plate.positions(ij), PIXEL) - DISPLACEMENT
+    residual = np.tile([0.03, -0.04], (12, 1))
+    used = np.arange(12) != 7
+    points = ControlPoints(
+        yx, np.full((12, 2), 0.02), ij, np.arange(1, 13), np.zeros(12), np.array([[40.0, 0.0], [0.0, 25.0]])
+    )
+    return DistortionFit(distortion, plate, (points,), (pose,), (residual,), (residual,), (used,))
+
+
+@pytest.fixture
+def work(fit: DistortionFit) -> Work:
+    """The spots of the fit after one that was removed by hand, before one that has no node and one added."""
+    points = fit.points[0]
+    spots = Spots.from_positions(np.vstack([(3.0, 4.0), (70.0, 80.0), points.yx, (80.0, 10.0)]), sigma=0.02)
+    kept = np.arange(15) != 0
+    return Work(spots=spots, kept=kept, points=points)
+
+
+def test_pixel_centres_are_half_way(fit: DistortionFit) -> None:
+    x, y = plot_xy([[2.0, 5.0]])
+    assert (x.item(), y.item()) == (5.5, 2.5)
+    assert yx_of_plot(5.5, 2.5) == (2.0, 5.0)
+
+
+def test_kinds_of_spots(fit: DistortionFit, work: Work) -> None:
+    layer = spot_layer(work, fit)
+    assert layer is not None
+    expected = [SpotKind.REMOVED, SpotKind.STRAY, *[SpotKind.USED] * 12, SpotKind.STRAY]
+    expected[2 + 7] = SpotKind.OUTLIER
+    assert layer.kind.tolist() == expected
+    assert layer.residual[2:14] == pytest.approx(0.05)
+    assert np.isnan(layer.residual[[0, 1, 14]]).all()
+    assert layer.sigma == pytest.approx(0.02)
+    assert layer.ij[4].tolist() == [0, 2]
+    assert layer.count(SpotKind.USED) == 11
+
+
+def test_kinds_before_the_fit(work: Work) -> None:
+    assert spot_layer(Work(), None) is None
+    found = spot_layer(Work(found=work.spots), None)
+    assert found is not None
+    assert found.count(SpotKind.FOUND) == len(found) == 15
+    indexed = spot_layer(work, None)
+    assert indexed is not None
+    assert (indexed.count(SpotKind.USED), indexed.count(SpotKind.STRAY)) == (12, 2)
+
+
+def test_grid_runs_through_the_spots(fit: DistortionFit) -> None:
+    lines = grid_lines(fit)
+    pieces = np.stack([lines.x, lines.y], axis=1).reshape(-1, 3, 2)
+    assert len(pieces) == 6 + 2 * 5
+    assert np.isnan(pieces[:, 2]).all()
+    expected = {tuple(np.round(p, 3)) for p in np.stack(plot_xy(fit.points[0].yx), axis=1)}
+    assert {tuple(np.round(p, 3)) for p in pieces[:, :2].reshape(-1, 2)} == expected
+    length = np.abs(pieces[:, 1] - pieces[:, 0])
+    assert sorted(set(np.round(length[:, 0], 6))) == pytest.approx([0, 25])
+    assert sorted(set(np.round(length[:, 1], 6))) == pytest.approx([0, 40])
+
+
+def test_arrows_point_from_observed_to_corrected(fit: DistortionFit) -> None:
+    arrows = vector_lines(fit.distortion, count=8)
+    pieces = np.stack([arrows.x, arrows.y], axis=1).reshape(-1, 6, 2)
+    assert len(pieces) == 8 * 3, "none where the displacement is not known"
+    np.testing.assert_allclose(pieces[:, 1] - pieces[:, 0], np.tile(arrows.scale * DISPLACEMENT[::-1], (24, 1)))
+    assert arrows.scale == 5.0, "the longest of 3.6 px fills less than 20 px"
+    assert f"{arrows.scale:g} times" in arrows.text
+
+
+@pytest.mark.parametrize(("name", "value"), [("dy", 2.0), ("dx", -3.0), ("magnitude", 13**0.5), ("sigma", 0.01)])
+def test_maps(fit: DistortionFit, name, value: float) -> None:
+    image = map_image(name, fit, nodes=50)
+    assert image is not None
+    assert image.values.shape == (23, 40)
+    assert np.isnan(image.values[15:]).all()
+    np.testing.assert_allclose(image.values[:14], value)
+    assert image.scale == (4.0, 4.0)
+    assert image.label == MAPS[name]
+
+
+def test_residual_map_has_one_cell_per_pitch(fit: DistortionFit) -> None:
+    image = map_image("residual", fit)
+    assert image is not None
+    assert image.scale == (40.0, 40.0)
+    assert np.nanmin(image.values) == pytest.approx(0.05)
+
+
+def test_map_that_is_not_known(fit: DistortionFit) -> None:
+    from dataclasses import replace
+
+    assert map_image("sigma", replace(fit, distortion=replace(fit.distortion, sigma=None))) is None
