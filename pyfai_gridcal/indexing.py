@@ -1,0 +1,278 @@
+"""The integer node of every spot.
+
+Two things are told apart here: which lattice it is (square or hexagonal, from the local vectors of all spots) and which node each spot
+holds (by growth from the best seed, island by island, see :mod:`~pyfai_gridcal.growth`). Islands that touch nothing are joined where the
+extrapolated lattice leaves no doubt. In the end every spot is predicted from its neighbours, and what contradicts them is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ._typing import AnyArray, Bools, Floats
+from .errors import IndexingError
+from .growth import LocalLattice, Patch, grow, local_lattices
+from .points import ControlPoints
+from .spots import Spots
+
+__all__ = ["LatticeKind", "index_spots", "lattice_kind", "local_bases"]
+
+LatticeKind = Literal["auto", "square", "rectangular", "oblique", "hexagonal"]
+
+#: Fewest spots that make a lattice.
+LEAST = 9
+
+
+def lattice_kind(local: LocalLattice) -> tuple[bool, float]:
+    """Whether the local vectors are those of a hexagonal lattice, and the median angle between them, degrees (<= 90)."""
+    good = local.score >= 0.6 * max(float(local.score.max()), 1e-9)
+    a, b = local.basis[good, 0], local.basis[good, 1]
+    size = np.hypot(*a.T), np.hypot(*b.T)
+    cosine = np.abs((a * b).sum(axis=1)) / np.maximum(size[0] * size[1], 1e-12)
+    angle = float(np.rad2deg(np.arccos(np.clip(np.median(cosine), 0, 1))))
+    ratio = float(np.median(size[1] / np.maximum(size[0], 1e-12)))
+    return angle < 75 and ratio < 1.3, angle
+
+
+def index_spots(
+    spots: Spots, *, lattice: LatticeKind = "auto", angle_deg: float | None = None, tolerance: float = 0.25
+) -> ControlPoints:
+    """Give every spot its integer node.
+
+    Parameters
+    ----------
+    spots : N spots in any order
+    lattice : what the plate is; "auto" tells square and hexagonal apart, every other one looks square to a single image
+    angle_deg : angle between the axes of an oblique plate
+    tolerance : fraction of the pitch that a spot may be off its predicted place, in (0, 0.5)
+
+    Returns
+    -------
+    M <= N control points; no node twice. The node nearest to the middle of the spots is (0, 0); i grows with y and j with x. On a
+    hexagonal lattice the axis of i lies 60 degrees from that of j.
+
+    Raises
+    ------
+    IndexingError
+        Fewer than 9 spots, no two directions, or a lattice that contradicts the one that was asked for.
+    """
+    yx = np.asarray(spots.yx)
+    if len(yx) < LEAST:
+        raise IndexingError(
+            f"found {len(yx)} spots", expected=f"at least {LEAST} to index a lattice", hint="check polarity and hole size"
+        )
+    tree = cKDTree(yx)
+    local = local_lattices(yx, tree)
+    if not (local.score > 0).any():
+        raise IndexingError(
+            f"the {len(yx)} spots have no common lattice: no spot has neighbours on opposite sides",
+            hint="is this the image of a regular grid of holes?",
+        )
+    hexagonal, angle = lattice_kind(local)
+    hexagonal = _decide(lattice, hexagonal, angle)
+    patch = _largest(yx, tree, local, hexagonal, tolerance)
+    if len(patch) < LEAST:
+        raise IndexingError(
+            f"the largest piece of lattice has {len(patch)} of {len(yx)} spots",
+            expected=f"at least {LEAST}",
+            hint="is this the image of a regular grid of holes?",
+        )
+    patch = _with_islands(yx, tree, local, patch, hexagonal, tolerance)
+    patch = _closed(yx, patch, tolerance)
+    return _control_points(spots, patch, hexagonal, angle_deg)
+
+
+def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
+    if lattice == "auto" or lattice == "oblique":
+        return hexagonal and lattice == "auto"
+    if lattice == "hexagonal" and not hexagonal:
+        raise IndexingError(f"lattice='hexagonal', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'")
+    if lattice in ("square", "rectangular") and hexagonal:
+        raise IndexingError(f"lattice='{lattice}', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'")
+    return lattice == "hexagonal"
+
+
+def _oriented(basis: Floats, hexagonal: bool, reference: Floats | None = None) -> Floats:
+    """Choose among the equivalent bases: j nearest to +x and i towards +y, or nearest to `reference`."""
+    a, b = basis
+    if hexagonal:
+        if (a * b).sum() < 0:
+            b = -b
+        c = b - a
+        choices = [(p, q) for p in (a, b, c, -a, -b, -c) for q in (a, b, c, -a, -b, -c)]
+        cross = [p[0] * q[1] - p[1] * q[0] for p, q in choices]
+        choices = [
+            (p, q) for (p, q), s in zip(choices, cross, strict=True) if s > 0 and (p * q).sum() > 0.1 * np.hypot(*p) * np.hypot(*q)
+        ]
+    else:
+        choices = [(p, q) for p, q in ((a, b), (b, a)) for p in (p, -p) for q in (q, -q)]
+        choices = [(p, q) for p, q in choices if p[0] * q[1] - p[1] * q[0] > 0]
+    target = np.array([[1.0, 0.0], [0.0, 1.0]]) if reference is None else reference
+    unit = target / np.hypot(target[:, 0], target[:, 1])[:, None]
+    if hexagonal and reference is None:
+        unit = np.array([[np.sin(np.pi / 3), np.cos(np.pi / 3)], [0.0, 1.0]])
+
+    def agreement(pair: tuple[Floats, Floats]) -> float:
+        p, q = pair
+        return float((p * unit[0]).sum() / np.hypot(*p) + (q * unit[1]).sum() / np.hypot(*q))
+
+    return np.array(max(choices, key=agreement))
+
+
+def _seeds(yx: Floats, local: LocalLattice, free: Bools) -> AnyArray:
+    """Free points with a lattice around them, the best and most typical ones first."""
+    rows = np.flatnonzero(free & (local.score > 0))
+    if not len(rows):
+        return rows
+    size = np.log(np.hypot(*local.basis[rows, 0].T))
+    typical = np.abs(size - np.median(size))
+    middle = np.hypot(*(yx[rows] - np.median(yx[rows], axis=0)).T) / (np.hypot(*np.ptp(yx, axis=0)) + 1e-9)
+    return rows[np.argsort(-(local.score[rows] - 4 * typical - 0.5 * middle), kind="stable")]
+
+
+def _largest(yx: Floats, tree: cKDTree, local: LocalLattice, hexagonal: bool, tolerance: float) -> Patch:
+    """Grow from a few seeds until one reaches most of the points; take the largest patch."""
+    best: Patch | None = None
+    tried = np.zeros(len(yx), bool)
+    for _ in range(6):
+        seeds = _seeds(yx, local, ~tried)
+        if not len(seeds):
+            break
+        patch = grow(yx, tree, int(seeds[0]), _oriented(local.basis[seeds[0]], hexagonal), hexagonal=hexagonal, tolerance=tolerance)
+        tried[patch.rows] = True
+        tried[seeds[0]] = True
+        if best is None or len(patch) > len(best):
+            best = patch
+        if len(best) > 0.5 * len(yx):
+            break
+    assert best is not None
+    return best
+
+
+def _with_islands(
+    yx: Floats, tree: cKDTree, local: LocalLattice, patch: Patch, hexagonal: bool, tolerance: float
+) -> Patch:
+    """Grow what the main patch left out, and join the islands whose place in the main lattice is beyond doubt."""
+    taken = np.zeros(len(yx), bool)
+    taken[patch.rows] = True
+    for _ in range(60):
+        seeds = _seeds(yx, local, ~taken)
+        if not len(seeds):
+            break
+        main = cKDTree(yx[patch.rows])
+        _, near = main.query(yx[seeds[0]])
+        basis = _oriented(local.basis[seeds[0]], hexagonal, patch.basis[near])
+        island = grow(yx, tree, int(seeds[0]), basis, hexagonal=hexagonal, tolerance=tolerance, taken=taken)
+        taken[island.rows] = True
+        if len(island) >= 3:
+            patch = _joined(yx, patch, island)
+    return patch
+
+
+def _joined(yx: Floats, patch: Patch, island: Patch) -> Patch:
+    """The union, if the spots of the island nearest to the patch agree on where it belongs; else the patch alone."""
+    main = cKDTree(yx[patch.rows])
+    distance, near = main.query(yx[island.rows])
+    close = distance <= np.quantile(distance, min(1.0, 12 / len(distance)))
+    k = near[close]
+    here = island.rows[close]
+    mean = 0.5 * (patch.basis[k] + island.basis[close])
+    offset = yx[here] - yx[patch.rows[k]]
+    away = np.linalg.solve(mean.transpose(0, 2, 1), offset[:, :, None])[:, :, 0]
+    shift = patch.ij[k] + away - island.ij[close]
+    whole = np.rint(np.median(shift, axis=0)).astype(np.int64)
+    miss = np.abs(np.median(shift, axis=0) - whole)
+    agree = (np.rint(shift).astype(np.int64) == whole).all(axis=1).mean()
+    if (miss > 0.35).any() or agree < 0.6 or np.abs(away).max() > 8:
+        return patch
+    ij = island.ij + whole
+    used = {tuple(v) for v in patch.ij.tolist()}
+    clash = np.array([tuple(v) in used for v in ij.tolist()])
+    if clash.any():
+        return patch
+    return Patch(
+        np.concatenate([patch.rows, island.rows]),
+        np.concatenate([patch.ij, ij]),
+        np.concatenate([patch.basis, island.basis]),
+    )
+
+
+def _table(ij: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Dense table (rows of `ij`, -1 where there is none) with a margin of two nodes, and the offset into it."""
+    low = ij.min(axis=0) - 2
+    size = ij.max(axis=0) - low + 3
+    table = np.full(tuple(size), -1, np.int64)
+    table[tuple((ij - low).T)] = np.arange(len(ij))
+    return table, low
+
+
+def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
+    """Drop points that lie off the place that opposite neighbours give them, until all loops close."""
+    for _ in range(4):
+        table, low = _table(patch.ij)
+        k = patch.ij - low
+        where = yx[patch.rows]
+        pitch = np.minimum(np.hypot(*patch.basis[:, 0].T), np.hypot(*patch.basis[:, 1].T))
+        off = np.zeros(len(k))
+        votes = np.zeros(len(k))
+        for di, dj in ((1, 0), (0, 1), (1, 1), (1, -1)):
+            a, b = table[k[:, 0] + di, k[:, 1] + dj], table[k[:, 0] - di, k[:, 1] - dj]
+            both = (a >= 0) & (b >= 0)
+            miss = np.hypot(*(0.5 * (where[a] + where[b]) - where).T) / np.maximum(pitch, 1e-9)
+            off += np.where(both & (miss > tolerance), 1, 0)
+            votes += both
+        wrong = (votes > 0) & (off > 0.5 * votes)
+        if not wrong.any():
+            break
+        # a wrong point spoils the votes of its neighbours: drop only where it is worse than they are
+        share = off / np.maximum(votes, 1)
+        drop = wrong & (share >= 0.99)
+        if not drop.any():
+            drop = wrong
+        patch = Patch(patch.rows[~drop], patch.ij[~drop], patch.basis[~drop])
+        if len(patch) < LEAST:
+            raise IndexingError("the indices contradict each other: loops do not close", hint="is this a regular grid of holes?")
+    return patch
+
+
+def local_bases(points: ControlPoints) -> Floats:
+    """Local lattice vectors (M, 2, 2), px, from the nearest neighbours with a node; the mean basis where there is none."""
+    table, low = _table(np.asarray(points.ij))
+    k = points.ij - low
+    out = np.tile(points.basis_px, (len(points), 1, 1))
+    for axis, (di, dj) in enumerate(((1, 0), (0, 1))):
+        a, b = table[k[:, 0] + di, k[:, 1] + dj], table[k[:, 0] - di, k[:, 1] - dj]
+        ahead = np.where((a >= 0)[:, None], points.yx[a] - points.yx, np.nan)
+        behind = np.where((b >= 0)[:, None], points.yx - points.yx[b], np.nan)
+        both = np.stack([ahead, behind])
+        count = np.isfinite(both[..., 0]).sum(axis=0)
+        mean = np.nansum(both, axis=0) / np.maximum(count, 1)[:, None]
+        out[:, axis] = np.where((count > 0)[:, None], mean, out[:, axis])
+    return out
+
+
+def _control_points(spots: Spots, patch: Patch, hexagonal: bool, angle_deg: float | None) -> ControlPoints:
+    yx = spots.yx[patch.rows]
+    middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
+    origin = patch.ij[np.argmin(np.hypot(*(yx - middle).T))]
+    mean = np.median(patch.basis, axis=0)
+    matrix = _turn(mean, hexagonal)
+    ij = (patch.ij - origin) @ matrix
+    return ControlPoints(
+        yx,
+        spots.sigma_yx[patch.rows],
+        ij,
+        patch.rows,
+        spots.flags[patch.rows],
+        np.linalg.inv(matrix) @ mean,
+        60.0 if hexagonal else (90.0 if angle_deg is None else angle_deg),
+    )
+
+
+def _turn(mean: Floats, hexagonal: bool) -> AnyArray:
+    """Integer matrix that takes nodes on the basis `mean` to nodes on the conventionally oriented one: ij @ matrix."""
+    wanted = _oriented(mean, hexagonal)
+    return np.rint(np.linalg.inv(wanted @ np.linalg.inv(mean))).astype(np.int64)

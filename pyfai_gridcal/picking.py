@@ -1,0 +1,194 @@
+"""Candidates for spots: compact things of about the size of a hole that stand out of their surroundings.
+
+The image, binned so that a hole stays some four pixels wide, is convolved with a disk of the hole's size minus a ring around it. The peaks
+of this contrast are the candidates: found by pyFAI's inverse watershed, placed by its bilinear search for the maximum. A candidate is kept
+when its contrast is significant against the noise and not small against that of its neighbourhood; a global threshold would fail on uneven
+light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, signal
+
+from ._typing import AnyArray, Floats, frozen_array
+from .spots import Polarity
+from .survey import binned
+
+__all__ = ["Candidates", "contrast_map", "pick", "working_bin"]
+
+#: Hole radius on the image that is searched, px: enough to tell a hole from a hot pixel, few enough pixels to be quick.
+_SEARCH_RADIUS = 1.75
+#: More maxima than this are listed by a maximum filter: the watershed takes time for every one of them, the result is the same.
+_WATERSHED_LIMIT = 12_000
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Places where a hole may be.
+
+    Attributes
+    ----------
+    yx : (N, 2) px, index frame of the full image
+    contrast : (N,) counts over the surroundings (positive for both polarities)
+    relative : (N,) contrast divided by the one that is typical for the neighbourhood
+    significance : (N,) contrast over its own noise
+    threshold : relative contrast above which candidates were kept
+    """
+
+    yx: Floats
+    contrast: Floats
+    relative: Floats
+    significance: Floats
+    threshold: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "yx", frozen_array(self.yx, np.float64, 2))
+        for name in ("contrast", "relative", "significance"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, 1))
+
+    def __len__(self) -> int:
+        return len(self.yx)
+
+
+def working_bin(radius_px: float) -> int:
+    """Binning at which holes of this radius are searched."""
+    return max(1, int(radius_px / _SEARCH_RADIUS))
+
+
+def _kernel(radius: float) -> AnyArray:
+    """Disk minus ring, sum 0, sum of the disk 1; anti-aliased, odd size."""
+    outer = 2.0 * radius + 1.0
+    half = int(np.ceil(outer))
+    fine = (np.arange(-half * 8 - 4, half * 8 + 4) + 0.5) / 8
+    r = np.hypot(fine[:, None], fine[None, :])
+
+    def area(inside: AnyArray) -> AnyArray:
+        n = 2 * half + 1
+        share: AnyArray = inside.astype(np.float32).reshape(n, 8, n, 8).mean(axis=(1, 3))
+        return share / share.sum()
+
+    return area(r <= radius) - area((r > 1.3 * radius + 0.5) & (r <= outer))
+
+
+def contrast_map(image: AnyArray, radius: float, polarity: Polarity) -> tuple[AnyArray, float]:
+    """Mean over a disk minus mean over the ring around it, positive at holes; and the noise gain of this filter.
+
+    `image` must have no masked pixels. The second value is the factor from the noise of a pixel to that of the contrast.
+    """
+    kernel = _kernel(radius)
+    sign = 1.0 if polarity == "bright" else -1.0
+    half = kernel.shape[0] // 2
+    padded = np.pad(image, half, mode="reflect")
+    contrast = signal.oaconvolve(padded, (sign * kernel).astype(np.float32), mode="valid").astype(np.float32)
+    return contrast, float(np.sqrt((kernel**2).sum()))
+
+
+def _noise_map(image: AnyArray, cell: int = 64) -> AnyArray:
+    """Noise of a pixel over cells of the image, by the spread of second differences along the slow axis."""
+    ny, nx = image.shape
+    second = np.abs(image[:-2, ::2] - 2 * image[1:-1, ::2] + image[2:, ::2])
+    rows = np.linspace(0, ny - 2, max(1, ny // cell) + 1).astype(int)
+    columns = np.linspace(0, second.shape[1], max(1, nx // cell) + 1).astype(int)
+    sigma = np.array(
+        [
+            [np.quantile(second[a:b, c:d], 0.35) for c, d in zip(columns[:-1], columns[1:], strict=True)]
+            for a, b in zip(rows[:-1], rows[1:], strict=True)
+        ]
+    )
+    # 0.454 is the 35 % quantile of |normal|; a lower quantile than the median sees less of the holes
+    return sigma / (0.454 * np.sqrt(6))
+
+
+def _peaks(contrast: AnyArray, least: float) -> AnyArray:
+    """Indices (N, 2) of the local maxima above `least`."""
+    top = contrast == ndimage.maximum_filter(contrast, size=3, mode="nearest")
+    if int(np.count_nonzero(top)) > _WATERSHED_LIMIT:
+        # also the way out for clipped images: every pixel of a plateau is a maximum, and the watershed drowns in them
+        peaks = np.argwhere(top & (contrast > least))
+        return _thinned(peaks, contrast)
+    from pyFAI.ext.watershed import InverseWatershed
+
+    watershed = InverseWatershed(np.ascontiguousarray(contrast))
+    watershed.init()
+    watershed.merge_singleton()
+    index = np.array(sorted({region.index for region in watershed.regions.values() if region.maxi > least}), dtype=int)
+    return np.stack(np.unravel_index(index, contrast.shape), axis=1) if len(index) else np.empty((0, 2), int)
+
+
+def _thinned(peaks: AnyArray, contrast: AnyArray) -> AnyArray:
+    """One maximum for each plateau: those that touch an equal one are reduced to one of them."""
+    if len(peaks) < 2:
+        return peaks
+    flat = np.zeros(contrast.shape, bool)
+    flat[tuple(peaks.T)] = True
+    labels, count = ndimage.label(flat, structure=np.ones((3, 3)))
+    if count == len(peaks):
+        return peaks
+    _, first = np.unique(labels[tuple(peaks.T)], return_index=True)
+    return peaks[first]
+
+
+def _place(contrast: AnyArray, peaks: AnyArray) -> Floats:
+    """Sub-pixel maxima (N, 2) next to integer ones, by pyFAI's second-order expansion."""
+    from pyFAI.ext.bilinear import Bilinear
+
+    bilinear = Bilinear(np.ascontiguousarray(contrast))
+    places = np.array([bilinear.local_maxi((int(y), int(x))) for y, x in peaks], dtype=float).reshape(-1, 2)
+    far = np.abs(places - peaks).max(axis=1) > 1.5
+    places[far] = peaks[far]
+    return places
+
+
+def _reference(contrast: AnyArray, reach: float) -> AnyArray:
+    """Typical contrast of the holes around each pixel: a power mean that the strong ones dominate, hot pixels clipped."""
+    positive = np.clip(contrast, 0, None)
+    positive = np.minimum(positive, np.quantile(positive[::2, ::2], 0.9995))
+    power = positive * positive * positive
+
+    def smooth(values: AnyArray) -> AnyArray:
+        return ndimage.uniform_filter(ndimage.uniform_filter(values, size, mode="reflect"), size, mode="reflect")
+
+    size = max(3, int(reach) | 1)
+    above = smooth(power * positive)
+    below = smooth(power)
+    out: AnyArray = above / np.maximum(below, 1e-6 * float(below.max()) + 1e-30)
+    return out
+
+
+def pick(
+    image: AnyArray,
+    *,
+    polarity: Polarity,
+    radius_px: float,
+    threshold: float = 0.35,
+    significance: float = 4.5,
+) -> Candidates:
+    """List the candidates of an image without masked pixels.
+
+    Parameters
+    ----------
+    image : (ny, nx) float32
+    polarity : of the holes
+    radius_px : of the holes, px; 30 % off does no harm
+    threshold : least contrast relative to the neighbourhood's
+    significance : least contrast relative to the noise
+    """
+    factor = working_bin(radius_px)
+    small = binned(image, factor)
+    contrast, gain = contrast_map(small, max(1.2, radius_px / factor), polarity)
+    noise = _noise_map(small) * gain
+    least = significance * float(noise.min())
+    peaks = _peaks(contrast, max(least, 1e-6 * float(contrast.max())))
+    places = _place(contrast, peaks)
+    value = contrast[tuple(peaks.T)].astype(float)
+    reference = _reference(contrast, 16 * radius_px / factor)[tuple(peaks.T)]
+    cell = np.minimum((peaks * np.array(noise.shape) / np.array(contrast.shape)).astype(int), np.array(noise.shape) - 1)
+    local_noise = noise[tuple(cell.T)]
+    relative = value / np.maximum(reference, 1e-12)
+    strength = value / np.maximum(local_noise, 1e-12)
+    keep = (relative > threshold) & (strength > significance)
+    half = (factor - 1) / 2
+    return Candidates(factor * places[keep] + half, value[keep], relative[keep], strength[keep], threshold)

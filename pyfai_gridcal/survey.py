@@ -1,0 +1,139 @@
+"""A first look at an image: are the holes bright or dark, and about how large are they?
+
+Nothing is assumed about pitch, lattice or light. The image is seen through centre-surround filters of growing size, each divided by the
+local level so that uneven light does not count. The scale of the holes is where the filtered image holds most energy; since holes cover
+the smaller part of a plate, the sign of the skewness there is the polarity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ._typing import AnyArray, Bools
+from .errors import PickingError
+from .spots import Polarity
+
+__all__ = ["HoleGuess", "binned", "filled", "survey"]
+
+#: Centre and surround of the box filters, px of the (binned) image, and the hole radius they answer to best.
+_BOXES = ((3, 7, 1.7), (4, 9, 2.4))
+#: Pixels of one level that are looked at; more would not change the answer.
+_SAMPLE = 1_000_000
+
+
+@dataclass(frozen=True)
+class HoleGuess:
+    """What a first look tells about the holes.
+
+    Attributes
+    ----------
+    polarity : whether holes are brighter or darker than the plate
+    radius_px : their radius, px, good to some 30 %
+    scales : triples (radius in px, energy, skewness) for every scale that was looked at
+    """
+
+    polarity: Polarity
+    radius_px: float
+    scales: tuple[tuple[float, float, float], ...] = ()
+
+
+def filled(image: AnyArray, mask: Bools | None) -> AnyArray:
+    """Copy as float32 in which masked pixels hold the mean of their neighbourhood, so that filters see no edge there."""
+    out = np.array(image, dtype=np.float32)
+    bad = ~np.isfinite(out)
+    if mask is not None:
+        bad |= mask
+    if not bad.any():
+        return out
+    if bad.all():
+        raise PickingError("all pixels are masked", hint="check the mask: True (non-zero) means ignore")
+    out[bad] = 0
+    good = (~bad).astype(np.float32)
+    rest = bad
+    for size in (5, 17, 65, 257):
+        weight = ndimage.uniform_filter(good, size)
+        value = ndimage.uniform_filter(out * good, size)
+        now = rest & (weight > 0.05)
+        out[now] = value[now] / weight[now]
+        rest = rest & ~now
+        if not rest.any():
+            break
+    out[rest] = np.median(out[~bad][:: max(1, out.size // 100_000)])
+    return out
+
+
+def binned(image: AnyArray, factor: int) -> AnyArray:
+    """Mean over blocks of `factor` x `factor` px; what does not fill a block at the far border is dropped."""
+    if factor == 1:
+        return image
+    ny, nx = image.shape[0] // factor, image.shape[1] // factor
+    rows = np.add.reduceat(image[: ny * factor, : nx * factor], np.arange(0, ny * factor, factor), axis=0)
+    out: AnyArray = rows.reshape(ny, nx, factor).sum(axis=2) / np.float32(factor**2)
+    return out
+
+
+def _sample(image: AnyArray) -> AnyArray:
+    """Every n-th band of rows of a large image, stacked: enough to judge a scale."""
+    ny, nx = image.shape
+    n = int(image.size // _SAMPLE)
+    if n < 2:
+        return image
+    bands = np.array_split(np.arange(ny), 6)
+    keep = [band[len(band) // 2 - len(band) // (2 * n) : len(band) // 2 + len(band) // (2 * n)] for band in bands]
+    return image[np.concatenate(keep)]
+
+
+def _energy(image: AnyArray, centre: int, surround: int, floor: float) -> tuple[float, float]:
+    """Rms and skewness of the centre-surround contrast, outliers clipped."""
+    contrast = ndimage.uniform_filter(image, centre) - ndimage.uniform_filter(image, surround)
+    level = ndimage.uniform_filter(np.abs(image), 4 * surround + 1)
+    contrast /= level + floor
+    low, high = np.quantile(contrast[::2, ::2], (0.01, 0.99))
+    clipped = np.clip(contrast, 1.5 * min(low, 0.0), 1.5 * max(high, 0.0))
+    rms = float(np.sqrt(np.mean(clipped**2)))
+    return rms, float(np.mean(clipped**3)) / rms**3 if rms > 0 else 0.0
+
+
+def survey(image: AnyArray, *, polarity: Polarity | None = None) -> tuple[HoleGuess, ...]:
+    """Look at all scales of an image without masked pixels (see :func:`filled`).
+
+    Parameters
+    ----------
+    image : (ny, nx) float32
+    polarity : known in advance, or None to find it
+
+    Returns
+    -------
+    guesses, the most likely one first; later ones are other peaks of the same figure of merit
+
+    Raises
+    ------
+    PickingError
+        The image is constant or too small.
+    """
+    if min(image.shape) < 24:
+        raise PickingError(f"image of {image.shape[0]} x {image.shape[1]} px", expected="at least 24 x 24 px")
+    if float(image.max()) == float(image.min()):
+        raise PickingError(
+            f"the image is blank: every pixel reads {float(image.max()):g}", hint="check the exposure and the file"
+        )
+    scales, level, factor = [], image, 1
+    while min(level.shape) >= 40 or factor == 1:
+        part = _sample(level)
+        floor = 0.02 * float(np.abs(part[::4, ::4]).mean())
+        for centre, surround, radius in _BOXES:
+            scales.append((factor * radius, *_energy(part, centre, surround, floor)))
+        level, factor = binned(level, 2), factor * 2
+    ranked = []
+    for name, sign in (("bright", 1.0), ("dark", -1.0)):
+        if polarity not in (None, name):
+            continue
+        merit = [energy * max(sign * skewness, 1e-6) ** 0.5 for _, energy, skewness in scales]
+        for k, value in enumerate(merit):
+            if value >= max(merit[max(0, k - 1) : k + 2]):
+                ranked.append((value, HoleGuess(name, float(scales[k][0]), tuple(scales))))  # type: ignore[arg-type]
+    ranked.sort(key=lambda item: -item[0])
+    return tuple(guess for _, guess in ranked)
