@@ -20,10 +20,10 @@ MAX_LINES = 450
 #: A module imports only from lower layers, or from its own layer as long as no circle comes out of it. A sub-package
 #: stands for all its modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_typing", "errors", "frames", "quantity"),
-    ("spots", "plate", "points", "field"),
-    ("distortion", "picking", "profile", "refinement", "indexing"),
-    ("fit", "bspline", "blocktri", "polynomial", "rigid", "tiles"),
+    ("_typing", "blas", "errors", "frames", "quantity"),
+    ("spots", "plate", "points", "field", "blocktri", "splinebasis"),
+    ("distortion", "survey", "picking", "profile", "refinement", "neighbours", "growth", "indexing"),
+    ("fit", "recipe", "smoothing", "bspline", "polynomial", "rigid", "tiles"),
     ("fitting", "exposures", "statistics", "synthetic", "verdict"),
     ("calibration",),
     ("io", "validation", "correction"),

@@ -1,0 +1,116 @@
+"""The command ``pyFAI-gridcal`` and its sub-commands.
+
+Each sub-command is a module of this package with ``add_parser(subparsers) -> ArgumentParser`` and
+``run(options) -> int``. A module is imported only when its command is run or asked for help, so that starting is quick.
+
+Exit status: 0 done, 1 failed or not to be trusted, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from types import ModuleType
+
+from ._parser import Parser
+from ._session import session
+
+__all__ = ["COMMANDS", "build_parser", "main"]
+
+#: (name, module in this package, help). A command whose module does not exist is not listed.
+COMMANDS: tuple[tuple[str, str, str], ...] = (
+    ("calibrate", "calibrate", "grid image(s) -> detector file"),
+    ("validate", "validate", "correct the grid image and measure what distortion is left"),
+    ("demo", "demo", "draw an example with a known distortion, calibrate it, compare with the truth"),
+    ("view", "view", "look at a result"),
+    ("gui", "gui", "calibrate in a window"),
+    ("calib2", "calib2", "pyFAI-calib2 with one more task: Distortion"),
+    ("correct", "correct", "correct images by a detector file"),
+    ("convert", "convert", "from one kind of distortion file to another"),
+    ("check", "check", "load files with the programs that will use them and compare"),
+    ("compare", "compare", "difference of calibrations, in px and in sigma"),
+    ("plan", "plan", "predict the uncertainty for a plate and an exposure"),
+    ("report", "report", "write the report of a result again"),
+    ("benchmark", "benchmark", "accuracy, time and memory on this machine"),
+)
+
+DESCRIPTION = """Distortion of an area detector from the image of a grid of holes.
+
+  pyFAI-gridcal demo
+  pyFAI-gridcal calibrate grid.edf --pitch 5mm -o detector.h5"""
+
+
+def build_parser(command: str | None = None) -> Parser:
+    """Return the parser of the whole command line, with all options of `command` (the others only by name)."""
+    parser = Parser(prog="pyFAI-gridcal", description=DESCRIPTION)
+    parser.add_argument("--version", action=_Version, help="show the version and exit")
+    _add_common(parser)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
+    for name, module, text in COMMANDS:
+        if not _exists(module):
+            continue
+        if name == command:
+            own = load(name).add_parser(subparsers)
+            with contextlib.suppress(argparse.ArgumentError):  # a command that has borrowed its options may have these
+                _add_common(own)
+        else:
+            subparsers.add_parser(name, help=text)
+    return parser
+
+
+def load(name: str) -> ModuleType:
+    """Import the module of a command."""
+    module = next(module for command, module, _ in COMMANDS if command == name)
+    return importlib.import_module(f".{module}", __package__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (that of the process when omitted) and return the exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    names = {name for name, module, _ in COMMANDS if _exists(module)}
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    try:
+        options = build_parser(command if command in names else None).parse_args(arguments)
+    except SystemExit as error:
+        return _status(error)
+    if options.command is None:
+        build_parser().print_help()
+        return 2
+    with session(options) as outcome:
+        outcome.status = int(load(options.command).run(options) or 0)
+    return outcome.status
+
+
+def _status(error: SystemExit) -> int:
+    return error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+
+
+def _exists(module: str) -> bool:
+    return find_spec(f"{__package__}.{module}") is not None
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("messages")
+    group.add_argument(
+        "-v", "--verbose", action="count", default=argparse.SUPPRESS, help="tell more (-vv: of other packages too)"
+    )
+    group.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of unexpected errors"
+    )
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None):
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"pyFAI-gridcal {version('pyfai-gridcal')}")
+        parser.exit()

@@ -1,0 +1,83 @@
+"""Files that a command writes: where to, and whether they may be."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+
+__all__ = ["check_outputs", "default_output", "write_json"]
+
+
+def default_output(image: str, suffix: str = ".h5") -> Path:
+    """Name of a result beside its image; never the image itself."""
+    path = Path(image.split("::")[0].split("?")[0].removeprefix("silx:").removeprefix("fabio:"))
+    out = path.with_suffix(suffix)
+    return path.with_name(f"{path.stem}_detector{suffix}") if out == path else out
+
+
+def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -> None:
+    """Refuse at once what would be found out only after the work: unwritable places, inputs that would be overwritten.
+
+    Raises
+    ------
+    UsageError
+        With the first output that cannot be.
+    """
+    sources = {os.path.realpath(one.split("::")[0]) for one in inputs}
+    seen: set[str] = set()
+    for output in outputs:
+        if output is None or str(output) == "-":
+            continue
+        path = Path(output)
+        real = os.path.realpath(path)
+        if real in sources:
+            raise UsageError(f"output {path} is one of the inputs", hint="choose another name with -o")
+        if real in seen:
+            raise UsageError(f"{path} is named for two outputs", expected="different files")
+        seen.add(real)
+        if path.is_dir():
+            raise UsageError(f"output {path} is a folder", expected="the name of a file")
+        if not path.parent.is_dir():
+            raise UsageError(f"output {path}: there is no folder {path.parent}", hint="make it, or choose another name")
+        try:
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            raise UsageError(f"output {path} cannot be written: {error.strerror}") from None
+        if path.exists() and not os.access(path, os.W_OK):
+            raise UsageError(f"output {path} is write-protected")
+
+
+def write_json(record: Mapping[str, Any], target: str | Path) -> None:
+    """Write a record as JSON to a file (complete or not at all), or to standard output for ``-``."""
+    text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if str(target) == "-":
+        sys.stdout.write(text)
+        return
+    from ..io.replacing import replacing
+
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """`value` in the types of JSON; what is not finite becomes null."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(v) for v in value]
+    if hasattr(value, "tolist"):  # numpy
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return str(value)

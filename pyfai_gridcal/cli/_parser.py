@@ -1,0 +1,82 @@
+"""A parser whose errors are one line, and types for its arguments."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from ..errors import UsageError
+from ..quantity import parse_length, parse_lengths, parse_shape
+
+__all__ = ["Parser", "length", "lengths", "pair", "positive", "shape"]
+
+T = TypeVar("T")
+
+
+class Parser(argparse.ArgumentParser):
+    """An :class:`argparse.ArgumentParser` that says what is wrong in one line and where to read on."""
+
+    def __init__(self, **options: Any):
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("allow_abbrev", False)
+        super().__init__(**options)
+        # So that "--pitch -5mm" is told to be negative, instead of "expected one argument".
+        self._negative_number_matcher = re.compile(r"-\.?\d.*")
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _typed(parse: Callable[..., T], what: str) -> Callable[[str], T]:
+    def convert(text: str) -> T:
+        try:
+            return parse(text, name=what)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
+
+
+def length(what: str) -> Callable[[str], float]:
+    """Type of an argument: a length with a unit -> metres."""
+    return _typed(parse_length, what)
+
+
+def lengths(what: str) -> Callable[[str], tuple[float, float]]:
+    """Type of an argument: one or two lengths with units -> (slow, fast) in metres."""
+    return _typed(parse_lengths, what)
+
+
+def shape(what: str) -> Callable[[str], tuple[int, int]]:
+    """Type of an argument: ``2160,2560`` -> (slow, fast) pixels."""
+    return _typed(parse_shape, what)
+
+
+def positive(what: str) -> Callable[[str], float]:
+    """Type of an argument: a positive number."""
+
+    def parse(text: str, name: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not 0 < value < float("inf"):
+            raise UsageError(f"{name} {text!r}", expected="a positive number")
+        return value
+
+    return _typed(parse, what)
+
+
+def pair(what: str) -> Callable[[str], tuple[float, float]]:
+    """Type of an argument: ``1023.5,1000`` -> two numbers (slow, fast)."""
+
+    def parse(text: str, name: str) -> tuple[float, float]:
+        try:
+            first, second = (float(part) for part in text.split(","))
+        except ValueError:
+            raise UsageError(f"{name} {text!r}", expected="two numbers, slow first: such as 1023.5,1000") from None
+        return first, second
+
+    return _typed(parse, what)

@@ -1,0 +1,123 @@
+"""``pyFAI-gridcal calibrate``: grid image(s) -> detector file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import CalibrationError, GridcalError, UsageError
+from ._files import check_outputs, default_output, write_json
+from ._options import add_image_options, add_settings, given_settings
+from ._parser import lengths
+from ._progress import ProgressLine
+from ._session import tell
+
+EPILOG = """examples:
+  pyFAI-gridcal calibrate grid.edf --pitch 5mm
+  pyFAI-gridcal calibrate grid.h5::/entry/data --pitch 3mm,2mm -o detector.h5
+  pyFAI-gridcal calibrate A.edf B.edf C.edf --pitch 2mm          (three exposures of one plate)
+  pyFAI-gridcal calibrate run_*.cbf --combine median --pitch 2mm (many frames of one exposure)
+
+exit status: 0 good or doubtful (said why), 1 not to be trusted: no detector is written unless --force, 2 wrong usage"""
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "calibrate",
+        help="grid image(s) -> detector file",
+        description="Find the distortion of a detector from the image of a grid of holes, and write a detector file.",
+        epilog=EPILOG,
+    )
+    parser.add_argument(
+        "image", nargs="+", metavar="IMAGE", help="file, or file.h5::/path; several are exposures of one plate"
+    )
+    parser.add_argument(
+        "-p",
+        "--pitch",
+        required=True,
+        type=lengths("pitch"),
+        metavar="LENGTH",
+        help="distance of neighbouring holes, with its unit (5mm, 500um); two values, 3mm,2mm, are along the axis of "
+        "the grid nearest to slow (vertical), then along the other",
+    )
+    out = parser.add_argument_group("results")
+    out.add_argument("-o", "--output", metavar="FILE", help="detector file (default: beside the image, .h5)")
+    out.add_argument("--json", metavar="FILE", help="summary with the verdict, for machines; - is standard output")
+    out.add_argument("--report", metavar="FILE", help="report as one HTML page")
+    out.add_argument("--corrected", metavar="FILE", help="corrected image, .edf, .tif or .h5")
+    out.add_argument("--force", action="store_true", help="write the detector even when it is not to be trusted")
+    add_image_options(parser)
+    add_settings(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    output = Path(options.output) if options.output else default_output(options.image[0])
+    check_outputs([output, options.json, options.report, options.corrected], options.image)
+    try:
+        with ProgressLine() as progress:
+            calibration = _calibrate(options, progress)
+    except CalibrationError as error:
+        # No result at all: the summary still tells why, so that a machine need not read standard error.
+        if options.json:
+            write_json(_refusal(options, error), options.json)
+        raise
+    failed = calibration.verdict.level == "failed"
+    summary = calibration.summary()
+    written = not failed or options.force
+    if written:
+        calibration.save(output)
+        summary = {**summary, "output": str(output.absolute())}
+    if options.json:
+        write_json(summary, options.json)
+    if options.json != "-":
+        print(calibration.report().rstrip())
+    _write_extras(options, calibration, written)
+    if failed:
+        reasons = "; ".join(calibration.verdict.reasons) or "the checks failed"
+        kept = f"{output} was written all the same (--force)" if written else f"{output} was not written; --force does"
+        sys.stdout.flush()
+        tell(f"error: the result is not to be trusted: {reasons}; {kept}")
+        return 1
+    if options.json != "-":
+        print(f"written: {output}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
+    from ..calibration import calibrate
+    from ..io.images import load_image
+
+    groups = [options.image] if options.combine else [[one] for one in options.image]
+    corrections = {"dark": options.dark, "flat": options.flat, "mask": options.mask}
+    corrections = {name: value for name, value in corrections.items() if value}
+    images = [
+        load_image(group, combine=options.combine or "median", progress=progress, **corrections) for group in groups
+    ]
+    given = given_settings(options)
+    return calibrate(images if len(images) > 1 else images[0], pitch=options.pitch, progress=progress, **given)
+
+
+def _refusal(options: argparse.Namespace, error: GridcalError) -> dict[str, Any]:
+    return {
+        "verdict": {"level": "failed", "reasons": [str(error)], "checks": []},
+        "inputs": [{"url": one} for one in options.image],
+        "error": type(error).__name__,
+    }
+
+
+def _write_extras(options: argparse.Namespace, calibration: Any, written: bool) -> None:
+    if options.report:
+        try:
+            from ..report import write_report
+        except ImportError as error:
+            raise UsageError("--report is not available in this installation") from error
+        write_report(calibration, options.report)
+    if options.corrected and written:
+        from ..validation import validate
+
+        with ProgressLine() as progress:
+            result = validate(calibration, progress=progress)
+        result.save_corrected(options.corrected)
