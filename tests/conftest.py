@@ -10,6 +10,10 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+#: Where all extras are installed, nothing of these may be skipped.
+COMPLETE = bool(os.environ.get("PYFAI_GRIDCAL_CI"))
+NEVER_SKIPPED_THERE = ("gui", "ewoks")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
@@ -18,3 +22,18 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("PYFAI_GRIDCAL_DATA is not set: name a folder with real grid images to run this test")
     return Path(folder)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With PYFAI_GRIDCAL_CI set, a skipped test of an optional part is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not COMPLETE or reporter is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return
+    skipped = [report.nodeid for report in reporter.stats.get("skipped", ())]
+    wrong = [name for name in skipped if any(word in name.lower() for word in NEVER_SKIPPED_THERE)]
+    if wrong:
+        reporter.section("skipped, but must run here", red=True)
+        for name in wrong:
+            reporter.write_line(name)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

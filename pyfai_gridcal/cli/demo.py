@@ -1,0 +1,141 @@
+"""``pyFAI-gridcal demo``: draw an example with a known distortion, calibrate it, compare with the truth."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from ..quantity import format_length
+from ._parser import shape
+from ._progress import ProgressLine
+
+PITCH_PX = 38.3
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "demo",
+        help="draw an example with a known distortion, calibrate it, compare with the truth",
+        description="Draw the image of a grid of holes as a distorted camera sees it, calibrate it without being told "
+        "more than the pitch, and print what was found beside the truth.",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", default="gridcal-demo", help="where to write (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--shape", type=shape("shape"), default=(1280, 1400), metavar="Y,X", help="pixels (default: 1280,1400)"
+    )
+    parser.add_argument("--seed", type=int, default=5, help="another seed is another camera (default: %(default)s)")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    folder = Path(options.output)
+    if min(options.shape) < 6 * PITCH_PX:
+        raise UsageError(f"shape {options.shape}", expected="at least 230 pixels along both axes")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", expected="the name of a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"folder {folder} cannot be made: {error.strerror}") from None
+    with ProgressLine() as progress:
+        calibration, picture, files = _make(options, folder, progress)
+    pitch = format_length(picture.scene.plate.pitch_m)
+    print(f"The same by hand:  pyFAI-gridcal calibrate {files[0]} --pitch {pitch.replace(' ', '')}\n")
+    print(calibration.report().rstrip() + "\n")
+    for line in _beside_truth(calibration, picture):
+        print(line)
+    print("\nwritten:")
+    for file in files:
+        print(f"  {file}")
+    return 0 if calibration.verdict.level != "failed" else 1
+
+
+def _make(options: argparse.Namespace, folder: Path, progress: ProgressLine) -> tuple[Any, Any, list[Path]]:
+    """Draw, calibrate and write: the calibration, the picture with its truth, and the files."""
+    import fabio
+    import numpy as np
+
+    from ..calibration import calibrate
+    from ..io.images import load_image
+    from ..synthetic import demo_scene
+
+    files = [folder / "grid.edf", folder / "detector.h5", folder / "result.png"]
+    progress(0.0, "drawing the image")
+    scene = demo_scene(options.shape, pitch_px=PITCH_PX, seed=options.seed)
+    picture = scene.render(np.random.default_rng(options.seed))
+    fabio.edfimage.EdfImage(data=picture.image).write(str(files[0]))
+    calibration = calibrate(load_image(files[0]), pitch=scene.plate.pitch_m, progress=progress)
+    calibration.save(files[1])
+    progress(0.9, "drawing the result")
+    save_picture(calibration, files[2])
+    try:
+        from ..report import write_report
+    except ImportError:
+        return calibration, picture, files
+    files.append(folder / "report.html")
+    write_report(calibration, files[-1])
+    return calibration, picture, files
+
+
+def save_picture(calibration: Any, path: Path) -> None:
+    """Write a picture of a calibration: image with spots, displacement, residuals, pulls."""
+    from matplotlib.figure import Figure
+
+    from .. import plots
+
+    figure = Figure(figsize=(13.0, 10.5), layout="constrained")
+    axes = figure.subplots(2, 2)
+    found, fit = calibration.spots[0], calibration.fit
+    plots.spots(found, ax=axes[0, 0], data=calibration.images[0])
+    axes[0, 0].set_title("image and spots", loc="left")
+    plots.displacement(fit.distortion, ax=axes[0, 1])
+    plots.vectors(fit.distortion, ax=axes[0, 1])
+    axes[0, 1].set_title("displacement: corrected - observed", loc="left")
+    plots.residuals(fit, ax=axes[1, 0])
+    plots.pulls(fit, ax=axes[1, 1])
+    figure.savefig(path, dpi=110)
+
+
+def _beside_truth(calibration: Any, picture: Any) -> Iterable[str]:
+    """Lines of a table: found, true."""
+    import numpy as np
+
+    from ..synthetic import field_error, match_spots
+
+    points = calibration.fit.points[0]
+    score = match_spots(points, picture.truth)
+    field = field_error(calibration.fit.distortion, picture.distortion, spots=picture.truth)
+    size, true_size = calibration.fit.distortion.pixel_size, picture.distortion.pixel_size
+    whole = int(picture.truth.whole.sum())
+    yield f"{'':34}{'found':>22}{'true':>22}"
+    yield f"{'holes':34}{len(points):>22}{f'{whole} whole, {len(picture.truth)} in all':>22}"
+    yield f"{'wrong indices':34}{score.wrong_index:>22}{0:>22}"
+    yield f"{'error of a spot, rms':34}{f'{score.rms_px:.4f} px':>22}{f'{_bound(picture):.4f} px at best':>22}"
+    yield f"{'pixel size':34}{format_length(size):>22}{format_length(true_size):>22}"
+    largest = float(np.hypot(*picture.distortion.displacement_maps()).max())
+    yield f"{'displacement, largest':34}{f'{_largest(calibration):.2f} px':>22}{f'{largest:.2f} px':>22}"
+    yield f"{'error of the distortion, rms':34}{f'{field.rms_px:.4f} px':>22}{'0':>22}"
+    yield f"{'part of the grid that is covered':34}{f'{100 * field.coverage:.1f} %':>22}{'100 %':>22}"
+    yield ""
+    yield "The corrected frame may be scaled, turned and shifted (the gauge), so pixel size and largest displacement differ"
+    yield "from those of the camera that was drawn; the error of the distortion counts modulo the rigid motion only."
+
+
+def _bound(picture: Any) -> float:
+    import numpy as np
+
+    sigma = picture.truth.sigma_yx[picture.truth.whole]
+    return float(np.sqrt(np.mean(sigma**2)))
+
+
+def _largest(calibration: Any) -> float:
+    import numpy as np
+
+    distortion = calibration.fit.distortion
+    size = np.hypot(*distortion.displacement_maps())
+    return float(size[~distortion.mask].max() if distortion.mask is not None else size.max())
