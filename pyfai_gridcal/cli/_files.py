@@ -62,7 +62,7 @@ def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     if str(target) == "-":
         sys.stdout.write(text)
         return
-    from ..io.replacing import replacing
+    from ..io.atomic import replacing
 
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

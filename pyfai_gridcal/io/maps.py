@@ -1,0 +1,197 @@
+"""Displacement maps: two rasters that say how far each pixel, or each pixel corner, is from where it was seen.
+
+frame
+    *centres*: entry [i, j] belongs to the centre of pixel (i, j); shape (ny, nx). ImageD11, XDS, Dectris, our TIFF and npy files.
+    *nodes*: entry [i, j] belongs to the corner between pixels (i - 1, j - 1) and (i, j); shape (ny + 1, nx + 1). pyFAI, SPD.
+order
+    One map for the fast axis (x), one for the slow one (y); raster order [slow, fast].
+unit, sign
+    px, corrected - observed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .._typing import AnyArray, Bools, Floats, frozen_array
+from ..distortion import Distortion
+from ..errors import FileFormatError
+from ..field import CornerField, Field, SampledField
+from ..frames import CORNERS, edge_nodes, index_from_edge, pixel_centres
+
+__all__ = ["CubicField", "distortion_of_centres", "distortion_of_nodes", "pair_names", "partner"]
+
+#: A third difference above this between neighbouring pixels is a jump, px: smooth fields are far below, quantised tables at 0.04.
+JUMP = 0.1
+
+#: How the two files of a pair are told apart: what the name of the x map holds and what the name of the y map holds instead.
+TOKENS = (
+    ("e2dx", "e2dy"),
+    ("x_geo_corr", "y_geo_corr"),
+    ("x-geo_corr", "y-geo_corr"),
+    ("x-geocorr", "y-geocorr"),
+    ("xcorr", "ycorr"),
+    ("_dx.", "_dy."),
+    ("-dx.", "-dy."),
+    ("-x.", "-y."),
+    ("_x.", "_y."),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CubicField:
+    """A field known at the pixel centres, cubic between them (Lagrange, four points), exact at them.
+
+    Attributes
+    ----------
+    values : (ny, nx, 2) at the centres, px
+    """
+
+    values: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", frozen_array(self.values, np.float64, 3))
+
+    def at(self, yx: AnyArray) -> Floats:
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        (i, wy), (j, wx) = (_taps(yx[:, k], self.values.shape[k]) for k in (0, 1))
+        out = np.zeros((len(yx), 2))
+        for a in range(wy.shape[1]):
+            for b in range(wx.shape[1]):
+                out += (wy[:, a] * wx[:, b])[:, None] * self.values[i + a, j + b]
+        return out
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        (i, wy), (j, wx) = (_taps(np.asarray(c, float), n) for c, n in zip((y, x), self.values.shape, strict=False))
+        rows = sum(wy[:, a, None, None] * self.values[i + a] for a in range(wy.shape[1]))
+        return np.asarray(sum(wx[:, b, None] * np.asarray(rows)[:, j + b] for b in range(wx.shape[1])))
+
+
+def _taps(at: Floats, n: int) -> tuple[AnyArray, Floats]:
+    """First of up to four neighbours and their weights; beyond the border the outermost polynomial goes on."""
+    count = min(4, n)
+    first = np.clip(np.floor(at).astype(np.int64) - (count // 2 - 1), 0, n - count)
+    t = at - first
+    weights = np.ones((len(at), count))
+    for a in range(count):
+        for b in range(count):
+            if a != b:
+                weights[:, a] *= (t - b) / (a - b)
+    return first, weights
+
+
+# -- from maps to a distortion
+def distortion_of_centres(
+    dy: AnyArray, dx: AnyArray, pixel_size: tuple[float, float], *, mask: Bools | None = None, linear: bool = False
+) -> Distortion:
+    """The distortion that two maps at the pixel centres mean.
+
+    Parameters
+    ----------
+    dy, dx : (ny, nx), px; what is not finite is masked
+    pixel_size : (slow, fast), metres
+    linear : for coarse tables: straight lines between the centres instead of cubics
+
+    Notes
+    -----
+    Where neighbouring pixels jump (modules), each pixel keeps its own edges: its slopes are the smaller ones of both sides.
+    """
+    values, bad = _stacked(dy, dx)
+    shape = values.shape[:2]
+    mask = bad if mask is None else np.asarray(mask, bool) | bad
+    field: Field
+    if min(shape) < 2:
+        raise FileFormatError(f"maps of shape {shape}", expected="at least 2 x 2 pixels")
+    if _jumps(values, np.asarray(mask)):
+        field = CornerField(_limited_corners(values))
+    elif linear:
+        field = SampledField(*pixel_centres(shape), values)
+    else:
+        field = CubicField(values)
+    return Distortion(field, shape, pixel_size, mask=mask if mask.any() else None, gauge="as in the maps")
+
+
+def distortion_of_nodes(dy: AnyArray, dx: AnyArray, pixel_size: tuple[float, float], *, mask: Bools | None = None) -> Distortion:
+    """The distortion that two maps at the pixel corners, (ny + 1, nx + 1), mean."""
+    values, bad = _stacked(dy, dx)
+    shape = (values.shape[0] - 1, values.shape[1] - 1)
+    if min(shape) < 1:
+        raise FileFormatError(f"maps of shape {values.shape[:2]}", expected="at least 2 x 2 corners")
+    touched = bad[1:, 1:] | bad[:-1, 1:] | bad[1:, :-1] | bad[:-1, :-1]
+    mask = touched if mask is None else np.asarray(mask, bool) | touched
+    return Distortion(SampledField(*edge_nodes(shape), values), shape, pixel_size, mask=mask if mask.any() else None, gauge="as in the maps")
+
+
+def _stacked(dy: AnyArray, dx: AnyArray) -> tuple[Floats, Bools]:
+    if dy.shape != dx.shape or dy.ndim != 2:
+        raise FileFormatError(f"the two maps have the shapes {dy.shape} and {dx.shape}", expected="the same 2D shape")
+    values = np.stack([dy, dx], axis=-1).astype(np.float64)
+    bad = ~np.isfinite(values).all(axis=-1)
+    if bad.all():
+        raise FileFormatError("the maps hold no finite number")
+    largest = float(np.abs(values[~bad]).max())
+    if largest > 2 * max(values.shape[:2]):
+        raise FileFormatError(
+            f"the maps reach {largest:.4g} px on a detector of {values.shape[0]} x {values.shape[1]}",
+            hint="are they positions or µm instead of displacements in px?",
+        )
+    if bad.any():
+        from scipy.ndimage import distance_transform_edt
+
+        nearest = distance_transform_edt(bad, return_distances=False, return_indices=True)
+        values = values[tuple(nearest)]
+    return values, bad
+
+
+def _jumps(values: Floats, mask: Bools) -> bool:
+    """Whether known neighbours differ by more than smoothness explains (by third differences along both axes)."""
+    for axis in (0, 1):
+        if values.shape[axis] >= 4:
+            third = np.abs(np.diff(values, 3, axis=axis)).max(axis=-1)
+            n = third.shape[axis]
+            cut = [slice(k, k + n) for k in range(4)]
+            off = np.logical_or.reduce([mask[c] if axis == 0 else mask[:, c] for c in cut])
+            if (third[~off] > JUMP).any():
+                return True
+            if (np.abs(np.diff(values, axis=axis)) > 1.0).any():
+                return True
+    return False
+
+
+def _limited_corners(values: Floats) -> Floats:
+    """Corners (ny, nx, 4, 2) from centres: linear within each pixel, with the smaller slope of both sides so that no jump leaks in."""
+    slopes = []
+    for axis in (0, 1):
+        step = np.diff(values, axis=axis)
+        first, last = (np.take(step, [k], axis=axis) for k in (0, -1))
+        before, after = np.concatenate([first, step], axis=axis), np.concatenate([step, last], axis=axis)
+        slopes.append(np.where(np.abs(before) < np.abs(after), before, after))
+    offset = index_from_edge(np.array(CORNERS))
+    return np.stack([values + a * slopes[0] + b * slopes[1] for a, b in offset], axis=2)
+
+
+# -- names
+def partner(path: Path) -> tuple[Path, Path] | None:
+    """(x map, y map) of the pair that `path` belongs to by its name; None when the name tells no pair."""
+    for x, y in TOKENS:
+        for mine, other in ((x, y), (y, x)):
+            found = re.search(re.escape(mine), path.name, re.IGNORECASE)
+            if found:
+                swapped = other.upper() if found[0].isupper() else other
+                twin = path.with_name(path.name[: found.start()] + swapped + path.name[found.end() :])
+                return (path, twin) if mine == x else (twin, path)
+    return None
+
+
+def pair_names(path: Path, tokens: tuple[str, str], suffix: str) -> tuple[Path, Path]:
+    """(x map, y map) to write for the output name `path`: a name that tells a pair is kept, others get `tokens` appended."""
+    if path.suffix.lower() not in (suffix, ".tiff" if suffix == ".tif" else suffix):
+        path = path.with_name(path.name + suffix)
+    named = partner(path)
+    if named:
+        return named
+    return tuple(path.with_name(path.stem + token + path.suffix) for token in tokens)  # type: ignore[return-value]

@@ -1,0 +1,272 @@
+"""A Fit2D spline for any smooth distortion: least squares with the fewest knots that stay within a wanted deviation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._typing import Bools, Floats, Ints
+from ..distortion import Distortion
+from ..errors import FittingError
+from ..field import Field
+from ..frames import edge_from_index, edge_nodes
+from .fit2d import Fit2DSpline, TensorSpline
+from .nodes import shared_nodes
+
+__all__ = ["SplineFit", "fit_spline"]
+
+#: At most so many samples along one axis enter the search of the knots; the deviation is then taken at all nodes.
+SAMPLES = 180
+#: More inner knots than that along one axis are never tried.
+MOST_KNOTS = 120
+
+
+@dataclass(frozen=True)
+class SplineFit:
+    """A spline and what it cost.
+
+    Attributes
+    ----------
+    spline : ready to be written
+    largest, rms : deviation from the distortion it stands for, px, at the known pixel corners
+    tolerance : the deviation that was wanted, px
+    """
+
+    spline: Fit2DSpline
+    largest: float
+    rms: float
+    tolerance: float
+
+
+def fit_spline(
+    distortion: Distortion, *, tolerance: float = 0.01, inverse: bool = False, force: bool = False, grid_um: float = 1000.0
+) -> SplineFit:
+    """Fit a Fit2D spline to a distortion.
+
+    Parameters
+    ----------
+    distortion : what is to be described
+    tolerance : largest deviation wanted at the corners of the pixels that are not masked, px
+    inverse : make the other kind, from ideal to distorted
+    force : accept a field with jumps (modules), and a deviation above `tolerance`
+    grid_um : the pitch that the header tells, µm; readers do not use it
+
+    Raises
+    ------
+    FittingError
+        The field jumps between neighbouring pixels, or no reasonable number of knots reaches `tolerance`; not with `force`.
+
+    Notes
+    -----
+    Along each axis a knot is put into the middle of the interval with the largest misfit until the deviation is reached; then knots are moved to where
+    they serve best and all that are not needed are taken out again, least useful first. As the samples form a raster, each trial costs two small dense products.
+    """
+    if tolerance <= 0:
+        raise FittingError(f"a deviation of {tolerance:g} px cannot be reached", expected="a positive number of px")
+    nodes, known, jump = shared_nodes(distortion)
+    if jump > max(0.02, 2 * tolerance) and not force:
+        raise FittingError(
+            f"neighbouring pixels are up to {jump:.3g} px apart, which no smooth spline can follow",
+            hint="keep the NeXus detector, write maps or a module table, or use --force to smear the jumps",
+        )
+    if inverse:
+        nodes, known = _inverse_nodes(distortion, nodes, known)
+    y, x = (edge_from_index(axis) for axis in edge_nodes(distortion.shape))
+    share = tolerance / np.sqrt(2)
+    fits = [_fit_component(y, x, nodes[..., k], known, share) for k in (0, 1)]
+    functions = [TensorSpline(tx, ty, c) for tx, ty, c in fits]
+    deviation = np.stack([f.on_grid(x, y) - nodes[..., k] for k, f in enumerate(functions)], axis=-1)[known]
+    size = np.hypot(*deviation.T)
+    largest, rms = float(size.max(initial=0)), float(np.sqrt(np.mean(size**2))) if len(size) else 0.0
+    if largest > tolerance and not force:
+        raise FittingError(
+            f"the best spline is off by up to {largest:.3g} px (rms {rms:.2g})",
+            expected=f"at most {tolerance:g} px",
+            hint="allow a larger deviation, or --force",
+        )
+    py, px = distortion.pixel_size
+    ny, nx = distortion.shape
+    spline = Fit2DSpline(functions[1], functions[0], (0.0, 0.0, float(nx), float(ny)), (px * 1e6, py * 1e6), grid_um, inverse)
+    return SplineFit(spline, largest, rms, tolerance)
+
+
+def _inverse_nodes(distortion: Distortion, nodes: Floats, known: Bools) -> tuple[Floats, Bools]:
+    from ..field import SampledField
+    from .inverse import inverted
+
+    forward: Field = distortion.field
+    if distortion.is_tiled or not known.all():
+        forward = SampledField(*edge_nodes(distortion.shape), nodes)
+    back = inverted(forward, distortion.shape).on_grid(*edge_nodes(distortion.shape))
+    return back, np.isfinite(back).all(axis=-1)
+
+
+# -- one component
+#: Inner knots along (y, x).
+Inner = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def _fit_component(y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float) -> tuple[Floats, Floats, Floats]:
+    """(knots of x, knots of y, coefficients (x slowest)) of one component sampled on the raster."""
+    best: tuple[float, Floats, Floats, Floats] | None = None
+    for samples in (SAMPLES, 4 * SAMPLES):
+        rows, columns = _subset(len(y), samples), _subset(len(x), samples)
+        search = _Search(y[rows], x[columns], values[np.ix_(rows, columns)], known[np.ix_(rows, columns)])
+        goal, inner = 0.97 * tolerance, ((), ())
+        for _ in range(3):  # what fits the samples nearly always fits between them as well; else with a stricter goal
+            inner = search.slim(search.grown(inner, goal), goal)
+            knots_y, knots_x = _full_knots(y, inner[0]), _full_knots(x, inner[1])
+            coefficients, largest = _solve(y, x, knots_y, knots_x, values, known)
+            if best is None or largest < best[0]:
+                best = (largest, knots_x, knots_y, coefficients.T)
+            if largest <= tolerance:
+                return best[1:]
+            goal *= 0.97 * tolerance / largest
+    assert best is not None
+    return best[1:]
+
+
+def _subset(n: int, samples: int) -> Ints:
+    return np.unique(np.rint(np.linspace(0, n - 1, min(n, samples))).astype(np.int64))
+
+
+def _full_knots(axis: Floats, inner: tuple[float, ...]) -> Floats:
+    return np.concatenate([np.repeat(axis[0], 4), np.sort(inner), np.repeat(axis[-1], 4)])
+
+
+def _design(knots: Floats, at: Floats) -> Floats:
+    from scipy.interpolate import BSpline
+
+    return BSpline.design_matrix(at, knots, 3).toarray()
+
+
+def _solve(y: Floats, x: Floats, knots_y: Floats, knots_x: Floats, values: Floats, known: Bools) -> tuple[Floats, float]:
+    """Least-squares coefficients (y slowest) over all samples and the largest deviation; unknown samples follow the fit."""
+    by, bx = _design(knots_y, y), _design(knots_x, x)
+    py, px = np.linalg.pinv(by), np.linalg.pinv(bx)
+    c = py @ values @ px.T
+    for _ in range(0 if known.all() else 12):
+        c = py @ np.where(known, values, by @ c @ bx.T) @ px.T
+    return c, float(np.abs(by @ c @ bx.T - values)[known].max(initial=0))
+
+
+class _Search:
+    """Looks for inner knots on a raster of samples. Unknown samples are replaced by the best fit so far, as the search goes on."""
+
+    def __init__(self, y: Floats, x: Floats, values: Floats, known: Bools):
+        self.axes = (y, x)
+        self.values = values.copy()
+        self.known = known
+        self.complete = bool(known.all())
+        self._bases: dict[tuple[int, tuple[float, ...]], Floats] = {}
+
+    def _basis(self, axis: int, inner: tuple[float, ...]) -> Floats:
+        """Orthonormal basis (samples, functions) of the splines with these knots along one axis."""
+        key = (axis, inner)
+        if key not in self._bases:
+            if len(self._bases) > 400:
+                self._bases.clear()
+            at = self.axes[axis]
+            self._bases[key] = np.linalg.qr(_design(_full_knots(at, inner), at))[0]
+        return self._bases[key]
+
+    def misfit(self, inner: Inner) -> Floats:
+        """Model - value at the samples, zero where unknown."""
+        qy, qx = self._basis(0, inner[0]), self._basis(1, inner[1])
+        out = qy @ ((qy.T @ self.values) @ qx) @ qx.T
+        out -= self.values
+        if not self.complete:
+            out[~self.known] = 0
+        return out
+
+    def error(self, inner: Inner) -> float:
+        out = self.misfit(inner)
+        return float(max(out.max(), -out.min()))
+
+    def _settle(self, inner: Inner) -> None:
+        if not self.complete:
+            qy, qx = self._basis(0, inner[0]), self._basis(1, inner[1])
+            for _ in range(5):
+                model = qy @ ((qy.T @ self.values) @ qx) @ qx.T
+                self.values[~self.known] = model[~self.known]
+
+    def grown(self, inner: Inner, goal: float) -> Inner:
+        """With more knots, each put where the misfit is, until `goal` is reached."""
+        self._settle(inner)
+        while self.error(inner) > goal and max(len(t) for t in inner) < MOST_KNOTS:
+            power = np.square(np.square(self.misfit(inner)))
+            trials = [t for t in (self._one_more(inner, axis, power) for axis in (0, 1)) if t is not None]
+            if not trials:
+                break
+            inner = min(trials, key=lambda t: float(np.square(np.square(self.misfit(t))).sum()))
+            self._settle(inner)
+        return inner
+
+    def _one_more(self, inner: Inner, axis: int, power: Floats) -> Inner | None:
+        at = self.axes[axis]
+        edges = np.concatenate([[at[0]], np.sort(inner[axis]), [at[-1]]])
+        along = np.concatenate([[0.0], np.cumsum(power.sum(axis=1 - axis))])
+        cut = np.searchsorted(at, edges)
+        loads = along[np.minimum(cut[1:] + 1, len(at))] - along[cut[:-1]]
+        loads[np.diff(cut) < 4] = -1
+        k = int(np.argmax(loads))
+        if loads[k] <= 0:
+            return None
+        more = tuple(sorted((*inner[axis], 0.5 * (edges[k] + edges[k + 1]))))
+        return (more, inner[1]) if axis == 0 else (inner[0], more)
+
+    def slim(self, inner: Inner, goal: float) -> Inner:
+        """Without the knots that `goal` can be reached without, the others moved to where they serve best."""
+        best = inner = self.pruned(inner, goal)
+        for _ in range(8):
+            inner = self.pruned(self.slid(inner), goal)
+            if _count(inner) >= _count(best) or self.error(inner) > goal:
+                break
+            best = inner
+        return best
+
+    def slid(self, inner: Inner) -> Inner:
+        """Each knot a little towards one of its neighbours where that lessens the misfit."""
+
+        def score(trial: Inner) -> float:
+            power = np.square(np.square(self.misfit(trial)))
+            return float(np.vdot(power, power))
+
+        now = score(inner)
+        for share in (0.35, 0.15):
+            for axis in (0, 1):
+                at = self.axes[axis]
+                for k in range(len(inner[axis])):
+                    edges = (float(at[0]), *inner[axis], float(at[-1]))
+                    for other in (edges[k], edges[k + 2]):
+                        moved = edges[k + 1] + share * (other - edges[k + 1])
+                        knots = tuple(sorted((*inner[axis][:k], moved, *inner[axis][k + 1 :])))
+                        trial = (knots, inner[1]) if axis == 0 else (inner[0], knots)
+                        if abs(other - moved) > 4 * (at[1] - at[0]) and (value := score(trial)) < now:
+                            inner, now = trial, value
+                            break
+        return inner
+
+    def pruned(self, inner: Inner, goal: float) -> Inner:
+        """Without the knots that `goal` can be reached without, least useful first."""
+        while True:
+            trials = [(self.error(_without(inner, axis, t)), axis, t) for axis in (0, 1) for t in inner[axis]]
+            before = inner
+            for error, axis, t in sorted(trials):
+                if error > 3 * goal:
+                    break
+                less = _without(inner, axis, t)
+                if self.error(less) <= goal:
+                    inner = less
+            if inner == before:
+                return inner
+
+
+def _count(inner: Inner) -> int:
+    return len(inner[0]) + len(inner[1])
+
+
+def _without(inner: Inner, axis: int, knot: float) -> Inner:
+    less = tuple(t for t in inner[axis] if t != knot)
+    return (less, inner[1]) if axis == 0 else (inner[0], less)
