@@ -118,29 +118,48 @@ def spot_layer(work: Work, fit: DistortionFit | None, exposure: int = 0) -> Spot
 
 @dataclass(frozen=True, eq=False)
 class GridLines:
-    """The fitted grid as one broken line: pieces are separated by NaN."""
+    """The fitted grid as P straight pieces.
+
+    Attributes
+    ----------
+    x, y : (P, 2) both ends of each, of the plot
+    number : (P,) which line of the grid it belongs to: its i, or its j
+    """
 
     x: Floats
     y: Floats
+    number: AnyArray
+
+    @property
+    def middles(self) -> tuple[Floats, Floats]:
+        """x and y (P,) of the middle of each piece."""
+        return self.x.mean(axis=1), self.y.mean(axis=1)
+
+    def line(self, which: AnyArray) -> tuple[Floats, Floats]:
+        """x and y of one line that is broken by NaN between the pieces."""
+        return _broken(self.x[which]), _broken(self.y[which])
 
 
 def grid_lines(fit: DistortionFit, exposure: int = 0) -> GridLines:
     """Lines between neighbouring nodes, at the places where the fit says that their spots should be."""
     points = fit.points[exposure]
+    if not len(points):
+        return GridLines(np.empty((0, 2)), np.empty((0, 2)), np.empty(0, int))
     corrected = fit.poses[exposure].corrected(fit.plate.positions(points.ij), fit.distortion.pixel_size)
     x, y = plot_xy(fit.distortion.distort(corrected, tolerance=1e-2))
-    if not len(points):
-        return GridLines(x, y)
     low = points.ij.min(axis=0)
     row = np.full(points.ij.max(axis=0) - low + 2, -1)
     row[tuple((points.ij - low).T)] = np.arange(len(points))
-    pairs = [
-        np.stack([row[:-1, :-1].ravel(), row[1:, :-1].ravel()], axis=1),
-        np.stack([row[:-1, :-1].ravel(), row[:-1, 1:].ravel()], axis=1),
-    ]
-    ends = np.concatenate(pairs)
-    ends = ends[(ends >= 0).all(axis=1)]
-    return GridLines(_broken(x[ends]), _broken(y[ends]))
+    ends, numbers = [], []
+    for axis, neighbour in enumerate((row[1:, :-1], row[:-1, 1:])):
+        pairs = np.stack([row[:-1, :-1].ravel(), neighbour.ravel()], axis=1)
+        pairs = pairs[(pairs >= 0).all(axis=1)]
+        ends.append(pairs)
+        # A piece along i belongs to the line of its j.
+        numbers.append(points.ij[pairs[:, 0], 1 - axis])
+    both = np.concatenate(ends)
+    finite = np.isfinite(x[both]).all(axis=1)
+    return GridLines(x[both][finite], y[both][finite], np.concatenate(numbers)[finite])
 
 
 def _broken(pieces: Floats) -> Floats:

@@ -10,7 +10,9 @@ from pyfai_gridcal.field import SampledField
 from pyfai_gridcal.fit import DistortionFit, Pose
 from pyfai_gridcal.gui.layers import (
     MAPS,
+    GridLines,
     SpotKind,
+    SpotLayer,
     grid_lines,
     map_image,
     plot_xy,
@@ -19,6 +21,7 @@ from pyfai_gridcal.gui.layers import (
     yx_of_plot,
 )
 from pyfai_gridcal.gui.state import Work
+from pyfai_gridcal.gui.thinning import Window, thinned_lines, thinned_spots
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.points import ControlPoints
 from pyfai_gridcal.spots import Spots
@@ -87,14 +90,17 @@ def test_kinds_before_the_fit(work: Work) -> None:
 
 def test_grid_runs_through_the_spots(fit: DistortionFit) -> None:
     lines = grid_lines(fit)
-    pieces = np.stack([lines.x, lines.y], axis=1).reshape(-1, 3, 2)
-    assert len(pieces) == 6 + 2 * 5
-    assert np.isnan(pieces[:, 2]).all()
+    ends = np.stack([lines.x, lines.y], axis=-1)
+    assert len(ends) == 6 + 2 * 5
     expected = {tuple(np.round(p, 3)) for p in np.stack(plot_xy(fit.points[0].yx), axis=1)}
-    assert {tuple(np.round(p, 3)) for p in pieces[:, :2].reshape(-1, 2)} == expected
-    length = np.abs(pieces[:, 1] - pieces[:, 0])
+    assert {tuple(np.round(p, 3)) for p in ends.reshape(-1, 2)} == expected
+    length = np.abs(ends[:, 1] - ends[:, 0])
     assert sorted(set(np.round(length[:, 0], 6))) == pytest.approx([0, 25])
     assert sorted(set(np.round(length[:, 1], 6))) == pytest.approx([0, 40])
+    assert sorted(lines.number[length[:, 1] > 1]) == list(range(6)), "those along i, by their j"
+    x, y = lines.line(lines.number == 1)
+    assert np.isnan(x.reshape(-1, 3)[:, 2]).all()
+    assert len(y) == 3 * (1 + 5)
 
 
 def test_arrows_point_from_observed_to_corrected(fit: DistortionFit) -> None:
@@ -128,3 +134,35 @@ def test_map_that_is_not_known(fit: DistortionFit) -> None:
     from dataclasses import replace
 
     assert map_image("sigma", replace(fit, distortion=replace(fit.distortion, sigma=None))) is None
+
+
+def many(side: int, kind: SpotKind) -> SpotLayer:
+    ij = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), axis=-1).reshape(-1, 2)
+    n = len(ij)
+    none = np.zeros(n)
+    return SpotLayer(10.0 * ij[:, 1], 10.0 * ij[:, 0], np.full(n, kind), none, none, none, ij)
+
+
+def test_too_many_spots_are_thinned_to_a_sub_lattice() -> None:
+    layer = many(60, SpotKind.USED)
+    layer.kind[61] = SpotKind.OUTLIER
+    everything = Window(0, 600, 0, 600)
+    drawn, step = thinned_spots(layer, everything, 500)
+    assert step == 3
+    assert drawn.sum() == 20 * 20 + 1
+    assert drawn[61], "an outlier is always drawn"
+    assert thinned_spots(layer, everything, 5000)[1] == 1
+    near, step = thinned_spots(layer, Window(0, 100, 200, 260), 500)
+    assert step == 1
+    assert near.sum() == 16 * 13
+    found, step = thinned_spots(many(60, SpotKind.FOUND), everything, 500)
+    assert found.sum() == 3600 / step**2
+
+
+def test_too_many_lines_are_thinned_to_every_nth() -> None:
+    number = np.repeat(np.arange(50), 40)
+    x = np.tile(np.arange(40.0), 50)[:, None] + [0.0, 1.0]
+    lines = GridLines(x, number[:, None] + [0.0, 0.0], number)
+    assert thinned_lines(lines, Window(0, 50, 0, 50), 5000).all()
+    drawn = thinned_lines(lines, Window(0, 50, 0, 50), 500)
+    assert set(number[drawn]) == set(range(0, 50, 4))
