@@ -1,0 +1,57 @@
+"""How many threads the linear algebra takes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+__all__ = ["one_blas_thread"]
+
+_NAMES = (
+    "scipy_openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads",
+    "openblas_{}_num_threads64_",
+    "openblas_{}_num_threads",
+)
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
+    """Getter and setter of the number of threads for each OpenBLAS that the wheels of numpy and scipy brought."""
+    import numpy
+    import scipy
+
+    found = []
+    for package in (numpy, scipy):
+        home = Path(package.__file__ or ".").resolve().parent
+        for folder in (home.parent / f"{package.__name__}.libs", home / ".dylibs"):
+            for path in sorted(folder.glob("*openblas*")):
+                try:
+                    library = ctypes.CDLL(str(path))
+                except OSError:
+                    continue
+                for name in _NAMES:
+                    if hasattr(library, name.format("set")):
+                        found.append((getattr(library, name.format("get")), getattr(library, name.format("set"))))
+                        break
+    return tuple(found)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Run the enclosed linear algebra in one thread where the library lets us choose.
+
+    Long chains of products and factorisations of 100 x 100 blocks, taken in turn from the two copies of OpenBLAS that numpy and scipy bring,
+    spend up to a hundred times longer waiting for each other's threads than working, above all on a machine that has something else to do.
+    """
+    before = [(setter, getter()) for getter, setter in _libraries()]
+    try:
+        for setter, _ in before:
+            setter(1)
+        yield
+    finally:
+        for setter, count in before:
+            setter(count)

@@ -1,0 +1,160 @@
+"""Smooth fields: a tensor-product spline whose roughness is weighed by what the points themselves say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ._typing import AnyArray, Floats, frozen_array
+from .splinebasis import Axis, CellRows, blocks_of_stencil, roughness_stencil, stencil_energy, stencil_of_blocks
+
+__all__ = ["SplineField", "SplineProblem", "SplineSolution"]
+
+
+@dataclass(frozen=True, eq=False)
+class SplineField:
+    """Displacement as a tensor-product B-spline; a straight line beyond the knots.
+
+    Attributes
+    ----------
+    y, x : knots and degree along the two axes, px, index frame
+    coefficients : (y.size, x.size, 2) px
+    """
+
+    y: Axis
+    x: Axis
+    coefficients: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coefficients", frozen_array(self.coefficients, np.float64, 3))
+
+    def at(self, yx: AnyArray) -> Floats:
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        return CellRows.of_points(self.y, self.x, yx).values(self.coefficients)
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        left, right = self.y.matrix(np.asarray(y, float)), self.x.matrix(np.asarray(x, float))
+        out = np.empty((len(left), len(right), 2))
+        for k in range(2):
+            out[..., k] = (left @ self.coefficients[..., k]) @ right.T
+        return out
+
+    def gradient(self, yx: AnyArray) -> Floats:
+        """(N, 2, 2) derivatives: [n, c, a] is that of component c along axis a (y, x)."""
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        along = [CellRows.of_points(self.y, self.x, yx, axis).values(self.coefficients) for axis in ((1, 0), (0, 1))]
+        return np.stack(along, axis=-1)
+
+    def moved(self, matrix: Floats, shift: Floats) -> SplineField:
+        """Field of the same observed points when corrected places p become ``matrix @ p + shift``."""
+        gy, gx = np.meshgrid(self.y.abscissae, self.x.abscissae, indexing="ij")
+        place = np.stack([gy, gx], axis=-1)
+        coefficients = (place + self.coefficients) @ np.asarray(matrix).T + shift - place
+        return replace(self, coefficients=coefficients)
+
+
+class SplineProblem:
+    """Points, knots and roughness, ready to be solved for any weights and any smoothness.
+
+    Minimised is, for each of the two components, ``Σ w (d - f)² + smoothness ∫∫ Σ_k C(order, k) (∂_y^{order-k} ∂_x^k f)²``: the mean of a
+    Gaussian process whose prior is flat for polynomials below `order` and isotropic above.
+
+    Parameters
+    ----------
+    y, x : axes of the knots
+    yx, d : (N, 2) observed points and their displacement, px
+    order : of the derivatives whose squared integral is the roughness, at most the degree of the splines
+    """
+
+    def __init__(self, y: Axis, x: Axis, yx: Floats, d: Floats, order: int):
+        self.y, self.x, self.d, self.order = y, x, d, order
+        self.rows = CellRows.of_points(y, x, yx)
+        self.rough = roughness_stencil(y, x, order)
+        self.weights: Floats = np.zeros_like(d)
+        self._normal: list[tuple[slice, Floats, Floats]] = []
+
+    def weigh(self, weights: Floats) -> None:
+        """Take weights (N, 2): 1 / variance of each coordinate, 0 for points that do not count."""
+        same = np.array_equal(weights[:, 0], weights[:, 1])
+        right = self.rows.right_side(self.d * weights)
+        self.weights = weights
+        columns = [slice(0, 2)] if same else [slice(0, 1), slice(1, 2)]
+        self._normal = [(c, self.rows.normal_stencil(weights[:, c.start]), right[..., c]) for c in columns]
+
+    def solve(self, smoothness: float) -> SplineSolution:
+        """Field and its covariance for one smoothness (px^(2 order - 2)) and the weights taken before."""
+        p, ny, nx = self.y.degree, self.y.size, self.x.size
+        coefficients = np.empty((ny, nx, 2))
+        inverses: list[Floats] = []
+        for columns, normal, right in self._normal:
+            blocks = blocks_of_stencil(normal + smoothness * self.rough)
+            factor = blocks.cholesky()
+            padded = np.zeros((len(blocks.diagonal) * p * nx, right.shape[2]))
+            padded[: ny * nx] = right.reshape(ny * nx, -1)
+            coefficients[..., columns] = factor.solve(padded)[: ny * nx].reshape(ny, nx, -1)
+            inverses.append(stencil_of_blocks(factor.inverse(), p, ny, nx))
+        return SplineSolution(self, smoothness, coefficients, (inverses[0], inverses[-1]))
+
+
+@dataclass(frozen=True, eq=False)
+class SplineSolution:
+    """What :meth:`SplineProblem.solve` found.
+
+    Attributes
+    ----------
+    problem : with the weights that were used
+    smoothness : px^(2 order - 2)
+    coefficients : (y.size, x.size, 2) px
+    inverses : stencils of the covariance of the coefficients, one for each component
+    """
+
+    problem: SplineProblem
+    smoothness: float
+    coefficients: Floats
+    inverses: tuple[Floats, Floats]
+
+    @cached_property
+    def residual(self) -> Floats:
+        """(N, 2) given minus fitted displacement, px."""
+        return self.problem.d - self.problem.rows.values(self.coefficients)
+
+    @cached_property
+    def leverage(self) -> Floats:
+        """(N, 2) share that each point has in its own prediction, 0..1."""
+        return np.clip(self._forms(self.problem.rows) * self.problem.weights, 0.0, 1 - 1e-9)
+
+    def variance(self, yx: Floats) -> Floats:
+        """(N, 2) variance of the field at points, px²."""
+        return self._forms(CellRows.of_points(self.problem.y, self.problem.x, yx))
+
+    def _forms(self, rows: CellRows) -> Floats:
+        first, second = self.inverses
+        form = rows.quadratic_form(first)
+        return np.stack([form, form if second is first else rows.quadratic_form(second)], axis=1)
+
+    @property
+    def roughness(self) -> float:
+        """Roughness of both components, px^(2 - 2 (order - 1))."""
+        return sum(stencil_energy(self.problem.rough, self.coefficients[..., c]) for c in range(2))
+
+    def next_smoothness(self) -> float:
+        """One step of the generalised Fellner-Schall rule towards the restricted maximum likelihood.
+
+        References
+        ----------
+        .. [1] S. N. Wood, M. Fasiolo, Biometrics 73 (2017) 1071, doi:10.1111/biom.12666
+        """
+        null = self.problem.order * (self.problem.order + 1)
+        return max(float(self.leverage.sum()) - null, 1e-3) / max(self.roughness, 1e-300)
+
+    def smoothness_for(self, order: int) -> float:
+        """Where to start the search for the smoothness with a roughness of another order."""
+        rough = roughness_stencil(self.problem.y, self.problem.x, order)
+        energy = sum(stencil_energy(rough, self.coefficients[..., c]) for c in range(2))
+        return max(float(self.leverage.sum()) - order * (order + 1), 1.0) / max(energy, 1e-300)
+
+    @property
+    def field(self) -> SplineField:
+        return SplineField(self.problem.y, self.problem.x, self.coefficients)

@@ -1,0 +1,224 @@
+"""The main recipe: a spline whose smoothness, noise and outliers all follow from the points themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._typing import Bools, Floats
+from .blas import one_blas_thread
+from .bspline import SplineProblem, SplineSolution
+from .neighbours import isolated_outliers
+from .recipe import FieldFit, Sample
+from .splinebasis import Axis
+
+__all__ = ["BSpline"]
+
+
+@dataclass(frozen=True)
+class BSpline:
+    """Tensor-product spline with a roughness penalty.
+
+    Smoothness by restricted maximum likelihood, the order of the roughness by held-out error; knots are set closer until that no longer
+    helps. Outliers are points whose held-out residual stands out of those around; what the others scatter beyond their own sigma is found
+    on the way (the *nugget*: errors of the holes, or of the model).
+
+    Attributes
+    ----------
+    orders : derivatives to be tried as roughness; a single one is taken without trial
+    degree : of the polynomial pieces
+    first_cells : intervals along the longer axis to start with
+    most_cells : never more intervals than this
+    density : never more knots than this per distance of neighbouring points
+    limit : held-out residual in units of its predicted scatter beyond which a point is left out
+    """
+
+    orders: tuple[int, ...] = (4, 3, 2)
+    degree: int = 4
+    first_cells: int = 14
+    most_cells: int = 80
+    density: float = 1.5
+    limit: float = 5.0
+    name: str = "spline"
+
+    def fit(self, sample: Sample) -> FieldFit:
+        """Fit a smooth field; see :class:`FieldFit` for what comes out."""
+        with one_blas_thread():
+            return self._fit(sample)
+
+    def _fit(self, sample: Sample) -> FieldFit:
+        most = int(np.clip(np.ceil(self.density * max(sample.shape) / sample.spacing), 4, self.most_cells))
+        cells = min(self.first_cells, most)
+        orders = self._possible(sample)
+        start = _State(sample, sample.used, nugget=sample.nugget)
+        best = self._converge(sample, start, cells, orders[0])
+        while cells < most:
+            cells = min(most, int(np.ceil(1.6 * cells)))
+            state = replace(best.state, nugget=sample.nugget, noise_scale=1.0)
+            finer = self._converge(sample, state, cells, orders[0])
+            gain, best = best.score / finer.score, finer
+            if gain < 1.005 and best.is_smooth:
+                break
+        for order in orders[1:]:
+            state = replace(best.state, smoothness={order: best.solution.smoothness_for(order)})
+            other = self._converge(sample, state, cells, order)
+            if other.score >= best.score:
+                break
+            best = other
+        return best.result(sample, self.name)
+
+    def _possible(self, sample: Sample) -> list[int]:
+        """Orders whose polynomials the points can determine."""
+        count = int(sample.used.sum())
+        return [k for k in self.orders if 1.5 * k * (k + 1) / 2 <= count] or [min(self.orders)]
+
+    def _converge(self, sample: Sample, state: _State, cells: int, order: int, rounds: int = 12) -> _Trial:
+        """Solve on knots of this density until smoothness, nugget and outliers stay."""
+        y, x = _axes(sample.shape, cells, self.degree)
+        problem = SplineProblem(y, x, sample.yx, sample.d, order)
+        smoothness, last_step = state.smoothness.get(order), 0.0
+        weighed: _State | None = None
+        for _ in range(rounds):
+            if weighed is None or not state.weighs_like(weighed):
+                problem.weigh(state.weights())
+                weighed = state
+            if smoothness is None:
+                smoothness = 1e-4 * float(problem.weights.sum()) / 2 / float(problem.rough[0, y.degree].sum())
+            solution = problem.solve(smoothness)
+            step = float(np.clip(np.log(solution.next_smoothness() / smoothness), -7, 7))
+            state = state.after(solution, self.limit)
+            settled = abs(step) < 0.15 and state.weighs_like(weighed)
+            if (
+                solution.leverage.sum() - order * (order + 1) < 1.5
+            ):  # a polynomial: smoother than this makes no difference
+                step, settled = min(step, 0.0), state.weighs_like(weighed)
+            if settled:
+                break
+            ratio = float(np.clip(step / last_step, -0.5, 0.6)) if last_step else 0.0
+            smoothness *= float(np.exp(np.clip(step / (1 - ratio), -7, 7)))
+            last_step = step
+        return _Trial(solution, replace(state, smoothness={**state.smoothness, order: smoothness}))
+
+
+def _axes(shape: tuple[int, int], cells: int, degree: int) -> tuple[Axis, Axis]:
+    """Knots over all pixels, equally far apart along both axes, `cells` intervals along the longer one."""
+    step = (max(shape) + 2.0) / cells
+    counts = [max(2, int(np.ceil((n + 2.0) / step))) for n in shape]
+    y, x = (Axis((n - 1 - c * step) / 2, step, c, degree) for n, c in zip(shape, counts, strict=True))
+    return y, x
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """What is thought of the points so far."""
+
+    sample: Sample
+    used: Bools
+    nugget: float = 0.0
+    noise_scale: float = 1.0
+    smoothness: dict[int, float] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.smoothness is None:
+            object.__setattr__(self, "smoothness", {})
+
+    def variance(self) -> Floats:
+        """(N, 2) variance of each coordinate, px²."""
+        sigma = self.sample.sigma
+        out: Floats = (self.noise_scale * sigma) ** 2 + self.nugget**2
+        mean = out.mean(axis=1, keepdims=True)
+        if np.all(np.abs(out - mean) < 0.05 * mean):
+            out = np.broadcast_to(mean, out.shape)
+        return np.maximum(out, 1e-12)
+
+    def weights(self) -> Floats:
+        return np.where(self.used[:, None], 1.0 / self.variance(), 0.0)
+
+    def weighs_like(self, other: _State) -> bool:
+        """Whether the weights are nearly the same as with another state."""
+        if not np.array_equal(self.used, other.used):
+            return False
+        typical = float(np.median(self.sample.sigma)) ** 2
+        mine, theirs = (s.noise_scale**2 * typical + s.nugget**2 for s in (self, other))
+        return abs(mine / theirs - 1) < 0.05
+
+    def scores(self, solution: SplineSolution) -> Floats:
+        """(N, 2) held-out residuals in units of their predicted scatter."""
+        left_out = np.where(self.used[:, None], 1.0, 0.0) * solution.leverage
+        variance = 1.0 / np.maximum(solution.problem.weights, 1e-300)
+        spread = np.where(self.used[:, None], variance * (1 - left_out), self.variance())
+        return np.asarray(solution.residual / np.sqrt(spread))
+
+    def after(self, solution: SplineSolution, limit: float) -> _State:
+        """The same after looking at the residuals of a solution."""
+        z = np.sqrt((self.scores(solution) ** 2).sum(axis=1) / 2)
+        use = self.used
+        typical = 1.4826 * np.median(z[use]) / 1.18 if use.any() else 1.0
+        wrong = isolated_outliers(self.sample.yx, z / max(typical, 1.0), limit * 0.8) | (
+            ~use & (z > 0.7 * limit * max(typical, 1.0))
+        )
+        wrong |= ~self.sample.used
+        nugget, scale = self._noise(solution, use & (z < limit * max(typical, 1.0)))
+        return replace(self, used=~wrong, nugget=nugget, noise_scale=scale)
+
+    def _noise(self, solution: SplineSolution, use: Bools) -> tuple[float, float]:
+        """Nugget and scale of the noise that the residuals ask for (moments of the restricted likelihood)."""
+        w = solution.problem.weights[use]
+        free = 1 - solution.leverage[use]
+        r2, s2 = solution.residual[use] ** 2, self.sample.sigma[use] ** 2
+        if free.sum() < 0.02 * free.size or free.sum() < 12:
+            return self.nugget, self.noise_scale
+        square = float(((r2 - free * s2) * w**2).sum() / (free * w**2).sum())
+        # the rule creeps where most of the residual is taken up by the field: stretch its steps
+        square = self.nugget**2 + (square - self.nugget**2) / max(float(free.mean()), 0.1) ** 0.5
+        if square > 0:
+            return min(float(np.sqrt(square)), self.sample.nugget), 1.0
+        scale = float(np.sqrt((r2 / s2).sum() / free.sum()))
+        return 0.0, float(np.clip(scale, 0.3, 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    solution: SplineSolution
+    state: _State
+
+    @property
+    def freedom(self) -> float:
+        return float(self.solution.leverage.sum()) / 2
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the field needs far fewer parameters than there are knots and points."""
+        return self.freedom < 0.25 * self.solution.coefficients[..., 0].size and self.freedom < 0.3 * len(
+            self.state.sample
+        )
+
+    @property
+    def held_out(self) -> Floats:
+        """(N, 2) fitted - given displacement without the point itself."""
+        leverage = np.where(self.state.used[:, None], self.solution.leverage, 0.0)
+        return np.asarray(-self.solution.residual / (1 - leverage))
+
+    @property
+    def score(self) -> float:
+        """Weighted rms of the held-out residuals."""
+        w = 1.0 / self.state.sample.sigma[self.state.used] ** 2
+        return float(np.sqrt((w * self.held_out[self.state.used] ** 2).sum() / w.sum()))
+
+    def result(self, sample: Sample, name: str) -> FieldFit:
+        state, solution = self.state, self.solution
+        return FieldFit(
+            name=name,
+            field=solution.field,
+            residual=-solution.residual,
+            held_out=self.held_out,
+            used=state.used,
+            z=-state.scores(solution),
+            leverage=solution.leverage,
+            uncertainty=solution,
+            nugget=state.nugget,
+            noise_scale=state.noise_scale,
+            freedom=self.freedom,
+            note=f"roughness of order {solution.problem.order} on {solution.problem.y.cells} x {solution.problem.x.cells} cells",
+        )

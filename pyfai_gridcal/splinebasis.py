@@ -1,0 +1,341 @@
+"""Tensor-product B-splines on uniform knots: rows, values, Gram matrices, and symmetric matrices over their coefficients as stencils.
+
+Coefficient (iy, ix) of an axis pair meets only coefficients up to `degree` rows and columns away, so a symmetric matrix over the coefficients
+(normal matrix, roughness, inverse near the diagonal) is kept as a *stencil* ``T[dr, dc + degree, iy, ix]`` = entry between (iy, ix) and
+(iy + dr, ix + dc) for dr in 0..degree and dc in -degree..degree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import comb
+
+import numpy as np
+
+from ._typing import Floats, Ints
+from .blocktri import BlockTridiagonal
+
+__all__ = [
+    "Axis",
+    "CellRows",
+    "blocks_of_stencil",
+    "product_stencil",
+    "roughness_stencil",
+    "stencil_energy",
+    "stencil_of_blocks",
+    "stencil_product",
+]
+
+
+@lru_cache(maxsize=8)
+def _cardinal(degree: int) -> Floats:
+    """Coefficients c[a, k]: piece a of the uniform B-splines alive in one interval is sum_k c[a, k] u^k for u in [0, 1]."""
+    pieces = np.ones((1, 1))
+    for p in range(1, degree + 1):
+        # B_a^p(u) = ((u + p - a) B_{a-1}^{p-1} + (a + 1 - u) B_a^{p-1}) / p, alive pieces counted from the left
+        out = np.zeros((p + 1, p + 1))
+        for a in range(p + 1):
+            if a > 0:
+                out[a, 1:] += pieces[a - 1]
+                out[a, :-1] += (p - a) * pieces[a - 1]
+            if a < p:
+                out[a, 1:] -= pieces[a]
+                out[a, :-1] += (a + 1) * pieces[a]
+        pieces = out / p
+    return pieces
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Uniform B-splines along one axis.
+
+    Attributes
+    ----------
+    start : left end of the first interval, px, index frame
+    step : length of an interval, px
+    cells : number of intervals
+    degree : of the polynomial pieces
+    """
+
+    start: float
+    step: float
+    cells: int
+    degree: int
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return self.cells + self.degree
+
+    @property
+    def stop(self) -> float:
+        """Right end of the last interval, px."""
+        return self.start + self.cells * self.step
+
+    @property
+    def abscissae(self) -> Floats:
+        """Where a coefficient sits: a spline with these as coefficients is the identity, px."""
+        return self.start + (np.arange(self.size) - (self.degree - 1) / 2) * self.step
+
+    def locate(self, t: Floats) -> tuple[Ints, Floats, Floats]:
+        """Interval (clipped to the knots), place within it in 0..1 and the overshoot beyond the knots (px) of each t."""
+        inside = np.clip(t, self.start, self.stop)
+        u = (inside - self.start) / self.step
+        cell = np.minimum(u.astype(np.int64), self.cells - 1)
+        return cell, u - cell, np.asarray(t - inside)
+
+    def weights(self, u: Floats, derivative: int = 0) -> Floats:
+        """(degree + 1, N) values (per px^derivative) of the splines alive at places u within their interval."""
+        powers = _cardinal(self.degree)
+        for _ in range(derivative):
+            powers = powers[:, 1:] * np.arange(1, powers.shape[1]) / self.step
+        out = np.empty((self.degree + 1, *np.shape(u)))
+        for a in range(self.degree + 1):
+            out[a] = powers[a, -1]
+            for k in range(powers.shape[1] - 2, -1, -1):
+                out[a] *= u
+                out[a] += powers[a, k]
+        return out
+
+    def extended_weights(self, t: Floats, derivative: int = 0) -> tuple[Ints, Floats]:
+        """Interval and (degree + 1, N) weights of values (or first derivatives, 1/px) at any t.
+
+        Beyond the knots the spline goes on as a straight line.
+        """
+        cell, u, over = self.locate(t)
+        if derivative:
+            return cell, self.weights(u, derivative)
+        weights = self.weights(u)
+        if np.any(over):
+            weights += over * self.weights(u, 1)
+        return cell, weights
+
+    def matrix(self, t: Floats) -> Floats:
+        """Dense (N, size) design matrix of values at t."""
+        cell, weights = self.extended_weights(np.asarray(t, float))
+        out = np.zeros((len(cell), self.size))
+        rows = np.arange(len(cell))
+        for a in range(self.degree + 1):
+            out[rows, cell + a] = weights[a]
+        return out
+
+    @cached_property
+    def _gauss(self) -> tuple[Floats, Floats]:
+        x, w = np.polynomial.legendre.leggauss(self.degree + 1)
+        return (x + 1) / 2, w / 2 * self.step
+
+    def gram(self, derivative: int) -> Floats:
+        """(2 degree + 1, size) bands ``G[d + degree, i] = integral of B_i^(k) B_{i+d}^(k)`` over the knots."""
+        p = self.degree
+        out = np.zeros((2 * p + 1, self.size))
+        if derivative > p:
+            return out
+        u, w = self._gauss
+        values = self.weights(u, derivative)
+        local = (values * w) @ values.T
+        for a in range(p + 1):
+            for b in range(p + 1):
+                out[b - a + p, a : a + self.cells] += local[a, b]
+        return out
+
+
+def product_stencil(gy: Floats, gx: Floats) -> Floats:
+    """Stencil of the Kronecker product of two banded matrices (2 degree + 1, size) as :meth:`Axis.gram` gives them."""
+    p = gy.shape[0] // 2
+    return gy[p:, None, :, None] * gx[None, :, None, :]
+
+
+def roughness_stencil(y: Axis, x: Axis, order: int) -> Floats:
+    """Stencil of the isotropic roughness ``∫∫ Σ_k C(order, k) (∂_y^{order-k} ∂_x^k f)²``, px^(2 - 2 order)."""
+    gy, gx = [y.gram(k) for k in range(order + 1)], [x.gram(k) for k in range(order + 1)]
+    out = product_stencil(gy[order], gx[0])
+    for k in range(1, order + 1):
+        out += comb(order, k) * product_stencil(gy[order - k], gx[k])
+    return out
+
+
+def _columns(size: int, shift: int) -> tuple[Ints, Ints]:
+    """Columns that have a partner `shift` further on, and those partners."""
+    here = np.arange(max(0, -shift), min(size, size - shift))
+    return here, here + shift
+
+
+def blocks_of_stencil(stencil: Floats) -> BlockTridiagonal:
+    """Block-tridiagonal matrix of a stencil: `degree` rows of coefficients a block, the last one filled up with ones on its diagonal."""
+    p, size_y, size_x = stencil.shape[0] - 1, stencil.shape[2], stencil.shape[3]
+    n = -(-size_y // p)
+    if n * p > size_y:
+        padded = np.zeros((*stencil.shape[:2], n * p, size_x))
+        padded[:, :, :size_y] = stencil
+        padded[0, p, size_y:] = 1
+        stencil = padded
+    diagonal, lower = np.zeros((n, p, size_x, p, size_x)), np.zeros((n, p, size_x, p, size_x))
+    for dr in range(p + 1):
+        for dc in range(-p, p + 1):
+            here, there = _columns(size_x, dc)
+            values = stencil[dr, dc + p].reshape(n, p, size_x)[:, :, here]
+            for r in range(p):
+                k, row = divmod(r + dr, p)
+                if k:
+                    lower[:, row, there, r, here] = values[:, r]
+                    continue
+                diagonal[:, row, there, r, here] = values[:, r]
+                if dr:
+                    diagonal[:, r, here, row, there] = values[:, r]
+    shape = (n, p * size_x, p * size_x)
+    return BlockTridiagonal(diagonal.reshape(shape), lower.reshape(shape)[:-1])
+
+
+def stencil_of_blocks(blocks: BlockTridiagonal, degree: int, size_y: int, size_x: int) -> Floats:
+    """The entries of a block-tridiagonal matrix that a stencil can hold (the inverse of :func:`blocks_of_stencil`)."""
+    p, n = degree, len(blocks.diagonal)
+    diagonal = blocks.diagonal.reshape(n, p, size_x, p, size_x)
+    lower = blocks.lower.reshape(n - 1, p, size_x, p, size_x)
+    out = np.zeros((p + 1, 2 * p + 1, n, p, size_x))
+    for dr in range(p + 1):
+        for dc in range(-p, p + 1):
+            here, there = _columns(size_x, dc)
+            for r in range(p):
+                k, row = divmod(r + dr, p)
+                if k:
+                    out[dr, dc + p, :-1, r, here] = lower[:, row, there, r, here].T
+                else:
+                    out[dr, dc + p, :, r, here] = diagonal[:, row, there, r, here].T
+    return out.reshape(p + 1, 2 * p + 1, n * p, size_x)[:, :, :size_y]
+
+
+def stencil_product(a: Floats, b: Floats) -> float:
+    """Trace of the product of two symmetric matrices given as stencils (entries outside the stencil zero in one of them)."""
+    return float(2 * np.vdot(a, b) - np.vdot(a[0], b[0]))
+
+
+def stencil_energy(stencil: Floats, c: Floats) -> float:
+    """``cᵀ S c`` of a symmetric matrix given as a stencil and coefficients (size_y, size_x)."""
+    p, (ny, nx) = stencil.shape[0] - 1, c.shape
+    total = 0.0
+    for dr in range(p + 1):
+        for dc in range(-p, p + 1):
+            lo, hi = max(0, -dc), min(nx, nx - dc)
+            part = stencil[dr, dc + p, : ny - dr, lo:hi] * c[: ny - dr, lo:hi]
+            total += float(np.vdot(part, c[dr:, lo + dc : hi + dc])) * (2 if dr else 1)
+    return total
+
+
+def _pairs(p: int) -> tuple[Ints, Ints]:
+    """The (p + 1)(p + 2) / 2 pairs a <= b of pieces alive in one interval."""
+    return np.triu_indices(p + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class CellRows:
+    """Rows of the design matrix for N points, sorted by the cell of knots they lie in.
+
+    Attributes
+    ----------
+    y, x : the two axes
+    order : (N,) rows of the points as given, in the order of their cells
+    cell : (N,) cell (row major) of the sorted points
+    wy, wx : (degree + 1, N) weights along the two axes of the sorted points
+    """
+
+    y: Axis
+    x: Axis
+    order: Ints
+    cell: Ints
+    wy: Floats
+    wx: Floats
+
+    @classmethod
+    def of_points(cls, y: Axis, x: Axis, yx: Floats, derivative: tuple[int, int] = (0, 0)) -> CellRows:
+        """Rows for the values at points (N, 2) inside or outside the knots, or for a derivative along (y, x) there."""
+        cy, wy = y.extended_weights(yx[:, 0], derivative[0])
+        cx, wx = x.extended_weights(yx[:, 1], derivative[1])
+        cell = cy * x.cells + cx
+        order = np.argsort(cell, kind="stable")
+        return cls(y, x, order, cell[order], wy[:, order], wx[:, order])
+
+    @cached_property
+    def _products(self) -> tuple[Floats, Floats]:
+        """Products of all pairs of weights along the two axes, each (pairs, N)."""
+        a, b = _pairs(self.y.degree)
+        return self.wy[a] * self.wy[b], self.wx[a] * self.wx[b]
+
+    def normal_stencil(self, weights: Floats) -> Floats:
+        """Stencil of ``Bᵀ W B`` for weights (N,) in the order of the points as given."""
+        p = self.y.degree
+        w = weights[self.order]
+        a, b = _pairs(p)
+        yy, xx = self._products
+        out = np.zeros((p + 1, 2 * p + 1, self.y.size, self.x.size))
+        ny, nx = self.y.cells, self.x.cells
+        used, start = np.unique(self.cell, return_index=True)
+        rows, columns = np.divmod(used, nx)
+        for k in range(len(a)):
+            left = yy[k] * w
+            sums = np.zeros((len(b), ny, nx))
+            sums[:, rows, columns] = np.add.reduceat(left * xx, start, axis=1)
+            dr, r = b[k] - a[k], slice(a[k], a[k] + ny)
+            for m in range(len(b)):
+                dc, c = b[m] - a[m], a[m]
+                out[dr, p + dc, r, c : c + nx] += sums[m]
+                if dc:
+                    out[dr, p - dc, r, c + dc : c + dc + nx] += sums[m]
+        return out
+
+    def right_side(self, values: Floats) -> Floats:
+        """``Bᵀ values`` for values (N, columns) in the order of the points as given; (size_y, size_x, columns)."""
+        p, nx = self.y.degree, self.x.size
+        rows, columns = np.divmod(self.cell, self.x.cells)
+        out = np.zeros((self.y.size * nx, values.shape[1]))
+        for k in range(values.shape[1]):
+            v = values[self.order, k]
+            for a in range(p + 1):
+                left = self.wy[a] * v
+                for b in range(p + 1):
+                    at = (rows + a) * nx + columns + b
+                    out[:, k] += np.bincount(at, left * self.wx[b], minlength=len(out))
+        return out.reshape(self.y.size, nx, -1)
+
+    def values(self, coefficients: Floats) -> Floats:
+        """``B coefficients`` for coefficients (size_y, size_x, columns); (N, columns) in the order of the points as given."""
+        p, nx = self.y.degree, self.x.size
+        rows, columns = np.divmod(self.cell, self.x.cells)
+        flat = coefficients.reshape(-1, coefficients.shape[-1])
+        total = np.zeros((len(self.cell), flat.shape[1]))
+        for a in range(p + 1):
+            for b in range(p + 1):
+                total += (self.wy[a] * self.wx[b])[:, None] * flat[(rows + a) * nx + columns + b]
+        out = np.empty_like(total)
+        out[self.order] = total
+        return out
+
+    def quadratic_form(self, stencil: Floats, chunk: int = 20000) -> Floats:
+        """``bᵀ Z b`` for each row b and a symmetric Z given as a stencil; (N,) in the order of the points as given."""
+        yy, xx = self._products
+        used, inverse = np.unique(self.cell, return_inverse=True)
+        table = _cell_table(stencil, self.y, self.x, used)
+        total = np.empty(len(self.cell))
+        for k in range(0, len(total), chunk):
+            part = slice(k, k + chunk)
+            total[part] = np.einsum("an,nab,bn->n", yy[:, part], table[inverse[part]], xx[:, part], optimize=True)
+        out = np.empty_like(total)
+        out[self.order] = total
+        return out
+
+
+def _cell_table(stencil: Floats, y: Axis, x: Axis, cells: Ints) -> Floats:
+    """(cells, pairs, pairs): what the products of weights of a cell are to be multiplied with to give the quadratic form."""
+    p = y.degree
+    a, b = _pairs(p)
+    rows, columns = np.divmod(cells, x.cells)
+    out = np.empty((len(cells), len(a), len(b)))
+    for k in range(len(a)):
+        dr = b[k] - a[k]
+        for m in range(len(b)):
+            dc = b[m] - a[m]
+            value = stencil[dr, p + dc, rows + a[k], columns + a[m]]
+            if dc:
+                value = value + stencil[dr, p - dc, rows + a[k], columns + b[m]]
+            out[:, k, m] = value * (2 if dr else 1)
+    return out

@@ -1,0 +1,125 @@
+"""Where a fitted field is known, and how well: the map of its uncertainty and the mask that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError, cKDTree
+
+from ._typing import Bools, Floats
+from .field import SampledField
+from .recipe import FieldFit, Sample
+
+__all__ = ["Support", "support_of"]
+
+#: Uncertainty beyond which a pixel is masked when nothing else is asked for, px.
+MAX_SIGMA_PX = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """Uncertainty of a field over a detector, at the nodes of a coarse raster.
+
+    Attributes
+    ----------
+    y, x : axes of the nodes, px, index frame
+    sigma : (ny, nx, 2) standard uncertainty of (dy, dx), px
+    near : (ny, nx) whether a node lies within the hull of the points or close to one of them
+    inside : (ny, nx) within the hull
+    """
+
+    y: Floats
+    x: Floats
+    sigma: Floats
+    near: Bools
+    inside: Bools
+
+    @property
+    def field(self) -> SampledField:
+        """The uncertainty as a field."""
+        return SampledField(self.y, self.x, self.sigma, clamp=True)
+
+    def default_limit(self) -> float:
+        """Uncertainty beyond which pixels are masked: 0.1 px, more where even the middle of the field is not known that well."""
+        worst = self.sigma.max(axis=2)[self.inside]
+        return max(MAX_SIGMA_PX, 3.0 * float(np.median(worst))) if len(worst) else MAX_SIGMA_PX
+
+    def unknown(self, shape: tuple[int, int], limit: float) -> Bools:
+        """Mask (slow, fast), True where the uncertainty is above the limit or the points are too far away."""
+        worst = self.sigma.max(axis=2)
+        # outside the hull two coordinates shall be right to the limit in 95 of 100 places, not in two of three
+        value = np.where(self.inside, worst, np.where(self.near, 2.5 * worst, np.inf))
+        value = np.minimum(value, 1e3 * limit)
+        y, x = np.arange(shape[0], dtype=float), np.arange(shape[1], dtype=float)
+        out = np.zeros(shape, dtype=bool)
+        known = value <= limit
+        # cells of nodes that agree need no interpolation; rows of cells are taken one at a time
+        left, right = _hats(self.y, y), _hats(self.x, x)
+        for k in range(len(self.y) - 1):
+            rows = slice(int(np.searchsorted(y, self.y[k])), int(np.searchsorted(y, self.y[k + 1])))
+            if k == len(self.y) - 2:
+                rows = slice(rows.start, shape[0])
+            if known[k : k + 2].all():
+                continue
+            out[rows] = (
+                True if not known[k : k + 2].any() else (left[rows, k : k + 2] @ value[k : k + 2]) @ right.T > limit
+            )
+        return out
+
+
+def _hats(axis: Floats, at: Floats) -> Floats:
+    """(N, nodes) weights of linear interpolation."""
+    k = np.clip(np.searchsorted(axis, at, side="right") - 1, 0, len(axis) - 2)
+    u = (at - axis[k]) / (axis[k + 1] - axis[k])
+    out = np.zeros((len(at), len(axis)))
+    out[np.arange(len(at)), k], out[np.arange(len(at)), k + 1] = 1 - u, u
+    return out
+
+
+def support_of(fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes: int = 128) -> Support:
+    """Map the uncertainty of a fit over its detector.
+
+    The variance of the fit is scaled by what the held-out residuals around say about it where the field, not the noise, makes them; for
+    recipes that do not know their variance, the held-out residuals around are all there is.
+
+    Parameters
+    ----------
+    fit, sample : the fit and what it was made of
+    reach : distance from a point, in spacings, up to which a place outside the hull may still count as known
+    most_nodes : of the raster along an axis
+    """
+    step = max(sample.spacing / 2, max(sample.shape) / most_nodes)
+    y, x = (np.linspace(0, n - 1, max(2, int(np.ceil((n - 1) / step)) + 1)) for n in sample.shape)
+    nodes = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    points = sample.yx[fit.used]
+    tree = cKDTree(points)
+    distance, around = tree.query(nodes, k=min(24, len(points)))
+    distance, around = distance.reshape(len(nodes), -1), around.reshape(len(nodes), -1)
+    weight = np.exp(-0.5 * (distance / (2 * sample.spacing)) ** 2) + 1e-12
+    if fit.uncertainty is not None:
+        variance = fit.uncertainty.variance(nodes)
+        z2 = (fit.z[fit.used] ** 2).mean(axis=1)
+        share = fit.leverage[fit.used].mean(axis=1)
+        local, made = ((weight * v[around]).sum(axis=1) for v in (np.minimum(z2, 30.0), share))
+        prior = 6.0
+        total = weight.sum(axis=1)
+        factor = 1 + made / total * ((local + prior) / (total + prior) - 1)
+        variance = variance * np.clip(factor, 0.25, 25.0)[:, None]
+    else:
+        square = fit.held_out[fit.used] ** 2
+        variance = np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
+        variance = variance * (1 + (distance[:, :1] / sample.spacing) ** 4)
+    inside = _inside_hull(points, nodes, margin=1e-6)
+    near = inside | (distance[:, 0] < reach * sample.spacing)
+    size = (len(y), len(x))
+    return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size))
+
+
+def _inside_hull(points: Floats, at: Floats, margin: float) -> Bools:
+    """Whether places are within the convex hull of the points."""
+    try:
+        hull = ConvexHull(points)
+    except QhullError:
+        return np.zeros(len(at), dtype=bool)
+    return np.asarray((at @ hull.equations[:, :2].T + hull.equations[:, 2] <= margin).all(axis=1))
