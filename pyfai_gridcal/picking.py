@@ -52,6 +52,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.yx)
 
+    def select(self, which: AnyArray) -> Candidates:
+        """The candidates of a boolean mask or an array of indices."""
+        columns = (self.yx, self.contrast, self.relative, self.significance)
+        return Candidates(*(c[which] for c in columns), self.threshold)
+
 
 def working_bin(radius_px: float) -> int:
     """Binning at which holes of this radius are searched."""

@@ -16,10 +16,10 @@ from scipy import ndimage, special
 from ._typing import AnyArray, Floats
 from .spots import HoleProfile
 
-__all__ = ["Templates", "disk_profile", "learned_profile", "profile_radius"]
+__all__ = ["TemplateBank", "Templates", "disk_profile", "learned_profile", "normalised", "profile_radius", "window_reach"]
 
-#: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 2e-4 of the amplitude.
-PHASES = 16
+#: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the amplitude.
+PHASES = 8
 
 
 def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
@@ -61,6 +61,7 @@ def learned_profile(
             sums += sums[::-1]
             sums += sums.T
     # bins are filled from their neighbours where a bin saw few pixels: a light Gaussian smoothing of sums and weights
+    # (a blur of at least half a pixel keeps finer structure out of any real profile)
     width = 1.6
     smooth = ndimage.gaussian_filter(total, width, mode="nearest") / np.maximum(
         ndimage.gaussian_filter(count, width, mode="nearest"), 1e-9 * max(float(count.max()), 1e-30)
@@ -81,44 +82,71 @@ def normalised(profile: HoleProfile, fit_reach: float) -> HoleProfile:
 
 
 @dataclass(frozen=True, eq=False)
+class _FineTables:
+    """A profile and its gradient (per px) on a raster fine enough for linear interpolation."""
+
+    value: AnyArray
+    slow: AnyArray
+    fast: AnyArray
+    oversampling: int
+
+
+def _fine_tables(profile: HoleProfile, factor: int = 4) -> _FineTables:
+    n = profile.table.shape[0]
+    fine = np.arange((n - 1) * factor + 1) / factor
+    coefficients = ndimage.spline_filter(profile.table, order=3, mode="nearest")
+    grid = np.meshgrid(fine, fine, indexing="ij")
+    value = ndimage.map_coordinates(coefficients, grid, order=3, mode="nearest", prefilter=False).astype(np.float32)
+    oversampling = profile.oversampling * factor
+    slow, fast = (np.gradient(value, axis=k) * np.float32(oversampling) for k in (0, 1))
+    return _FineTables(value, slow, fast, oversampling)
+
+
+@dataclass(frozen=True, eq=False)
 class Templates:
     """A profile on the pixels of a window, for all sub-pixel phases.
 
     Attributes
     ----------
     reach : the window has 2 reach + 1 pixels along each axis
-    value, slow, fast : (PHASES**2, (2 reach + 1)**2) profile and its derivatives with respect to the position of the *hole*, per px
+    value, slow, fast : (PHASES**2, (2 reach + 1)**2) profile and its derivatives with respect to the place of the *hole*, per px
     """
 
     reach: int
-    value: Floats
-    slow: Floats
-    fast: Floats
+    value: AnyArray
+    slow: AnyArray
+    fast: AnyArray
 
     @classmethod
-    def of(cls, profile: HoleProfile, reach: int) -> Templates:
-        """Sample `profile` by cubic splines for a window of +- `reach` px."""
+    def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None = None) -> Templates:
+        """Sample `profile` by cubic splines for a window of +- `reach` px.
+
+        `stretch` (2, 2) takes offsets (y, x) of the hole that was learned to those of the hole seen here, as rows: ``d @ stretch``.
+        """
+        return cls.sampled(_fine_tables(profile), reach, stretch)
+
+    @classmethod
+    def sampled(cls, tables: _FineTables, reach: int, stretch: Floats | None) -> Templates:
+        """The same from tables fine enough for linear interpolation."""
         phases = (np.arange(PHASES) + 0.5) / PHASES - 0.5
         pixels = np.arange(-reach, reach + 1)
-        s, n = profile.oversampling, profile.table.shape[0] // 2
-        coefficients = ndimage.spline_filter(profile.table, order=3, mode="nearest")
-        h = 1.0 / PHASES
+        shape = (PHASES, PHASES, len(pixels), len(pixels))
+        offset = pixels[None, :] - phases[:, None]
+        y = np.broadcast_to(offset[:, None, :, None], shape).ravel()
+        x = np.broadcast_to(offset[None, :, None, :], shape).ravel()
+        back = np.eye(2) if stretch is None else np.linalg.inv(stretch)
+        n = tables.value.shape[0] // 2
+        at = [(y * back[0, k] + x * back[1, k]) * tables.oversampling + n for k in (0, 1)]
 
-        def sample(dy: float, dx: float) -> AnyArray:
-            y = (pixels[None, :] - phases[:, None] - dy) * s + n
-            x = (pixels[None, :] - phases[:, None] - dx) * s + n
-            shape = (PHASES, PHASES, len(pixels), len(pixels))
-            yy = np.broadcast_to(y[:, None, :, None], shape)
-            xx = np.broadcast_to(x[None, :, None, :], shape)
-            out = ndimage.map_coordinates(coefficients, [yy.ravel(), xx.ravel()], order=3, mode="nearest", prefilter=False)
-            return np.asarray(out).reshape(PHASES**2, -1)
+        def sample(table: AnyArray) -> AnyArray:
+            out = ndimage.map_coordinates(table, at, order=1, mode="nearest")
+            return np.asarray(out, dtype=np.float32).reshape(PHASES**2, -1)
 
-        return cls(
-            reach,
-            sample(0, 0).astype(np.float32),
-            ((sample(h, 0) - sample(-h, 0)) / (2 * h)).astype(np.float32),
-            ((sample(0, h) - sample(0, -h)) / (2 * h)).astype(np.float32),
-        )
+        down, right = sample(tables.slow), sample(tables.fast)
+        # moving the hole by t moves the profile's argument by -t @ back
+        slow = -(back[0, 0] * down + back[0, 1] * right)
+        fast = -(back[1, 0] * down + back[1, 1] * right)
+        return cls(reach, sample(tables.value), slow.astype(np.float32), fast.astype(np.float32))
 
     @staticmethod
     def phase(fraction_yx: Floats) -> tuple[AnyArray, Floats]:
@@ -126,6 +154,36 @@ class Templates:
         k = np.clip(np.floor((fraction_yx + 0.5) * PHASES).astype(int), 0, PHASES - 1)
         rest = fraction_yx - ((k + 0.5) / PHASES - 0.5)
         return k[:, 0] * PHASES + k[:, 1], rest
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateBank:
+    """Templates for holes that are stretched differently over the image.
+
+    Attributes
+    ----------
+    templates : one for each class of similar stretch
+    label : (N,) class of each spot
+    rest : (N, 2, 2) what is left of its stretch, minus the identity; first order is enough for it
+    """
+
+    templates: tuple[Templates, ...]
+    label: AnyArray
+    rest: Floats
+
+    @classmethod
+    def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None, count: int) -> TemplateBank:
+        """Group `stretch` (N, 2, 2) into classes within which a rim moves by half a pixel at most; None stands for no stretch."""
+        tables = _fine_tables(profile)
+        if stretch is None:
+            return cls((Templates.sampled(tables, reach, None),), np.zeros(count, int), np.zeros((count, 2, 2)))
+        step = max(0.05, 1.0 / max(profile_radius(profile), 1.0))
+        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / step).astype(int)
+        codes, label = np.unique(flat, axis=0, return_inverse=True)
+        label = label.ravel()
+        means = np.stack([stretch[label == k].mean(axis=0) for k in range(len(codes))])
+        rest = np.linalg.solve(means[label], stretch) - np.eye(2)
+        return cls(tuple(Templates.sampled(tables, reach, m) for m in means), label, rest)
 
 
 def window_reach(radius_px: float, spacing_px: float) -> int:

@@ -1,0 +1,73 @@
+"""Second look: where the lattice says that a hole should be, and no spot was found."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ._typing import AnyArray, Floats, Ints
+
+__all__ = ["away_from", "local_vectors", "missing_nodes", "predicted"]
+
+_STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+
+
+def missing_nodes(ij: Ints) -> Ints:
+    """Nodes (K, 2) without a point that have a neighbour with one."""
+    low = ij.min(axis=0) - 2
+    have = np.zeros(tuple(ij.max(axis=0) - low + 3), bool)
+    have[tuple((ij - low).T)] = True
+    around = np.zeros_like(have)
+    for di, dj in _STEPS:
+        around |= np.roll(have, (di, dj), axis=(0, 1))
+    out: Ints = np.argwhere(around & ~have) + low
+    return out
+
+
+def predicted(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats:
+    """Places (K, 2) px of the nodes `at`, from a local quadratic through the nearest points.
+
+    Parameters
+    ----------
+    ij, yx : (M, 2) nodes and places of trustworthy points
+    at : (K, 2) nodes; one that is itself among `ij` is predicted without itself
+    neighbours : how many points are asked
+    """
+    return _local_quadratic(ij, yx, at, neighbours, width=2.5, alone=True)[:, 0]
+
+
+def local_vectors(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats:
+    """Lattice vectors (K, 2, 2) px at the nodes `at`: row 0 a step of i, row 1 a step of j, as for :func:`predicted`."""
+    return _local_quadratic(ij, yx, at, neighbours, width=1.6, alone=False)[:, 1:3]
+
+
+def _local_quadratic(ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool) -> Floats:
+    """Coefficients (K, 6, 2) of 1, i, j, i i, i j, j j around each node."""
+    tree = cKDTree(ij)
+    k = min(neighbours + 1, len(ij))
+    distance, near = tree.query(at, k=k)
+    d = (ij[near] - at[:, None, :]).astype(float)
+    weight = np.exp(-0.5 * (distance / width) ** 2) + 1e-6
+    if alone:
+        weight = np.where(distance > 0, weight, 0.0)
+    one = np.ones(d.shape[:2])
+    a, b = d[..., 0], d[..., 1]
+    design = np.stack([one, a, b, a * a, a * b, b * b], axis=-1)
+    weighted = design * weight[..., None]
+    normal = np.matmul(weighted.transpose(0, 2, 1), design)
+    # curvature is kept small where the neighbours lie to one side and cannot tell
+    normal += np.diag([1e-9, 1e-9, 1e-9, 0.02, 0.02, 0.02])
+    mean = yx[near].mean(axis=1, keepdims=True)
+    right = np.matmul(weighted.transpose(0, 2, 1), yx[near] - mean)
+    out: Floats = np.linalg.solve(normal, right)
+    out[:, :1] += mean
+    return out
+
+
+def away_from(places: Floats, others: Floats, least: float) -> AnyArray:
+    """(K,) whether no other point lies within `least` px."""
+    if not len(others):
+        return np.ones(len(places), bool)
+    distance, _ = cKDTree(others).query(places)
+    out: AnyArray = distance > least
+    return out

@@ -1,0 +1,380 @@
+"""Spots of an image, found without being told anything: survey, candidates, learned profile, fit, second look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ._typing import AnyArray, Bools, Floats
+from .completion import away_from, local_vectors, missing_nodes, predicted
+from .errors import IndexingError, PickingError
+from .indexing import LatticeKind, index_spots
+from .learning import Learned, hole_radius, learn
+from .light import light_of
+from .picking import Candidates, pick
+from .points import ControlPoints
+from .profile import profile_radius, window_reach
+from .refinement import FittedSpots, SpotState, fit_spots, start_from
+from .spots import Noise, Polarity, SpotFlag, Spots
+from .survey import HoleGuess, filled, survey
+from .windows import PreparedImage, ramp
+
+__all__ = ["find_spots", "refine_at"]
+
+Progress = Callable[[float, str], None]
+#: A fitted spot must have an amplitude of so many sigma, and of such a share of its neighbours'.
+_SIGNIFICANT = 5.0
+_FAINT = 0.2
+#: What looks less like the learned profile than this (rms over amplitude, beyond the noise) is no hole.
+_UNLIKE = 0.25
+#: Relative error of the radius that a hole is expected to have.
+_RADIUS_ERROR = 0.004
+
+
+def find_spots(
+    image: AnyArray,
+    *,
+    mask: Bools | None = None,
+    saturation: float | None = None,
+    polarity: Polarity | None = None,
+    hole_px: float | None = None,
+    noise: Noise | None = None,
+    threshold: float = 0.35,
+    lattice: LatticeKind = "auto",
+    complete: bool = True,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> Spots:
+    """Find the holes in an image and measure where they are.
+
+    Polarity, size and contrast of the holes come from the image; so does the lattice, which is used here only to know how holes are
+    stretched and where to look a second time: nothing is dropped for not fitting it.
+
+    Parameters
+    ----------
+    image : (ny, nx) counts
+    mask : (ny, nx), True = ignore this pixel
+    saturation : readings from here on are ignored
+    polarity : "bright" or "dark" holes, if it is known
+    hole_px : diameter of a hole, px, if it is known
+    noise : noise of the pixels, if it is known
+    threshold : least contrast of a candidate relative to its neighbourhood's
+    lattice : what the plate is, if it is known
+    complete : look a second time where the lattice says that a hole should be
+    workers : threads
+    progress : called with a fraction and what is being done
+
+    Returns
+    -------
+    Spots with position, uncertainty and flags
+
+    Raises
+    ------
+    PickingError
+        Nothing that looks like holes was found.
+    """
+    image = np.asarray(image)
+    if image.ndim != 2 or not image.size:
+        raise PickingError(f"image of shape {image.shape}", expected="two dimensions, none of them empty")
+    if mask is not None and mask.shape != image.shape:
+        raise PickingError(f"mask of shape {mask.shape} for an image of shape {image.shape}")
+    say = progress or (lambda fraction, text: None)
+    say(0.0, "looking for holes")
+    ignore = mask
+    if saturation is not None and not np.isfinite(image).all():
+        ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
+    smooth = filled(image, ignore)
+    if hole_px is not None:
+        names = [polarity] if polarity else [g.polarity for g in survey(smooth)[:1]]
+        guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2) for name in names)
+    else:
+        guesses = survey(smooth, polarity=polarity)
+    found = _best_guess(smooth, guesses, threshold, lattice, mask)
+    say(0.3, f"fitting {len(found.candidates)} spots")
+    prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
+    run = _Run(prepared, found, noise, lattice, workers)
+    spots = run.spots()
+    if complete:
+        say(0.8, "looking again where holes are missing")
+        spots = run.completed(spots)
+    say(1.0, "spots found")
+    return spots
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    guess: HoleGuess
+    candidates: Candidates
+    points: ControlPoints | None
+
+
+def _best_guess(
+    image: AnyArray, guesses: tuple[HoleGuess, ...], threshold: float, lattice: LatticeKind, mask: Bools | None
+) -> _Found:
+    """The first guess about the holes whose candidates form a lattice."""
+    best: tuple[float, _Found] | None = None
+    for guess in guesses[:5]:
+        candidates = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=threshold)
+        if mask is not None and len(candidates):
+            k = np.clip(np.rint(candidates.yx).astype(int), 0, np.array(image.shape) - 1)
+            candidates = candidates.select(~mask[k[:, 0], k[:, 1]])
+        points = None
+        if len(candidates) >= 4:
+            try:
+                points = index_spots(Spots.from_positions(candidates.yx), lattice=lattice)
+            except IndexingError:
+                points = None
+        indexed = 0 if points is None else len(points)
+        merit = indexed * indexed / max(len(candidates), 1)
+        if best is None or merit > best[0]:
+            best = merit, _Found(guess, candidates, points)
+        if indexed >= 20 and indexed > 0.6 * len(candidates):
+            break
+    if best is None or not len(best[1].candidates):
+        raise PickingError(
+            "no spots stand out of the noise",
+            hint="is this the image of a grid of holes? check the exposure, --polarity and --hole",
+        )
+    return best[1]
+
+
+class _Run:
+    """What the stages of one search share."""
+
+    def __init__(self, image: PreparedImage, found: _Found, noise: Noise | None, lattice: LatticeKind, workers: int):
+        yx = np.asarray(found.candidates.yx)
+        self.image, self.workers, self.lattice, self.points = image, workers, lattice, found.points
+        self.spacing, self.stretch_error = _spacing(yx), 0.0
+        strong = yx[np.argsort(-np.asarray(found.candidates.relative), kind="stable")]
+        radius = hole_radius(image, strong, found.guess.radius_px, self.spacing)
+        self.reach = min(window_reach(radius, self.spacing), image.pad - 1)
+        self.limit = max(1.5, 0.6 * radius)
+        state = start_from(image, yx, self.reach, radius)
+        self.state = self._stretched(state, yx, self.points)
+        self.learned = learn(
+            image, self.state, reach=self.reach, radius=radius, limit=self.limit, workers=workers, noise=None
+        )
+        if noise is not None:
+            self.learned = Learned(self.learned.profile, noise)
+
+    def _stretched(
+        self, state: SpotState, yx: Floats, points: ControlPoints | None, where: Floats | None = None
+    ) -> SpotState:
+        """Give every spot the stretch of the lattice around it against the mean lattice."""
+        if points is None or len(points) < 12:
+            return state
+        vectors = local_vectors(points.ij, points.yx if where is None else where, points.ij)
+        local = _without_turn(np.linalg.inv(points.basis_px) @ vectors)
+        tree = cKDTree(points.yx)
+        _, near = tree.query(points.yx, k=min(5, len(points)))
+        self.stretch_error = 0.3 * float(np.median(np.abs(local[near] - local[near].mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
+        if np.abs(local - np.eye(2)).max() < 0.01:
+            return state
+        _, nearest = tree.query(yx)
+        return replace(state, stretch=local[nearest])
+
+    def fit(self, state: SpotState, iterations: int) -> FittedSpots:
+        return fit_spots(
+            self.image,
+            state,
+            self.learned.profile,
+            self.learned.noise,
+            reach=self.reach,
+            iterations=iterations,
+            limit=self.limit,
+            workers=self.workers,
+        )
+
+    def spots(self) -> Spots:
+        fitted = self.fit(self.state, 4)
+        state = self._continued(self.state, fitted)
+        whole = self.image.is_whole(fitted.yx, self.reach)
+        good = fitted.good & whole
+        if good.sum() >= 9:
+            state = self._lit(state, fitted, good, ~whole)
+            if self.points is not None:
+                where = np.asarray(state.yx)[np.asarray(self.points.spot)]
+                state = self._stretched(state, np.asarray(state.yx), self.points, where)
+            fitted = self.fit(state, 3)
+        self.state, self.fitted, self.good = state, fitted, good
+        return self._select(fitted, np.zeros(len(fitted.yx), np.uint8))
+
+    def _continued(self, state: SpotState, fitted: FittedSpots) -> SpotState:
+        """Go on from what was fitted; spots that ran away start anew, cut ones where their neighbours say."""
+        amplitude = np.where(fitted.good, fitted.amplitude, state.amplitude)
+        background = np.where(fitted.good, fitted.background, state.background)
+        yx = np.where(fitted.good[:, None], fitted.yx, state.yx)
+        if self.points is not None and len(self.points) >= 20:
+            rows = np.asarray(self.points.spot)
+            whole = self.image.is_whole(yx[rows], self.reach) & fitted.good[rows]
+            cut = np.flatnonzero(~whole)
+            if whole.sum() >= 12 and len(cut):
+                places = predicted(self.points.ij[whole], yx[rows][whole], self.points.ij[cut])
+                close = np.hypot(*(places - yx[rows[cut]]).T) < max(3.0, 0.15 * self.spacing)
+                yx[rows[cut[close]]] = places[close]
+        return replace(state, yx=yx, amplitude=amplitude, background=background)
+
+    def _lit(self, state: SpotState, fitted: FittedSpots, good: Bools, lean: Bools) -> SpotState:
+        light = light_of(
+            fitted.yx[good],
+            fitted.amplitude[good],
+            fitted.background[good],
+            at=state.yx,
+            spacing=self.spacing,
+            polarity="bright" if self.image.sign > 0 else "dark",
+        )
+        lit = state.lit(light, lean)
+        return replace(
+            lit,
+            amplitude=np.where(lean, light.amplitude, state.amplitude),
+            background=np.where(lean, light.background, state.background),
+        )
+
+    def completed(self, spots: Spots) -> Spots:
+        """Add spots at nodes that have neighbours but no spot, in a few rounds outwards."""
+        for _ in range(4):
+            try:
+                points = index_spots(spots, lattice=self.lattice)
+            except IndexingError:
+                return spots
+            if len(points) < 12:
+                return spots
+            nodes = missing_nodes(np.asarray(points.ij))
+            places = predicted(np.asarray(points.ij), np.asarray(points.yx), nodes)
+            pitch = min(points.pitch_px)
+            ny, nx = self.image.shape
+            near = ((places > -0.4) & (places < np.array([ny, nx]) - 0.6)).all(axis=1)
+            near &= away_from(places, np.asarray(spots.yx), 0.4 * self.spacing)
+            near &= self._lit_pixels(places)
+            places = places[near]
+            if not len(places):
+                return spots
+            more = refine_at(self, places, 0.2 * pitch)
+            if not len(more):
+                return spots
+            before = len(spots)
+            spots = _merged(spots, more)
+            if len(spots) == before:
+                return spots
+        return spots
+
+    def _one_sided(self, yx: Floats, radius: float) -> Floats:
+        """Error (N, 2) px that the unknown true radius makes where only one side of a hole is seen."""
+        reach = max(1, int(np.ceil(radius + 1)))
+        windows = self.image.windows(yx, reach)
+        y, x = ramp(reach)
+        inside = np.hypot(y, x) <= radius + 1
+        usable = windows.usable[:, inside]
+        count = np.maximum(usable.sum(axis=1), 1)
+        lean = np.stack([np.abs((usable * o[inside]).sum(axis=1)) / count for o in (y, x)], axis=1)
+        error = _RADIUS_ERROR + self.stretch_error
+        return 2 * error * np.minimum(lean, 0.5 * radius)
+
+    def _lit_pixels(self, places: Floats) -> Bools:
+        """Whether enough of a hole at this place would fall on usable pixels."""
+        radius = profile_radius(self.learned.profile)
+        windows = self.image.windows(places, max(1, int(radius)))
+        out: Bools = windows.usable.mean(axis=1) > 0.3
+        return out
+
+    def _select(self, fitted: FittedSpots, bits: AnyArray, extra: Bools | None = None) -> Spots:
+        yx, image, reach = fitted.yx, self.image, self.reach
+        ny, nx = image.shape
+        border = ((np.rint(yx) < reach) | (np.rint(yx) > np.array([ny, nx]) - 1 - reach)).any(axis=1)
+        masked = ~image.is_whole(yx, reach) & ~border
+        saturated = image.touches_saturation(yx, reach)
+        for flag, where in (
+            (SpotFlag.BORDER, border),
+            (SpotFlag.MASKED, masked & ~saturated),
+            (SpotFlag.SATURATED, saturated),
+            (SpotFlag.CLIPPED, fitted.clipped),
+        ):
+            bits = bits | np.where(where, flag, 0).astype(np.uint8)
+        sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
+        # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than counted
+        sigma *= np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
+        radius = profile_radius(self.learned.profile)
+        sigma = np.hypot(sigma, self._one_sided(yx, radius))
+        variance = np.median(self.learned.noise.variance(image.sign * (fitted.background + 0.5 * fitted.amplitude)))
+        misfit = np.sqrt(np.maximum(fitted.chi2 - 1, 0) * variance) / np.maximum(fitted.amplitude, 1e-9)
+        strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
+        keep = fitted.good & (strength > _SIGNIFICANT) & (sigma.max(axis=1) < 0.4 * max(radius, 1.0))
+        keep &= misfit < _UNLIKE
+        keep &= ((yx > -0.5) & (yx < np.array([ny, nx]) - 0.5)).all(axis=1)
+        if extra is not None:
+            keep &= extra
+        elif not keep.any():
+            raise PickingError("no candidate looks like a hole", hint="check --polarity and --hole")
+        rows = np.flatnonzero(keep)
+        rows = rows[_distinct(yx[rows], fitted.chi2[rows], 0.35 * self.spacing)]
+        return Spots(
+            yx[rows],
+            sigma[rows],
+            fitted.amplitude[rows],
+            (image.sign * fitted.background)[rows],
+            fitted.chi2[rows],
+            bits[rows],
+            "bright" if image.sign > 0 else "dark",
+            2 * radius,
+            self.learned.noise,
+            self.learned.profile,
+        )
+
+
+def refine_at(run: _Run, places: Floats, farthest: float) -> Spots:
+    """Fit spots at predicted places; those that are there, near enough and strong enough are returned."""
+    start = start_from(run.image, places, run.reach, profile_radius(run.learned.profile))
+    if run.state.stretch is not None:
+        _, nearest = cKDTree(run.state.yx).query(places)
+        start = replace(start, stretch=run.state.stretch[nearest])
+    whole = run.image.is_whole(places, run.reach)
+    if run.good.sum() >= 9:
+        start = run._lit(start, run.fitted, run.good, ~whole)
+    fitted = run.fit(start, 5)
+    typical = np.median(run.fitted.amplitude[run.good]) if run.good.any() else 0.0
+    local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)
+    # a prior on the amplitude would make every empty place look like a spot: judge cut ones by a fit without it
+    alone = run.fit(replace(start, prior=None), 3) if (~whole).any() else fitted
+    own = np.where(whole, fitted.amplitude, alone.amplitude)
+    error = np.sqrt(np.maximum(np.where(whole, fitted.covariance[:, 2, 2], alone.covariance[:, 2, 2]), 1e-30))
+    there = (own > _FAINT * local) & (own > _SIGNIFICANT * error)
+    there |= ~whole & (fitted.chi2 < 1.5) & (own > 0.5 * local) & (own > 2 * error)
+    there &= np.hypot(*(fitted.yx - places).T) < farthest
+    bits = np.full(len(places), SpotFlag.PREDICTED, np.uint8)
+    return run._select(fitted, bits, there)
+
+
+def _without_turn(matrices: Floats) -> Floats:
+    """Symmetric stretches (N, 2, 2) with the effect of `matrices` on a circle: holes are round, a turn changes nothing."""
+    value, vector = np.linalg.eigh(np.matmul(matrices.transpose(0, 2, 1), matrices))
+    out: Floats = np.matmul(vector * np.sqrt(value)[:, None, :], vector.transpose(0, 2, 1))
+    return out
+
+
+def _spacing(yx: Floats) -> float:
+    """Distance that most spots have at least to their nearest neighbour, px."""
+    if len(yx) < 2:
+        return float("inf")
+    distance, _ = cKDTree(yx).query(yx, k=2)
+    return float(np.quantile(distance[:, 1], 0.25))
+
+
+def _distinct(yx: Floats, chi2: Floats, least: float) -> AnyArray:
+    """Rows that stay when of two spots closer than `least` px the worse one goes."""
+    pairs = cKDTree(yx).query_pairs(least, output_type="ndarray") if len(yx) > 1 else np.empty((0, 2), int)
+    keep = np.ones(len(yx), bool)
+    if len(pairs):
+        worse = np.where(chi2[pairs[:, 0]] > chi2[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+        keep[worse] = False
+    return np.flatnonzero(keep)
+
+
+def _merged(a: Spots, b: Spots) -> Spots:
+    columns = {
+        name: np.concatenate([getattr(a, name), getattr(b, name)])
+        for name in ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
+    }
+    return replace(a, **columns)

@@ -1,0 +1,151 @@
+"""Learning from an image what its holes look like and how its pixels scatter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._typing import AnyArray, Floats
+from .errors import PickingError
+from .noise import noise_of
+from .profile import Templates, TemplateBank, disk_profile, learned_profile, normalised
+from .refinement import FittedSpots, SpotState, fit_spots, model_of
+from .spots import HoleProfile, Noise
+from .windows import PreparedImage, ramp
+
+__all__ = ["Learned", "hole_radius", "learn"]
+
+#: More spots than these would not make the profile better than the pixels' noise lets it be.
+_SPOTS = 1200
+_TURNS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """Profile of the holes and noise of the pixels."""
+
+    profile: HoleProfile
+    noise: Noise
+
+
+def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
+    """Radius of the mean hole at half height, px; `guess` where the mean picture shows none.
+
+    Parameters
+    ----------
+    yx : (N, 2) candidates, the strong ones first
+    guess : a first idea of the radius, px
+    spacing : distance of neighbouring candidates, px
+    """
+    reach = int(np.clip(min(2.2 * guess + 2, 0.55 * spacing), 3, image.pad - 1))
+    windows = image.windows(yx[:400], reach)
+    weight = windows.usable.astype(np.float32)
+    mean = (windows.data * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
+    y, x = ramp(reach)
+    r = np.hypot(y, x)
+    rings = np.array([mean[np.abs(r - k) <= 0.5].mean() for k in range(reach + 1)])
+    top, low = rings[: max(1, int(0.4 * guess) + 1)].max(), rings.min()
+    bottom = int(rings.argmin())
+    below = np.flatnonzero(rings[: bottom + 1] < 0.5 * (top + low))
+    if top <= low or not len(below) or below[0] == 0:
+        return guess
+    k = int(below[0])
+    radius = k - 1 + (rings[k - 1] - 0.5 * (top + low)) / max(float(rings[k - 1] - rings[k]), 1e-9)
+    return float(np.clip(radius, 0.4 * guess, 2.0 * guess))
+
+
+def learn(
+    image: PreparedImage,
+    state: SpotState,
+    *,
+    reach: int,
+    radius: float,
+    limit: float,
+    profile: HoleProfile | None = None,
+    noise: Noise | None = None,
+    turns: int = _TURNS,
+    workers: int = 2,
+) -> Learned:
+    """Fit and learn in turns: the profile from what the fit leaves over, the noise from what the better profile leaves.
+
+    Parameters
+    ----------
+    state : spots to learn from; whole and undisturbed ones among them are chosen
+    reach : of the windows, px
+    radius : of the holes, px, for the first turn
+    profile, noise : where to start from, instead of a blurred disk and equal weights
+
+    Raises
+    ------
+    PickingError
+        Nothing there looks like a hole.
+    """
+    rows = np.flatnonzero(image.is_whole(state.yx, reach))
+    if len(rows) < 4:
+        rows = np.arange(len(state))
+    if len(rows) > _SPOTS:
+        rows = rows[np.linspace(0, len(rows) - 1, _SPOTS).astype(int)]
+    sample = state.select(rows)
+    first = profile is None
+    profile = profile or disk_profile(radius, max(0.8, 0.15 * radius), reach)
+    quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
+    for turn in range(turns):
+        iterations = 4 if turn == 0 and first else 2
+        fitted = fit_spots(
+            image, sample, profile, noise, reach=reach, iterations=iterations, limit=limit, workers=workers
+        )
+        sample = _typical(sample, fitted)
+        level, residual, profile = _relearn(image, sample, profile, reach)
+        if turn >= 1 or not first:
+            noise = noise_of(level, residual, quantised=quantised)
+    assert noise is not None
+    return Learned(profile, noise)
+
+
+def _typical(sample: SpotState, fitted: FittedSpots) -> SpotState:
+    """The spots that the fit liked."""
+    good = fitted.good
+    if good.any():
+        good = good & (fitted.amplitude > 0.3 * np.median(fitted.amplitude[good]))
+        # relative misfit: bright spots show more of an imperfect profile
+        misfit = fitted.chi2 / np.maximum(fitted.amplitude, 1e-9)
+        good &= misfit < 5 * np.median(misfit[good]) + 1e-12
+    if not good.any():
+        raise PickingError("no candidate looks like a hole", hint="check polarity and hole size")
+    moved = SpotState(
+        fitted.yx, fitted.amplitude, fitted.background, sample.slope_a, sample.slope_b, sample.stretch, sample.prior
+    )
+    return moved.select(np.flatnonzero(good))
+
+
+def _relearn(
+    image: PreparedImage, sample: SpotState, profile: HoleProfile, reach: int
+) -> tuple[AnyArray, AnyArray, HoleProfile]:
+    """Level and residual of quiet pixels, and the profile corrected by all residuals."""
+    bank = TemplateBank.of(profile, reach, sample.stretch, len(sample))
+    y, x = ramp(reach)
+    windows = image.windows(sample.yx, reach)
+    relative, levels = np.empty_like(windows.data), np.empty_like(windows.data)
+    steep = np.zeros(windows.data.shape, bool)
+    for k, templates in enumerate(bank.templates):
+        rows = np.flatnonzero(bank.label == k)
+        part, cut = sample.select(rows), image.windows(sample.yx[rows], reach)
+        value, slow, fast, ground = model_of(part, cut, templates, bank.rest[rows])
+        level = part.amplitude[:, None] * value + part.background[:, None] * ground
+        levels[rows] = level
+        relative[rows] = (cut.data - level) / part.amplitude[:, None]
+        slope = slow**2 + fast**2
+        steep[rows] = slope > 0.25 * slope.max()
+    offset = sample.yx - windows.middle
+    away = np.stack([y[None, :] - offset[:, :1], x[None, :] - offset[:, 1:]], axis=-1)
+    if sample.stretch is not None:
+        away = np.einsum("npk,nkl->npl", away, np.linalg.inv(sample.stretch))
+    scale = np.median(np.abs(relative), axis=0) + 1e-12
+    weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
+    weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
+    per_bin = windows.data.size / profile.table.size
+    learned = learned_profile(profile, (away[..., 0], away[..., 1]), relative, weight, fourfold=per_bin < 30)
+    quiet = windows.usable & ~steep
+    residual = relative * sample.amplitude[:, None]
+    return image.sign * levels[quiet], residual[quiet], normalised(learned, reach)

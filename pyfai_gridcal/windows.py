@@ -1,0 +1,100 @@
+"""Small square windows of an image around spots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ._typing import AnyArray, Bools, Floats
+from .spots import Polarity
+
+__all__ = ["PreparedImage", "Windows", "ramp"]
+
+#: Pixels along the border of the image that are not fitted.
+_RIM = 2
+
+
+def ramp(reach: int) -> tuple[AnyArray, AnyArray]:
+    """Offsets (y, x) of the pixels of a window from its middle, px, each ((2 reach + 1)**2,) float32."""
+    k = np.arange(-reach, reach + 1, dtype=np.float32)
+    y, x = np.meshgrid(k, k, indexing="ij")
+    return y.ravel(), x.ravel()
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Pixels around N spots.
+
+    Attributes
+    ----------
+    middle : (N, 2) integer pixel in the middle of each window, index frame
+    data : (N, m * m) float32, holes positive
+    usable : (N, m * m) False outside the image, under the mask and where the reading is saturated
+    """
+
+    middle: AnyArray
+    data: AnyArray
+    usable: Bools
+
+
+class PreparedImage:
+    """An image padded for cutting windows, holes made positive, with a map of usable pixels."""
+
+    def __init__(
+        self, image: AnyArray, mask: Bools | None, polarity: Polarity, saturation: float | None = None, pad: int = 40
+    ):
+        data = np.asarray(image, dtype=np.float32)
+        self.pad = pad
+        usable = np.isfinite(data)
+        if mask is not None:
+            usable &= ~mask
+        hot = data >= saturation if saturation is not None else None
+        self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
+        if self.saturated is not None:
+            usable &= ~hot
+        self.sign = 1.0 if polarity == "bright" else -1.0
+        self.whole = bool(usable.all())
+        self.data = np.pad(data if self.sign > 0 else -data, pad)
+        self.usable = np.pad(usable, pad)
+        self._leave_out_rim(_RIM)
+        m=0; self.usable[: pad + m] = False; self.usable[self.data.shape[0] - pad - m :] = False; self.usable[:, : pad + m] = False; self.usable[:, self.data.shape[1] - pad - m :] = False
+        if not self.whole:
+            self.data[~self.usable] = 0
+        self.shape = (int(data.shape[0]), int(data.shape[1]))
+
+    def _leave_out_rim(self, width: int) -> None:
+        """The outermost pixels see light that was scattered to or from places outside: no profile is right there."""
+        near, ny, nx = self.pad + width, *self.usable.shape
+        self.usable[:near] = self.usable[ny - near :] = False
+        self.usable[:, :near] = self.usable[:, nx - near :] = False
+
+    def windows(self, yx: Floats, reach: int) -> Windows:
+        """Windows of +- `reach` px (at most the padding) around the pixels nearest to `yx` (N, 2)."""
+        middle = np.clip(np.rint(yx).astype(np.int64), -self.pad + reach, np.array(self.shape) - 1 + self.pad - reach)
+        nx = self.data.shape[1]
+        step = np.arange(-reach, reach + 1)
+        around = (step[:, None] * nx + step[None, :]).ravel()
+        index = ((middle[:, 0] + self.pad) * nx + middle[:, 1] + self.pad)[:, None] + around[None, :]
+        return Windows(middle, self.data.ravel()[index], self.usable.ravel()[index])
+
+    def near(self, yx: Floats) -> tuple[AnyArray, AnyArray]:
+        """Rows and columns, in the padded arrays, of the pixels nearest to `yx` (N, 2)."""
+        k = np.clip(np.rint(yx).astype(int) + self.pad, 0, np.array(self.data.shape) - 1)
+        return k[:, 0], k[:, 1]
+
+    def touches_saturation(self, yx: Floats, reach: int) -> Bools:
+        """(N,) whether a saturated pixel lies within the window."""
+        if self.saturated is None:
+            return np.zeros(len(yx), bool)
+        out: Bools = ndimage.maximum_filter(self.saturated, 2 * reach + 1)[self.near(yx)]
+        return out
+
+    def is_whole(self, yx: Floats, reach: int) -> Bools:
+        """(N,) whether all pixels of the window are usable."""
+        if self.whole:
+            inside: Bools = (np.rint(yx) >= reach).all(axis=1)
+            return inside & (np.rint(yx) <= np.array(self.shape) - 1 - reach).all(axis=1)
+        out: Bools = ndimage.minimum_filter(self.usable, 2 * reach + 1)[self.near(yx)]
+        return out
