@@ -85,7 +85,7 @@ def replacing(path: str | PathLike[str], *, verify: Callable[[Path], None] | Non
     Parameters
     ----------
     path : file to write; one that exists already stays as it is until the new one is complete
-    verify : called with the complete new file before it replaces the old one; whatever it raises leaves the old one in place
+    verify : called with the complete new file before it replaces the old one; when it raises, the old one stays
 
     Raises
     ------

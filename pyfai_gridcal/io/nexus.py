@@ -1,0 +1,389 @@
+"""NeXus groups in HDF5: the detector as pyFAI stores it, plots that silx shows, and arrays compressed by several
+threads.
+
+Everything is plain HDF5 with its own gzip and shuffle filters: no plugin is needed to read it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import struct
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
+from typing import Any
+
+import h5py
+import numpy as np
+
+from .._typing import AnyArray, Bools
+from ..distortion import Distortion
+from ..errors import FileFormatError
+from ..field import CornerField, Field, SampledField
+from ..frames import CORNERS, edge_nodes
+
+__all__ = [
+    "distortion_of_corners",
+    "new_entry",
+    "new_group",
+    "read_detector",
+    "write_array",
+    "write_data",
+    "write_detector",
+]
+
+_ENTRY = "entry_0000"
+_API_VERSION = "1.1"  # of pyFAI's detector group
+_CORNER_CHUNK = (16, 512, 4, 1)
+_PROBE = 4096  # bytes that tell whether compression is worth it
+_STORED = 0xFFFF  # longest stored block
+_SMALL = 1 << 16  # bytes below which compression is not worth it
+_SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one
+
+
+def now() -> str:
+    """Local time as NeXus wants it, to the second (pyFAI reads no finer)."""
+    zone = time.strftime("%z")
+    return time.strftime("%Y-%m-%dT%H:%M:%S") + f"{zone[:3]}:{zone[3:]}"
+
+
+def package_version(name: str) -> str:
+    """Version of an installed distribution, without importing it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+# -- groups
+def new_group(parent: h5py.Group, name: str, nx_class: str) -> h5py.Group:
+    """A new group of this NeXus class."""
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = nx_class
+    return group
+
+
+def new_entry(file: h5py.File, title: str) -> h5py.Group:
+    """The one entry of a new file, its default for plots."""
+    file.attrs["NX_class"] = "NXroot"
+    file.attrs["file_time"] = now()
+    file.attrs["HDF5_Version"] = h5py.version.hdf5_version
+    file.attrs["creator"] = "pyfai_gridcal"
+    file.attrs["default"] = _ENTRY
+    entry = new_group(file, _ENTRY, "NXentry")
+    entry["title"] = title
+    entry["program_name"] = "pyFAI-gridcal"
+    entry["start_time"] = now()
+    return entry
+
+
+def write_data(
+    parent: h5py.Group,
+    name: str,
+    signal: str,
+    members: Mapping[str, AnyArray | h5py.Dataset],
+    *,
+    title: str,
+    axes: Iterable[str] = (),
+    auxiliary: Iterable[str] = (),
+    units: Mapping[str, str] | None = None,
+    long_names: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+) -> h5py.Group:
+    """An NXdata group that silx plots: `members` are arrays to write or datasets to link, by name."""
+    group = new_group(parent, name, "NXdata")
+    group.attrs["signal"] = signal
+    if axes:
+        group.attrs["axes"] = list(axes)
+    if auxiliary:
+        group.attrs["auxiliary_signals"] = list(auxiliary)
+    group["title"] = title
+    for key, value in members.items():
+        if isinstance(value, h5py.Dataset):
+            group[key] = value
+        else:
+            write_array(group, key, value)
+        if units and key in units:
+            group[key].attrs["units"] = units[key]
+        if long_names and key in long_names:
+            group[key].attrs["long_name"] = long_names[key]
+    for key, text in (attributes or {}).items():
+        group[signal].attrs[key] = text
+    return group
+
+
+# -- arrays
+def _threads() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return min(4, len(os.sched_getaffinity(0)))
+    return min(4, os.cpu_count() or 1)
+
+
+def _packed(block: AnyArray) -> bytes:
+    """One chunk as the filters shuffle and gzip leave it: bytes of equal weight side by side, then deflated."""
+    size = block.dtype.itemsize
+    raw = np.ascontiguousarray(block).reshape(-1).view(np.uint8).reshape(-1, size)
+    planes = np.empty((size, len(raw)), np.uint8)
+    for k in range(size):
+        planes[k] = raw[:, k]
+    return _deflated(planes)
+
+
+def _deflated(planes: AnyArray) -> bytes:
+    """A zlib stream (RFC 1950, 1951) of the rows one after the other; rows that look like noise are stored, not
+    compressed.
+
+    The lowest bytes of floats and counts are noise: trying to compress them takes most of the time and wins nothing.
+    """
+    parts = [b"\x78\x01"]
+    for plane in planes:
+        probe = plane[:_PROBE].data
+        if len(zlib.compress(probe, 1)) > 0.95 * len(probe):
+            for start in range(0, len(plane), _STORED):
+                piece = plane[start : start + _STORED].data
+                parts += [b"\x00", struct.pack("<HH", len(piece), len(piece) ^ 0xFFFF), piece]
+        else:
+            packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+            parts += [packer.compress(plane.data), packer.flush(zlib.Z_SYNC_FLUSH)]
+    parts += [b"\x01\x00\x00\xff\xff", struct.pack(">I", zlib.adler32(planes.data))]
+    return b"".join(parts)
+
+
+def _write_chunks(dataset: h5py.Dataset, offsets: list[tuple[int, ...]], block_at: Any) -> None:
+    """Compress the blocks in threads (zlib and numpy's copies let go of the interpreter), write them in order."""
+
+    def compress(offset: tuple[int, ...]) -> bytes:
+        return _packed(block_at(offset))
+
+    with ThreadPoolExecutor(_threads()) as pool:
+        for offset, data in zip(offsets, pool.map(compress, offsets), strict=True):
+            dataset.id.write_direct_chunk(offset, data)
+
+
+def _create(parent: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, chunks: tuple[int, ...]) -> h5py.Dataset:
+    return parent.create_dataset(
+        name, shape=shape, dtype=dtype, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True
+    )
+
+
+def write_array(parent: h5py.Group, name: str, array: AnyArray) -> h5py.Dataset:
+    """Write an array, compressed when it is large: gzip and shuffle, by several threads."""
+    array = np.asarray(array)
+    plain = array.dtype.kind in "fiu" and array.dtype.isnative
+    if array.nbytes < _SMALL or not array.ndim or not plain:
+        options: dict[str, Any] = {}
+        if array.nbytes >= _SMALL:
+            options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+        return parent.create_dataset(name, data=array, **options)
+    rest = int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
+    chunks = (min(len(array), max(1, (1 << 18) // max(1, rest))), *array.shape[1:])
+    if int(np.prod(chunks, dtype=np.int64)) * array.dtype.itemsize > 1 << 28:  # one row is huge: leave it to h5py
+        return parent.create_dataset(name, data=array, compression="gzip", compression_opts=1, shuffle=True)
+    dataset = _create(parent, name, array.shape, array.dtype, chunks)
+    offsets = [(start,) + (0,) * (array.ndim - 1) for start in range(0, len(array), chunks[0])]
+
+    def block_at(offset: tuple[int, ...]) -> AnyArray:
+        return _padded(array[offset[0] : offset[0] + chunks[0]], chunks)
+
+    _write_chunks(dataset, offsets, block_at)
+    return dataset
+
+
+def _padded(block: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """The block, filled up with zeros to the size of a chunk."""
+    if block.shape == shape:
+        return block
+    full = np.zeros(shape, block.dtype)
+    full[tuple(slice(0, n) for n in block.shape)] = block
+    return full
+
+
+# -- the detector
+def detector_nodes(distortion: Distortion) -> AnyArray:
+    """Positions of the pixel corners on the detector plane, metres, float32, order (y, x).
+
+    (ny + 1, nx + 1, 2) when neighbouring pixels share their corners, else (ny, nx, 4, 2).
+    """
+    if distortion.is_tiled:
+        return np.ascontiguousarray(distortion.pixel_corners()[..., 1:])
+    nodes = distortion.field.on_grid(*edge_nodes(distortion.shape))
+    nodes[..., 0] += np.arange(distortion.shape[0] + 1)[:, None]
+    nodes[..., 1] += np.arange(distortion.shape[1] + 1)[None, :]
+    nodes *= distortion.pixel_size
+    return nodes.astype(np.float32)
+
+
+def write_detector(
+    entry: h5py.Group, distortion: Distortion, *, name: str = "calibrated", nodes: AnyArray | None = None
+) -> h5py.Group:
+    """The detector group that pyFAI finds, of no class of its own, orientation 3.
+
+    Parameters
+    ----------
+    entry : of the file
+    distortion : its mask is written too, zeros when there is none, for pyFAI's Distortion needs one
+    name : of the detector; pyFAI shows it
+    nodes : what :func:`detector_nodes` returns, when it is known already
+    """
+    if nodes is None:
+        nodes = detector_nodes(distortion)
+    subentry = new_group(entry, "pyFAI", "NXsubentry")
+    subentry["definition_local"] = "pyFAI"
+    subentry["definition_local"].attrs["version"] = package_version("pyFAI")
+    group = new_group(subentry, name.strip().replace(" ", "_").replace("/", "_") or "calibrated", "NXdetector")
+    group["API_VERSION"] = np.bytes_(_API_VERSION)
+    group["IS_FLAT"] = True
+    group["IS_CONTIGUOUS"] = nodes.ndim == 3
+    group["CORNERS"] = 4
+    group["force_pixel"] = False
+    size = group.create_dataset("pixel_size", data=np.array(distortion.pixel_size))
+    size.attrs["unit"] = size.attrs["units"] = "m"
+    group["max_shape"] = np.array(distortion.shape, np.int32)
+    group["shape"] = np.array(distortion.shape, np.int32)
+    group["binning"] = np.array([1, 1], np.int32)
+    group["orientation"] = np.int32(3)
+    group["orientation"].attrs["value"] = "BottomRight"
+    mask = np.zeros(distortion.shape, np.int8) if distortion.mask is None else distortion.mask.astype(np.int8)
+    write_array(group, "mask", mask).attrs["interpretation"] = "image"
+    corners = _write_corners(group, nodes, distortion.shape)
+    corners.attrs["interpretation"] = "vertex"
+    corners.attrs["units"] = "m"
+    return group
+
+
+def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> h5py.Dataset:
+    """Corners (ny, nx, 4, 3) in metres, order (z, y, x). The chunks of z = 0 are not stored: that is their fill
+    value."""
+    ny, nx = shape
+    chunk = (min(_CORNER_CHUNK[0], ny), min(_CORNER_CHUNK[1], nx), 4, 1)
+    dataset = _create(group, "pixel_corners", (ny, nx, 4, 3), np.float32, chunk)
+
+    def block_at(offset: tuple[int, ...]) -> AnyArray:
+        rows, columns, component = offset[0], offset[1], offset[3] - 1
+        block = np.zeros(chunk, np.float32)
+        a, b = min(chunk[0], ny - rows), min(chunk[1], nx - columns)
+        for corner, (down, right) in enumerate(CORNERS):
+            if nodes.ndim == 3:
+                part = nodes[rows + down : rows + down + a, columns + right : columns + right + b, component]
+            else:
+                part = nodes[rows : rows + a, columns : columns + b, corner, component]
+            block[:a, :b, corner, 0] = part
+        return block
+
+    offsets: list[tuple[int, ...]] = [
+        (row, column, 0, component)
+        for row, column, component in itertools.product(range(0, ny, chunk[0]), range(0, nx, chunk[1]), (1, 2))
+    ]
+    _write_chunks(dataset, offsets, block_at)
+    return dataset
+
+
+def distortion_of_corners(
+    corners: AnyArray, pixel_size: tuple[float, float], mask: AnyArray | None, *, gauge: str, what: str
+) -> Distortion:
+    """Distortion of a detector given by its pixel corners.
+
+    Parameters
+    ----------
+    corners : (ny, nx, 4, 3) metres, order (z, y, x); pixels with non-finite corners become masked
+    pixel_size : (slow, fast) metres, of the raster that the displacement refers to
+    mask : (ny, nx) or None
+    gauge : remark for the record
+    what : the detector in words, for error messages
+    """
+    if corners.ndim != 4 or corners.shape[2:] != (4, 3):
+        raise FileFormatError(f"{what} with corners of shape {corners.shape}", expected="(ny, nx, 4, 3): square pixels")
+    ny, nx = corners.shape[:2]
+    if np.nanmax(np.abs(corners[..., 0]), initial=0) > 1e-3 * max(pixel_size):
+        raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, z = 0")
+    finite = np.asarray(np.isfinite(corners[..., 1:]).all(axis=(2, 3)), np.bool_)
+    ignore: Bools = ~finite if mask is None else (np.asarray(mask) != 0) | ~finite
+    field = _field_of_corners(corners, pixel_size, finite)
+    return Distortion(field, (ny, nx), pixel_size, ignore, gauge=gauge)
+
+
+def _field_of_corners(corners: AnyArray, pixel_size: tuple[float, float], finite: AnyArray) -> Field:
+    """Nodes when all neighbours share them, else corners; zero where they are not `finite`."""
+    ny, nx = corners.shape[:2]
+    a, b, c, d = (corners[:, :, k, 1:] for k in range(4))
+    pairs = ((d[:, :-1], a[:, 1:]), (c[:, :-1], b[:, 1:]), (b[:-1], a[1:]), (c[:-1], d[1:]))
+    near = _SAME_PX * min(pixel_size)
+    if finite.all() and all(not one.size or np.abs(one - other).max() < near for one, other in pairs):
+        nodes = np.empty((ny + 1, nx + 1, 2))
+        nodes[:-1, :-1], nodes[-1, :-1], nodes[:-1, -1], nodes[-1, -1] = a, b[-1], d[:, -1], c[-1, -1]
+        nodes /= pixel_size
+        nodes[..., 0] -= np.arange(ny + 1)[:, None]
+        nodes[..., 1] -= np.arange(nx + 1)[None, :]
+        return SampledField(*edge_nodes((ny, nx)), nodes)
+    values = corners[..., 1:].astype(np.float64)
+    values /= pixel_size
+    for corner, (down, right) in enumerate(CORNERS):
+        values[:, :, corner, 0] -= (np.arange(ny) + down)[:, None]
+        values[:, :, corner, 1] -= (np.arange(nx) + right)[None, :]
+    values[~finite] = 0
+    return CornerField(values)
+
+
+def read_detector(path: str | PathLike[str]) -> Distortion:
+    """Distortion of a NeXus detector file, without pyFAI's help: the newest entry, as pyFAI takes it.
+
+    Raises
+    ------
+    FileFormatError
+        No NeXus file, no detector in it, or one that is not flat or not in orientation 3.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return _read_detector_group(find_detector(file), str(path))
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read as HDF5: {error}", expected="a NeXus detector file") from error
+
+
+def find_detector(file: h5py.File) -> h5py.Group:
+    """The detector group that pyFAI would take."""
+    entries = [g for g in file.values() if _is_class(g, "NXentry") and "start_time" in g]
+    entries.sort(key=lambda g: _text(g["start_time"][()])[:19], reverse=True)
+    for entry in entries:
+        for nx_class in ("NXsubentry", "NXinstrument"):
+            for instrument in (g for g in entry.values() if _is_class(g, nx_class)):
+                for detector in instrument.values():
+                    if _is_class(detector, "NXdetector"):
+                        return detector
+    raise FileFormatError(f"{file.filename} holds no NeXus detector", expected="NXentry/NXsubentry/NXdetector")
+
+
+def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
+    orientation = int(group["orientation"][()]) if "orientation" in group else 3
+    if orientation not in (0, 3):
+        raise FileFormatError(f"{what} has orientation {orientation}", expected="orientation 3")
+    if "pixel_size" not in group:
+        raise FileFormatError(f"{what}: detector without pixel_size")
+    size = tuple(float(v) for v in group["pixel_size"][()])
+    mask = group["mask"][()] if "mask" in group else None
+    gauge = f"as in {os.path.basename(what)}"
+    if "pixel_corners" in group:
+        return distortion_of_corners(group["pixel_corners"][()], (size[0], size[1]), mask, gauge=gauge, what=what)
+    shape = group["shape"][()] if "shape" in group else group["max_shape"][()]
+    ny, nx = (int(n) for n in shape)
+    y, x = ([axis[0], axis[-1]] for axis in edge_nodes((ny, nx)))
+    flat = SampledField(np.array(y), np.array(x), np.zeros((2, 2, 2)))
+    return Distortion(flat, (ny, nx), (size[0], size[1]), None if mask is None else mask != 0, gauge=gauge)
+
+
+def _is_class(item: Any, nx_class: str) -> bool:
+    return isinstance(item, h5py.Group) and _text(item.attrs.get("NX_class", "")) == nx_class
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def platform() -> dict[str, str]:
+    """Versions of what took part."""
+    names = ("pyfai-gridcal", "pyFAI", "silx", "fabio", "h5py", "numpy", "scipy")
+    return {"python": sys.version.split()[0], **{name: package_version(name) for name in names}}

@@ -1,0 +1,390 @@
+"""One file for one calibration: a detector for pyFAI, plots for silx, and everything needed to take the calibration
+up again.
+
+::
+
+    entry_0000                       NXentry, opens on the displacement map in silx view
+        pyFAI/<name>                 NXdetector: what pyFAI reads
+        control_points               y, x, i, j, residual_y, residual_x, sigma_y, sigma_x, ...
+        grid_calibration             NXprocess: program, version, date, configuration, inputs, report
+            displacement, sigma, residuals, histogram, smoothness, grid_image...    NXdata
+            record                   the records themselves, field by field
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from enum import Enum
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from .._typing import AnyArray
+from ..distortion import Distortion
+from ..errors import FileFormatError
+from ..fit import DistortionFit
+from ..spots import SpotFlag, Spots
+from .atomic import replacing
+from .detector import check_detector, preload
+from .nexus import (
+    detector_nodes,
+    new_entry,
+    new_group,
+    now,
+    package_version,
+    platform,
+    write_array,
+    write_data,
+    write_detector,
+)
+from .records import read_record, write_record
+
+__all__ = ["FORMAT", "load_result", "save_result"]
+
+#: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
+FORMAT = (1, 0)
+
+Progress = Callable[[float, str], None]
+
+
+def save_result(
+    result: Any,
+    path: str | PathLike[str],
+    *,
+    name: str = "calibrated",
+    settings: object = None,
+    spots: Sequence[Spots] | None = None,
+    images: Sequence[AnyArray] | None = None,
+    inputs: Sequence[object] | None = None,
+    report: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a result to an HDF5 file that pyFAI opens as a detector. An existing file is replaced once the new one
+    has been read back.
+
+    Parameters
+    ----------
+    result : Calibration, DistortionFit or Distortion
+        :func:`load_result` gives back the same, with equal fields.
+    path : of the file; should end in ``.h5``, for pyFAI's dialogs go by that
+    name : of the detector, as pyFAI will show it
+    settings, spots, images, inputs, report : provenance, taken from `result` where it has them
+        A record or dict, one Spots and one 2D array per exposure, records or dicts of the source files, text.
+    progress : called with a fraction and what is going on
+
+    Raises
+    ------
+    UsageError
+        Nothing can be written there.
+    FileFormatError
+        pyFAI does not read back what was meant; nothing was replaced then.
+    """
+    parts = _Parts(result, settings, spots, images, inputs, report)
+    tell = progress or (lambda fraction, what: None)
+    with replacing(path) as beside:
+        loading = preload()
+        tell(0.0, "evaluating pixel corners")
+        nodes = detector_nodes(parts.distortion)
+        tell(0.2, "writing")
+        with h5py.File(beside, "w", libver=("earliest", "v110")) as file:
+            entry = new_entry(file, f"Distortion of {name} from the image of a grid")
+            file.attrs["file_name"] = str(Path(path).absolute())
+            write_detector(entry, parts.distortion, name=name, nodes=nodes)
+            tell(0.5, "writing")
+            _write_process(entry, parts)
+            entry["end_time"] = now()
+        tell(0.7, "reading back with pyFAI")
+        loading.join()
+        check_detector(beside, nodes, parts.distortion)
+    tell(1.0, "written")
+    return Path(path)
+
+
+class _Parts:
+    """What there is in a result, whatever its kind."""
+
+    def __init__(self, result: Any, settings: object, spots: Any, images: Any, inputs: Any, report: str | None) -> None:
+        self.result = result
+        self.fit: DistortionFit | None = result if isinstance(result, DistortionFit) else getattr(result, "fit", None)
+        if isinstance(result, Distortion):
+            self.distortion = result
+        elif self.fit is not None:
+            self.distortion = self.fit.distortion
+        else:
+            raise TypeError(f"{type(result).__name__} given, expected a Calibration, DistortionFit or Distortion")
+        self.settings = settings if settings is not None else getattr(result, "settings", None)
+        self.spots: tuple[Spots, ...] = tuple(spots if spots is not None else getattr(result, "spots", ()))
+        self.images: tuple[AnyArray, ...] = tuple(images if images is not None else getattr(result, "images", ()))
+        self.inputs = tuple(inputs if inputs is not None else getattr(result, "sources", ()))
+        self.verdict = getattr(result, "verdict", None)
+        if report is None and callable(getattr(result, "report", None)):
+            report = str(result.report())
+        self.report = report
+
+
+def _plain(value: Any) -> Any:
+    """Something that JSON can say, for people to read."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.size <= 64 else f"array of shape {value.shape}"
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Sequence | set | frozenset):
+        return [_plain(v) for v in value]
+    return str(value)
+
+
+def _write_process(entry: h5py.Group, parts: _Parts) -> None:
+    if parts.fit is not None:
+        _write_control_points(entry, parts)
+    group = new_group(entry, "grid_calibration", "NXprocess")
+    entry.attrs["default"] = "grid_calibration"
+    group.attrs["default"] = "displacement"
+    group["program"] = "pyFAI-gridcal"
+    group["version"] = package_version("pyfai-gridcal")
+    group["date"] = now()
+    group["sequence_index"] = 1
+    group["format_version"] = ".".join(map(str, FORMAT))
+    group["gauge"] = parts.distortion.gauge
+    if parts.settings is not None:
+        _write_note(group, "configuration", json.dumps(_plain(parts.settings), indent=1), "application/json")
+    if parts.verdict is not None:
+        _write_note(group, "verdict", json.dumps(_plain(parts.verdict), indent=1), "application/json")
+    if parts.report:
+        _write_note(group, "report", parts.report, "text/plain")
+    versions = new_group(group, "versions", "NXcollection")
+    for what, number in platform().items():
+        versions[what] = number
+    if parts.inputs:
+        _write_inputs(group, parts.inputs)
+    _write_displacement(group, parts.distortion)
+    if parts.fit is not None:
+        _write_residuals(group, entry["control_points"])
+        _write_trials(group, parts.fit)
+    known = _write_images(group, parts.images)
+    write_record(group, "record", parts.result, known=known, write_array=write_array)
+
+
+def _write_note(group: h5py.Group, name: str, text: str, kind: str) -> None:
+    note = new_group(group, name, "NXnote")
+    note["type"] = kind
+    note["data"] = text
+
+
+def _write_inputs(group: h5py.Group, inputs: Sequence[object]) -> None:
+    collection = new_group(group, "inputs", "NXcollection")
+    for k, source in enumerate(inputs):
+        note = new_group(collection, f"input_{k}", "NXnote")
+        plain = _plain(source)
+        members = plain if isinstance(plain, dict) else {"file_name": plain}
+        for key, value in members.items():
+            simple = isinstance(value, str | int | float | bool)
+            note[re.sub(r"\W", "_", key)] = value if simple else json.dumps(value)
+
+
+def _write_control_points(entry: h5py.Group, parts: _Parts) -> None:
+    fit = parts.fit
+    assert fit is not None
+    group = new_group(entry, "control_points", "NXcollection")
+    columns: dict[str, tuple[AnyArray, str]] = {}
+
+    def pair(name: str, arrays: Sequence[AnyArray], unit: str, split: str = "yx") -> None:
+        joined = np.concatenate([np.asarray(a) for a in arrays]) if arrays else np.empty((0, 2))
+        for k, axis in enumerate(split):
+            columns[f"{name}_{axis}" if name else axis] = np.ascontiguousarray(joined[:, k]), unit
+
+    pair("", [p.yx for p in fit.points], "px")
+    pair("", [p.ij for p in fit.points], "", "ij")
+    pair("sigma", [p.sigma_yx for p in fit.points], "px")
+    pair("residual", fit.residual_yx, "px")
+    pair("held_out", fit.held_out_yx, "px")
+    columns["used"] = np.concatenate(fit.used).astype(np.uint8), ""
+    columns["flags"] = np.concatenate([p.flags for p in fit.points]), ""
+    columns["exposure"] = np.repeat(np.arange(len(fit.points)), [len(p) for p in fit.points]), ""
+    if parts.spots and len(parts.spots) == len(fit.points):
+        rows = [p.spot for p in fit.points]
+        if all(not len(r) or (r.min() >= 0 and r.max() < len(s)) for r, s in zip(rows, parts.spots, strict=True)):
+            for column, unit in (("amplitude", "counts"), ("background", "counts"), ("chi2", "")):
+                values = [getattr(s, column)[r] for r, s in zip(rows, parts.spots, strict=True)]
+                columns[column] = np.concatenate(values), unit
+    for key, (column_values, unit) in columns.items():
+        write_array(group, key, column_values).attrs["units"] = unit
+    group["y"].attrs["long_name"] = "slow coordinate, the centre of the first pixel is 0"
+    group["x"].attrs["long_name"] = "fast coordinate, the centre of the first pixel is 0"
+    group["residual_y"].attrs["long_name"] = "corrected position minus node"
+    group["held_out_y"].attrs["long_name"] = "the same when the point itself is left out of the fit"
+    group["flags"].attrs["bits"] = ", ".join(f"{flag.value} {flag.name}" for flag in SpotFlag)
+
+
+def _write_displacement(group: h5py.Group, distortion: Distortion) -> None:
+    dy, dx = (np.asarray(v, np.float32) for v in distortion.displacement_maps())
+    # A ten-thousandth of a pixel is below what is ever known, and rounded numbers take half the room.
+    dy, dx = (np.round(v * 8192) / np.float32(8192) for v in (dy, dx))
+    if distortion.mask is not None:
+        dy[distortion.mask] = np.nan
+        dx[distortion.mask] = np.nan
+    length = np.round(np.hypot(dy, dx) * 8192) / np.float32(8192)
+    data = write_data(
+        group,
+        "displacement",
+        "displacement",
+        {"displacement": length, "dx": dx, "dy": dy},
+        auxiliary=("dx", "dy"),
+        title="Displacement (corrected - observed), px",
+        units={"displacement": "px", "dx": "px", "dy": "px"},
+        attributes={"interpretation": "image"},
+    )
+    data["dy"].attrs["long_name"] = "displacement along slow (y), px"
+    data["dx"].attrs["long_name"] = "displacement along fast (x), px"
+    step = max(1, int(np.ceil(max(distortion.shape) / 512)))
+    sigma = distortion.sigma_maps(step)
+    if sigma is not None:
+        y, x = (np.arange(0, n, step, dtype=np.float64) for n in distortion.shape)
+        sy, sx = (np.asarray(v, np.float32) for v in sigma)
+        write_data(
+            group,
+            "sigma",
+            "sigma",
+            {"sigma": np.hypot(sy, sx), "sigma_x": sx, "sigma_y": sy, "y": y, "x": x},
+            axes=("y", "x"),
+            auxiliary=("sigma_x", "sigma_y"),
+            title="Standard uncertainty of the displacement, px",
+            units=dict.fromkeys(("sigma", "sigma_x", "sigma_y", "y", "x"), "px"),
+            attributes={"interpretation": "image"},
+        )
+
+
+def _write_residuals(group: h5py.Group, points: h5py.Group) -> None:
+    used = points["used"][()].astype(bool)
+    residual = np.stack([points["residual_y"][()], points["residual_x"][()]], axis=1)
+    held_out = np.stack([points["held_out_y"][()], points["held_out_x"][()]], axis=1)
+    write_data(
+        group,
+        "residuals",
+        "residual",
+        {"residual": np.hypot(*residual.T), **{k: points[k] for k in ("residual_x", "residual_y", "x", "y")}},
+        axes=("x", "y"),
+        auxiliary=("residual_x", "residual_y"),
+        title="Residuals of the control points, px",
+        units={"residual": "px"},
+    )
+    if not used.any():
+        return
+    values = residual[used].ravel()
+    reach = max(float(np.percentile(np.abs(held_out[used]), 99)), float(np.percentile(np.abs(values), 99)), 1e-6)
+    bins = np.linspace(-1.2 * reach, 1.2 * reach, int(np.clip(np.sqrt(len(values)), 15, 101)) | 1)
+    count = np.histogram(values, bins)[0].astype(np.float64)
+    outside = np.histogram(held_out[used].ravel(), bins)[0].astype(np.float64)
+    write_data(
+        group,
+        "histogram",
+        "residuals",
+        {
+            "residuals": count,
+            "residuals_errors": np.sqrt(count),
+            "held_out": outside,
+            "centre": (bins[1:] + bins[:-1]) / 2,
+        },
+        axes=("centre",),
+        auxiliary=("held_out",),
+        title="Residuals of both coordinates",
+        units={"centre": "px"},
+        long_names={"centre": "residual, px", "residuals": "coordinates per bin"},
+    )
+
+
+def _write_trials(group: h5py.Group, fit: DistortionFit) -> None:
+    trials = new_group(group, "trials", "NXcollection")
+    for k, trial in enumerate(fit.trials):
+        one = new_group(trials, f"trial_{k}", "NXcollection")
+        for key, value in asdict(trial).items():
+            one[key] = np.asarray(value, float).reshape(-1, 2) if key == "curve" else value
+    chosen = next((t for t in fit.trials if t.chosen and len(t.curve) > 1), None)
+    if chosen is not None:
+        smoothness, held_out = np.array(sorted(chosen.curve), float).T
+        write_data(
+            group,
+            "smoothness",
+            "held_out",
+            {"held_out": held_out, "smoothness": smoothness},
+            axes=("smoothness",),
+            title=f"Held-out error of {chosen.name}",
+            units={"held_out": "px"},
+            long_names={"smoothness": "log10 of the smoothness, relative to the chosen one", "held_out": "rms, px"},
+        )
+
+
+def _write_images(group: h5py.Group, images: Sequence[AnyArray]) -> dict[int, h5py.Dataset]:
+    """Images as recorded, each once; returns where they are, by id()."""
+    known: dict[int, h5py.Dataset] = {}
+    for k, image in enumerate(images):
+        name = "grid_image" if len(images) == 1 else f"grid_image_{k}"
+        data = write_data(
+            group,
+            name,
+            "counts",
+            {"counts": image},
+            title=f"Grid image {k + 1}" if len(images) > 1 else "Grid image",
+            attributes={"interpretation": "image"},
+        )
+        known[id(image)] = data["counts"]
+    return known
+
+
+def load_result(path: str | PathLike[str], *, images: bool = True) -> Any:
+    """Read back what :func:`save_result` was given: Calibration, DistortionFit or Distortion, with equal fields.
+
+    Parameters
+    ----------
+    path : file
+    images : False leaves the images out, which are most of the file
+
+    Raises
+    ------
+    FileFormatError
+        Not such a file, not complete, or of a newer format.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            group = _process(file)
+            _check_format(group, str(path))
+            return read_record(group["record"], skip=() if images else ("images",))
+    except OSError as error:
+        if not Path(path).exists():
+            raise FileFormatError(f"no such file: {path}") from error
+        raise FileFormatError(f"{path} cannot be read as HDF5: {error}", expected="a file of pyFAI-gridcal") from error
+
+
+def _process(file: h5py.File) -> h5py.Group:
+    for entry in file.values():
+        if isinstance(entry, h5py.Group) and "grid_calibration/record" in entry:
+            return entry["grid_calibration"]
+    raise FileFormatError(
+        f"{file.filename} holds no calibration",
+        expected="a file written by pyFAI-gridcal",
+        hint="a detector of other origin can be read, but knows nothing of control points",
+    )
+
+
+def _check_format(group: h5py.Group, path: str) -> None:
+    text = group["format_version"][()] if "format_version" in group else b"1.0"
+    text = text.decode() if isinstance(text, bytes) else str(text)
+    if int(text.split(".")[0]) > FORMAT[0]:
+        raise FileFormatError(
+            f"{path} has format {text}",
+            expected=f"at most {FORMAT[0]}.x",
+            hint="it was written by a newer version: update",
+        )
