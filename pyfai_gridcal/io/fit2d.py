@@ -1,14 +1,17 @@
 """Fit2D's ``.spline``: two bicubic tensor splines in a text of fixed 14-character columns.
 
 frame
-    Edge frame: the corner of the first pixel is (0, 0), so the file's region is 0 .. N and pixel centres lie at k + 0.5.
+    Edge frame: the corner of the first pixel is (0, 0), so the file's region is 0 .. N and pixel centres lie at k +
+    0.5.
 order
     X is the fast axis, Y the slow one; knots of X, then of Y, then (nx - 4)(ny - 4) coefficients, X slowest.
 unit, sign
-    Displacements in px, ``ideal - measured`` as a function of the measured position (corrected - observed); pixel sizes and grid in µm.
+    Displacements in px, ``ideal - measured`` as a function of the measured position (corrected - observed); pixel
+    sizes and grid in µm.
 inverse kind
-    With one more line at the top, the functions go from the ideal grid to the distorted position, measured on the ideal grid:
-    ``observed = corrected + g(corrected)``. pyFAI takes such a file for the ordinary kind, silently; ImageD11 refuses it.
+    With one more line at the top, the functions go from the ideal grid to the distorted position, measured on the
+    ideal grid: ``observed = corrected + g(corrected)``. pyFAI takes such a file for the ordinary kind, silently;
+    ImageD11 refuses it.
 """
 
 from __future__ import annotations
@@ -24,10 +27,19 @@ import numpy as np
 from .._typing import AnyArray, Floats, frozen_array
 from ..distortion import Distortion
 from ..errors import FileFormatError
-from ..frames import edge_from_index
+from ..frames import edge_from_index, index_from_edge
 from .textfile import read_text
 
-__all__ = ["INVERSE_TITLE", "TITLE", "Fit2DSpline", "SplineField", "TensorSpline", "format_spline", "parse_spline", "read_spline"]
+__all__ = [
+    "INVERSE_TITLE",
+    "TITLE",
+    "Fit2DSpline",
+    "SplineField",
+    "TensorSpline",
+    "format_spline",
+    "parse_spline",
+    "read_spline",
+]
 
 TITLE = "SPATIAL DISTORTION SPLINE INTERPOLATION COEFFICIENTS"
 INVERSE_TITLE = "DISTORTION FUNCTION FROM IDEAL TO DISTORTED GRID, MEASURED ON IDEAL"
@@ -105,12 +117,16 @@ class Fit2DSpline:
     def shape(self) -> tuple[int, int]:
         """(slow, fast) pixels."""
         xmin, ymin, xmax, ymax = self.region
-        return int(round(ymax - ymin)), int(round(xmax - xmin))
+        return round(ymax - ymin), round(xmax - xmin)
 
     @property
     def pixel_size(self) -> tuple[float, float]:
         """(slow, fast), metres."""
         return self.pixel_um[1] * 1e-6, self.pixel_um[0] * 1e-6
+
+    def _knots(self) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
+        """Knot vectors along y of both functions, then those along x."""
+        return (self.dx.knots_y, self.dy.knots_y), (self.dx.knots_x, self.dy.knots_x)
 
     @property
     def knots(self) -> int:
@@ -123,7 +139,10 @@ class Fit2DSpline:
         if self.inverse:
             from .inverse import inverted
 
-            field = inverted(field, self.shape)  # type: ignore[assignment]
+            low = [max(float(t[3]) for t in pair) for pair in self._knots()]
+            high = [min(float(t[-4]) for t in pair) for pair in self._knots()]
+            known = [tuple(float(v) for v in index_from_edge(np.array(ends))) for ends in (low, high)]
+            field = inverted(field, self.shape, known=(known[0], known[1]))  # type: ignore[assignment, arg-type]
         return Distortion(field, self.shape, self.pixel_size, gauge="as in the Fit2D spline")
 
     def binned(self, binning: tuple[int, int]) -> Fit2DSpline:
@@ -160,7 +179,8 @@ def read_spline(path: str | PathLike[str]) -> Fit2DSpline:
     Raises
     ------
     FileFormatError
-        Not such a file, truncated, or with numbers that cannot be meant (NaN, descending knots, wrong counts, huge sizes).
+        Not such a file, truncated, or with numbers that cannot be meant (NaN, descending knots, wrong counts, huge
+        sizes).
     """
     return parse_spline(read_text(path, MAX_BYTES), name=str(path))
 
@@ -185,9 +205,13 @@ def parse_spline(text: str, *, name: str = "spline") -> Fit2DSpline:
         inverse=inverse,
     )
     if not all(0 < n <= MAX_PIXELS for n in spline.shape):
-        raise FileFormatError(f"{name} declares a region of {spline.shape} pixels", expected=f"1 to {MAX_PIXELS} along each axis")
+        raise FileFormatError(
+            f"{name} declares a region of {spline.shape} pixels", expected=f"1 to {MAX_PIXELS} along each axis"
+        )
     if not all(1e-3 < p < 1e5 for p in spline.pixel_um):
-        raise FileFormatError(f"{name} declares pixels of {pixel_x:g} x {pixel_y:g} µm", expected="a size between 0.001 and 100 000 µm")
+        raise FileFormatError(
+            f"{name} declares pixels of {pixel_x:g} x {pixel_y:g} µm", expected="a size between 0.001 and 100 000 µm"
+        )
     return spline
 
 
@@ -215,7 +239,8 @@ class _Reader:
             nx = ny = 0
         if not all(8 <= n <= MAX_KNOTS for n in (nx, ny)):
             raise FileFormatError(
-                f"{self.name}: section {title} declares {head.strip()[:40]!r} knots", expected=f"two counts from 8 to {MAX_KNOTS}"
+                f"{self.name}: section {title} declares {head.strip()[:40]!r} knots",
+                expected=f"two counts from 8 to {MAX_KNOTS}",
             )
         knots_x, knots_y = (np.array(self._take(lines, n, title)) for n in (nx, ny))
         size = (nx - 4) * (ny - 4)
@@ -224,9 +249,13 @@ class _Reader:
             if (np.diff(knots) < 0).any() or not knots[3] < knots[-4] or (knots[4:] - knots[:-4] <= 0).any():
                 raise FileFormatError(f"{self.name}: knots of {axis} in section {title} do not ascend")
             if np.abs(knots).max() > 4 * MAX_PIXELS:
-                raise FileFormatError(f"{self.name}: knots of {axis} in section {title} reach {np.abs(knots).max():g} px")
+                raise FileFormatError(
+                    f"{self.name}: knots of {axis} in section {title} reach {np.abs(knots).max():g} px"
+                )
         if np.abs(coefficients).max() > MAX_PIXELS:
-            raise FileFormatError(f"{self.name}: coefficients in section {title} reach {np.abs(coefficients).max():g} px")
+            raise FileFormatError(
+                f"{self.name}: coefficients in section {title} reach {np.abs(coefficients).max():g} px"
+            )
         return TensorSpline(knots_x, knots_y, coefficients)
 
     def _take(self, lines: Iterator[str], count: int, title: str, *, last: bool = False) -> list[float]:
@@ -235,12 +264,17 @@ class _Reader:
         while len(found) < count:
             line = next(lines, None)
             if line is None or not line.strip():
-                raise FileFormatError(f"{self.name}: section {title} ends after {len(found)} of {count} numbers", hint="the file is truncated")
+                raise FileFormatError(
+                    f"{self.name}: section {title} ends after {len(found)} of {count} numbers",
+                    hint="the file is truncated",
+                )
             found.extend(self._numbers_of(line, title))
         if last:
             extra = next(lines, "")
             if extra.strip():
-                raise FileFormatError(f"{self.name}: section {title} has more than the {count} coefficients that its knots want")
+                raise FileFormatError(
+                    f"{self.name}: section {title} has more than the {count} coefficients that its knots want"
+                )
         if len(found) > count:
             raise FileFormatError(f"{self.name}: section {title} has {len(found)} numbers", expected=f"{count}")
         return found
@@ -254,7 +288,9 @@ class _Reader:
             try:  # written by hand or by another program: separated by blanks
                 values = [_fortran_float(cell) for cell in line.split()]
             except ValueError:
-                raise FileFormatError(f"{self.name}: section {title} holds {line.strip()[:50]!r}", expected="numbers") from None
+                raise FileFormatError(
+                    f"{self.name}: section {title} holds {line.strip()[:50]!r}", expected="numbers"
+                ) from None
         if not np.isfinite(values).all():
             raise FileFormatError(f"{self.name}: section {title} holds numbers that are not finite")
         return values
@@ -274,7 +310,11 @@ def format_spline(spline: Fit2DSpline) -> str:
     """The text of a ``.spline`` file, columns of exactly 14 characters, five numbers a line."""
     lines = [INVERSE_TITLE] if spline.inverse else []
     lines += [TITLE, "", "  VALID REGION", _columns(np.array(spline.region))[0], ""]
-    lines += ["  GRID SPACING, X-PIXEL SIZE, Y-PIXEL SIZE", _columns(np.array([spline.grid_um, *spline.pixel_um]))[0], ""]
+    lines += [
+        "  GRID SPACING, X-PIXEL SIZE, Y-PIXEL SIZE",
+        _columns(np.array([spline.grid_um, *spline.pixel_um]))[0],
+        "",
+    ]
     for title, function in (("  X-DISTORTION", spline.dx), ("  Y-DISTORTION", spline.dy)):
         lines += [title, f"{len(function.knots_x):6d}{len(function.knots_y):6d}"]
         for numbers in (function.knots_x, function.knots_y, function.coefficients.ravel()):
@@ -289,7 +329,9 @@ def _columns(numbers: Floats) -> list[str]:
 
 
 def _cell(value: float) -> str:
-    """A number in 14 characters, as Fortran's E14.7 prints it: 0.ddddddd; what is too small for two digits of exponent is zero."""
+    """A number in 14 characters, as Fortran's E14.7 prints it: 0.ddddddd; what is too small for two digits of exponent
+    is zero.
+    """
     if not np.isfinite(value):
         raise ValueError(f"{value} in a spline")
     mantissa, exponent = f"{value:.6E}".split("E")

@@ -16,21 +16,21 @@ __all__ = ["ExtendedField", "InverseField", "inverted"]
 
 @dataclass(frozen=True, eq=False)
 class ExtendedField:
-    """A field that goes on linearly outside the image, so that its inverse is smooth where it leaves the image.
+    """A field that goes on linearly outside of where it is known, so that its inverse is smooth there.
 
     Attributes
     ----------
-    field : known inside the image
-    shape : (slow, fast) of the image
+    field : known inside
+    low, high : (y, x) of the first and the last corner of where it is known, px, index frame
     """
 
     field: Field
-    shape: tuple[int, int]
+    low: tuple[float, float]
+    high: tuple[float, float]
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)
-        low, high = np.full(2, index_from_edge(0.0)), index_from_edge(np.array(self.shape, float))
-        inside = np.clip(yx, low, high)
+        inside = np.clip(yx, self.low, self.high)
         border = self.field.at(inside)
         out = border.copy()
         beyond = yx - inside
@@ -53,9 +53,11 @@ class ExtendedField:
 
 @dataclass(frozen=True, eq=False)
 class InverseField:
-    """``e`` with ``e(v) = u - v`` for ``v = u + f(u)``: the inverse of a displacement field, itself a displacement field.
+    """``e`` with ``e(v) = u - v`` for ``v = u + f(u)``: the inverse of a displacement field, itself a displacement
+    field.
 
-    A coarse table gives the start, fixed-point steps the rest; points where they do not contract within `iterations` are NaN.
+    A coarse table gives the start, fixed-point steps the rest; points where they do not contract within `iterations`
+    are NaN.
 
     Attributes
     ----------
@@ -76,7 +78,9 @@ class InverseField:
         target = np.asarray(yx, float).reshape(-1, 2)
         from scipy.interpolate import RectBivariateSpline
 
-        start = [RectBivariateSpline(self.y, self.x, self.table[..., k], s=0).ev(target[:, 0], target[:, 1]) for k in (0, 1)]
+        start = [
+            RectBivariateSpline(self.y, self.x, self.table[..., k], s=0).ev(target[:, 0], target[:, 1]) for k in (0, 1)
+        ]
         out = np.stack(start, axis=-1)
         todo = np.arange(len(target))
         for _ in range(self.iterations):
@@ -99,13 +103,20 @@ class InverseField:
         return out
 
 
-def inverted(field: Field, shape: tuple[int, int], *, step: float = 16.0) -> InverseField:
+def inverted(
+    field: Field,
+    shape: tuple[int, int],
+    *,
+    known: tuple[tuple[float, float], tuple[float, float]] | None = None,
+    step: float = 16.0,
+) -> InverseField:
     """The inverse of a displacement field over an image of `shape`.
 
     Parameters
     ----------
     field : f, px, index frame, contracting (its slopes are below one)
     shape : (slow, fast) of the image
+    known : first and last corner (y, x) of where the field is known, index frame; the image when omitted
     step : of the table that gives the start, px
 
     Raises
@@ -113,7 +124,10 @@ def inverted(field: Field, shape: tuple[int, int], *, step: float = 16.0) -> Inv
     FittingError
         The field folds over or is too steep to be inverted.
     """
-    forward = ExtendedField(field, shape)
+    if known is None:
+        first, last = index_from_edge(np.zeros(2)), index_from_edge(np.array(shape, float))
+        known = (float(first[0]), float(first[1])), (float(last[0]), float(last[1]))
+    forward = ExtendedField(field, *known)
     y, x = (np.linspace(-1.0, n, max(5, int(np.ceil(n / step)) + 1)) for n in shape)
     target = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
     here = target.copy()

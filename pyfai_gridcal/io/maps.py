@@ -1,8 +1,9 @@
 """Displacement maps: two rasters that say how far each pixel, or each pixel corner, is from where it was seen.
 
 frame
-    *centres*: entry [i, j] belongs to the centre of pixel (i, j); shape (ny, nx). ImageD11, XDS, Dectris, our TIFF and npy files.
-    *nodes*: entry [i, j] belongs to the corner between pixels (i - 1, j - 1) and (i, j); shape (ny + 1, nx + 1). pyFAI, SPD.
+    *centres*: entry [i, j] belongs to the centre of pixel (i, j); shape (ny, nx). ImageD11, XDS, Dectris, our TIFF and
+    npy files. *nodes*: entry [i, j] belongs to the corner between pixels (i - 1, j - 1) and (i, j); shape (ny + 1, nx
+    + 1). pyFAI, SPD.
 order
     One map for the fast axis (x), one for the slow one (y); raster order [slow, fast].
 unit, sign
@@ -25,10 +26,12 @@ from ..frames import CORNERS, edge_nodes, index_from_edge, pixel_centres
 
 __all__ = ["CubicField", "distortion_of_centres", "distortion_of_nodes", "pair_names", "partner"]
 
-#: A third difference above this between neighbouring pixels is a jump, px: smooth fields are far below, quantised tables at 0.04.
+#: A third difference above this between neighbouring pixels is a jump, px: smooth fields are far below, quantised
+#: tables at 0.04.
 JUMP = 0.1
 
-#: How the two files of a pair are told apart: what the name of the x map holds and what the name of the y map holds instead.
+#: How the two files of a pair are told apart: what the name of the x map holds and what the name of the y map holds
+#: instead.
 TOKENS = (
     ("e2dx", "e2dy"),
     ("x_geo_corr", "y_geo_corr"),
@@ -98,7 +101,8 @@ def distortion_of_centres(
 
     Notes
     -----
-    Where neighbouring pixels jump (modules), each pixel keeps its own edges: its slopes are the smaller ones of both sides.
+    Where neighbouring pixels jump (modules), each pixel keeps its own edges: its slopes are the smaller ones of both
+    sides.
     """
     values, bad = _stacked(dy, dx)
     shape = values.shape[:2]
@@ -115,7 +119,9 @@ def distortion_of_centres(
     return Distortion(field, shape, pixel_size, mask=mask if mask.any() else None, gauge="as in the maps")
 
 
-def distortion_of_nodes(dy: AnyArray, dx: AnyArray, pixel_size: tuple[float, float], *, mask: Bools | None = None) -> Distortion:
+def distortion_of_nodes(
+    dy: AnyArray, dx: AnyArray, pixel_size: tuple[float, float], *, mask: Bools | None = None
+) -> Distortion:
     """The distortion that two maps at the pixel corners, (ny + 1, nx + 1), mean."""
     values, bad = _stacked(dy, dx)
     shape = (values.shape[0] - 1, values.shape[1] - 1)
@@ -123,14 +129,20 @@ def distortion_of_nodes(dy: AnyArray, dx: AnyArray, pixel_size: tuple[float, flo
         raise FileFormatError(f"maps of shape {values.shape[:2]}", expected="at least 2 x 2 corners")
     touched = bad[1:, 1:] | bad[:-1, 1:] | bad[1:, :-1] | bad[:-1, :-1]
     mask = touched if mask is None else np.asarray(mask, bool) | touched
-    return Distortion(SampledField(*edge_nodes(shape), values), shape, pixel_size, mask=mask if mask.any() else None, gauge="as in the maps")
+    return Distortion(
+        SampledField(*edge_nodes(shape), values),
+        shape,
+        pixel_size,
+        mask=mask if mask.any() else None,
+        gauge="as in the maps",
+    )
 
 
 def _stacked(dy: AnyArray, dx: AnyArray) -> tuple[Floats, Bools]:
     if dy.shape != dx.shape or dy.ndim != 2:
         raise FileFormatError(f"the two maps have the shapes {dy.shape} and {dx.shape}", expected="the same 2D shape")
     values = np.stack([dy, dx], axis=-1).astype(np.float64)
-    bad = ~np.isfinite(values).all(axis=-1)
+    bad = np.asarray(~np.isfinite(values).all(axis=-1))
     if bad.all():
         raise FileFormatError("the maps hold no finite number")
     largest = float(np.abs(values[~bad]).max())
@@ -139,12 +151,49 @@ def _stacked(dy: AnyArray, dx: AnyArray) -> tuple[Floats, Bools]:
             f"the maps reach {largest:.4g} px on a detector of {values.shape[0]} x {values.shape[1]}",
             hint="are they positions or µm instead of displacements in px?",
         )
-    if bad.any():
+    return _continued(values, bad), bad
+
+
+def _continued(values: Floats, bad: Bools) -> Floats:
+    """With bad entries replaced: near good ones by going on straight, ring by ring, farther away by the nearest."""
+    if not bad.any():
+        return values
+    values, left = np.where(bad[..., None], 0.0, values), bad.copy()
+    for _ in range(4):
+        total, count = np.zeros_like(values), np.zeros(left.shape)
+        for axis in (0, 1):
+            for step in (1, -1):
+                total_one, count_one = _straight_on(values, left, axis, step)
+                total, count = total + total_one, count + count_one
+        reached = left & (count > 0)
+        values[reached] = total[reached] / count[reached][:, None]
+        left &= ~reached
+    if left.any():
         from scipy.ndimage import distance_transform_edt
 
-        nearest = distance_transform_edt(bad, return_distances=False, return_indices=True)
+        nearest = distance_transform_edt(left, return_distances=False, return_indices=True)
         values = values[tuple(nearest)]
-    return values, bad
+    return values
+
+
+def _straight_on(values: Floats, bad: Bools, axis: int, step: int) -> tuple[Floats, Floats]:
+    """Parabola through the three neighbours on one side where they are good (else a line through two), and how good."""
+
+    def shifted(array: AnyArray, by: int, fill: float) -> AnyArray:
+        out = np.full_like(array, fill)
+        into, of = [slice(None)] * array.ndim, [slice(None)] * array.ndim
+        into[axis], of[axis] = (slice(by, None), slice(None, -by)) if step > 0 else (slice(None, -by), slice(by, None))
+        out[tuple(into)] = array[tuple(of)]
+        return out
+
+    if values.shape[axis] < 4:
+        return np.zeros_like(values), np.zeros(bad.shape)
+    v = [shifted(values, k, 0.0) for k in (1, 2, 3)]
+    b = [shifted(bad, k, True) for k in (1, 2, 3)]
+    line, parabola = ~b[0] & ~b[1], ~b[0] & ~b[1] & ~b[2]
+    weight = np.where(parabola, 4.0, np.where(line, 1.0, 0.0))
+    guess = np.where(parabola[..., None], 3 * v[0] - 3 * v[1] + v[2], 2 * v[0] - v[1])
+    return weight[..., None] * guess, weight
 
 
 def _jumps(values: Floats, mask: Bools) -> bool:
@@ -163,7 +212,9 @@ def _jumps(values: Floats, mask: Bools) -> bool:
 
 
 def _limited_corners(values: Floats) -> Floats:
-    """Corners (ny, nx, 4, 2) from centres: linear within each pixel, with the smaller slope of both sides so that no jump leaks in."""
+    """Corners (ny, nx, 4, 2) from centres: linear within each pixel, with the smaller slope of both sides so that no
+    jump leaks in.
+    """
     slopes = []
     for axis in (0, 1):
         step = np.diff(values, axis=axis)
@@ -188,7 +239,9 @@ def partner(path: Path) -> tuple[Path, Path] | None:
 
 
 def pair_names(path: Path, tokens: tuple[str, str], suffix: str) -> tuple[Path, Path]:
-    """(x map, y map) to write for the output name `path`: a name that tells a pair is kept, others get `tokens` appended."""
+    """(x map, y map) to write for the output name `path`: a name that tells a pair is kept, others get `tokens`
+    appended.
+    """
     if path.suffix.lower() not in (suffix, ".tiff" if suffix == ".tif" else suffix):
         path = path.with_name(path.name + suffix)
     named = partner(path)

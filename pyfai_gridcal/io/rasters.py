@@ -1,4 +1,6 @@
-"""Rasters of numbers from EDF, CBF, TIFF and npy files: read with a look at the declared size first, written complete or not at all."""
+"""Rasters of numbers from EDF, CBF, TIFF and npy files: read with a look at the declared size first, written complete
+or not at all.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import struct
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +33,9 @@ def read_raster(path: str | PathLike[str]) -> tuple[AnyArray, dict[str, str]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileFormatError(f"{path} is {'not a file' if path.exists() else 'missing'}", expected="the path of a file")
+        raise FileFormatError(
+            f"{path} is {'not a file' if path.exists() else 'missing'}", expected="the path of a file"
+        )
     with path.open("rb") as stream:
         start = stream.read(2**16)
     size = path.stat().st_size
@@ -59,12 +64,16 @@ def _read_npy(path: Path) -> AnyArray:
     except (ValueError, OSError, EOFError, SyntaxError, TypeError, struct.error, OverflowError, MemoryError) as error:
         raise FileFormatError(f"{path} is not a readable npy file: {error}") from error
     if lazy.dtype.kind not in "fiu" or lazy.size > 2 * MAX_PIXELS:
-        raise FileFormatError(f"{path} holds {lazy.dtype} of shape {lazy.shape}", expected="numbers of a reasonable amount")
+        raise FileFormatError(
+            f"{path} holds {lazy.dtype} of shape {lazy.shape}", expected="numbers of a reasonable amount"
+        )
     return np.array(lazy)
 
 
 def _declared(start: bytes) -> tuple[int, float] | None:
-    """Number of pixels that the header declares and the least number of bytes that each of them takes; None when not known."""
+    """Number of pixels that the header declares and the least number of bytes that each of them takes; None when not
+    known.
+    """
     text = start.decode("latin-1")
     if start.startswith(b"###CBF") or "X-Binary-Size-Fastest-Dimension" in text:
         sizes = re.findall(r"X-Binary-Size-(?:Fastest|Second)-Dimension:\s*(\d+)", text)
@@ -103,7 +112,9 @@ def _believe(path: Path, declared: tuple[int, float] | None, size: int) -> None:
         return
     pixels, least = declared
     if pixels > MAX_PIXELS or pixels * least > size + 4096:
-        raise FileFormatError(f"{path} declares {pixels} pixels in a file of {size} bytes", hint="it is truncated or damaged")
+        raise FileFormatError(
+            f"{path} declares {pixels} pixels in a file of {size} bytes", hint="it is truncated or damaged"
+        )
 
 
 def write_raster(path: str | PathLike[str], data: AnyArray, header: Mapping[str, str] | None = None) -> Path:
@@ -121,7 +132,7 @@ def write_raster(path: str | PathLike[str], data: AnyArray, header: Mapping[str,
     return path
 
 
-def _image_of(suffix: str, data: AnyArray, header: dict[str, str]) -> object:
+def _image_of(suffix: str, data: AnyArray, header: dict[str, str]) -> Any:
     import fabio.cbfimage
     import fabio.edfimage
     import fabio.tifimage
@@ -132,4 +143,6 @@ def _image_of(suffix: str, data: AnyArray, header: dict[str, str]) -> object:
         return fabio.cbfimage.CbfImage(data=data)
     if suffix in (".tif", ".tiff"):
         return fabio.tifimage.TifImage(data=data)
-    raise FileFormatError(f"no raster is written as {suffix or 'a file without suffix'}", expected=".edf, .cbf, .tif or .npy")
+    raise FileFormatError(
+        f"no raster is written as {suffix or 'a file without suffix'}", expected=".edf, .cbf, .tif or .npy"
+    )

@@ -40,7 +40,12 @@ class SplineFit:
 
 
 def fit_spline(
-    distortion: Distortion, *, tolerance: float = 0.01, inverse: bool = False, force: bool = False, grid_um: float = 1000.0
+    distortion: Distortion,
+    *,
+    tolerance: float = 0.01,
+    inverse: bool = False,
+    force: bool = False,
+    grid_um: float = 1000.0,
 ) -> SplineFit:
     """Fit a Fit2D spline to a distortion.
 
@@ -55,12 +60,14 @@ def fit_spline(
     Raises
     ------
     FittingError
-        The field jumps between neighbouring pixels, or no reasonable number of knots reaches `tolerance`; not with `force`.
+        The field jumps between neighbouring pixels, or no reasonable number of knots reaches `tolerance`; not with
+        `force`.
 
     Notes
     -----
-    Along each axis a knot is put into the middle of the interval with the largest misfit until the deviation is reached; then knots are moved to where
-    they serve best and all that are not needed are taken out again, least useful first. As the samples form a raster, each trial costs two small dense products.
+    Along each axis a knot is put into the middle of the interval with the largest misfit until the deviation is
+    reached; then knots are moved to where they serve best and all that are not needed are taken out again, least
+    useful first. As the samples form a raster, each trial costs two small dense products.
     """
     if tolerance <= 0:
         raise FittingError(f"a deviation of {tolerance:g} px cannot be reached", expected="a positive number of px")
@@ -70,9 +77,10 @@ def fit_spline(
             f"neighbouring pixels are up to {jump:.3g} px apart, which no smooth spline can follow",
             hint="keep the NeXus detector, write maps or a module table, or use --force to smear the jumps",
         )
+    axes = edge_nodes(distortion.shape)
     if inverse:
-        nodes, known = _inverse_nodes(distortion, nodes, known)
-    y, x = (edge_from_index(axis) for axis in edge_nodes(distortion.shape))
+        axes, nodes, known = _inverse_samples(distortion, nodes, known)
+    y, x = (edge_from_index(axis) for axis in axes)
     share = tolerance / np.sqrt(2)
     fits = [_fit_component(y, x, nodes[..., k], known, share) for k in (0, 1)]
     functions = [TensorSpline(tx, ty, c) for tx, ty, c in fits]
@@ -87,19 +95,37 @@ def fit_spline(
         )
     py, px = distortion.pixel_size
     ny, nx = distortion.shape
-    spline = Fit2DSpline(functions[1], functions[0], (0.0, 0.0, float(nx), float(ny)), (px * 1e6, py * 1e6), grid_um, inverse)
+    spline = Fit2DSpline(
+        functions[1], functions[0], (0.0, 0.0, float(nx), float(ny)), (px * 1e6, py * 1e6), grid_um, inverse
+    )
     return SplineFit(spline, largest, rms, tolerance)
 
 
-def _inverse_nodes(distortion: Distortion, nodes: Floats, known: Bools) -> tuple[Floats, Bools]:
+def _inverse_samples(
+    distortion: Distortion, nodes: Floats, known: Bools
+) -> tuple[tuple[Floats, Floats], Floats, Bools]:
+    """Axes, displacement back and whether it matters, on a raster that holds all corrected pixel corners."""
     from ..field import SampledField
     from .inverse import inverted
 
+    at = edge_nodes(distortion.shape)
     forward: Field = distortion.field
     if distortion.is_tiled or not known.all():
-        forward = SampledField(*edge_nodes(distortion.shape), nodes)
-    back = inverted(forward, distortion.shape).on_grid(*edge_nodes(distortion.shape))
-    return back, np.isfinite(back).all(axis=-1)
+        forward = SampledField(*at, nodes)
+    reach = [nodes[..., k] + (at[k][:, None] if k == 0 else at[k][None, :]) for k in (0, 1)]
+    axes = []
+    for k in (0, 1):
+        low = np.floor(min(float(reach[k][known].min(initial=0)) - at[k][0], 0.0))
+        high = np.ceil(max(float(reach[k][known].max(initial=0)) - at[k][-1], 0.0))
+        axes.append(at[k][0] + np.arange(low, distortion.shape[k] + 1 + high))
+    back = inverted(forward, distortion.shape).on_grid(*axes)
+    source = back + np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    matters = np.isfinite(back).all(axis=-1)
+    nearest = np.rint(np.nan_to_num(source) - at[0][0]).astype(np.int64)
+    for k in (0, 1):
+        matters &= (nearest[..., k] >= -1) & (nearest[..., k] <= distortion.shape[k] + 1)
+    inside = np.clip(nearest, 0, np.array(known.shape) - 1)
+    return (axes[0], axes[1]), np.nan_to_num(back), matters & known[inside[..., 0], inside[..., 1]]
 
 
 # -- one component
@@ -107,13 +133,16 @@ def _inverse_nodes(distortion: Distortion, nodes: Floats, known: Bools) -> tuple
 Inner = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def _fit_component(y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float) -> tuple[Floats, Floats, Floats]:
+def _fit_component(
+    y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float
+) -> tuple[Floats, Floats, Floats]:
     """(knots of x, knots of y, coefficients (x slowest)) of one component sampled on the raster."""
     best: tuple[float, Floats, Floats, Floats] | None = None
     for samples in (SAMPLES, 4 * SAMPLES):
         rows, columns = _subset(len(y), samples), _subset(len(x), samples)
         search = _Search(y[rows], x[columns], values[np.ix_(rows, columns)], known[np.ix_(rows, columns)])
-        goal, inner = 0.97 * tolerance, ((), ())
+        goal = 0.97 * tolerance
+        inner: Inner = ((), ())
         for _ in range(3):  # what fits the samples nearly always fits between them as well; else with a stricter goal
             inner = search.slim(search.grown(inner, goal), goal)
             knots_y, knots_x = _full_knots(y, inner[0]), _full_knots(x, inner[1])
@@ -123,6 +152,8 @@ def _fit_component(y: Floats, x: Floats, values: Floats, known: Bools, tolerance
             if largest <= tolerance:
                 return best[1:]
             goal *= 0.97 * tolerance / largest
+        if best is not None and best[0] > 5 * tolerance:
+            break  # finer samples will not help
     assert best is not None
     return best[1:]
 
@@ -141,8 +172,12 @@ def _design(knots: Floats, at: Floats) -> Floats:
     return BSpline.design_matrix(at, knots, 3).toarray()
 
 
-def _solve(y: Floats, x: Floats, knots_y: Floats, knots_x: Floats, values: Floats, known: Bools) -> tuple[Floats, float]:
-    """Least-squares coefficients (y slowest) over all samples and the largest deviation; unknown samples follow the fit."""
+def _solve(
+    y: Floats, x: Floats, knots_y: Floats, knots_x: Floats, values: Floats, known: Bools
+) -> tuple[Floats, float]:
+    """Least-squares coefficients (y slowest) over all samples and the largest deviation; unknown samples follow the
+    fit.
+    """
     by, bx = _design(knots_y, y), _design(knots_x, x)
     py, px = np.linalg.pinv(by), np.linalg.pinv(bx)
     c = py @ values @ px.T
@@ -152,7 +187,9 @@ def _solve(y: Floats, x: Floats, knots_y: Floats, knots_x: Floats, values: Float
 
 
 class _Search:
-    """Looks for inner knots on a raster of samples. Unknown samples are replaced by the best fit so far, as the search goes on."""
+    """Looks for inner knots on a raster of samples. Unknown samples are replaced by the best fit so far, as the search
+    goes on.
+    """
 
     def __init__(self, y: Floats, x: Floats, values: Floats, known: Bools):
         self.axes = (y, x)

@@ -20,7 +20,9 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileFormatError(f"{path} is {'not a file' if path.exists() else 'missing'}", expected="the path of a file")
+        raise FileFormatError(
+            f"{path} is {'not a file' if path.exists() else 'missing'}", expected="the path of a file"
+        )
     try:
         with path.open("rb") as stream:
             data = stream.read(max_bytes + 1)
