@@ -454,3 +454,25 @@ def test_distorted_detector_integrates(tmp_path):
     np.testing.assert_allclose(patterns[0].intensity, patterns[1].intensity)
     middle = slice(3, 20)
     assert np.abs(patterns[0].intensity[middle] * 49.5e-3 - patterns[0].radial[middle]).max() < 0.06
+
+
+def test_named_detector():
+    from pyfai_gridcal.io.detector import named_detector
+
+    size, gaps = named_detector("Pilatus 300k", (619, 487))
+    assert size == (172e-6, 172e-6)
+    assert gaps is not None
+    assert gaps[200].all()
+    assert named_detector("Perkin", (2048, 2048))[1] is None
+    with pytest.raises(UsageError, match=r"unknown to pyFAI.*perhaps pilatus"):
+        named_detector("Pilatus 300kk", (619, 487))
+    with pytest.raises(UsageError, match="619 x 487"):
+        named_detector("Pilatus300k", (10, 10))
+
+
+def test_named_detector_from_a_file(saved):
+    from pyfai_gridcal.io.detector import named_detector
+
+    size, gaps = named_detector(str(saved[0]), SHAPE)
+    assert size == PIXEL
+    np.testing.assert_array_equal(gaps, saved[1].distortion.mask)
