@@ -170,7 +170,9 @@ class _Run:
         local = _without_turn(np.linalg.inv(points.basis_px) @ vectors)
         tree = cKDTree(points.yx)
         _, near = tree.query(points.yx, k=min(5, len(points)))
-        self.stretch_error = 0.3 * float(np.median(np.abs(local[near] - local[near].mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
+        self.stretch_error = 0.3 * float(
+            np.median(np.abs(local[near] - local[near].mean(axis=1, keepdims=True)).max(axis=(1, 2, 3)))
+        )
         if np.abs(local - np.eye(2)).max() < 0.01:
             return state
         _, nearest = tree.query(yx)

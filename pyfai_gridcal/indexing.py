@@ -62,7 +62,9 @@ def index_spots(
     yx = np.asarray(spots.yx)
     if len(yx) < LEAST:
         raise IndexingError(
-            f"found {len(yx)} spots", expected=f"at least {LEAST} to index a lattice", hint="check polarity and hole size"
+            f"found {len(yx)} spots",
+            expected=f"at least {LEAST} to index a lattice",
+            hint="check polarity and hole size",
         )
     tree = cKDTree(yx)
     local = local_lattices(yx, tree)
@@ -89,9 +91,13 @@ def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
     if lattice == "auto" or lattice == "oblique":
         return hexagonal and lattice == "auto"
     if lattice == "hexagonal" and not hexagonal:
-        raise IndexingError(f"lattice='hexagonal', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'")
+        raise IndexingError(
+            f"lattice='hexagonal', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'"
+        )
     if lattice in ("square", "rectangular") and hexagonal:
-        raise IndexingError(f"lattice='{lattice}', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'")
+        raise IndexingError(
+            f"lattice='{lattice}', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'"
+        )
     return lattice == "hexagonal"
 
 
@@ -105,7 +111,9 @@ def _oriented(basis: Floats, hexagonal: bool, reference: Floats | None = None) -
         choices = [(p, q) for p in (a, b, c, -a, -b, -c) for q in (a, b, c, -a, -b, -c)]
         cross = [p[0] * q[1] - p[1] * q[0] for p, q in choices]
         choices = [
-            (p, q) for (p, q), s in zip(choices, cross, strict=True) if s > 0 and (p * q).sum() > 0.1 * np.hypot(*p) * np.hypot(*q)
+            (p, q)
+            for (p, q), s in zip(choices, cross, strict=True)
+            if s > 0 and (p * q).sum() > 0.1 * np.hypot(*p) * np.hypot(*q)
         ]
     else:
         choices = [(p, q) for p, q in ((a, b), (b, a)) for p in (p, -p) for q in (q, -q)]
@@ -141,7 +149,14 @@ def _largest(yx: Floats, tree: cKDTree, local: LocalLattice, hexagonal: bool, to
         seeds = _seeds(yx, local, ~tried)
         if not len(seeds):
             break
-        patch = grow(yx, tree, int(seeds[0]), _oriented(local.basis[seeds[0]], hexagonal), hexagonal=hexagonal, tolerance=tolerance)
+        patch = grow(
+            yx,
+            tree,
+            int(seeds[0]),
+            _oriented(local.basis[seeds[0]], hexagonal),
+            hexagonal=hexagonal,
+            tolerance=tolerance,
+        )
         tried[patch.rows] = True
         tried[seeds[0]] = True
         if best is None or len(patch) > len(best):
@@ -234,7 +249,9 @@ def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
             drop = wrong
         patch = Patch(patch.rows[~drop], patch.ij[~drop], patch.basis[~drop])
         if len(patch) < LEAST:
-            raise IndexingError("the indices contradict each other: loops do not close", hint="is this a regular grid of holes?")
+            raise IndexingError(
+                "the indices contradict each other: loops do not close", hint="is this a regular grid of holes?"
+            )
     return patch
 
 

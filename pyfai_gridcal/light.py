@@ -68,7 +68,17 @@ def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats
     flat = np.rint(k).astype(int) @ np.array([size[1], 1])
     y, x = k[:, 0], k[:, 1]
     ones = np.ones(len(y))
-    sums = {"1": ones, "y": y, "x": x, "yy": y * y, "xx": x * x, "yx": y * x, "v": clean, "vy": clean * y, "vx": clean * x}
+    sums = {
+        "1": ones,
+        "y": y,
+        "x": x,
+        "yy": y * y,
+        "xx": x * x,
+        "yx": y * x,
+        "v": clean,
+        "vy": clean * y,
+        "vx": clean * x,
+    }
     rasters = {}
     for name, v in sums.items():
         raster = np.bincount(flat, weights=v, minlength=int(size[0] * size[1])).reshape(size)

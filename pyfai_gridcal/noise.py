@@ -28,7 +28,9 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
     """
     level, square = np.ravel(level).astype(float), np.ravel(residual).astype(float) ** 2
     if len(level) < 50:
-        raise PickingError(f"{len(level)} usable pixels around the spots", expected="at least 50", hint="check the mask")
+        raise PickingError(
+            f"{len(level)} usable pixels around the spots", expected="at least 50", hint="check the mask"
+        )
     if len(level) > 400_000:
         step = len(level) // 400_000 + 1
         level, square = level[::step], square[::step]

@@ -16,7 +16,15 @@ from scipy import ndimage, special
 from ._typing import AnyArray, Floats
 from .spots import HoleProfile
 
-__all__ = ["TemplateBank", "Templates", "disk_profile", "learned_profile", "normalised", "profile_radius", "window_reach"]
+__all__ = [
+    "TemplateBank",
+    "Templates",
+    "disk_profile",
+    "learned_profile",
+    "normalised",
+    "profile_radius",
+    "window_reach",
+]
 
 #: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the amplitude.
 PHASES = 8
