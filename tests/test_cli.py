@@ -145,7 +145,7 @@ def test_settings_reach_the_core(core: Core, image: Path, tmp_path: Path) -> Non
         "polarity": "dark",
         "hole": 0.0005,
         "model": "mosaic",
-        "gauge": "least",
+        "gauge": "least displacement",
         "max_sigma": 0.1,
         "angle": 75,
         "origin": (10.5, 20),
@@ -258,7 +258,7 @@ def test_what_goes_wrong_with_files(
     cases: list[tuple[list[object], str]] = [
         ([tmp_path / "nothing.edf"], "no such file"),
         ([tmp_path / "junk.edf"], "cannot be read as an image"),
-        ([image, "-o", tmp_path / "no" / "where.h5"], "no folder"),
+        ([image, "-o", tmp_path / "no" / "where.h5"], "folder"),
         ([image, "-o", tmp_path / "folder.h5"], "is a folder"),
         ([image, "-o", image], "one of the inputs"),
         ([image, "-o", tmp_path / "a.h5", "--json", tmp_path / "a.h5"], "two outputs"),
@@ -382,3 +382,22 @@ def test_write_protected_output(core: Core, image: Path, tmp_path: Path, capsys:
     (tmp_path / "closed").mkdir(mode=0o500)
     assert run("calibrate", image, "--pitch", "5mm", "-o", tmp_path / "closed" / "x.h5") == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_options_are_the_settings_of_the_core() -> None:
+    from dataclasses import fields
+    from typing import get_args
+
+    from pyfai_gridcal.calibration import Settings
+    from pyfai_gridcal.cli import _options
+    from pyfai_gridcal.indexing import LatticeKind
+
+    assert set(_options.SETTINGS) | {"pitch"} == {f.name for f in fields(Settings)}
+    assert set(_options.LATTICES) == set(get_args(LatticeKind))
+
+
+@pytest.mark.parametrize("model", ["auto", "spline", "mosaic"])
+def test_models_in_the_help_are_known(model: str) -> None:
+    from pyfai_gridcal.cli import _options
+
+    assert model in _options.SETTINGS["model"]["help"]

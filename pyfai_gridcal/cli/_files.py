@@ -6,7 +6,6 @@ import json
 import math
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,8 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
     UsageError
         With the first output that cannot be.
     """
+    from ..io.atomic import check_writable
+
     sources = {os.path.realpath(one.split("::")[0]) for one in inputs}
     seen: set[str] = set()
     for output in outputs:
@@ -43,15 +44,7 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
         if real in seen:
             raise UsageError(f"{path} is named for two outputs", expected="different files")
         seen.add(real)
-        if path.is_dir():
-            raise UsageError(f"output {path} is a folder", expected="the name of a file")
-        if not path.parent.is_dir():
-            raise UsageError(f"output {path}: there is no folder {path.parent}", hint="make it, or choose another name")
-        try:
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
-        except OSError as error:
-            raise UsageError(f"output {path} cannot be written: {error.strerror}") from None
+        check_writable(path)
         if path.exists() and not os.access(path, os.W_OK):
             raise UsageError(f"output {path} is write-protected")
 

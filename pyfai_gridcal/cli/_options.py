@@ -12,6 +12,14 @@ __all__ = ["add_image_options", "add_settings", "given_settings"]
 LATTICES = ("auto", "square", "rectangular", "oblique", "hexagonal")
 POLARITIES = ("auto", "bright", "dark")
 
+
+def gauge(text: str) -> str | tuple[float, float]:
+    """Type of an argument: what fixes the corrected frame."""
+    known = {"least": "least displacement", "least displacement": "least displacement", "centre": "centre"}
+    name = " ".join(text.lower().split())
+    return known[name] if name in known else pair("gauge")(text)
+
+
 #: Name of the setting -> options of argparse. What is not given on the command line is left to the core.
 SETTINGS: dict[str, dict[str, Any]] = {
     "pixel": {
@@ -44,9 +52,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "the one that predicts best what it has not seen)",
     },
     "gauge": {
-        "metavar": "TEXT",
-        "help": "what fixes the place of the corrected frame: 'least displacement' (default), or the pixel Y,X that "
-        "stays where it is",
+        "type": gauge,
+        "metavar": "WHAT",
+        "help": "what fixes the place of the corrected frame: least (displacement, default), centre, or the pixel Y,X "
+        "that stays where it is",
     },
     "max_sigma": {
         "type": positive("max-sigma"),

@@ -103,8 +103,6 @@ def save_picture(calibration: Any, path: Path) -> None:
 
 def _beside_truth(calibration: Any, picture: Any) -> Iterable[str]:
     """Lines of a table: found, true."""
-    import numpy as np
-
     from ..synthetic import field_error, match_spots
 
     points = calibration.fit.points[0]
@@ -112,18 +110,25 @@ def _beside_truth(calibration: Any, picture: Any) -> Iterable[str]:
     field = field_error(calibration.fit.distortion, picture.distortion, spots=picture.truth)
     size, true_size = calibration.fit.distortion.pixel_size, picture.distortion.pixel_size
     whole = int(picture.truth.whole.sum())
-    yield f"{'':34}{'found':>22}{'true':>22}"
-    yield f"{'holes':34}{len(points):>22}{f'{whole} whole, {len(picture.truth)} in all':>22}"
-    yield f"{'wrong indices':34}{score.wrong_index:>22}{0:>22}"
-    yield f"{'error of a spot, rms':34}{f'{score.rms_px:.4f} px':>22}{f'{_bound(picture):.4f} px at best':>22}"
-    yield f"{'pixel size':34}{format_length(size):>22}{format_length(true_size):>22}"
-    largest = float(np.hypot(*picture.distortion.displacement_maps()).max())
-    yield f"{'displacement, largest':34}{f'{_largest(calibration):.2f} px':>22}{f'{largest:.2f} px':>22}"
-    yield f"{'error of the distortion, rms':34}{f'{field.rms_px:.4f} px':>22}{'0':>22}"
-    yield f"{'part of the grid that is covered':34}{f'{100 * field.coverage:.1f} %':>22}{'100 %':>22}"
+    rows = [
+        ("", "found", "true"),
+        ("holes", f"{len(points)}", f"{len(picture.truth)}, {whole} of them whole"),
+        ("wrong indices", f"{score.wrong_index}", "0"),
+        ("error of a spot, rms", f"{score.rms_px:.4f} px", f"{_bound(picture):.4f} px at best (whole holes)"),
+        ("pixel size", format_length(size), format_length(true_size)),
+        (
+            "displacement, largest",
+            f"{_largest(calibration.fit.distortion):.2f} px",
+            f"{_largest(picture.distortion):.2f} px",
+        ),
+        ("error of the distortion, rms", f"{field.rms_px:.4f} px", "0"),
+        ("part of the grid that is covered", f"{100 * field.coverage:.1f} %", "100 %"),
+    ]
+    for name, found, true in rows:
+        yield f"{name:34}{found:<22}{true}"
     yield ""
-    yield "The corrected frame may be scaled, turned and shifted (the gauge), so pixel size and largest displacement differ"
-    yield "from those of the camera that was drawn; the error of the distortion counts modulo the rigid motion only."
+    yield "The corrected frame may be scaled, turned and shifted (the gauge), so pixel size and largest displacement"
+    yield "differ from those of the camera that was drawn; a rigid motion does not count as an error of the distortion."
 
 
 def _bound(picture: Any) -> float:
@@ -133,9 +138,9 @@ def _bound(picture: Any) -> float:
     return float(np.sqrt(np.mean(sigma**2)))
 
 
-def _largest(calibration: Any) -> float:
+def _largest(distortion: Any) -> float:
+    """Largest displacement of a pixel that is not masked, px."""
     import numpy as np
 
-    distortion = calibration.fit.distortion
     size = np.hypot(*distortion.displacement_maps())
     return float(size[~distortion.mask].max() if distortion.mask is not None else size.max())
