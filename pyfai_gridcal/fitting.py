@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._typing import AnyArray, Bools, Floats
+from .choice import MODELS, Choice, View, choose
 from .distortion import Distortion
 from .errors import FittingError, UsageError
-from .field import Field
-from .fit import DistortionFit, TrialScore
+from .field import Field, TiledField
+from .fit import DistortionFit
 from .gauge import Gauge, best_gauge, gauge_point, gauge_words
-from .neighbours import gross_outliers, scatter_of_neighbours
 from .plate import Plate
 from .points import ControlPoints
-from .recipe import FieldFit, Recipe, Sample
-from .rigid import Placement, place
-from .smoothing import BSpline
-from .support import Support, support_of
+from .recipe import FieldFit
+from .rigid import place
 
 __all__ = ["MODELS", "fit_distortion"]
 
@@ -27,8 +25,6 @@ Progress = Callable[[float, str], None]
 
 #: Fewest control points that are worth a fit.
 FEWEST_POINTS = 9
-
-MODELS: dict[str, Callable[[], Recipe]] = {"spline": BSpline}
 
 
 def fit_distortion(
@@ -85,7 +81,7 @@ def fit_distortion(
     gauge_point(gauge, shape)
     if len(exposures) != 1:
         raise NotImplementedError("several exposures")
-    return _one_exposure(task, exposures[0], model)
+    return _one_exposure(task, exposures[0], model, labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,18 +114,15 @@ def _pixel(pixel_size: tuple[float, float] | float | None) -> tuple[float, float
     return float(size[0]), float(size[1])
 
 
-def _one_exposure(task: _Task, points: ControlPoints, model: str) -> DistortionFit:
+def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArray | None) -> DistortionFit:
     if len(points) < FEWEST_POINTS:
         raise FittingError(f"{len(points)} control points", expected=f"at least {FEWEST_POINTS}")
     plate, notes = _handed(task.plate, points)
-    positions = plate.positions(points.ij)
-    start = place(positions, points.yx, pixel_size=task.pixel_size)
-    node = start.pose.corrected(positions, start.pixel_size)
-    sample = _sample(points, node - points.yx, task.shape)
+    view = View(points, plate, task.shape, task.pixel_size)
     task.progress(0.1, "fitting the field")
-    fit = BSpline().fit(sample)
+    choice = choose(view, model=model, mask=task.mask, labels=labels, progress=task.progress)
     task.progress(0.7, "uncertainty")
-    return _finish(task, plate, points, sample, fit, start, tuple(notes))
+    return _finish(task, view, choice, tuple(notes) + choice.notes)
 
 
 def _handed(plate: Plate, points: ControlPoints) -> tuple[Plate, list[str]]:
@@ -150,87 +143,71 @@ def _shear(basis_m: Floats, basis_px: Floats) -> float:
     return float(np.log(s[0] / s[1])) + (100.0 if np.linalg.det(m) < 0 else 0.0)
 
 
-def _sample(points: ControlPoints, d: Floats, shape: tuple[int, int]) -> Sample:
-    """Displacements with a first opinion on outliers and scatter."""
-    spacing = float(np.sqrt(abs(np.linalg.det(points.basis_px))))
-    used = np.isfinite(d).all(axis=1) & np.isfinite(points.sigma_yx).all(axis=1) & (points.sigma_yx > 0).all(axis=1)
-    wrong = gross_outliers(points.yx, points.ij, d, least=0.03 * spacing)
-    scatter = scatter_of_neighbours(points.ij[used & ~wrong], d[used & ~wrong])
-    sigma = np.where(used[:, None], points.sigma_yx, 1.0)
-    nugget = float(np.sqrt(max(scatter**2 - np.median(sigma) ** 2, 0.0))) if np.isfinite(scatter) else 0.1 * spacing
-    return Sample(points.yx, np.where(used[:, None], d, 0.0), sigma, shape, spacing, used & ~wrong, 1.3 * nugget)
-
-
-def _finish(
-    task: _Task,
-    plate: Plate,
-    points: ControlPoints,
-    sample: Sample,
-    fit: FieldFit,
-    start: Placement,
-    notes: tuple[str, ...],
-) -> DistortionFit:
+def _finish(task: _Task, view: View, choice: Choice, notes: tuple[str, ...]) -> DistortionFit:
     """Mask, gauge and bookkeeping."""
-    support = support_of(fit, sample)
+    fit, support, start = choice.fit, choice.support, choice.start
     limit = support.default_limit() if task.max_sigma is None else task.max_sigma
-    unknown = support.unknown(task.shape, limit)
+    unknown = support.unknown(task.shape, limit) | choice.strips
     fold = _folds(fit.field, task.shape)
     unknown |= fold
     if fold.any():
         notes = (*notes, "masked where the field folds over")
     if task.mask is not None:
         unknown |= task.mask
-    if unknown.all():
+    valid = _some_valid(unknown)
+    if len(valid) < 3:
         raise FittingError(
             "the control points determine the displacement of no pixel", hint="more or better spots are needed"
         )
+    nominal = task.pixel_size is not None
     change = best_gauge(
-        fit.field,
-        _valid_nodes(support, unknown),
-        start.pixel_size,
-        gauge=task.gauge,
-        shape=task.shape,
-        nominal=task.pixel_size is not None,
+        fit.field, valid, start.pixel_size, gauge=task.gauge, shape=task.shape, nominal=nominal or choice.rigid
     )
-    variance = np.maximum((sample.sigma**2).mean(axis=1) + fit.nugget**2, 1e-12)
-    free = place(plate.positions(points.ij)[fit.used], points.yx[fit.used], weights=1 / variance[fit.used])
     distortion = Distortion(
         change.field(fit.field),
         task.shape,
         change.new,
         unknown,
         support.field,
-        gauge_words(task.gauge, task.shape, nominal=task.pixel_size is not None),
+        gauge_words(task.gauge, task.shape, nominal=nominal),
     )
     return DistortionFit(
         distortion=distortion,
-        plate=plate,
-        points=(points,),
+        plate=view.plate,
+        points=(view.points,),
         poses=(change.pose(start.pose),),
         residual_yx=(fit.residual @ change.matrix.T,),
         held_out_yx=(fit.held_out @ change.matrix.T,),
         used=(fit.used,),
         plate_sigma_px=fit.nugget,
-        pixel_sigma_m=(0.0, 0.0) if task.pixel_size is not None else free.pixel_sigma_m,
-        trials=(TrialScore(fit.name, fit.held_out_px, True, fit.curve, fit.note),),
+        pixel_sigma_m=(0.0, 0.0) if nominal else _pixel_sigma(view, fit),
+        trials=choice.trials,
         notes=notes,
     )
 
 
+def _pixel_sigma(view: View, fit: FieldFit) -> tuple[float, float]:
+    """Uncertainty of the pixel size, metres, from the scatter of the points."""
+    variance = np.maximum((view.points.sigma_yx**2).mean(axis=1) + fit.nugget**2, 1e-12)
+    weights = np.where(fit.used, 1 / variance, 0.0)
+    return place(view.positions, view.points.yx, weights=weights).pixel_sigma_m
+
+
 def _folds(field: Field, shape: tuple[int, int], step: int = 8) -> Bools:
-    """Pixels near which the Jacobian of the correction is not positive."""
+    """Pixels near which the Jacobian of the correction is not positive; steps between tiles do not count."""
     sign = Distortion(field, shape, (1.0, 1.0)).jacobian_sign(step) <= 0
+    if sign.any() and isinstance(field, TiledField):
+        rows, columns = (np.append(np.arange(0, n - 1, step), n - 1) for n in shape)
+        corner = field.labels[np.ix_(rows, columns)]
+        one = (corner[:-1, :-1] == corner[1:, 1:]) & (corner[1:, :-1] == corner[:-1, 1:])
+        sign &= one & (corner[:-1, :-1] == corner[1:, :-1])
     if not sign.any():
         return np.zeros(shape, dtype=bool)
     return np.repeat(np.repeat(sign, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
 
 
-def _valid_nodes(support: Support, unknown: Bools) -> Floats:
-    """Nodes of the raster on valid pixels, (N, 2) px."""
-    y, x = np.rint(support.y).astype(int), np.rint(support.x).astype(int)
-    valid = ~unknown[np.ix_(y, x)]
-    if valid.sum() < 3:
-        rows, columns = np.nonzero(~unknown)
-        return np.stack([rows, columns], axis=1).astype(float)
-    gy, gx = np.meshgrid(support.y, support.x, indexing="ij")
-    return np.stack([gy[valid], gx[valid]], axis=1)
+def _some_valid(unknown: Bools, most: int = 100) -> Floats:
+    """Valid pixels on a coarse raster, (N, 2) px; all of them where few are valid."""
+    step = max(1, max(unknown.shape) // most)
+    at = np.argwhere(~unknown[::step, ::step]) * step
+    return (at if len(at) >= 100 else np.argwhere(~unknown)).astype(float)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._typing import AnyArray, Floats, frozen_array
 from .errors import UsageError
-from .field import Field
+from .field import Field, TiledField
 from .fit import Pose
 from .frames import edge_from_index
 from .rigid import Placement, place
@@ -68,6 +68,8 @@ class GaugeChange:
 
     def field(self, field: Field) -> Field:
         """A displacement field in the new gauge."""
+        if isinstance(field, TiledField):
+            return TiledField(field.labels, tuple(self.field(f) for f in field.fields))
         own = getattr(field, "moved", None)
         return own(self.matrix, self.shift) if own is not None else MovedField(field, self.matrix, self.shift)
 

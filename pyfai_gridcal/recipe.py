@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from ._typing import Bools, Floats, frozen_array
+from ._typing import AnyArray, Bools, Floats, frozen_array
 from .field import Field
 
 __all__ = ["FieldFit", "Recipe", "Sample"]
@@ -25,7 +25,9 @@ class Sample:
     shape : (slow, fast) pixels of the detector
     spacing : mean distance of neighbouring points, px
     used : (N,) False for points that are known to be wrong
-    nugget : first guess of what the points scatter beyond `sigma`, px
+    nugget : upper bound of what the points scatter beyond `sigma`, px
+    origin : (y, x) of the first pixel, px: other than zero for a tile
+    pixel_size : (slow, fast) metres, or any numbers of the same ratio
     """
 
     yx: Floats
@@ -35,6 +37,8 @@ class Sample:
     spacing: float
     used: Bools
     nugget: float = 0.0
+    origin: tuple[float, float] = (0.0, 0.0)
+    pixel_size: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         for name in ("yx", "d", "sigma"):
@@ -44,11 +48,9 @@ class Sample:
     def __len__(self) -> int:
         return len(self.yx)
 
-    def select(self, which: Bools) -> Sample:
-        """The points of a boolean mask."""
-        return Sample(
-            self.yx[which], self.d[which], self.sigma[which], self.shape, self.spacing, self.used[which], self.nugget
-        )
+    def select(self, which: AnyArray) -> Sample:
+        """The points of a boolean mask or an array of indices, in that order."""
+        return replace(self, yx=self.yx[which], d=self.d[which], sigma=self.sigma[which], used=self.used[which])
 
 
 class Uncertainty(Protocol):

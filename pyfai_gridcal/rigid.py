@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._typing import Floats
+from ._typing import AnyArray, Floats
 from .errors import FittingError
 from .fit import Pose
 from .frames import edge_from_index
+from .recipe import FieldFit, Sample
 
-__all__ = ["Placement", "place"]
+__all__ = ["Placement", "RigidBody", "RigidField", "place"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,3 +115,83 @@ def _step(p: Floats, q: Floats, w: Floats, angle: float, size: Floats, *, free: 
     step = np.zeros(3)
     step[: len(columns)] = np.linalg.solve(normal, a.T @ ((q - turned).ravel() * weight[:, 0]))
     return step, normal
+
+
+@dataclass(frozen=True, eq=False)
+class RigidField:
+    """Displacement of a rigid motion: corrected = pose of the observed place, with pixels that need not be square.
+
+    Attributes
+    ----------
+    pose : of the observed plane on the corrected one
+    pixel_size : (slow, fast) metres
+    """
+
+    pose: Pose
+    pixel_size: tuple[float, float]
+
+    def at(self, yx: AnyArray) -> Floats:
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        return np.asarray(self.pose.corrected(edge_from_index(yx) * self.pixel_size, self.pixel_size) - yx)
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        y, x = np.asarray(y, float), np.asarray(x, float)
+        grid = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+        return self.at(grid.reshape(-1, 2)).reshape(len(y), len(x), 2)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lever:
+    """Variance of a rigid motion: of the shift, and of the turn times the distance from the centre."""
+
+    centre: Floats
+    shift: float
+    turn: float
+
+    def variance(self, yx: Floats) -> Floats:
+        """(N, 2) px²."""
+        off = yx - self.centre
+        return np.stack([self.shift + self.turn * off[:, 1] ** 2, self.shift + self.turn * off[:, 0] ** 2], axis=1)
+
+
+@dataclass(frozen=True)
+class RigidBody:
+    """Shift and turn only: one module of a detector whose pixels are a perfect raster."""
+
+    limit: float = 5.0
+    name: str = "rigid"
+
+    def fit(self, sample: Sample) -> FieldFit:
+        """Robust least squares of the motion; rotation in metres, so that pixels may be oblong."""
+        observed = edge_from_index(sample.yx) * sample.pixel_size
+        used, nugget = sample.used.copy(), 0.0
+        for _ in range(8):
+            variance = (sample.sigma**2).mean(axis=1) + nugget**2
+            w = np.where(used, 1 / variance, 0.0)
+            found = place(observed, sample.yx + sample.d, weights=w, pixel_size=sample.pixel_size)
+            field = RigidField(found.pose, sample.pixel_size)
+            residual = field.at(sample.yx) - sample.d
+            centre = np.average(sample.yx, axis=0, weights=w)
+            lever = _Lever(centre, float(found.covariance[3, 3]), float(found.covariance[0, 0]))
+            leverage = np.clip(lever.variance(sample.yx) * w[:, None], 0.0, 1 - 1e-9)
+            z = residual / np.sqrt(variance[:, None] * np.where(used[:, None], 1 - leverage, 1.0))
+            size = np.sqrt((z**2).mean(axis=1))
+            typical = max(1.0, float(np.median(size[used])) / 0.83)
+            before, old = used, nugget
+            used = sample.used & ~(size > self.limit * typical)
+            square = float((residual[used] ** 2).mean() * used.sum() / max(used.sum() - 1.5, 1.0))
+            nugget = float(np.sqrt(max(square - (sample.sigma[used] ** 2).mean(), 0.0)))
+            if np.array_equal(used, before) and abs(nugget - old) < 0.02 * (old + 1e-4):
+                break
+        return FieldFit(
+            name=self.name,
+            field=field,
+            residual=residual,
+            held_out=residual / (1 - leverage),
+            used=before,
+            z=z,
+            leverage=leverage,
+            uncertainty=lever,
+            nugget=old,
+            freedom=1.5,
+        )

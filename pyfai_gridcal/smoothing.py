@@ -48,64 +48,90 @@ class BSpline:
             return self._fit(sample)
 
     def _fit(self, sample: Sample) -> FieldFit:
-        most = int(np.clip(np.ceil(self.density * max(sample.shape) / sample.spacing), 4, self.most_cells))
-        cells = min(self.first_cells, most)
+        levels = self._levels(sample)
         orders = self._possible(sample)
-        start = _State(sample, sample.used, nugget=sample.nugget)
-        best = self._converge(sample, start, cells, orders[0])
-        while cells < most:
-            cells = min(most, int(np.ceil(1.6 * cells)))
+        best = self._converge(sample, _State(sample, sample.used, nugget=sample.nugget), levels[0], orders[0], 10)
+        if len(levels) == 1:
+            best = self._other_orders(sample, best, orders[1:])
+        for cells in levels[1:]:
             state = replace(best.state, nugget=sample.nugget, noise_scale=1.0)
-            finer = self._converge(sample, state, cells, orders[0])
-            gain, best = best.score / finer.score, finer
-            if gain < 1.005 and best.is_smooth:
+            finer = self._converge(sample, state, cells, best.order, 6)
+            done = best.score < 1.005 * finer.score and finer.is_smooth
+            best = finer
+            if done or cells == levels[-2]:
+                best = self._other_orders(sample, best, orders[1:])
+            if done:
                 break
-        for order in orders[1:]:
+        return self._polished(best).result(sample, self.name)
+
+    def _levels(self, sample: Sample) -> list[int]:
+        """Numbers of cells along the longer axis, from coarse to fine."""
+        most = int(np.clip(np.ceil(self.density * max(sample.shape) / sample.spacing), 4, self.most_cells))
+        levels = [most]
+        while levels[0] > 1.25 * self.first_cells:
+            levels.insert(0, int(np.ceil(levels[0] / 1.6)))
+        return levels
+
+    def _other_orders(self, sample: Sample, best: _Trial, orders: list[int]) -> _Trial:
+        """The best of some other orders of roughness on the same knots, tried until one is worse."""
+        for order in orders:
             state = replace(best.state, smoothness={order: best.solution.smoothness_for(order)})
-            other = self._converge(sample, state, cells, order)
+            other = self._converge(sample, state, best.cells, order, 4)
             if other.score >= best.score:
                 break
             best = other
-        return best.result(sample, self.name)
+        return best
+
+    def _polished(self, trial: _Trial) -> _Trial:
+        """One more solution with the two coordinates weighed each by its own uncertainty, where that matters."""
+        own, both = trial.state.weights(apart=True), trial.state.weights()
+        if np.all(np.abs(own - both) <= 0.05 * both):
+            return trial
+        problem = trial.solution.problem
+        problem.weigh(own)
+        solution = problem.solve(trial.state.smoothness[trial.order])
+        return _Trial(solution, trial.state)
 
     def _possible(self, sample: Sample) -> list[int]:
         """Orders whose polynomials the points can determine."""
         count = int(sample.used.sum())
         return [k for k in self.orders if 1.5 * k * (k + 1) / 2 <= count] or [min(self.orders)]
 
-    def _converge(self, sample: Sample, state: _State, cells: int, order: int, rounds: int = 12) -> _Trial:
+    def _converge(self, sample: Sample, state: _State, cells: int, order: int, rounds: int) -> _Trial:
         """Solve on knots of this density until smoothness, nugget and outliers stay."""
-        y, x = _axes(sample.shape, cells, self.degree)
+        y, x = _axes(sample, cells, self.degree)
         problem = SplineProblem(y, x, sample.yx, sample.d, order)
-        smoothness, last_step = state.smoothness.get(order), 0.0
+        smoothness, last_step = state.smoothness.get(order, 0.0), 0.0
         weighed: _State | None = None
         for _ in range(rounds):
             if weighed is None or not state.weighs_like(weighed):
                 problem.weigh(state.weights())
                 weighed = state
-            if smoothness is None:
+            if not smoothness:
                 smoothness = 1e-4 * float(problem.weights.sum()) / 2 / float(problem.rough[0, y.degree].sum())
             solution = problem.solve(smoothness)
+            used_smoothness = smoothness
             step = float(np.clip(np.log(solution.next_smoothness() / smoothness), -7, 7))
             state = state.after(solution, self.limit)
-            settled = abs(step) < 0.15 and state.weighs_like(weighed)
-            if (
-                solution.leverage.sum() - order * (order + 1) < 1.5
-            ):  # a polynomial: smoother than this makes no difference
+            settled = abs(step) < 0.2 and state.weighs_like(weighed)
+            if solution.leverage.sum() - order * (order + 1) < 1.5:  # a polynomial: smoother makes no difference
                 step, settled = min(step, 0.0), state.weighs_like(weighed)
             if settled:
                 break
             ratio = float(np.clip(step / last_step, -0.5, 0.6)) if last_step else 0.0
             smoothness *= float(np.exp(np.clip(step / (1 - ratio), -7, 7)))
             last_step = step
-        return _Trial(solution, replace(state, smoothness={**state.smoothness, order: smoothness}))
+        return _Trial(solution, replace(state, smoothness={**state.smoothness, order: used_smoothness}))
 
 
-def _axes(shape: tuple[int, int], cells: int, degree: int) -> tuple[Axis, Axis]:
+def _axes(sample: Sample, cells: int, degree: int) -> tuple[Axis, Axis]:
     """Knots over all pixels, equally far apart along both axes, `cells` intervals along the longer one."""
-    step = (max(shape) + 2.0) / cells
-    counts = [max(2, int(np.ceil((n + 2.0) / step))) for n in shape]
-    y, x = (Axis((n - 1 - c * step) / 2, step, c, degree) for n, c in zip(shape, counts, strict=True))
+    step = (max(sample.shape) + 2.0) / cells
+    counts = [max(2, int(np.ceil((n + 2.0) / step))) for n in sample.shape]
+    y, x = (
+        Axis(first + (n - 1 - c * step) / 2, step, c, degree)
+        for first, n, c in zip(sample.origin, sample.shape, counts, strict=True)
+    )
     return y, x
 
 
@@ -123,17 +149,16 @@ class _State:
         if self.smoothness is None:
             object.__setattr__(self, "smoothness", {})
 
-    def variance(self) -> Floats:
-        """(N, 2) variance of each coordinate, px²."""
-        sigma = self.sample.sigma
-        out: Floats = (self.noise_scale * sigma) ** 2 + self.nugget**2
-        mean = out.mean(axis=1, keepdims=True)
-        if np.all(np.abs(out - mean) < 0.05 * mean):
-            out = np.broadcast_to(mean, out.shape)
+    def variance(self, *, apart: bool = True) -> Floats:
+        """(N, 2) variance of each coordinate, px², the same for both unless they are to be told apart."""
+        out: Floats = (self.noise_scale * self.sample.sigma) ** 2 + self.nugget**2
+        if not apart:
+            out = np.broadcast_to(out.mean(axis=1, keepdims=True), out.shape)
         return np.maximum(out, 1e-12)
 
-    def weights(self) -> Floats:
-        return np.where(self.used[:, None], 1.0 / self.variance(), 0.0)
+    def weights(self, *, apart: bool = False) -> Floats:
+        """(N, 2) 1 / variance, 0 for outliers."""
+        return np.where(self.used[:, None], 1.0 / self.variance(apart=apart), 0.0)
 
     def weighs_like(self, other: _State) -> bool:
         """Whether the weights are nearly the same as with another state."""
@@ -141,7 +166,7 @@ class _State:
             return False
         typical = float(np.median(self.sample.sigma)) ** 2
         mine, theirs = (s.noise_scale**2 * typical + s.nugget**2 for s in (self, other))
-        return abs(mine / theirs - 1) < 0.05
+        return abs(mine / theirs - 1) < 0.1
 
     def scores(self, solution: SplineSolution) -> Floats:
         """(N, 2) held-out residuals in units of their predicted scatter."""
@@ -182,6 +207,14 @@ class _State:
 class _Trial:
     solution: SplineSolution
     state: _State
+
+    @property
+    def order(self) -> int:
+        return self.solution.problem.order
+
+    @property
+    def cells(self) -> int:
+        return max(self.solution.problem.y.cells, self.solution.problem.x.cells)
 
     @property
     def freedom(self) -> float:

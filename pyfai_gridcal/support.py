@@ -45,13 +45,13 @@ class Support:
         worst = self.sigma.max(axis=2)[self.inside]
         return max(MAX_SIGMA_PX, 3.0 * float(np.median(worst))) if len(worst) else MAX_SIGMA_PX
 
-    def unknown(self, shape: tuple[int, int], limit: float) -> Bools:
+    def unknown(self, shape: tuple[int, int], limit: float, origin: tuple[int, int] = (0, 0)) -> Bools:
         """Mask (slow, fast), True where the uncertainty is above the limit or the points are too far away."""
         worst = self.sigma.max(axis=2)
         # outside the hull two coordinates shall be right to the limit in 95 of 100 places, not in two of three
         value = np.where(self.inside, worst, np.where(self.near, 2.5 * worst, np.inf))
         value = np.minimum(value, 1e3 * limit)
-        y, x = np.arange(shape[0], dtype=float), np.arange(shape[1], dtype=float)
+        y, x = (np.arange(first, first + n, dtype=float) for first, n in zip(origin, shape, strict=True))
         out = np.zeros(shape, dtype=bool)
         known = value <= limit
         # cells of nodes that agree need no interpolation; rows of cells are taken one at a time
@@ -90,7 +90,10 @@ def support_of(fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes:
     most_nodes : of the raster along an axis
     """
     step = max(sample.spacing / 2, max(sample.shape) / most_nodes)
-    y, x = (np.linspace(0, n - 1, max(2, int(np.ceil((n - 1) / step)) + 1)) for n in sample.shape)
+    y, x = (
+        np.linspace(first, first + n - 1, max(2, int(np.ceil((n - 1) / step)) + 1))
+        for first, n in zip(sample.origin, sample.shape, strict=True)
+    )
     nodes = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
     points = sample.yx[fit.used]
     tree = cKDTree(points)

@@ -1,0 +1,258 @@
+"""Which model: one smooth field, a polynomial, tiles; compared by what they predict for points they have not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ._typing import AnyArray, Bools, Floats, Ints
+from .blas import one_blas_thread
+from .errors import UsageError
+from .fit import TrialScore
+from .interpolation import GridData, ThinPlate
+from .neighbours import gross_outliers, scatter_of_neighbours
+from .plate import Plate
+from .points import ControlPoints
+from .polynomial import Polynomial
+from .recipe import FieldFit, Recipe, Sample, rms
+from .rigid import Placement, RigidBody, place
+from .seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam_strips
+from .smoothing import BSpline
+from .support import Support, support_of
+from .tiles import FEWEST_PER_TILE, TiledSupport, common_pixel_size, fit_tiles
+
+__all__ = ["MODELS", "Choice", "View", "choose"]
+
+#: What `model` may be.
+MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
+
+_RECIPES: dict[str, Callable[[], Recipe]] = {
+    "spline": BSpline,
+    "polynomial": Polynomial,
+    "thinplate": ThinPlate,
+    "griddata": GridData,
+    "rigid": RigidBody,
+}
+
+#: A more complicated model must predict better by this factor.
+_CLEARLY = 0.97
+#: The same for seams that only the points tell of: a narrow ridge looks like one.
+_BEYOND_DOUBT = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One exposure with its plate.
+
+    Attributes
+    ----------
+    points : the control points
+    plate : the plate, its axes as the indices count them
+    shape : (slow, fast) pixels
+    pixel_size : (slow, fast) metres if it is given
+    """
+
+    points: ControlPoints
+    plate: Plate
+    shape: tuple[int, int]
+    pixel_size: tuple[float, float] | None
+
+    @cached_property
+    def positions(self) -> Floats:
+        """(N, 2) of the points on the plate, metres."""
+        return self.plate.positions(self.points.ij)
+
+    def placed(self, pixel_size: tuple[float, float] | None = None) -> tuple[Placement, Sample]:
+        """The plate laid on the detector, and the displacements that this leaves."""
+        start = place(self.positions, self.points.yx, pixel_size=pixel_size or self.pixel_size)
+        d = start.pose.corrected(self.positions, start.pixel_size) - self.points.yx
+        return start, replace(_sample(self.points, d, self.shape), pixel_size=start.pixel_size)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The model that was taken.
+
+    Attributes
+    ----------
+    fit, support : the field, its uncertainty and where it is known
+    start : the placement that its displacements refer to
+    trials : all that were compared
+    strips : (slow, fast) pixels that may belong to either side of a seam
+    notes : in words
+    rigid : whether the pixel size is tied to that of the tiles
+    """
+
+    fit: FieldFit
+    support: Support | TiledSupport
+    start: Placement
+    trials: tuple[TrialScore, ...]
+    strips: Bools
+    notes: tuple[str, ...] = ()
+    rigid: bool = False
+
+
+def choose(
+    view: View,
+    *,
+    model: str = "auto",
+    mask: Bools | None = None,
+    labels: AnyArray | None = None,
+    progress: Callable[[float, str], None] = lambda _fraction, _what: None,
+) -> Choice:
+    """Fit the model asked for, or the one of "auto": tiles where these predict better than a smooth field.
+
+    Parameters
+    ----------
+    view : points, plate, detector
+    model : one of :data:`MODELS`
+    mask : (slow, fast), True = no pixel; its gaps separate tiles
+    labels : (slow, fast) tile of each pixel, -1 for none
+    progress : called with (fraction, what)
+    """
+    if model not in MODELS:
+        raise UsageError(f"model {model!r}", expected=f"one of {', '.join(MODELS)}")
+    start, sample = view.placed()
+    nothing = np.zeros(view.shape, dtype=bool)
+    if model in _RECIPES and model != "rigid":
+        fit = _RECIPES[model]().fit(sample)
+        return Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), nothing)
+    if model == "rigid":
+        labels = np.zeros(view.shape, dtype=np.int16)
+        return _tiled(view, labels, nothing, (RigidBody(),), "")
+    layout = _layout(view, sample, mask, labels)
+    if layout is None and model in ("tiles", "mosaic"):
+        layout = np.zeros(view.shape, dtype=np.int16), nothing, "neither gaps nor seams were found: one tile"
+    if model in ("tiles", "mosaic"):
+        assert layout is not None
+        return _tiled(view, layout[0], layout[1], (RigidBody(), BSpline()), layout[2])
+    if layout is None:
+        return _smooth(sample, start, nothing)
+    tiled = _tiled(view, layout[0], layout[1], (RigidBody(), BSpline()), layout[2])
+    progress(0.4, "comparing tiles with a smooth field")
+    clearly = _CLEARLY if layout[1] is nothing or not layout[1].any() else _BEYOND_DOUBT
+    rough = BSpline(orders=(3,), most_cells=24).fit(sample)
+    if tiled.fit.held_out_px < 0.5 * clearly * rms(rough.held_out[tiled.fit.used]):
+        return _with_rival(tiled, rough)
+    smooth = _smooth(sample, start, nothing)
+    if tiled.fit.held_out_px < clearly * rms(smooth.fit.held_out[tiled.fit.used]):
+        return _with_rival(tiled, smooth.fit)
+    return replace(smooth, trials=(*smooth.trials, replace(tiled.trials[0], chosen=False)))
+
+
+def _with_rival(tiled: Choice, smooth: FieldFit) -> Choice:
+    """Tiles, with the smooth field that they were better than."""
+    one, many = rms(smooth.held_out[tiled.fit.used]), tiled.fit.held_out_px
+    note = f"a smooth field leaves a seam: held-out error {one:.3g} px, {many:.3g} px with tiles"
+    trials = (*tiled.trials, replace(_trial(smooth), held_out_px=one))
+    return replace(tiled, trials=trials, notes=(*tiled.notes, note))
+
+
+def _smooth(sample: Sample, start: Placement, nothing: Bools) -> Choice:
+    """A spline, or a polynomial where that predicts better."""
+    fit: FieldFit = BSpline().fit(sample)
+    with one_blas_thread():
+        rival = Polynomial().fit(_thinned(sample))
+    trials = [_trial(fit, chosen=True), replace(_trial(rival), note=rival.note)]
+    if rival.held_out_px < _CLEARLY * rms(fit.held_out[fit.used]):
+        other = Polynomial().fit(sample)
+        if other.held_out_px < _CLEARLY * rms(fit.held_out[other.used]):
+            fit, trials = other, [replace(trials[0], chosen=False), _trial(other, chosen=True)]
+    return Choice(fit, support_of(fit, sample), start, tuple(trials), nothing)
+
+
+def _thinned(sample: Sample, most: int = 1200) -> Sample:
+    """Some of the points, evenly drawn."""
+    if len(sample) <= most:
+        return sample
+    return sample.select(np.random.default_rng(0).permutation(len(sample))[:most])
+
+
+def _layout(
+    view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None
+) -> tuple[AnyArray, Bools, str] | None:
+    """Tile of each pixel, pixels that may be on either side, and where this came from; None for a single tile."""
+    nothing = np.zeros(view.shape, dtype=bool)
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != view.shape:
+            raise UsageError(f"labels of shape {labels.shape}", expected=f"{view.shape} as the detector")
+        return _numbered(labels), nothing, "tiles as given"
+    if mask is not None and mask.any():
+        found = labels_of_mask(mask)
+        if _inhabited(found, sample.yx[sample.used]) > 1:
+            return found, nothing, f"{found.max() + 1} tiles from the gaps of the mask"
+    seams = find_seams(sample.yx, view.points.ij, sample.d)
+    if not seams:
+        return None
+    seams = _sensible(seams, sample.spacing)
+    if not seams:
+        return None
+    words = ", ".join(f"{'xy'[s.axis == 0]} = {s.middle:.1f} ± {(s.high - s.low) / 2:.1f}" for s in seams)
+    return labels_of_seams(seams, view.shape), seam_strips(seams, view.shape), f"seams found at {words} px"
+
+
+def _sensible(seams: tuple[Seam, ...], spacing: float) -> tuple[Seam, ...]:
+    """The strongest seams that leave tiles at least four spacings wide."""
+    kept: list[Seam] = []
+    for s in sorted(seams, key=lambda s: -s.jump_px * s.share):
+        alone = all(s.axis != k.axis or abs(s.middle - k.middle) > 4 * spacing for k in kept)
+        if alone and s.high - s.low < 1.5 * spacing:
+            kept.append(s)
+    return tuple(sorted(kept, key=lambda s: (s.axis, s.middle)))
+
+
+def _numbered(labels: AnyArray) -> AnyArray:
+    """Labels 0 .. count - 1; pixels without a tile (negative) join the nearest."""
+    values, out = np.unique(labels, return_inverse=True)
+    out = out.reshape(labels.shape).astype(np.int16) - int((values < 0).sum())
+    if (out < 0).any():
+        from scipy.ndimage import distance_transform_edt
+
+        nearest = distance_transform_edt(out < 0, return_distances=False, return_indices=True)
+        out = out[tuple(nearest)]
+    return np.asarray(out)
+
+
+def _inhabited(labels: AnyArray, yx: Floats) -> int:
+    """Number of tiles with enough points."""
+    return int((np.bincount(_tile(labels, yx)) >= FEWEST_PER_TILE).sum())
+
+
+def _tile(labels: AnyArray, yx: Floats) -> Ints:
+    at = np.clip(np.rint(yx).astype(np.int64), 0, np.array(labels.shape) - 1)
+    return np.asarray(labels[at[:, 0], at[:, 1]], dtype=np.int64)
+
+
+def _tiled(view: View, labels: AnyArray, strips: Bools, recipes: tuple[Recipe, ...], note: str) -> Choice:
+    """A field per tile, all on one plate."""
+    tile = _tile(labels, view.points.yx)
+    start, sample = view.placed()
+    if view.pixel_size is None:
+        size = common_pixel_size(view.positions, view.points.yx, tile, sample.used)
+        start, sample = view.placed(size)
+    found = fit_tiles(sample, labels, recipes)
+    notes = [note] if note else []
+    if found.empty:
+        notes.append(f"tiles without enough points are masked: {', '.join(map(str, found.empty))}")
+    rigid = found.fit.name == "tiles (rigid)"
+    return Choice(found.fit, found.support, start, (_trial(found.fit, chosen=True),), strips, tuple(notes), rigid)
+
+
+def _trial(fit: FieldFit, *, chosen: bool = False) -> TrialScore:
+    return TrialScore(fit.name, fit.held_out_px, chosen, fit.curve, fit.note)
+
+
+def _sample(points: ControlPoints, d: Floats, shape: tuple[int, int]) -> Sample:
+    """Displacements with a first opinion on outliers and scatter."""
+    spacing = float(np.sqrt(abs(np.linalg.det(points.basis_px))))
+    used = np.isfinite(d).all(axis=1) & np.isfinite(points.sigma_yx).all(axis=1) & (points.sigma_yx > 0).all(axis=1)
+    wrong = gross_outliers(points.yx, points.ij, d, least=0.03 * spacing)
+    good = used & ~wrong
+    scatter = scatter_of_neighbours(points.ij[good], d[good])
+    sigma = np.where(used[:, None], points.sigma_yx, 1.0)
+    beyond = float(np.sqrt(max(scatter**2 - np.median(sigma) ** 2, 0.0))) if np.isfinite(scatter) else 0.1 * spacing
+    return Sample(points.yx, np.where(used[:, None], d, 0.0), sigma, shape, spacing, good, 1.3 * beyond)

@@ -1,0 +1,95 @@
+"""Fields that pass through the points: thin plates, and the linear or cubic triangles of `scipy.interpolate.griddata`.
+
+They follow the noise of the spots, and outliers too: references to compare with, and a choice for few, exact points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._typing import AnyArray, Floats
+from .crossvalidation import held_out, scattered_folds
+from .field import SampledField
+from .recipe import FieldFit, Sample
+
+__all__ = ["GridData", "ThinPlate"]
+
+_FOLDS = 10
+
+
+def _sampled(predict: Callable[[Floats], Floats], sample: Sample, step: float) -> SampledField:
+    """A field sampled over the detector, a rim of half a pixel included."""
+    y, x = (
+        np.linspace(first - 0.5, first + n - 0.5, max(2, int(np.ceil(n / step)) + 1))
+        for first, n in zip(sample.origin, sample.shape, strict=True)
+    )
+    nodes = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    return SampledField(y, x, predict(nodes).reshape(len(y), len(x), 2))
+
+
+def _wrapped(name: str, field: SampledField, sample: Sample, predict: Callable[[Sample, Floats], Floats]) -> FieldFit:
+    """The bookkeeping that is the same for all interpolants."""
+    fold = scattered_folds(len(sample), _FOLDS)
+    missed = held_out(sample, fold, predict)
+    used = sample.used & np.isfinite(missed).all(axis=1)
+    missed = np.where(np.isfinite(missed), missed, 0.0)
+    scale = np.sqrt(np.mean(missed[used] ** 2)) if used.any() else 1.0
+    return FieldFit(
+        name=name,
+        field=field,
+        residual=field.at(sample.yx) - sample.d,
+        held_out=missed,
+        used=used,
+        z=missed / max(float(scale), 1e-12),
+        leverage=np.full(sample.d.shape, 1 - 1e-9),
+        freedom=float(used.sum()),
+        note=f"held-out error of {_FOLDS} folds",
+    )
+
+
+@dataclass(frozen=True)
+class ThinPlate:
+    """Thin-plate spline through the points (`scipy.interpolate.RBFInterpolator`), each place from its nearest points."""
+
+    neighbours: int = 60
+    step: float = 8.0
+    name: str = "thinplate"
+
+    def fit(self, sample: Sample) -> FieldFit:
+        """Interpolate the points that are to be used."""
+        kept = sample.select(sample.used)
+        field = _sampled(lambda yx: self._predict(kept, yx), sample, self.step)
+        return _wrapped(self.name, field, sample, self._predict)
+
+    def _predict(self, sample: Sample, yx: Floats) -> Floats:
+        from scipy.interpolate import RBFInterpolator
+
+        scale = sample.spacing
+        count = min(self.neighbours, len(sample))
+        return np.asarray(RBFInterpolator(sample.yx / scale, sample.d, neighbors=count)(yx / scale))
+
+
+@dataclass(frozen=True)
+class GridData:
+    """Cubic triangles between the points, the value of the nearest point outside: what tutorials do."""
+
+    step: float = 2.0
+    name: str = "griddata"
+
+    def fit(self, sample: Sample) -> FieldFit:
+        """Interpolate the points that are to be used."""
+        kept = sample.select(sample.used)
+        field = _sampled(lambda yx: self._predict(kept, yx), sample, self.step)
+        return _wrapped(self.name, field, sample, self._predict)
+
+    def _predict(self, sample: Sample, yx: AnyArray) -> Floats:
+        from scipy.interpolate import griddata
+
+        out = np.asarray(griddata(sample.yx, sample.d, yx, method="cubic"))
+        outside = ~np.isfinite(out).all(axis=1)
+        if outside.any():
+            out[outside] = griddata(sample.yx, sample.d, yx[outside], method="nearest")
+        return out
