@@ -281,16 +281,15 @@ class _Reader:
 
     def _numbers_of(self, line: str, title: str) -> list[float]:
         line = line.rstrip()
-        cells = [line[k : k + WIDTH] for k in range(0, len(line), WIDTH)]
+        cells = line.split()
+        if len(line) % WIDTH == 0:  # else written by hand or by another program, and separated by blanks
+            cells = [line[k : k + WIDTH] for k in range(0, len(line), WIDTH)]
         try:
             values = [_fortran_float(cell) for cell in cells]
         except ValueError:
-            try:  # written by hand or by another program: separated by blanks
-                values = [_fortran_float(cell) for cell in line.split()]
-            except ValueError:
-                raise FileFormatError(
-                    f"{self.name}: section {title} holds {line.strip()[:50]!r}", expected="numbers"
-                ) from None
+            raise FileFormatError(
+                f"{self.name}: section {title} holds {line.strip()[:50]!r}", expected="numbers"
+            ) from None
         if not np.isfinite(values).all():
             raise FileFormatError(f"{self.name}: section {title} holds numbers that are not finite")
         return values
