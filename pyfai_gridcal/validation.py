@@ -42,7 +42,7 @@ class Validation:
     corrected : the corrected image
     points : control points found in it, px of the corrected raster, index frame
     residual_yx : (M, 2) found minus where the plate says, after a turn and a shift, px
-    counted : (M,) whole spots; those cut by the border of what is known, and saturated ones, do not count
+    counted : (M,) False for spots cut by the border of what is known, saturated ones, and those that the fit left out
     pitch_m : distance of neighbouring holes, metres
     pose : of the plate on the corrected raster
     expected : number of control points of the calibration, None when not known
@@ -107,7 +107,7 @@ class Validation:
         mean, largest = self.mean_misplacement, self.max_misplacement
         of = f" of {self.expected}" if self.expected else ""
         cut = len(self.points) - int(self.counted.sum())
-        aside = f" ({cut} cut ones not counted)" if cut else ""
+        aside = f" ({cut} cut or left out by the fit, not counted)" if cut else ""
         return "\n".join(
             (
                 f"spots in the corrected image  {len(self.points)}{of}{aside}",
@@ -177,6 +177,8 @@ def validate(
     else:  # nobody knows which hole is which
         plate = replace(plate, error_ij=None, error_yx=None, error_sigma_yx=None)
     counted = (points.flags & _PARTIAL) == 0
+    if tied is not None and fit is not None and known is not None:
+        counted &= _among(points.ij, known.ij[fit.used[exposure]])
     if counted.sum() < 9:
         raise IndexingError(f"{int(counted.sum())} whole spots in the corrected image", expected="at least 9")
     points, pose, residual = _laid_on(plate, points, counted, corrected.pixel_size, free=tied is None)
@@ -223,6 +225,12 @@ def _same_nodes(points: ControlPoints, known: ControlPoints, where: Floats) -> C
     if abs(round(float(np.linalg.det(whole[:2])))) != 1:
         return None
     return points.reindexed(whole[:2], whole[2])
+
+
+def _among(ij: AnyArray, others: AnyArray) -> Bools:
+    """Which of the nodes are in another list of nodes."""
+    table = {(int(i), int(j)) for i, j in others}
+    return np.fromiter(((int(i), int(j)) in table for i, j in ij), np.bool_, len(ij))
 
 
 def _laid_on(

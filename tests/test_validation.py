@@ -103,6 +103,16 @@ def test_indices_of_the_fit_are_kept_so_that_known_hole_errors_count():
     assert validate(ideal, picture.image).rms_px > 0.3
 
 
+def test_outliers_of_the_fit_do_not_count(picture):
+    fit = as_fit(picture)
+    used = fit.used[0].copy()
+    used[::3] = False
+    found = validate(replace(fit, used=(used,)), picture.image)
+    left_out = {tuple(ij) for ij in fit.points[0].ij[~used]}
+    assert left_out.isdisjoint({tuple(ij) for ij in found.points.ij[found.counted]})
+    assert 0.5 < found.counted.sum() / validate(fit, picture.image).counted.sum() < 0.8
+
+
 def test_the_plate_may_lie_elsewhere(picture):
     """Then the holes are not known one by one, but the grid still must be straight."""
     pose = synthetic.place(picture.distortion, picture.scene.plate, angle_deg=31.0, offset=(0.1, 0.8))
