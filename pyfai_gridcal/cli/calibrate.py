@@ -55,6 +55,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     output = Path(options.output) if options.output else default_output(options.image[0])
+    if options.report:
+        html_writer()
     check_outputs([output, options.json, options.report, options.corrected], options.image)
     try:
         with ProgressLine() as progress:
@@ -74,16 +76,16 @@ def run(options: argparse.Namespace) -> int:
         write_json(summary, options.json)
     if options.json != "-":
         print(calibration.report().rstrip())
+        if written:
+            print(f"written: {output}")
     _write_extras(options, calibration, written)
-    if failed:
-        reasons = "; ".join(calibration.verdict.reasons) or "the checks failed"
-        kept = f"{output} was written all the same (--force)" if written else f"{output} was not written; --force does"
-        sys.stdout.flush()
-        tell(f"error: the result is not to be trusted: {reasons}; {kept}")
-        return 1
-    if options.json != "-":
-        print(f"written: {output}")
-    return 0
+    if not failed:
+        return 0
+    reasons = "; ".join(calibration.verdict.reasons) or "the checks failed"
+    kept = f"{output} was written all the same (--force)" if written else f"{output} was not written; --force does"
+    sys.stdout.flush()
+    tell(f"error: the result is not to be trusted: {reasons}; {kept}")
+    return 1
 
 
 def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
@@ -110,14 +112,24 @@ def _refusal(options: argparse.Namespace, error: GridcalError) -> dict[str, Any]
 
 def _write_extras(options: argparse.Namespace, calibration: Any, written: bool) -> None:
     if options.report:
-        try:
-            from ..report import write_report
-        except ImportError as error:
-            raise UsageError("--report is not available in this installation") from error
-        write_report(calibration, options.report)
+        html_writer()(calibration, options.report)
     if options.corrected and written:
+        from ..io.resampling import save_image
         from ..validation import validate
 
         with ProgressLine() as progress:
-            result = validate(calibration, progress=progress)
-        result.save_corrected(options.corrected)
+            validation = validate(calibration, progress=progress)
+        save_image(options.corrected, validation.corrected.data, validation.corrected.header())
+        if options.json != "-":
+            print(validation.report())
+            print(f"written: {options.corrected}")
+
+
+def html_writer() -> Any:
+    """The function (calibration, path) that writes the report as HTML."""
+    from .. import report
+
+    try:
+        return report.write_report  # type: ignore[attr-defined]
+    except AttributeError:
+        raise UsageError("--report is not available in this version") from None

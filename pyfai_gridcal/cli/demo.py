@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from ..errors import UsageError
 from ..quantity import format_length
 from ._parser import shape
 from ._progress import ProgressLine
+from .calibrate import html_writer
 
 PITCH_PX = 38.3
 
@@ -73,12 +75,9 @@ def _make(options: argparse.Namespace, folder: Path, progress: ProgressLine) -> 
     calibration.save(files[1])
     progress(0.9, "drawing the result")
     save_picture(calibration, files[2])
-    try:
-        from ..report import write_report
-    except ImportError:
-        return calibration, picture, files
-    files.append(folder / "report.html")
-    write_report(calibration, files[-1])
+    with contextlib.suppress(UsageError):
+        html_writer()(calibration, folder / "report.html")
+        files.append(folder / "report.html")
     return calibration, picture, files
 
 
