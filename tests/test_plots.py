@@ -181,3 +181,24 @@ def test_constant_and_empty_images_are_drawn() -> None:
 @pytest.mark.parametrize(("value", "rounded"), [(1, 1), (1.99, 1), (2.0, 2), (0.04, 0.02), (730.0, 500.0)])
 def test_nice_numbers(value: float, rounded: float) -> None:
     assert nice(value) == pytest.approx(rounded)
+
+
+def test_accessor_draws_all_of_a_calibration(fit: DistortionFit) -> None:
+    from types import SimpleNamespace
+
+    from pyfai_gridcal.errors import UsageError
+
+    image = np.random.default_rng(5).poisson(100.0, SHAPE)
+    spots = Spots.from_positions(fit.points[0].yx)
+    calibration = SimpleNamespace(images=(image,), masks=(None,), spots=(spots,), fit=fit)
+    pictures = plots.Plots(calibration)
+    names = [name for name in dir(pictures) if not name.startswith("_")]
+    assert "residuals" in repr(pictures)
+    for name in names:
+        assert getattr(pictures, name)() is not None
+    assert pictures.spots().get_legend().get_texts()[1].get_text() == "1 left out"
+    _, (left, right) = plt.subplots(1, 2)
+    pictures.before_after(axes=(left, right))
+    assert np.ma.is_masked(np.ma.masked_invalid(right.images[0].get_array()))
+    with pytest.raises(UsageError, match="exposure 1"):
+        pictures.residuals(1)

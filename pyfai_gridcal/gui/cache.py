@@ -16,7 +16,7 @@ from .state import Progress, StageName
 __all__ = ["Cache", "Cancelled", "Steps", "as_key"]
 
 #: Share of the whole time that a stage takes, roughly, for the progress bar.
-_WEIGHTS: dict[str, float] = {"image": 0.1, "found": 0.4, "spots": 0.05, "points": 0.1, "calibration": 0.35}
+_WEIGHTS: dict[str, float] = {"image": 0.1, "found": 0.55, "spots": 0.05, "points": 0.05, "calibration": 0.25}
 
 
 class Cancelled(GridcalError):
@@ -87,6 +87,11 @@ class Steps:
         self._at = self._next
         self._next = self._at + self._share.get(stage, 0.0)
         self._report(self._at, text)
+
+    def part(self) -> Progress:
+        """Progress of the stage that was begun: its 0 to 1 are the share of the stage."""
+        start, share = self._at, self._next - self._at
+        return lambda fraction, what: self._report(start + share * min(max(fraction, 0.0), 1.0), what)
 
     def rest(self, text: str) -> Progress:
         """Progress of the last stage: its 0 to 1 fill what is left."""

@@ -26,6 +26,7 @@ __all__ = [
     "SpotKind",
     "SpotLayer",
     "VectorLines",
+    "build_pyramid",
     "grid_lines",
     "map_image",
     "plot_xy",
@@ -266,3 +267,14 @@ def _residual_map(fit: DistortionFit, exposure: int) -> MapImage | None:
     with np.errstate(invalid="ignore"):
         mean = (np.bincount(flat, length, shape[0] * shape[1]) / count).reshape(shape)
     return MapImage(mean, (0.0, 0.0), (size, size), MAPS["residual"], False)
+
+
+def build_pyramid(data: AnyArray, *, least: int = 256) -> tuple[AnyArray, ...]:
+    """The image and its block means by 2, 4, 8...: each half as large as the one before; float32 from the second on."""
+    levels = [data]
+    while min(levels[-1].shape) >= 2 * least:
+        fine = levels[-1]
+        ny, nx = (n // 2 * 2 for n in fine.shape)
+        rows = np.add(fine[0:ny:2, :nx], fine[1:ny:2, :nx], dtype=np.float32)
+        levels.append((rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25))
+    return tuple(levels)

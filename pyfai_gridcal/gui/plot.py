@@ -56,6 +56,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         )  # fmt: skip
         self.setKeepDataAspectRatio(True)
         self.setDataMargins(0.01, 0.01, 0.01, 0.01)
+        self.setAxesDisplayed(False)
         self.setGraphXLabel("fast (x), px")
         self.setGraphYLabel("slow (y), px")
         self._spots: SpotLayer | None = None
@@ -296,10 +297,17 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         top = float(np.percentile(used, 98)) if used.size else 1.0
         colormap.setVRange(0.0, top if top > 0 else 1.0)
         self._scatter.setData(layer.x[plain], layer.y[plain], np.nan_to_num(value[plain]), copy=False)
-        self._scatter.setSymbolSize(8 if plain.sum() < 1500 else 5)
+        self._scatter.setSymbolSize(self._symbolSize(layer, step))
         if self._scatter.getPlot() is None:
             self.addItem(self._scatter)
         return step
+
+    def _symbolSize(self, layer: SpotLayer, step: int) -> float:
+        """A third of the distance between the spots on the screen, within limits."""
+        window, width = self._window(), max(1, self.getPlotBoundsInPixels()[2])
+        area = (layer.x.max() - layer.x.min() + 1) * (layer.y.max() - layer.y.min() + 1)
+        pitch = step * math.sqrt(area / len(layer)) * width / (window.right - window.left)
+        return float(np.clip(pitch / 3, 3, 9))
 
     def _valueOf(self, layer: SpotLayer) -> AnyArray:
         if self._colouring == "kind":

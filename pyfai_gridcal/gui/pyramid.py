@@ -12,23 +12,12 @@ from silx.gui.plot.items.image import ImageDataBase
 
 from .._typing import AnyArray
 
-__all__ = ["PyramidImage", "build_pyramid"]
+__all__ = ["PyramidImage"]
 
 #: Images up to this many pixels per screen pixel and axis are drawn as they are.
 OVERSAMPLING = 1.5
 #: How far beyond the view the drawn part reaches, as a fraction of the view.
 MARGIN = 0.35
-
-
-def build_pyramid(data: AnyArray, *, least: int = 256) -> tuple[AnyArray, ...]:
-    """The image and its block means by 2, 4, 8...: each half as large as the one before; float32 from the second on."""
-    levels = [data]
-    while min(levels[-1].shape) >= 2 * least:
-        fine = levels[-1]
-        ny, nx = (n // 2 * 2 for n in fine.shape)
-        rows = np.add(fine[0:ny:2, :nx], fine[1:ny:2, :nx], dtype=np.float32)
-        levels.append((rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25))
-    return tuple(levels)
 
 
 class PyramidImage(ImageDataBase):  # type: ignore[misc]
@@ -40,7 +29,7 @@ class PyramidImage(ImageDataBase):  # type: ignore[misc]
         self._drawn: tuple[int, int, int, int, int] | None = None
 
     def setPyramid(self, levels: tuple[AnyArray, ...]) -> None:
-        """Show the image whose pyramid this is, see :func:`build_pyramid`."""
+        """Show the image whose pyramid this is, see :func:`~pyfai_gridcal.gui.layers.build_pyramid`."""
         self._levels = levels
         self._drawn = None
         self.setData(levels[0], copy=False)

@@ -42,14 +42,12 @@ class Exposure:
     array : (ny, nx) the image itself, where it comes from no file
     drawn : (ny, nx) mask drawn by hand, True = ignore
     edits : deeds of the user, in order
-    origin : (y, x) px, index frame, near the spot that shall be node (0, 0)
     """
 
     source: str = ""
     array: AnyArray | None = None
     drawn: Bools | None = None
     edits: tuple[Edit, ...] = ()
-    origin: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +71,16 @@ class State:
 class Stages(Protocol):
     """The core's verbs, as the workspace calls them. Tests put quick ones in their place."""
 
-    #: Stage -> names of the settings that it reads.
-    reads: Mapping[str, tuple[str, ...]]
+    @property
+    def reads(self) -> Mapping[str, tuple[str, ...]]:
+        """Stage -> names of the settings that it reads; the last stage reads all."""
+        ...
 
-    def load(self, exposure: Exposure, state: State) -> Image:
+    def load(self, exposure: Exposure, state: State, progress: Progress) -> Image:
         """Read an image with its dark, flat and mask."""
         ...
 
-    def find(self, picture: Image, settings: Any) -> Spots:
+    def find(self, picture: Image, settings: Any, progress: Progress) -> Spots:
         """Find the spots."""
         ...
 
@@ -88,7 +88,7 @@ class Stages(Protocol):
         """Measure spots at the points `yx` (A, 2) where the user wants them; the answer has A rows."""
         ...
 
-    def index(self, spots: Spots, origin: tuple[float, float] | None, settings: Any) -> ControlPoints:
+    def index(self, spots: Spots, settings: Any) -> ControlPoints:
         """Give the spots their nodes."""
         ...
 

@@ -135,10 +135,6 @@ class Workspace:
         if mask is not old and not (mask is not None and old is not None and np.array_equal(mask, old)):
             self._change("mask", exposure, drawn=None if mask is None else mask.copy())
 
-    def set_origin(self, yx: tuple[float, float] | None, *, exposure: int = 0) -> None:
-        """The spot nearest to `yx` becomes node (0, 0)."""
-        self._change("origin", exposure, origin=yx)
-
     def edit(self, edit: Edit, *, exposure: int = 0) -> None:
         """Remove, restore, add, exclude or include."""
         before = self.state.exposures[exposure].edits
@@ -173,7 +169,7 @@ class Workspace:
             "image": (exposure.source, as_key(exposure.array), state.dark, state.flat, state.mask),
             "found": (as_key(exposure.drawn),),
             "spots": (exposure.edits,),
-            "points": (exposure.origin,),
+            "points": (),
         }
         keys: dict[str, Hashable] = {}
         before: Hashable = ()
@@ -202,6 +198,18 @@ class Workspace:
                 )
             )
         return Results(tuple(works), self._caches["calibration"].get(self._calibration_key(state)))
+
+    def know(self, calibration: Any, found: tuple[Spots, ...]) -> None:
+        """Take over what a file holds: the calibration of the present state and the spots before the edits."""
+        state = self.state
+        for number, exposure in enumerate(state.exposures):
+            keys = self._keys(state, exposure)
+            self._caches["found"].put(keys["found"], found[number])
+            if not exposure.edits:
+                self._caches["spots"].put(keys["spots"], (found[number], np.ones(len(found[number]), bool)))
+                self._caches["points"].put(keys["points"], calibration.points[number])
+        if not any(exposure.edits for exposure in state.exposures):
+            self._caches["calibration"].put(self._calibration_key(state), calibration)
 
     def compute(
         self, upto: StageName = "calibration", progress: Progress | None = None, *, state: State | None = None
@@ -244,11 +252,11 @@ class Workspace:
                 self._caches[name].put(keys[name], value)
             return value
 
-        picture = stage("image", "reading image", lambda: stages.load(exposure, state))
+        picture = stage("image", "reading image", lambda: stages.load(exposure, state, steps.part()))
         seen = picture
         if picture is not None and exposure.drawn is not None:
             seen = replace(picture, mask=picture.mask | exposure.drawn)
-        found = stage("found", "looking for spots in image", lambda: stages.find(seen, settings))
+        found = stage("found", "looking for spots in image", lambda: stages.find(seen, settings, steps.part()))
         both = stage("spots", "applying edits of image", lambda: self._edited(seen, found, exposure.edits, settings))
         spots, kept = both if both is not None else (None, None)
 
@@ -256,7 +264,7 @@ class Workspace:
             assert spots is not None
             return spots.select(kept)
 
-        points = stage("points", "indexing image", lambda: stages.index(used(), exposure.origin, settings))
+        points = stage("points", "indexing image", lambda: stages.index(used(), settings))
         return Work(seen, found, spots, kept, points)
 
     def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Any) -> tuple[Spots, Bools]:

@@ -7,6 +7,7 @@ as pyFAI shows its images.
 
 from __future__ import annotations
 
+from .accessor import Plots
 from .maps import before_after, displacement, image, sigma, spots, vectors
 from .quality import (
     contrast,
@@ -20,6 +21,7 @@ from .quality import (
 )
 
 __all__ = [
+    "Plots",
     "before_after",
     "contrast",
     "displacement",

@@ -24,6 +24,7 @@ class FakeSettings:
 
     hole: float | None = None
     lattice: str = "auto"
+    origin: tuple[float, float] | None = None
     model: str = "auto"
 
 
@@ -32,16 +33,16 @@ class FakeStages:
     """The verbs of the core on a perfect raster of spots."""
 
     calls: Counter[str] = field(default_factory=Counter)
-    reads: ClassVar = {"found": ("hole",), "points": ("lattice",)}
+    reads: ClassVar = {"found": ("hole",), "points": ("lattice", "origin")}
     fail_at: str = ""
     hold: threading.Event | None = None
 
-    def load(self, exposure: Exposure, state: State) -> Image:
+    def load(self, exposure: Exposure, state: State, progress: Any) -> Image:
         self.calls["load"] += 1
         assert exposure.array is not None
         return Image(exposure.array, np.zeros(exposure.array.shape, bool))
 
-    def find(self, picture: Image, settings: Any) -> Spots:
+    def find(self, picture: Image, settings: Any, progress: Any) -> Spots:
         self.calls["find"] += 1
         if self.fail_at == "find":
             raise PickingError("found 0 spots", expected="at least 9", hint="check polarity")
@@ -55,7 +56,7 @@ class FakeStages:
         self.calls["refine"] += 1
         return Spots.from_positions(np.asarray(yx) + 0.25, hole_px=found.hole_px)
 
-    def index(self, spots: Spots, origin: tuple[float, float] | None, settings: Any) -> ControlPoints:
+    def index(self, spots: Spots, settings: Any) -> ControlPoints:
         self.calls["index"] += 1
         if self.fail_at == "index":
             raise IndexingError("the spots do not form a lattice")
@@ -64,8 +65,9 @@ class FakeStages:
         points = ControlPoints(
             spots.yx[first], spots.sigma_yx[first], ij[first], first, spots.flags[first], np.diag(PITCH)
         )
-        if origin is not None:
-            points = points.reindexed(np.eye(2, dtype=int), -points.ij[np.hypot(*(points.yx - origin).T).argmin()])
+        if settings.origin is not None:
+            zero = points.ij[np.hypot(*(points.yx - settings.origin).T).argmin()]
+            points = points.reindexed(np.eye(2, dtype=int), -zero)
         return points
 
     def calibrate(

@@ -121,7 +121,7 @@ def test_regions_mask_and_origin(work: Workspace) -> None:
     masked = work.compute("points").exposures[0].points
     assert masked is not None
     assert len(masked) == len(everything) - 6
-    work.set_origin((61.0, 104.0))
+    work.set_settings(origin=(61.0, 104.0))
     points = work.compute("points").exposures[0].points
     assert points is not None
     assert points.yx[(points.ij == 0).all(axis=1)].tolist() == [[61.0, 104.0]]

@@ -1,0 +1,49 @@
+"""What all our programs with windows share: the application, its settings, its end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import silx.gui.utils.matplotlib  # noqa: F401  (before Qt draws with matplotlib)
+from silx.gui import qt
+
+from .artwork import icon, register
+
+__all__ = ["BACKENDS", "application", "run_application", "settings"]
+
+#: Plot backends by the name that the user gives.
+BACKENDS = {"matplotlib": "mpl", "opengl": "gl"}
+
+
+def application(arguments: Sequence[str] = ()) -> qt.QApplication:
+    """The application of this process, made if there is none yet."""
+    app = qt.QApplication.instance()
+    if app is None:
+        app = qt.QApplication([sys.argv[0], *arguments])
+    app.setApplicationName("pyFAI-gridcal")
+    app.setWindowIcon(icon("gridcal"))
+    register()
+    return app
+
+
+def settings(name: str) -> qt.QSettings:
+    """Where a program of ours keeps sizes and recent choices of the user."""
+    return qt.QSettings(qt.QSettings.Format.IniFormat, qt.QSettings.Scope.UserScope, "pyfai", f"gridcal-{name}")
+
+
+def run_application(app: qt.QApplication, window: Any) -> int:
+    """Show a window until it is closed; Ctrl+C in the terminal closes it too."""
+    before = signal.signal(signal.SIGINT, lambda *_: window.close())
+    # Python sees a signal only while it runs: let it, now and then.
+    ticks = qt.QTimer()
+    ticks.timeout.connect(lambda: None)
+    ticks.start(300)
+    try:
+        window.show()
+        return int(app.exec())
+    finally:
+        ticks.stop()
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,232 @@
+"""The core's verbs as the workspace calls them. Free of Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+
+from .. import calibration as whole
+from .._typing import AnyArray, Bools, Floats
+from ..assessment import assess
+from ..calibration import Calibration, Settings
+from ..choice import MODELS
+from ..detection import find_spots
+from ..errors import PickingError, UsageError
+from ..fitting import fit_distortion
+from ..indexing import LatticeKind
+from ..io.formats import KINDS, Writing, write_distortion
+from ..io.images import Image, load_image
+from ..io.resampling import Resampler
+from ..points import ControlPoints
+from ..profile import profile_radius, window_reach
+from ..refinement import fit_spots, start_from
+from ..spots import SpotFlag, Spots
+from ..windows import PreparedImage
+from .state import Exposure, Progress, State
+from .store import is_result, read_work, save_work
+
+__all__ = ["Core", "Draft"]
+
+_NEEDED: list[Any] = [(f.name, f.type, field(default=None)) for f in fields(Settings) if f.default is MISSING]
+_OPTIONAL: list[Any] = [
+    (f.name, f.type, field(default=f.default)) for f in fields(Settings) if f.default is not MISSING
+]
+_Fields = make_dataclass("_Fields", _NEEDED + _OPTIONAL, frozen=True)
+
+
+@dataclass(frozen=True)
+class Draft(_Fields):  # type: ignore[valid-type, misc]
+    """The core's settings while they are being filled in: what the core needs may still be None."""
+
+    def settings(self) -> Settings:
+        """The core's settings.
+
+        Raises
+        ------
+        UsageError
+            Something is missing or contradicts something else.
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
+        if values["pitch"] is None:
+            raise UsageError("no pitch is given", expected="the distance of neighbouring holes", hint="such as 5mm")
+        return Settings(**values)
+
+    def anyway(self) -> Settings:
+        """The core's settings for the stages that need no pitch."""
+        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
+        return Settings(**(values if values["pitch"] is not None else values | {"pitch": 1e-3}))
+
+    @property
+    def hole_scale(self) -> tuple[Any, ...]:
+        """What the size of a hole in pixels depends on."""
+        return () if self.hole is None else (self.hole, self.pixel, self.detector)
+
+
+class Core:
+    """The verbs of :func:`~pyfai_gridcal.calibration.calibrate`, one by one."""
+
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "found": ("polarity", "lattice", "detector", "hole_scale"),
+        "points": ("lattice", "angle", "origin"),
+    }
+
+    def settings(self) -> Draft:
+        """Settings to begin with: the core's defaults."""
+        return Draft()
+
+    def choices(self) -> dict[str, Sequence[str]]:
+        """What can be chosen, by setting."""
+        return {
+            "lattice": get_args(LatticeKind),
+            "polarity": ("auto", "bright", "dark"),
+            "model": ("auto", *MODELS),
+        }
+
+    # -- the stages
+    def load(self, exposure: Exposure, state: State, progress: Progress) -> Image:
+        """Read an image."""
+        given = {"dark": state.dark, "flat": state.flat, "mask": state.mask}
+        source = exposure.source if exposure.array is None else exposure.array
+        return load_image(source, progress=progress, **{k: v for k, v in given.items() if v})  # type: ignore[arg-type]
+
+    def find(self, picture: Image, settings: Draft, progress: Progress) -> Spots:
+        """Find the spots."""
+        chosen = settings.anyway()
+        nominal, gaps = whole._nominal(chosen, picture.shape)
+        return find_spots(
+            picture.data,
+            mask=_united(picture.mask, gaps),
+            polarity=None if chosen.polarity == "auto" else chosen.polarity,  # type: ignore[arg-type]
+            hole_px=whole._hole_px(chosen, nominal),
+            lattice=chosen.lattice,
+            progress=progress,
+        )
+
+    def refine(self, picture: Image, found: Spots, yx: Floats, settings: Draft) -> Spots:
+        """Fit the holes nearest to the points `yx` (A, 2), px, with the profile that was learned from the image."""
+        if found.profile is None:
+            raise PickingError("no hole was found to compare with", hint="let the spots be found first")
+        one = [_fitted(picture, found, place) for place in np.asarray(yx, float).reshape(-1, 2)]
+        names = ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
+        columns: dict[str, Any] = {name: np.concatenate([getattr(s, name) for s in one]) for name in names}
+        return Spots(**columns, polarity=found.polarity, hole_px=found.hole_px, noise=found.noise)
+
+    def index(self, spots: Spots, settings: Draft) -> ControlPoints:
+        """Give the spots their nodes."""
+        return whole._indexed(spots, settings.anyway())
+
+    def calibrate(
+        self,
+        state: State,
+        pictures: tuple[Image, ...],
+        spots: tuple[Spots, ...],
+        points: tuple[ControlPoints, ...],
+        progress: Progress,
+    ) -> Calibration:
+        """Fit the distortion, judge it, and collect everything."""
+        settings = state.settings.settings()
+        shape = pictures[0].shape
+        if any(p.shape != shape for p in pictures):
+            raise UsageError(f"images of shapes {[p.shape for p in pictures]}", expected="one shape")
+        nominal, gaps = whole._nominal(settings, shape)
+        masks = tuple(_united(p.mask, gaps) for p in pictures)
+        fit = fit_distortion(
+            points if len(points) > 1 else points[0],
+            plate=whole.plate_of(settings, points[0]),
+            shape=shape,
+            mask=whole._common(masks),
+            pixel_size=nominal,
+            model=settings.model,
+            gauge=settings.gauge,
+            max_sigma=settings.max_sigma,
+            hole_px=float(np.median([s.hole_px for s in spots])),
+            progress=progress,
+        )
+        verdict = assess(fit, spots, pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None)
+        notes = tuple(note for p in pictures for note in p.notes)
+        sources = tuple(source for p in pictures for source in p.sources)
+        images = tuple(p.data for p in pictures)
+        return Calibration(settings, images, masks, spots, fit, verdict, sources, notes)
+
+    # -- in and out
+    def save(
+        self, calibration: Calibration, state: State, found: tuple[Spots, ...], path: str, progress: Progress
+    ) -> Path:
+        """Write the detector file with the work in it."""
+        return save_work(calibration, state, found, path, progress)
+
+    def open(self, path: str, progress: Progress) -> tuple[State, Calibration, tuple[Spots, ...]]:
+        """Take up the work of a result file."""
+        progress(0.1, "reading")
+        return read_work(path, self.settings())
+
+    def is_result(self, path: str) -> bool:
+        """Whether a file holds a calibration."""
+        return is_result(path)
+
+    def export(self, calibration: Calibration, path: str, kind: str, detector: str | None) -> list[Path]:
+        """Write the distortion as another kind of file; pointers name the `detector` file."""
+        writing = Writing(source=None if detector is None else Path(detector))
+        return write_distortion(calibration.distortion, path, kind, writing)
+
+    def suffix(self, kind: str) -> str:
+        """Usual end of the name of a kind of file."""
+        return KINDS[kind].suffixes[0] if KINDS[kind].suffixes else ""
+
+    def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:
+        """The image as pyFAI corrects it by the calibrated detector."""
+        progress(0.1, "pyFAI prepares the correction")
+        resampler = Resampler(calibration.distortion, same_raster=True)
+        progress(0.9, "correcting")
+        return resampler.correct(calibration.images[exposure]).data
+
+
+def _united(a: Bools | None, b: Bools | None) -> Bools | None:
+    both = b if a is None else a if b is None else a | b
+    return both if both is not None and both.any() else None
+
+
+def _fitted(picture: Image, found: Spots, place: Floats) -> Spots:
+    """The hole within reach of `place` (2,) that answers best to the learned profile.
+
+    Raises
+    ------
+    PickingError
+        There is none.
+    """
+    assert found.profile is not None
+    radius = profile_radius(found.profile)
+    reach = min(window_reach(radius, 4 * radius), int(found.profile.reach))
+    margin = int(np.ceil(3 * radius)) + reach
+    low = np.maximum(np.rint(place).astype(int) - margin, 0)
+    high = np.minimum(np.rint(place).astype(int) + margin + 1, picture.shape)
+    part = (slice(low[0], high[0]), slice(low[1], high[1]))
+    if min(high - low) <= 2:
+        raise PickingError(f"no hole at y={place[0]:.1f}, x={place[1]:.1f}", expected="a place in the image")
+    image = PreparedImage(picture.data[part], picture.mask[part], found.polarity, picture.saturation)
+    offsets = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5)] * 2, indexing="ij"), axis=-1).reshape(-1, 2) * radius
+    starts = place - low + offsets
+    fitted = fit_spots(
+        image, start_from(image, starts, reach, radius), found.profile, found.noise, reach=reach, iterations=6,
+        limit=1.5 * radius, workers=1,
+    )  # fmt: skip
+    sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :3]))
+    near = np.hypot(*(fitted.yx - (place - low)).T) < 2 * radius
+    strong = fitted.amplitude > np.maximum(5 * sigma[:, 2], 0.2 * float(np.median(found.amplitude)))
+    able = np.flatnonzero(fitted.good & near & strong & (sigma[:, :2].max(axis=1) < 0.4 * max(radius, 1.0)))
+    if not len(able):
+        raise PickingError(
+            f"no hole at y={place[0]:.1f}, x={place[1]:.1f}", expected="a hole as the others are", hint="click nearer"
+        )
+    best = able[[fitted.amplitude[able].argmax()]]
+    sign = 1.0 if found.polarity == "bright" else -1.0
+    honest = sigma[best, :2] * np.sqrt(np.maximum(fitted.chi2[best], 1.0))[:, None]
+    flags = np.full(1, int(SpotFlag.USER), np.uint8)
+    return Spots(
+        fitted.yx[best] + low, honest, fitted.amplitude[best], sign * fitted.background[best], fitted.chi2[best], flags,
+        found.polarity, found.hole_px,
+    )  # fmt: skip

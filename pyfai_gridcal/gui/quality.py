@@ -1,0 +1,108 @@
+"""How good it is: histogram of the residuals, residual against sigma, and the verdict in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from silx.gui import qt
+from silx.gui.colors import Colormap
+from silx.gui.plot import PlotWidget
+
+from ..fit import DistortionFit
+from .artwork import icon
+
+__all__ = ["QualityView", "VerdictLabel"]
+
+BINS = 60
+#: Left out, and used.
+TWO_COLOURS = np.array([(220, 60, 60, 255), (60, 120, 220, 255)], np.uint8)
+
+
+def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
+    plot = PlotWidget(parent=parent)
+    plot.setGraphXLabel(x)
+    plot.setGraphYLabel(y)
+    plot.setMinimumHeight(190)
+    plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
+    return plot
+
+
+class QualityView(qt.QTabWidget):  # type: ignore[misc]
+    """Two small plots of the residuals."""
+
+    def __init__(self, parent: qt.QWidget | None = None):
+        super().__init__(parent)
+        self.histogram = _small_plot(self, "residual, px", "spots")
+        self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
+        self.scatter.setGraphXLabel("sigma of the spot, px")
+        self.addTab(self.histogram, "Histogram")
+        self.addTab(self.scatter, "Against sigma")
+        self.setDocumentMode(True)
+
+    def setFit(self, fit: DistortionFit | None, exposure: int = 0) -> None:
+        """Show the residuals of a fit."""
+        self.histogram.clear()
+        self.scatter.clear()
+        if fit is None:
+            return
+        used = fit.used[exposure]
+        residual = fit.residual_yx[exposure][used]
+        if not len(residual):
+            return
+        reach = float(np.percentile(np.abs(residual), 99.5)) or 1.0
+        edges = np.linspace(-1.2 * reach, 1.2 * reach, BINS + 1)
+        for axis, (name, colour) in enumerate((("slow (y)", "#4080e0"), ("fast (x)", "#f09030"))):
+            counts, _ = np.histogram(residual[:, axis], edges)
+            self.histogram.addHistogram(counts, edges, legend=name, color=colour, resetzoom=False)
+        self.histogram.resetZoom()
+        sigma = np.hypot(*fit.points[exposure].sigma_yx.T)
+        length = np.hypot(*fit.residual_yx[exposure].T)
+        # A picture of the cloud needs no more points than that.
+        step = max(1, len(sigma) // 4000)
+        self.scatter.addScatter(
+            sigma[::step], length[::step], used[::step].astype(float), legend="spots", symbol=".",
+            colormap=Colormap(name=None, colors=TWO_COLOURS, vmin=0, vmax=1),
+        )  # fmt: skip
+        ends = np.array([sigma.min(), sigma.max()])
+        self.scatter.addCurve(ends, ends, legend="equal", color="#808080", linestyle="--", symbol="", resetzoom=False)
+        top = float(np.percentile(length[used], 99.5)) * 1.3
+        self.scatter.setLimits(0.0, float(ends[1]) * 1.1, 0.0, max(top, 1e-6))
+
+
+class VerdictLabel(qt.QWidget):  # type: ignore[misc]
+    """The verdict: a sign, a word and the reasons."""
+
+    SIGNS = ("good", "doubtful", "failed")
+
+    def __init__(self, parent: qt.QWidget | None = None):
+        super().__init__(parent)
+        self._sign = qt.QLabel(self)
+        self._text = qt.QLabel(self)
+        self._text.setObjectName("verdict-text")
+        self._text.setWordWrap(True)
+        self._text.setTextFormat(qt.Qt.TextFormat.RichText)
+        self._text.setTextInteractionFlags(qt.Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout = qt.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._sign, 0, qt.Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self._text, 1)
+        self.setVerdict(None)
+
+    def setVerdict(self, verdict: Any) -> None:
+        """Show a verdict of the core, None when there is none yet."""
+        self._sign.setVisible(verdict is not None)
+        if verdict is None:
+            self._text.setText("Not calibrated yet.")
+            return
+        self._sign.setPixmap(icon(f"verdict-{verdict.level}").pixmap(28, 28))
+        reasons = "".join(f"<br/>• {_escaped(reason)}" for reason in verdict.reasons)
+        self._text.setText(f"<b>{verdict.level}</b>{reasons}")
+
+    def text(self) -> str:
+        """What is shown, as rich text."""
+        return str(self._text.text())
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,101 @@
+"""The task as a part of pyFAI-calib2: the first in the list, it hands on a calibrated detector."""
+
+from __future__ import annotations
+
+import html
+import os
+from typing import Any
+
+from pyFAI.gui.tasks.AbstractCalibrationTask import AbstractCalibrationTask
+from silx.gui import qt
+
+from .artwork import icon
+from .distortion_widget import DistortionWidget
+from .messages import error_box, question_box
+from .worker import Job
+
+__all__ = ["DistortionTask"]
+
+
+class DistortionTask(AbstractCalibrationTask):  # type: ignore[misc]
+    """Find the distortion of the detector by the image of a grid, then go on with the detector that knows it."""
+
+    #: Plot backend of tasks to come; pyFAI makes tasks without arguments.
+    backend: str | None = None
+
+    def _initGui(self) -> None:
+        self.setWindowTitle("Distortion")
+        self.setWindowIcon(icon("task-distortion"))
+        self.widget = DistortionWidget(self, backend=self.backend)
+        self.splitter = self.widget.splitter
+        layout = qt.QVBoxLayout(self)
+        layout.addWidget(self.widget)
+        self.useButton = qt.QPushButton("Use this detector")
+        self.useButton.setObjectName("use")
+        self.useButton.setMinimumHeight(40)
+        self.useButton.setToolTip("Write the detector to a file and take it for the calibration of the experiment")
+        self.useButton.setEnabled(False)
+        self.useButton.clicked.connect(self.use)
+        self._nextStep = qt.QPushButton("Next >")
+        self._nextStep.setMinimumHeight(40)
+        self.widget.panel.layout().addWidget(self.useButton)
+        self.widget.panel.layout().addWidget(self._nextStep)
+        self._accepted: Any = None
+        self.initNextStep()
+        super()._initGui()
+        self.widget.sigViewChanged.connect(self._viewChanged)
+        self.widget.sigAccepted.connect(self.hand)
+
+    def _updateModel(self, model: Any) -> None:
+        """Follow the experiment; nothing in it is of use for this task."""
+        self.updateNextStepStatus()
+
+    def nextStepWarning(self) -> str | None:
+        """Why it would be too early to go on: a calibration that is not used."""
+        view = self.widget.view()
+        calibration = None if view is None else view.results.calibration
+        if calibration is None or calibration is self._accepted:
+            return None
+        return "The detector that was calibrated here is not in use yet: press <b>Use this detector</b>"
+
+    def _viewChanged(self, view: Any) -> None:
+        self.useButton.setEnabled(view.results.calibration is not None)
+        self.updateNextStepStatus()
+
+    def use(self) -> None:
+        """Ask where to write the detector, write it and hand it on."""
+        name = self.widget.dialogs.target("Write the detector to")
+        if name:
+            self.widget.accept(name)
+
+    def hand(self, path: str) -> None:
+        """Give the detector of a file to the calibration of the experiment."""
+        calibration = self.widget.workspace.results().calibration
+
+        def read(_progress: Any) -> Any:
+            from pyFAI.detectors import detector_factory
+
+            # Absolute, for the name goes into the PONI file.
+            return detector_factory(os.path.abspath(path))
+
+        def done(detector: Any) -> None:
+            self._accepted = calibration
+            self.model().experimentSettingsModel().detectorModel().setDetector(detector)
+            self.widget.panel.resultLabel.setText(f"in use: {html.escape(path)}")
+            self.updateNextStepStatus()
+
+        def failed(error: BaseException) -> None:
+            error_box(self, error, "Use this detector")
+
+        self.widget.worker.start(Job("reading the detector with pyFAI", read, done, failed))
+
+    def mayClose(self) -> bool:
+        """Ask about unsaved work."""
+        if not self.widget.isModified() or self.widget.workspace.results().calibration is None:
+            return True
+        answer = question_box(self, "The calibration of the distortion is not saved.", save=False)
+        return bool(answer == qt.QMessageBox.StandardButton.Discard)
+
+    def aboutToClose(self) -> None:
+        """End the thread."""
+        self.widget.stop()
