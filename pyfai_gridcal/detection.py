@@ -155,10 +155,16 @@ class _Run:
         state = start_from(image, yx, self.reach, radius)
         self.state = self._stretched(state, yx, self.points)
         self.learned = learn(
-            image, self.state, reach=self.reach, radius=radius, limit=self.limit, workers=workers, noise=None
+            image,
+            self.state,
+            reach=self.reach,
+            radius=radius,
+            spacing=self.spacing,
+            limit=self.limit,
+            workers=workers,
         )
-        if noise is not None:
-            self.learned = Learned(self.learned.profile, noise)
+        basis = None if self.points is None else self.points.basis_px
+        self.learned = Learned(replace(self.learned.profile, basis_px=basis), noise or self.learned.noise)
 
     def _stretched(
         self, state: SpotState, yx: Floats, points: ControlPoints | None, where: Floats | None = None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ._typing import AnyArray, Floats
 from .errors import PickingError
+from .light import light_of
 from .noise import noise_of
 from .profile import Templates, TemplateBank, disk_profile, learned_profile, normalised
 from .refinement import FittedSpots, SpotState, fit_spots, model_of
@@ -61,6 +62,7 @@ def learn(
     *,
     reach: int,
     radius: float,
+    spacing: float,
     limit: float,
     profile: HoleProfile | None = None,
     noise: Noise | None = None,
@@ -74,6 +76,7 @@ def learn(
     state : spots to learn from; whole and undisturbed ones among them are chosen
     reach : of the windows, px
     radius : of the holes, px, for the first turn
+    spacing : distance of neighbouring spots, px
     profile, noise : where to start from, instead of a blurred disk and equal weights
 
     Raises
@@ -92,19 +95,44 @@ def learn(
     quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
     for turn in range(turns):
         iterations = 4 if turn == 0 and first else 2
+        bank = TemplateBank.of(profile, reach, sample.stretch, len(sample))
         fitted = fit_spots(
-            image, sample, profile, noise, reach=reach, iterations=iterations, limit=limit, workers=workers
+            image,
+            sample,
+            profile,
+            noise,
+            reach=reach,
+            iterations=iterations,
+            limit=limit,
+            workers=workers,
+            bank=bank,
         )
-        sample = _typical(sample, fitted)
-        level, residual, profile = _relearn(image, sample, profile, reach)
+        rows = _typical(fitted)
+        sample = sample.moved(fitted).select(rows)
+        if len(sample) >= 12:
+            sample = _lit(sample, image, spacing)
+        level, residual, profile = _relearn(image, sample, profile, bank.select(rows), reach)
         if turn >= 1 or not first:
             noise = noise_of(level, residual, quantised=quantised)
     assert noise is not None
     return Learned(profile, noise)
 
 
-def _typical(sample: SpotState, fitted: FittedSpots) -> SpotState:
-    """The spots that the fit liked."""
+def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
+    """The same with the slopes of the light that the spots themselves show."""
+    light = light_of(
+        sample.yx,
+        sample.amplitude,
+        sample.background,
+        at=sample.yx,
+        spacing=spacing,
+        polarity="bright" if image.sign > 0 else "dark",
+    )
+    return replace(sample, slope_a=light.slope_a, slope_b=light.slope_b)
+
+
+def _typical(fitted: FittedSpots) -> AnyArray:
+    """Rows of the spots that the fit liked."""
     good = fitted.good
     if good.any():
         good = good & (fitted.amplitude > 0.3 * np.median(fitted.amplitude[good]))
@@ -113,23 +141,21 @@ def _typical(sample: SpotState, fitted: FittedSpots) -> SpotState:
         good &= misfit < 5 * np.median(misfit[good]) + 1e-12
     if not good.any():
         raise PickingError("no candidate looks like a hole", hint="check polarity and hole size")
-    moved = SpotState(
-        fitted.yx, fitted.amplitude, fitted.background, sample.slope_a, sample.slope_b, sample.stretch, sample.prior
-    )
-    return moved.select(np.flatnonzero(good))
+    return np.flatnonzero(good)
 
 
 def _relearn(
-    image: PreparedImage, sample: SpotState, profile: HoleProfile, reach: int
+    image: PreparedImage, sample: SpotState, profile: HoleProfile, bank: TemplateBank, reach: int
 ) -> tuple[AnyArray, AnyArray, HoleProfile]:
     """Level and residual of quiet pixels, and the profile corrected by all residuals."""
-    bank = TemplateBank.of(profile, reach, sample.stretch, len(sample))
     y, x = ramp(reach)
     windows = image.windows(sample.yx, reach)
     relative, levels = np.empty_like(windows.data), np.empty_like(windows.data)
     steep = np.zeros(windows.data.shape, bool)
     for k, templates in enumerate(bank.templates):
         rows = np.flatnonzero(bank.label == k)
+        if not len(rows):
+            continue
         part, cut = sample.select(rows), image.windows(sample.yx[rows], reach)
         value, slow, fast, ground = model_of(part, cut, templates, bank.rest[rows])
         level = part.amplitude[:, None] * value + part.background[:, None] * ground
@@ -138,14 +164,15 @@ def _relearn(
         slope = slow**2 + fast**2
         steep[rows] = slope > 0.25 * slope.max()
     offset = sample.yx - windows.middle
-    away = np.stack([y[None, :] - offset[:, :1], x[None, :] - offset[:, 1:]], axis=-1)
+    dy, dx = y - offset[:, :1].astype(np.float32), x - offset[:, 1:].astype(np.float32)
     if sample.stretch is not None:
-        away = np.einsum("npk,nkl->npl", away, np.linalg.inv(sample.stretch))
+        back = np.linalg.inv(sample.stretch).astype(np.float32)[:, None]
+        dy, dx = dy * back[..., 0, 0] + dx * back[..., 1, 0], dy * back[..., 0, 1] + dx * back[..., 1, 1]
     scale = np.median(np.abs(relative), axis=0) + 1e-12
     weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size
-    learned = learned_profile(profile, (away[..., 0], away[..., 1]), relative, weight, fourfold=per_bin < 30)
+    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 30)
     quiet = windows.usable & ~steep
     residual = relative * sample.amplitude[:, None]
     return image.sign * levels[quiet], residual[quiet], normalised(learned, reach)

@@ -28,6 +28,8 @@ __all__ = [
 
 #: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the amplitude.
 PHASES = 8
+#: Widest difference of rims within one class of stretch, px.
+_RIM_SHIFT = 0.8
 
 
 def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
@@ -89,25 +91,49 @@ def normalised(profile: HoleProfile, fit_reach: float) -> HoleProfile:
     return HoleProfile((table - rim) / max(top - rim, 1e-6), s)
 
 
+def profile_blur(profile: HoleProfile) -> float:
+    """Standard deviation of the blur (pixel area included) from the steepest mean slope of the rim, px."""
+    table, s = profile.table, profile.oversampling
+    n = table.shape[0] // 2
+    offset = np.arange(-n, n + 1) / s
+    r = np.hypot(offset[:, None], offset[None, :])
+    slow, fast = (np.gradient(table, axis=k) * s for k in (0, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        radial = -(slow * offset[:, None] + fast * offset[None, :]) / np.maximum(r, 1 / s)
+    ring = np.rint(r * s).astype(int)
+    steepest = float((np.bincount(ring.ravel(), radial.ravel())[:n] / np.bincount(ring.ravel())[:n]).max())
+    return 1 / (np.sqrt(2 * np.pi) * max(steepest, 1e-3))
+
+
 @dataclass(frozen=True, eq=False)
 class _FineTables:
-    """A profile and its gradient (per px) on a raster fine enough for linear interpolation."""
+    """A profile and its second derivatives (per px squared) on a raster fine enough for linear interpolation."""
 
     value: AnyArray
-    slow: AnyArray
-    fast: AnyArray
+    yy: AnyArray
+    yx: AnyArray
+    xx: AnyArray
     oversampling: int
+    blur: float
 
+    @classmethod
+    def of(cls, profile: HoleProfile, factor: int = 4) -> _FineTables:
+        n = profile.table.shape[0]
+        fine = np.arange((n - 1) * factor + 1) / factor
+        coefficients = ndimage.spline_filter(profile.table, order=3, mode="nearest")
+        grid = np.meshgrid(fine, fine, indexing="ij")
+        value = ndimage.map_coordinates(coefficients, grid, order=3, mode="nearest", prefilter=False)
+        oversampling = profile.oversampling * factor
+        # second derivatives of a noisy table want a little smoothing
+        slow, fast = (np.gradient(ndimage.gaussian_filter(value, factor), axis=k) * oversampling for k in (0, 1))
+        yy, yx = (np.gradient(slow, axis=k) * oversampling for k in (0, 1))
+        xx = np.gradient(fast, axis=1) * oversampling
+        return cls(value, yy, yx, xx, oversampling, profile_blur(profile))
 
-def _fine_tables(profile: HoleProfile, factor: int = 4) -> _FineTables:
-    n = profile.table.shape[0]
-    fine = np.arange((n - 1) * factor + 1) / factor
-    coefficients = ndimage.spline_filter(profile.table, order=3, mode="nearest")
-    grid = np.meshgrid(fine, fine, indexing="ij")
-    value = ndimage.map_coordinates(coefficients, grid, order=3, mode="nearest", prefilter=False).astype(np.float32)
-    oversampling = profile.oversampling * factor
-    slow, fast = (np.gradient(value, axis=k) * np.float32(oversampling) for k in (0, 1))
-    return _FineTables(value, slow, fast, oversampling)
+    def stretched(self, back: Floats) -> AnyArray:
+        """Table for holes stretched by ``inv(back)``: the blur belongs to the detector and is not stretched with them."""
+        c = (back.T @ back - np.eye(2)) * min(self.blur, 3.0) ** 2
+        return self.value + 0.5 * (c[0, 0] * self.yy + 2 * c[0, 1] * self.yx + c[1, 1] * self.xx)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +157,7 @@ class Templates:
 
         `stretch` (2, 2) takes offsets (y, x) of the hole that was learned to those of the hole seen here, as rows: ``d @ stretch``.
         """
-        return cls.sampled(_fine_tables(profile), reach, stretch)
+        return cls.sampled(_FineTables.of(profile), reach, stretch)
 
     @classmethod
     def sampled(cls, tables: _FineTables, reach: int, stretch: Floats | None) -> Templates:
@@ -143,18 +169,19 @@ class Templates:
         y = np.broadcast_to(offset[:, None, :, None], shape).ravel()
         x = np.broadcast_to(offset[None, :, None, :], shape).ravel()
         back = np.eye(2) if stretch is None else np.linalg.inv(stretch)
-        n = tables.value.shape[0] // 2
+        table = tables.value if stretch is None else tables.stretched(back)
+        n = table.shape[0] // 2
         at = [(y * back[0, k] + x * back[1, k]) * tables.oversampling + n for k in (0, 1)]
 
-        def sample(table: AnyArray) -> AnyArray:
-            out = ndimage.map_coordinates(table, at, order=1, mode="nearest")
+        def sample(values: AnyArray) -> AnyArray:
+            out = ndimage.map_coordinates(values.astype(np.float32), at, order=1, mode="nearest")
             return np.asarray(out, dtype=np.float32).reshape(PHASES**2, -1)
 
-        down, right = sample(tables.slow), sample(tables.fast)
+        down, right = (sample(np.gradient(table, axis=k) * tables.oversampling) for k in (0, 1))
         # moving the hole by t moves the profile's argument by -t @ back
         slow = -(back[0, 0] * down + back[0, 1] * right)
         fast = -(back[1, 0] * down + back[1, 1] * right)
-        return cls(reach, sample(tables.value), slow.astype(np.float32), fast.astype(np.float32))
+        return cls(reach, sample(table), slow.astype(np.float32), fast.astype(np.float32))
 
     @staticmethod
     def phase(fraction_yx: Floats) -> tuple[AnyArray, Floats]:
@@ -179,18 +206,23 @@ class TemplateBank:
     label: AnyArray
     rest: Floats
 
+    def select(self, rows: AnyArray) -> TemplateBank:
+        """The same templates for the spots `rows`."""
+        return TemplateBank(self.templates, self.label[rows], self.rest[rows])
+
     @classmethod
     def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None, count: int) -> TemplateBank:
         """Group `stretch` (N, 2, 2) into classes within which a rim moves by half a pixel at most; None stands for no stretch."""
-        tables = _fine_tables(profile)
+        tables = _FineTables.of(profile)
         if stretch is None:
             return cls((Templates.sampled(tables, reach, None),), np.zeros(count, int), np.zeros((count, 2, 2)))
-        step = max(0.05, 1.0 / max(profile_radius(profile), 1.0))
-        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / step).astype(int)
+        radius = max(profile_radius(profile), 1.0)
+        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) * min(radius / _RIM_SHIFT, 25.0)).astype(int)
         codes, label = np.unique(flat, axis=0, return_inverse=True)
         label = label.ravel()
         means = np.stack([stretch[label == k].mean(axis=0) for k in range(len(codes))])
-        rest = np.linalg.solve(means[label], stretch) - np.eye(2)
+        # first order moves the rim; that of a blurred disk moves less than its radius grows (see `_FineTables.stretched`)
+        rest = (np.linalg.solve(means[label], stretch) - np.eye(2)) * (1 - min(tables.blur / radius, 0.7) ** 2)
         return cls(tuple(Templates.sampled(tables, reach, m) for m in means), label, rest)
 
 

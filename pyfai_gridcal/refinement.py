@@ -58,6 +58,10 @@ class SpotState:
         columns = {f.name: getattr(self, f.name) for f in fields(self)}
         return SpotState(**{name: None if v is None else v[rows] for name, v in columns.items()})
 
+    def moved(self, fitted: FittedSpots) -> SpotState:
+        """The same spots where a fit left them."""
+        return replace(self, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background)
+
     def lit(self, light: Light, lean: Bools) -> SpotState:
         """The same with the light's slopes, and with its level as a prior for the spots where `lean` (N,) is true."""
         free = np.where(lean, 1.0, np.inf)
@@ -227,6 +231,7 @@ def fit_spots(
     iterations: int,
     limit: float,
     workers: int = 2,
+    bank: TemplateBank | None = None,
 ) -> FittedSpots:
     """Fit `profile` at every spot of `state`.
 
@@ -237,8 +242,9 @@ def fit_spots(
     reach : pixels on each side of a spot that are looked at
     limit : farthest that a spot may move from its start along an axis, px
     workers : threads
+    bank : templates of this profile for this state, if they were made already
     """
-    bank = TemplateBank.of(profile, reach, state.stretch, len(state))
+    bank = bank or TemplateBank.of(profile, reach, state.stretch, len(state))
     order = np.argsort(bank.label, kind="stable")
     jobs = []
     for k, templates in enumerate(bank.templates):

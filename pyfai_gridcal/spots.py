@@ -51,13 +51,17 @@ class HoleProfile:
     table : (n, n), n odd
         Values at offsets ``(k - n // 2) / oversampling`` px from the centre of the hole, axis order (y, x).
     oversampling : samples per px
+    basis_px : (2, 2) lattice vectors, px, of the place whose stretch the profile has; None where no lattice was known
     """
 
     table: Floats
     oversampling: int
+    basis_px: Floats | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", frozen_array(self.table, np.float64, 2))
+        if self.basis_px is not None:
+            object.__setattr__(self, "basis_px", frozen_array(self.basis_px, np.float64, 2))
 
     @property
     def reach(self) -> float:
