@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import AnyArray, Bools, Floats, frozen_array
+from .._typing import AnyArray, Bools, frozen_array
 from ..distortion import Distortion
 from ..errors import UsageError
 from ..frames import CORNERS
@@ -30,6 +30,7 @@ from .nexus import detector_nodes
 __all__ = ["CorrectedImage", "Resampler", "save_image", "silenced_stdout"]
 
 _COVERED = 0.98  # part of a corrected pixel that must be covered by known pixels
+_SMALL_AREA = 0.25  # corrected pixels per pixel
 _MARGIN = 3  # px of the raster beyond what is known
 
 
@@ -114,33 +115,44 @@ class Resampler:
         from pyFAI.distortion import Distortion as Table
 
         self.distortion = distortion
-        corners = corners_of_nodes(detector_nodes(distortion))
-        unknown = np.asarray(~np.isfinite(corners).all(axis=(2, 3)), np.bool_)
-        if distortion.mask is not None:
-            unknown |= distortion.mask
-        if mask is not None:
-            if np.shape(mask) != distortion.shape:
-                raise UsageError(f"mask of shape {np.shape(mask)}", expected=f"{distortion.shape}, as the detector")
-            unknown |= np.asarray(mask, bool)
-        if unknown.all():
-            raise UsageError("all pixels are masked", expected="pixels to correct")
-        self.unknown = unknown
+        nodes = detector_nodes(distortion)
+        unknown = self._unknown(nodes, mask)
         size = distortion.pixel_size
-        self.offset, self.shape = _raster(corners, unknown, size, same_raster)
-        corners[..., 1] -= self.offset[0] * size[0]
-        corners[..., 2] -= self.offset[1] * size[1]
-        _lay_aside(corners, unknown, size)
-        area = _areas(corners, size)
+        self.offset, self.shape = _raster(nodes, ~unknown, size, same_raster)
+        nodes -= np.asarray(self.offset, np.float32) * np.asarray(size, np.float32)
+        area = _areas(nodes, size)
+        corners = corners_of_nodes(nodes)
+        corners[unknown] = _place_aside(size)
+        # A full table is built in half the time; where pixels shrink a lot it would become too wide.
+        method = "lut" if float(area.min(where=~unknown, initial=1.0)) > _SMALL_AREA else "csr"
         detector = NexusDetector(orientation=3)
         detector._pixel1, detector._pixel2 = size
         detector.max_shape = detector.shape = distortion.shape
         detector.set_pixel_corners(corners)
         detector.uniform_pixel = False
-        self._table: Any = Table(detector, shape=self.shape, mask=False, empty=0.0, method="csr")
+        self._table: Any = Table(detector, shape=self.shape, mask=False, empty=0.0, method=method)
         with silenced_stdout():
             self._table.calc_LUT()
+        self.unknown = unknown
         covered = self._table.correct_ng(np.where(unknown, 0, area).astype(np.float32))
         self.mask: Bools = covered < _COVERED
+
+    def _unknown(self, nodes: AnyArray, mask: AnyArray | None) -> Bools:
+        """Pixels (ny, nx) to leave out."""
+        shape = self.distortion.shape
+        unknown = np.zeros(shape, np.bool_)
+        if not np.isfinite(nodes).all():
+            for part in _four(nodes):
+                unknown |= ~np.isfinite(part).all(axis=-1)
+        if self.distortion.mask is not None:
+            unknown |= self.distortion.mask
+        if mask is not None:
+            if np.shape(mask) != shape:
+                raise UsageError(f"mask of shape {np.shape(mask)}", expected=f"{shape}, as the detector")
+            unknown |= np.asarray(mask, bool)
+        if unknown.all():
+            raise UsageError("all pixels are masked", expected="pixels to correct")
+        return unknown
 
     def correct(self, image: AnyArray, *, empty: float = 0.0) -> CorrectedImage:
         """Correct one image (ny, nx); non-finite pixels count as 0. Counts are conserved: a stretched pixel becomes
@@ -154,40 +166,52 @@ class Resampler:
         return CorrectedImage(data, self.mask, self.offset, self.distortion.pixel_size, empty)
 
 
+def _four(nodes: AnyArray) -> list[AnyArray]:
+    """Corners A, B, C, D of all pixels, (ny, nx, 2) each, from what :func:`~pyfai_gridcal.io.nexus.detector_nodes`
+    returns."""
+    if nodes.ndim == 4:
+        return [nodes[:, :, k] for k in range(4)]
+    ny, nx = nodes.shape[0] - 1, nodes.shape[1] - 1
+    return [nodes[down : ny + down, right : nx + right] for down, right in CORNERS]
+
+
 def _raster(
-    corners: AnyArray, unknown: Bools, size: tuple[float, float], same: bool
+    nodes: AnyArray, known: Bools, size: tuple[float, float], same: bool
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """Offset and shape (px) of the raster that holds all known pixels, with a margin."""
     if same:
-        return (0, 0), (corners.shape[0], corners.shape[1])
-    known = corners[~unknown][..., 1:].reshape(-1, 2) / size
-    low, high = known.min(axis=0), known.max(axis=0)
-    offset = np.floor(low).astype(int) - _MARGIN
-    shape = np.ceil(high).astype(int) + _MARGIN - offset
-    if np.prod(shape, dtype=float) > 16 * unknown.size + 1e6:
+        return (0, 0), (known.shape[0], known.shape[1])
+    offset, shape = [], []
+    for axis in (0, 1):
+        parts = [part[..., axis] for part in _four(nodes)]
+        low = min(float(part.min(where=known, initial=np.inf)) for part in parts) / size[axis]
+        high = max(float(part.max(where=known, initial=-np.inf)) for part in parts) / size[axis]
+        offset.append(int(np.floor(low)) - _MARGIN)
+        shape.append(int(np.ceil(high)) + _MARGIN - offset[axis])
+    if float(shape[0]) * shape[1] > 16 * known.size + 1e6:
         raise UsageError(
             f"the corrected image would have {shape[0]} x {shape[1]} pixels",
-            expected=f"about {unknown.shape[0]} x {unknown.shape[1]}",
+            expected=f"about {known.shape[0]} x {known.shape[1]}",
             hint="mask the pixels whose distortion is not known",
         )
-    return (int(offset[0]), int(offset[1])), (int(shape[0]), int(shape[1]))
+    return (offset[0], offset[1]), (shape[0], shape[1])
 
 
-def _lay_aside(corners: AnyArray, unknown: Bools, size: tuple[float, float]) -> None:
-    """Move unknown pixels to one place outside the raster, where they cannot bleed into others."""
-    place = np.zeros((4, 3), corners.dtype)
+def _place_aside(size: tuple[float, float]) -> AnyArray:
+    """A pixel (4, 3) outside the raster, where unknown ones cannot bleed into others."""
+    place = np.zeros((4, 3), np.float32)
     for corner, (down, right) in enumerate(CORNERS):
         place[corner, 1] = (down - _MARGIN) * size[0]
         place[corner, 2] = (right - _MARGIN) * size[1]
-    corners[unknown] = place
+    return place
 
 
-def _areas(corners: AnyArray, size: tuple[float, float]) -> Floats:
-    """Area of each pixel on the corrected raster, px^2 (shoelace formula on the diagonals)."""
-    first = (corners[:, :, 2, 1:] - corners[:, :, 0, 1:]).astype(np.float64) / size
-    second = (corners[:, :, 3, 1:] - corners[:, :, 1, 1:]).astype(np.float64) / size
-    area: Floats = np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]) / 2
-    return area
+def _areas(nodes: AnyArray, size: tuple[float, float]) -> AnyArray:
+    """Area of each pixel (ny, nx) on the corrected raster, px^2 (shoelace formula on the diagonals)."""
+    a, b, c, d = _four(nodes)
+    unit = np.float32(1 / (2 * size[0] * size[1]))
+    first, second = c - a, d - b
+    return np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]) * unit
 
 
 def save_image(path: str | PathLike[str], array: AnyArray, header: Mapping[str, str] | None = None) -> Path:
