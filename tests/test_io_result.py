@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -476,3 +477,18 @@ def test_named_detector_from_a_file(saved):
     size, gaps = named_detector(str(saved[0]), SHAPE)
     assert size == PIXEL
     np.testing.assert_array_equal(gaps, saved[1].distortion.mask)
+
+
+def test_file_of_the_first_format_is_still_read():
+    """Written once by version 0.1.0, never to be written again."""
+    from pyFAI.detectors import detector_factory
+
+    path = Path(__file__).parent / "data" / "result_1_0.h5"
+    old = load_result(path)
+    assert isinstance(old, DistortionFit)
+    assert [len(points) for points in old.points] == [56, 51]
+    assert old.recipe == "spline"
+    assert old.plate.hole_m == 3e-4
+    assert old.poses[1].shift_m == (1e-3, 2e-3 + 1)
+    detector = detector_factory(str(path))
+    np.testing.assert_allclose(detector.get_pixel_corners(), old.distortion.pixel_corners(), atol=1e-9)

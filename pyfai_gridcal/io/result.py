@@ -94,7 +94,7 @@ def save_result(
         tell(0.2, "writing")
         with h5py.File(beside, "w", libver=("earliest", "v110")) as file:
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
-            file.attrs["file_name"] = str(Path(path).absolute())
+            file.attrs["file_name"] = Path(path).name
             write_detector(entry, parts.distortion, name=name, nodes=nodes)
             tell(0.5, "writing")
             _write_process(entry, parts)
