@@ -31,6 +31,7 @@ __all__ = [
     "Writing",
     "kind_for_output",
     "kind_of",
+    "locate",
     "open_distortion",
     "read_distortion",
     "write_distortion",
@@ -328,6 +329,16 @@ def kind_for_output(path: str | PathLike[str], name: str | None = None) -> Kind:
 
 
 # -- in and out
+def locate(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
+) -> tuple[Kind, tuple[Path, ...], tuple[Path, ...]]:
+    """(kind, files named, files that hold the numbers) of a distortion, without reading it."""
+    paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
+    kind = kind_of(paths[0], reading)
+    paths = maps.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
+    return kind, paths, (detector_of(paths[0]),) if kind.name in ("poni", "json") else paths
+
+
 def open_distortion(
     path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
 ) -> Source:
@@ -339,9 +350,7 @@ def open_distortion(
         The file is none of the kinds, damaged, or lacks what `reading` does not tell either.
     """
     reading = reading or Reading()
-    paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
-    kind = kind_of(paths[0], reading)
-    paths = maps.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
+    kind, paths, _ = locate(path, reading)
     try:
         distortion = kind.read(paths, reading)
     except MemoryError as error:

@@ -17,7 +17,7 @@ from .._typing import AnyArray
 from ..errors import FileFormatError
 from .atomic import replacing
 
-__all__ = ["MAX_PIXELS", "read_raster", "write_raster"]
+__all__ = ["MAX_PIXELS", "image_of", "read_raster", "write_raster"]
 
 #: More pixels than this are not believed: 2 GiB of float64.
 MAX_PIXELS = 2**28
@@ -125,14 +125,14 @@ def write_raster(path: str | PathLike[str], data: AnyArray, header: Mapping[str,
         if suffix == ".npy":
             np.save(temporary, data)
         else:
-            _image_of(suffix, data, dict(header or {})).write(str(temporary))
+            image_of(suffix, data, dict(header or {})).write(str(temporary))
         back, _ = read_raster(temporary)
         if not np.array_equal(back, data, equal_nan=data.dtype.kind == "f"):
             raise FileFormatError(f"{path} does not read back as it was written")
     return path
 
 
-def _image_of(suffix: str, data: AnyArray, header: dict[str, str]) -> Any:
+def image_of(suffix: str, data: AnyArray, header: dict[str, str]) -> Any:
     import fabio.cbfimage
     import fabio.edfimage
     import fabio.tifimage

@@ -1,0 +1,134 @@
+"""A file to which finished pieces are added one after another, and from which an interrupted work goes on.
+
+It begins with a line of JSON that says what work it belongs to. Each piece has its number, length and checksum; what a
+crash left half written at the end is cut off when the file is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from ..errors import UsageError
+
+__all__ = ["Spool"]
+
+MAGIC = b"pyFAI-gridcal spool 1\n"
+_HEAD = struct.Struct("<QQI")
+#: Bytes after which what was written is forced to the disk.
+SYNC_BYTES = 128 * 2**20
+
+
+class Spool:
+    """Pieces of bytes in order, safe against being killed.
+
+    Parameters
+    ----------
+    path : of the file
+    key : what the work is; pieces of another work are thrown away
+
+    Attributes
+    ----------
+    count : pieces that are complete
+
+    Raises
+    ------
+    UsageError
+        Another process works on the same file, or it cannot be written.
+    """
+
+    def __init__(self, path: str | PathLike[str], key: str):
+        self.path = Path(path)
+        self._offsets: list[tuple[int, int]] = []
+        self._unsaved = 0
+        try:
+            self._file: BinaryIO = self.path.open("r+b" if self.path.exists() else "w+b")
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
+        try:
+            self._lock()
+            self._head = MAGIC + json.dumps({"key": key}).encode() + b"\n"
+            self._recover()
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def count(self) -> int:
+        """Number of complete pieces."""
+        return len(self._offsets)
+
+    def _lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # not a POSIX system
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another process is writing {self.path.name}", hint="wait for it, or end it") from None
+        except OSError:  # a file system without locks
+            return
+
+    def _recover(self) -> None:
+        """Find the complete pieces of the same work; cut off the rest."""
+        self._file.seek(0)
+        if self._file.read(len(self._head)) != self._head:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(self._head)
+            self._file.flush()
+            return
+        end = os.fstat(self._file.fileno()).st_size
+        at = len(self._head)
+        while at + _HEAD.size <= end:
+            self._file.seek(at)
+            number, length, checksum = _HEAD.unpack(self._file.read(_HEAD.size))
+            start = at + _HEAD.size
+            if number != self.count or start + length > end or zlib.crc32(self._file.read(length)) != checksum:
+                break
+            self._offsets.append((start, length))
+            at = start + length
+        self._file.seek(at)
+        self._file.truncate()
+
+    def append(self, data: bytes) -> None:
+        """Add the next piece."""
+        self._file.seek(0, os.SEEK_END)
+        at = self._file.tell()
+        self._file.write(_HEAD.pack(self.count, len(data), zlib.crc32(data)) + data)
+        self._offsets.append((at + _HEAD.size, len(data)))
+        self._unsaved += len(data)
+        if self._unsaved > SYNC_BYTES:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._unsaved = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.flush()
+        for start, length in self._offsets:
+            self._file.seek(start)
+            yield self._file.read(length)
+
+    def close(self, *, remove: bool = False) -> None:
+        """Close the file; `remove` it when its work is done."""
+        if remove:
+            with suppress(OSError):
+                self.path.unlink()
+        self._file.close()
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._file.close()
