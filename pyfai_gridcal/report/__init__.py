@@ -1,0 +1,13 @@
+"""What a calibration found: in words for a person, as plain data for a machine, as a page for a reviewer.
+
+The page (:func:`write_report`) and the plain data (:func:`report_data`) have the same content; the form of the data is
+stated in ``schema.json`` beside this module (:func:`schema`).
+"""
+
+from __future__ import annotations
+
+from .data import SCHEMA, report_data, schema, summary
+from .text import html_card, text_report
+from .write import write_report
+
+__all__ = ["SCHEMA", "html_card", "report_data", "schema", "summary", "text_report", "write_report"]

@@ -1,0 +1,125 @@
+"""What a calibration found, as plain data for a machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, is_dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..calibration import Calibration
+from ..spots import SpotFlag
+from .measures import quality
+
+if TYPE_CHECKING:
+    from ..validation import Validation
+
+__all__ = ["SCHEMA", "plain", "report_data", "schema", "summary"]
+
+#: Name and version of what :func:`summary` and :func:`report_data` return. A key never changes its meaning within a
+#: version; new keys may appear.
+SCHEMA = "pyfai_gridcal/summary/1"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema (draft 2020-12) of :func:`summary` and :func:`report_data`."""
+    text = files(__package__).joinpath("schema.json").read_text(encoding="utf-8")
+    out: dict[str, Any] = json.loads(text)
+    return out
+
+
+def plain(value: Any) -> Any:
+    """JSON-able copy; what is not finite becomes None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value).__name__
+    return str(value)
+
+
+def report_data(calibration: Calibration, *, validation: Validation | None = None) -> dict[str, Any]:
+    """All that the page of :func:`~pyfai_gridcal.report.write_report` shows, as plain data: see :func:`schema`."""
+    out = summary(calibration)
+    out["quality"] = plain(quality(calibration.fit))
+    out["validation"] = None if validation is None else plain(validation.summary())
+    return out
+
+
+def summary(calibration: Calibration) -> dict[str, Any]:
+    """The figures as plain numbers, strings, lists and dicts; lengths in metres, positions in px.
+
+    The keys are stable: see :data:`SCHEMA` and :func:`schema`.
+    """
+    fit, d = calibration.fit, calibration.distortion
+    verdict = calibration.verdict
+    valid = np.ones(d.shape, bool) if d.mask is None else ~d.mask
+    out = {
+        "schema": SCHEMA,
+        "verdict": {"level": verdict.level, "reasons": verdict.reasons, "checks": [asdict(c) for c in verdict.checks]},
+        "settings": {f.name: getattr(calibration.settings, f.name) for f in fields(calibration.settings)},
+        "shape": d.shape,
+        "pixel_size_m": d.pixel_size,
+        "pixel_size_sigma_m": fit.pixel_sigma_m,
+        "gauge": d.gauge,
+        "coverage": float(valid.mean()),
+        "recipe": fit.recipe,
+        "residual_px": fit.residual_px,
+        "held_out_px": fit.held_out_px,
+        "plate_sigma_px": fit.plate_sigma_px,
+        "field_sigma_px": _typical_sigma(calibration, valid),
+        "displacement_px": _extent(calibration, valid),
+        "plate": {
+            "pitch_m": calibration.plate.pitch_m,
+            "angle_deg": calibration.plate.angle_deg,
+            "known_hole_errors": 0 if calibration.plate.error_ij is None else len(calibration.plate.error_ij),
+        },
+        "trials": [asdict(t) for t in fit.trials],
+        "exposures": [_exposure(calibration, k) for k in range(len(fit.points))],
+        "inputs": [asdict(s) if is_dataclass(s) and not isinstance(s, type) else str(s) for s in calibration.sources],
+        "notes": [*calibration.notes, *fit.notes],
+    }
+    done: dict[str, Any] = plain(out)
+    return done
+
+
+def _typical_sigma(calibration: Calibration, valid: Any) -> list[float] | None:
+    sigma = calibration.distortion.sigma_maps(step=8)
+    if sigma is None or not valid[::8, ::8].any():
+        return None
+    return [float(np.sqrt(np.mean(s[valid[::8, ::8]] ** 2))) for s in sigma]
+
+
+def _extent(calibration: Calibration, valid: Any) -> dict[str, list[float] | None]:
+    """Lowest and highest displacement of the pixels that are not masked."""
+    maps = zip(("dy", "dx"), calibration.displacement_maps(), strict=True)
+    return {name: [float(m[valid].min()), float(m[valid].max())] if valid.any() else None for name, m in maps}
+
+
+def _exposure(calibration: Calibration, k: int) -> dict[str, Any]:
+    spots, points, fit = calibration.spots[k], calibration.points[k], calibration.fit
+    return {
+        "polarity": spots.polarity,
+        "hole_px": spots.hole_px,
+        "spots": len(spots),
+        "control_points": len(points),
+        "outliers": int((~fit.used[k]).sum()),
+        "cut_by_border": int(((spots.flags & SpotFlag.BORDER) > 0).sum()),
+        "found_at_second_look": int(((spots.flags & SpotFlag.PREDICTED) > 0).sum()),
+        "spot_sigma_px": float(np.median(points.sigma_yx)),
+        "pitch_px": points.pitch_px,
+        "lattice_angle_deg": points.angle_deg,
+        "angle_deg": float(np.rad2deg(fit.poses[k].angle_rad)),
+        "noise": None if spots.noise is None else asdict(spots.noise),
+    }

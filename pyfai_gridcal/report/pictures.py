@@ -1,0 +1,174 @@
+"""Pictures that only the report shows: functions that draw on a matplotlib ``Axes``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import plots
+from .._typing import AnyArray, Floats
+from ..distortion import Distortion
+from ..fit import DistortionFit
+from ..plots.canvas import arrows
+from ..points import ControlPoints
+from ..spots import HoleProfile
+from .contrast import Contrasts
+from .measures import PairDistances, residual_correlation
+
+if TYPE_CHECKING:
+    from ..validation import Validation
+
+__all__ = [
+    "close_up",
+    "closed_loop",
+    "contrasts",
+    "correlation",
+    "displacement_with_arrows",
+    "distance_histogram",
+    "distances_by_range",
+    "grid",
+    "profile",
+]
+
+_LINE, _OUT = "#2ca02c", "#d62728"
+
+
+def grid(points: ControlPoints, *, ax: Any, colour: str = _LINE, width: float = 0.6) -> Any:
+    """Draw the lattice: lines between neighbouring nodes, the axes from the node (0, 0) in colours."""
+    from matplotlib.collections import LineCollection
+
+    key = {tuple(node): row for row, node in enumerate(points.ij.tolist())}
+    xy = points.yx[:, ::-1]
+    for step in ((1, 0), (0, 1)):
+        ends = [(row, key.get((i + step[0], j + step[1]))) for (i, j), row in key.items()]
+        lines = [(xy[a], xy[b]) for a, b in ends if b is not None]
+        ax.add_collection(LineCollection(lines, colors=colour, linewidths=width, rasterized=True))
+    if (0, 0) in key:
+        start = xy[key[(0, 0)]]
+        for node, name, shade in (((1, 0), "i", "#ff7f0e"), ((0, 1), "j", "#17becf")):
+            if node in key:
+                end = xy[key[node]]
+                ax.annotate(
+                    "",
+                    end,
+                    start,
+                    arrowprops={"arrowstyle": "->", "color": shade, "lw": 1.6, "shrinkA": 0, "shrinkB": 0},
+                )
+                ax.annotate(name, end, color=shade, fontsize="small", fontweight="bold")
+    return ax
+
+
+def close_up(data: AnyArray, points: ControlPoints, middle: Sequence[float], half: float, *, ax: Any) -> Any:
+    """Draw a small part of an image with the spots and the lattice, every pixel to be seen."""
+    low = [max(0, int(m - half)) for m in middle]
+    high = [min(n, int(m + half) + 1) for m, n in zip(middle, data.shape, strict=True)]
+    part = np.asarray(data[low[0] : high[0], low[1] : high[1]], float)
+    extent = (low[1] - 0.5, high[1] - 0.5, low[0] - 0.5, high[0] - 0.5)
+    ax.imshow(part, origin="lower", extent=extent, cmap="gray", interpolation="nearest")
+    grid(points, ax=ax, width=0.8)
+    y, x = points.yx.T
+    sigma = 100 * points.sigma_yx
+    near = (y > low[0] - 1) & (y < high[0]) & (x > low[1] - 1) & (x < high[1])
+    ax.errorbar(x[near], y[near], sigma[near, 0], sigma[near, 1], fmt="none", ecolor=_OUT, elinewidth=1.2)
+    ax.set(xlim=extent[:2], ylim=extent[2:], xlabel="fast (x), px", ylabel="slow (y), px")
+    ax.set_aspect("equal")
+    return ax
+
+
+def displacement_with_arrows(distortion: Distortion, *, ax: Any, count: int = 24) -> Any:
+    """Draw the size of the displacement as a colour, its direction and size as arrows."""
+    plots.displacement(distortion, ax=ax)
+    step = max(distortion.shape) / count
+    axes = [np.arange(step / 2, n, step) for n in distortion.shape]
+    yx = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    value = distortion.displacement(yx)
+    known = np.isfinite(value).all(axis=1)
+    if distortion.mask is not None:
+        known &= ~distortion.mask[tuple(np.rint(yx).astype(int).clip(0, np.array(distortion.shape) - 1).T)]
+    arrows(ax, yx[known], value[known], step, (), color="white", width=0.0025, edgecolor="black", linewidth=0.3)
+    return ax
+
+
+def contrasts(found: Contrasts, *, ax: Any, bins: int = 60) -> Any:
+    """Draw the histogram of the contrast of all that stood out, with the threshold."""
+    top = float(np.percentile(found.relative, 99.5)) * 1.1 if len(found.relative) else 1.0
+    edges = np.linspace(0, max(top, 1.2), bins + 1)
+    parts = [np.clip(found.relative[w], 0, edges[-1]) for w in (found.is_spot, ~found.is_spot)]
+    labels = [f"{len(parts[0])} control points", f"{len(parts[1])} others"]
+    ax.hist(parts, edges, stacked=True, color=[_LINE, "#999999"], label=labels)
+    ax.axvline(found.threshold, color=_OUT, ls="--", lw=1.5, label=f"threshold {found.threshold:g}")
+    ax.set(xlabel="contrast, relative to the spots around", ylabel="places", yscale="symlog")
+    ax.set_ylim(bottom=0)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def profile(hole: HoleProfile, *, ax: Any) -> Any:
+    """Draw the learned picture of a hole, radially, with its section."""
+    n = hole.table.shape[0]
+    at = (np.arange(n) - n // 2) / hole.oversampling
+    radius = np.hypot(at[:, None], at[None, :])
+    ax.plot(radius.ravel(), hole.table.ravel(), ".", ms=2, color="0.65", label="all directions", rasterized=True)
+    ax.plot(at[n // 2 :], hole.table[n // 2 :, n // 2], "-", color="C0", label="along slow (y)")
+    ax.plot(at[n // 2 :], hole.table[n // 2, n // 2 :], "-", color="C1", label="along fast (x)")
+    ax.set(xlim=(0, hole.reach), xlabel="distance from the centre, px", ylabel="reading, 1 = plateau")
+    ax.axhline(0, color="k", lw=0.6)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def distance_histogram(pairs: PairDistances, *, ax: Any, bins: int = 51) -> Any:
+    """Draw deviations of the distances at one range, held-out as outline; the rms before is told in words."""
+    held = pairs.held_out[np.isfinite(pairs.held_out)]
+    reach = float(np.percentile(np.abs(held), 99.5)) * 1.2 if len(held) else 1.0
+    edges = np.linspace(-reach, reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)
+    rms = [float(np.sqrt(np.mean(v**2))) for v in (pairs.before, pairs.after, held)]
+    ax.hist(pairs.after, edges, color="C0", alpha=0.5, label=f"corrected: rms {rms[1]:.4f} px")
+    ax.hist(held, edges, histtype="step", color="C3", lw=1.4, label=f"held out: rms {rms[2]:.4f} px")
+    ax.plot([], [], " ", label=f"as recorded: rms {rms[0]:.3g} px")
+    pitches = "first neighbours" if pairs.steps == 1 else f"{pairs.steps} pitches apart"
+    ax.set(xlabel="distance, measured - true, px", ylabel="pairs")
+    ax.set_title(f"{len(pairs.after)} pairs, {pitches}", loc="left", fontsize="medium")
+    ax.legend(fontsize="small")
+    return ax
+
+
+def distances_by_range(pairs: Sequence[PairDistances], *, ax: Any) -> Any:
+    """Draw the rms deviation of distances against the range, before and after."""
+    steps = [p.steps for p in pairs]
+    for name, style in (("before", "k:"), ("after", "C0-"), ("held_out", "C3-")):
+        rms = [float(np.sqrt(np.nanmean(getattr(p, name) ** 2))) for p in pairs]
+        label = {"before": "as recorded", "after": "corrected", "held_out": "held out"}[name]
+        ax.plot(steps, rms, style, marker="o", ms=3, label=label)
+    ax.set(xscale="log", yscale="log", xlabel="distance, pitches", ylabel="rms deviation, px")
+    ax.legend(fontsize="small")
+    return ax
+
+
+def correlation(fit: DistortionFit, *, ax: Any) -> Any:
+    """Draw the correlation of residuals against the distance of the points."""
+    rows = residual_correlation(fit)
+    if rows:
+        steps, value, sigma = np.array(rows).T
+        ax.errorbar(steps, value, sigma, fmt="o-", ms=4)
+        ax.set_ylim(min(-0.3, float(value.min()) - 0.1), max(0.3, float(value.max()) + 0.1))
+        ax.set(xscale="log")
+    ax.axhline(0, color="k", lw=0.8)
+    ax.axhspan(-0.1, 0.1, color="0.9", zorder=0)
+    ax.set(xlabel="distance, pitches", ylabel="correlation of residuals")
+    return ax
+
+
+def closed_loop(validation: Validation, *, ax: Any) -> Any:
+    """Draw what is left of the distortion in the corrected image, as arrows."""
+    points, counted = validation.points, validation.counted
+    yx: Floats = points.yx[counted]
+    left: Floats = validation.residual_yx[counted]
+    rms = float(np.sqrt(np.mean(np.sum(left**2, axis=1)))) if len(left) else 0.0
+    plots.image(validation.corrected.data, ax=ax, mask=validation.corrected.mask)
+    if rms > 0:
+        arrows(ax, yx, left, 0.8 * min(points.pitch_px), (), color="#ff7f0e", width=0.002)
+    ax.set_title(f"left: rms {validation.rms_px:.4f} px per axis", loc="left", fontsize="medium")
+    return ax

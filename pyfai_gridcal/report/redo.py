@@ -1,0 +1,88 @@
+"""How to do a calibration again: the command and the lines of Python that it came from."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from dataclasses import MISSING, fields
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ..calibration import Calibration, Settings
+from ..plate import Plate
+
+__all__ = ["changed_settings", "command_line", "python_lines", "versions"]
+
+_LENGTHS = ("pitch", "pixel", "hole")
+_PACKAGES = ("pyfai-gridcal", "pyFAI", "numpy", "scipy", "silx", "fabio", "h5py", "matplotlib")
+
+
+def changed_settings(settings: Settings) -> dict[str, Any]:
+    """Settings that differ from the defaults, the pitch always among them."""
+    out = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.default is MISSING or (value is not field.default and value != field.default):
+            out[field.name] = value
+    return out
+
+
+def _length(metres: float) -> str:
+    """Exact enough to come back as the same number."""
+    for unit, factor in (("mm", 1e3), ("um", 1e6)):
+        text = f"{metres * factor:.12g}"
+        if metres * factor >= 1:
+            return text + unit
+    return f"{metres * 1e9:.12g}nm"
+
+
+def _option(name: str, value: Any) -> str:
+    if name in _LENGTHS:
+        values = value if isinstance(value, list | tuple) else (value,)
+        return ",".join(_length(float(v)) for v in values)
+    if isinstance(value, Plate):
+        return "PLATE.h5"
+    if isinstance(value, list | tuple):
+        return ",".join(f"{float(v):.12g}" for v in value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _inputs(calibration: Calibration, role: str) -> list[str]:
+    return [str(getattr(s, "url", s)) or "IMAGE" for s in calibration.sources if getattr(s, "role", "image") == role]
+
+
+def command_line(calibration: Calibration) -> str:
+    """The command that does it again, for a shell; in capitals what is not known (arrays have no file name)."""
+    images = _inputs(calibration, "image") or ["IMAGE"] * len(calibration.fit.points)
+    words = ["pyFAI-gridcal", "calibrate", *dict.fromkeys(images)]
+    if len(set(images)) > len(calibration.fit.points):
+        words += ["--combine", "median"]
+    for role in ("dark", "flat"):
+        for url in dict.fromkeys(_inputs(calibration, role)):
+            words += [f"--{role}", url]
+    masked = any(mask is not None for mask in calibration.masks)
+    if masked and not calibration.sources and calibration.settings.detector is None:
+        words += ["--mask", "MASK"]
+    for name, value in changed_settings(calibration.settings).items():
+        words += [f"--{name.replace('_', '-')}", _option(name, value)]
+    return " ".join(shlex.quote(word) for word in words)
+
+
+def python_lines(calibration: Calibration) -> str:
+    """The same in Python."""
+    images = list(dict.fromkeys(_inputs(calibration, "image")))
+    what = repr(images[0]) if len(images) == 1 else repr(images) if images else "image"
+    given = {k: v for k, v in changed_settings(calibration.settings).items() if not isinstance(v, Plate)}
+    options = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    return f"from pyfai_gridcal import calibrate\n\nc = calibrate({what}, {options})\nc.save('detector.h5')"
+
+
+def versions() -> dict[str, str]:
+    """What computed this report."""
+    out = {"Python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return out
