@@ -16,7 +16,7 @@ from .learning import Learned, hole_radius, learn
 from .light import light_of
 from .picking import Candidates, pick
 from .points import ControlPoints
-from .profile import profile_radius, window_reach
+from .profile import TemplateMaker, profile_radius, window_reach
 from .refinement import FittedSpots, SpotState, fit_spots, start_from
 from .spots import Noise, Polarity, SpotFlag, Spots
 from .survey import HoleGuess, filled, survey
@@ -165,6 +165,7 @@ class _Run:
         )
         basis = None if self.points is None else self.points.basis_px
         self.learned = Learned(replace(self.learned.profile, basis_px=basis), noise or self.learned.noise)
+        self.maker = TemplateMaker(self.learned.profile, self.reach)
 
     def _stretched(
         self, state: SpotState, yx: Floats, points: ControlPoints | None, where: Floats | None = None
@@ -185,12 +186,12 @@ class _Run:
         return replace(state, stretch=local[nearest])
 
     def fit(self, state: SpotState, iterations: int) -> FittedSpots:
+        bank = self.maker.bank(state.stretch, len(state))
         return fit_spots(
             self.image,
             state,
-            self.learned.profile,
+            bank,
             self.learned.noise,
-            reach=self.reach,
             iterations=iterations,
             limit=self.limit,
             workers=self.workers,
@@ -221,7 +222,7 @@ class _Run:
             cut = np.flatnonzero(~whole)
             if whole.sum() >= 12 and len(cut):
                 places = predicted(self.points.ij[whole], yx[rows][whole], self.points.ij[cut])
-                close = np.hypot(*(places - yx[rows[cut]]).T) < max(3.0, 0.15 * self.spacing)
+                close = np.hypot(*(places - yx[rows[cut]]).T) < max(3.0, 0.3 * self.spacing)
                 yx[rows[cut[close]]] = places[close]
         return replace(state, yx=yx, amplitude=amplitude, background=background)
 

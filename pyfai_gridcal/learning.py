@@ -20,6 +20,8 @@ __all__ = ["Learned", "hole_radius", "learn"]
 #: More spots than these would not make the profile better than the pixels' noise lets it be.
 _SPOTS = 1200
 _TURNS = 4
+#: Enough spots for a profile, if they are alike.
+_FEW = 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,10 @@ def learn(
     rows = np.flatnonzero(image.is_whole(state.yx, reach))
     if len(rows) < 4:
         rows = np.arange(len(state))
+    if state.stretch is not None and len(rows) > _FEW:
+        # those that are stretched alike say most about the profile that all are to be stretched from
+        unlike = np.abs(state.stretch[rows] - np.eye(2)).max(axis=(1, 2))
+        rows = rows[unlike <= max(0.03, np.sort(unlike)[max(_FEW, len(rows) // 3)])]
     if len(rows) > _SPOTS:
         rows = rows[np.linspace(0, len(rows) - 1, _SPOTS).astype(int)]
     sample = state.select(rows)
@@ -96,17 +102,7 @@ def learn(
     for turn in range(turns):
         iterations = 4 if turn == 0 and first else 2
         bank = TemplateBank.of(profile, reach, sample.stretch, len(sample))
-        fitted = fit_spots(
-            image,
-            sample,
-            profile,
-            noise,
-            reach=reach,
-            iterations=iterations,
-            limit=limit,
-            workers=workers,
-            bank=bank,
-        )
+        fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
         rows = _typical(fitted)
         sample = sample.moved(fitted).select(rows)
         if len(sample) >= 12:

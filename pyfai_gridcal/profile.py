@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from scipy import ndimage, special
+from scipy import fft, ndimage, optimize, special
 
 from ._typing import AnyArray, Floats
 from .spots import HoleProfile
@@ -29,7 +29,7 @@ __all__ = [
 #: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the amplitude.
 PHASES = 8
 #: Widest difference of rims within one class of stretch, px.
-_RIM_SHIFT = 0.8
+_RIM_SHIFT = 0.4
 
 
 def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
@@ -91,49 +91,66 @@ def normalised(profile: HoleProfile, fit_reach: float) -> HoleProfile:
     return HoleProfile((table - rim) / max(top - rim, 1e-6), s)
 
 
-def profile_blur(profile: HoleProfile) -> float:
-    """Standard deviation of the blur (pixel area included) from the steepest mean slope of the rim, px."""
+def blurred_disk(radius_px: float, blur_px: float, r: Floats) -> Floats:
+    """Disk of 1 convolved with a Gaussian, at distances `r` (N,) px from its centre; (N,).
+
+    Integral over the disk of the Rice density: ``p(r) = int_0^R rho / s**2 exp(-(r**2 + rho**2) / (2 s**2)) I0(r rho / s**2) drho``.
+    """
+    rho = (np.arange(64) + 0.5) / 64 * radius_px
+    s2 = blur_px**2
+    scaled = special.ive(0, r[:, None] * rho[None, :] / s2) * np.exp(-((r[:, None] - rho[None, :]) ** 2) / (2 * s2))
+    out: Floats = (scaled * rho).sum(axis=1) / s2 * (radius_px / 64)
+    return out
+
+
+def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
+    """Radius and blur (standard deviation, pixel area included) of the blurred disk nearest to a profile, px."""
     table, s = profile.table, profile.oversampling
     n = table.shape[0] // 2
     offset = np.arange(-n, n + 1) / s
-    r = np.hypot(offset[:, None], offset[None, :])
-    slow, fast = (np.gradient(table, axis=k) * s for k in (0, 1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        radial = -(slow * offset[:, None] + fast * offset[None, :]) / np.maximum(r, 1 / s)
-    ring = np.rint(r * s).astype(int)
-    steepest = float((np.bincount(ring.ravel(), radial.ravel())[:n] / np.bincount(ring.ravel())[:n]).max())
-    return 1 / (np.sqrt(2 * np.pi) * max(steepest, 1e-3))
+    ring = np.rint(np.hypot(offset[:, None], offset[None, :]) * s).astype(int).ravel()
+    count = np.bincount(ring)[:n]
+    mean = np.bincount(ring, table.ravel())[:n] / count
+    r, count, mean = (np.arange(n) / s)[::2], count[::2], mean[::2]
+    half = profile_radius(profile)
+
+    def misfit(p: Floats) -> Floats:
+        model = blurred_disk(p[0], p[1], r)
+        size = (model * count * mean).sum() / max((model * model * count).sum(), 1e-12)
+        return np.asarray((mean - size * model) * np.sqrt(count))
+
+    best = optimize.least_squares(misfit, (half, max(0.5, 0.2 * half)), bounds=((0.3, 0.25), (2 * half + 1, half + 1)))
+    return float(best.x[0]), float(best.x[1])
 
 
-@dataclass(frozen=True, eq=False)
-class _FineTables:
-    """A profile and its second derivatives (per px squared) on a raster fine enough for linear interpolation."""
+class _Stretcher:
+    """Tables of a profile whose hole is stretched while its blur, which belongs to the detector, is not.
 
-    value: AnyArray
-    yy: AnyArray
-    yx: AnyArray
-    xx: AnyArray
-    oversampling: int
-    blur: float
+    Stretching a picture stretches its blur as well. What is wrong by that is known for a blurred disk: the difference of two Gaussian
+    factors on the transform of the disk, ``2 J1(k R) / (k R)``.
+    """
 
-    @classmethod
-    def of(cls, profile: HoleProfile, factor: int = 4) -> _FineTables:
-        n = profile.table.shape[0]
-        fine = np.arange((n - 1) * factor + 1) / factor
-        coefficients = ndimage.spline_filter(profile.table, order=3, mode="nearest")
-        grid = np.meshgrid(fine, fine, indexing="ij")
-        value = ndimage.map_coordinates(coefficients, grid, order=3, mode="nearest", prefilter=False)
-        oversampling = profile.oversampling * factor
-        # second derivatives of a noisy table want a little smoothing
-        slow, fast = (np.gradient(ndimage.gaussian_filter(value, factor), axis=k) * oversampling for k in (0, 1))
-        yy, yx = (np.gradient(slow, axis=k) * oversampling for k in (0, 1))
-        xx = np.gradient(fast, axis=1) * oversampling
-        return cls(value, yy, yx, xx, oversampling, profile_blur(profile))
+    def __init__(self, profile: HoleProfile):
+        self.profile = profile
+        self.radius, self.blur = disk_and_blur(profile)
+        n, s = profile.table.shape[0], profile.oversampling
+        self.size = fft.next_fast_len(2 * n)
+        k = 2 * np.pi * fft.fftfreq(self.size, 1 / s)
+        self.ky, self.kx = k[:, None], k[None, : self.size // 2 + 1].copy()
+        self.kx[0, -1] = abs(self.kx[0, -1])
+        length = np.maximum(np.hypot(self.ky, self.kx), 1e-9) * self.radius
+        area = np.pi * self.radius**2 * s**2
+        self.disk = area * 2 * special.j1(length) / length
+        self.unstretched = np.exp(-0.5 * self.blur**2 * (self.ky**2 + self.kx**2))
 
-    def stretched(self, back: Floats) -> AnyArray:
-        """Table for holes stretched by ``inv(back)``: the blur belongs to the detector and is not stretched with them."""
-        c = (back.T @ back - np.eye(2)) * min(self.blur, 3.0) ** 2
-        return self.value + 0.5 * (c[0, 0] * self.yy + 2 * c[0, 1] * self.yx + c[1, 1] * self.xx)
+    def table(self, back: Floats) -> Floats:
+        """Profile table, still on the raster of the unstretched hole, for offsets ``d @ back``."""
+        c = back.T @ back * self.blur**2
+        power = c[0, 0] * self.ky**2 + 2 * c[0, 1] * self.ky * self.kx + c[1, 1] * self.kx**2
+        n = self.profile.table.shape[0]
+        change = fft.irfft2(self.disk * (np.exp(-0.5 * power) - self.unstretched), (self.size, self.size))
+        out: Floats = self.profile.table + np.roll(change, (n // 2, n // 2), axis=(0, 1))[:n, :n]
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +160,7 @@ class Templates:
     Attributes
     ----------
     reach : the window has 2 reach + 1 pixels along each axis
-    value, slow, fast : (PHASES**2, (2 reach + 1)**2) profile and its derivatives with respect to the place of the *hole*, per px
+    value, slow, fast : ((PHASES + 1)**2, (2 reach + 1)**2) profile and its derivatives with respect to the place of the *hole*, per px
     """
 
     reach: int
@@ -157,38 +174,42 @@ class Templates:
 
         `stretch` (2, 2) takes offsets (y, x) of the hole that was learned to those of the hole seen here, as rows: ``d @ stretch``.
         """
-        return cls.sampled(_FineTables.of(profile), reach, stretch)
+        back = np.eye(2) if stretch is None else np.linalg.inv(stretch)
+        table = profile.table if stretch is None else _Stretcher(profile).table(back)
+        return cls.sampled(table, profile.oversampling, reach, back)
 
     @classmethod
-    def sampled(cls, tables: _FineTables, reach: int, stretch: Floats | None) -> Templates:
-        """The same from tables fine enough for linear interpolation."""
-        phases = (np.arange(PHASES) + 0.5) / PHASES - 0.5
-        pixels = np.arange(-reach, reach + 1)
-        shape = (PHASES, PHASES, len(pixels), len(pixels))
-        offset = pixels[None, :] - phases[:, None]
-        y = np.broadcast_to(offset[:, None, :, None], shape).ravel()
-        x = np.broadcast_to(offset[None, :, None, :], shape).ravel()
-        back = np.eye(2) if stretch is None else np.linalg.inv(stretch)
-        table = tables.value if stretch is None else tables.stretched(back)
-        n = table.shape[0] // 2
-        at = [(y * back[0, k] + x * back[1, k]) * tables.oversampling + n for k in (0, 1)]
-
-        def sample(values: AnyArray) -> AnyArray:
-            out = ndimage.map_coordinates(values.astype(np.float32), at, order=1, mode="nearest")
-            return np.asarray(out, dtype=np.float32).reshape(PHASES**2, -1)
-
-        down, right = (sample(np.gradient(table, axis=k) * tables.oversampling) for k in (0, 1))
-        # moving the hole by t moves the profile's argument by -t @ back
-        slow = -(back[0, 0] * down + back[0, 1] * right)
-        fast = -(back[1, 0] * down + back[1, 1] * right)
-        return cls(reach, sample(table), slow.astype(np.float32), fast.astype(np.float32))
+    def sampled(cls, table: Floats, oversampling: int, reach: int, back: Floats) -> Templates:
+        """Templates from a table of values at offsets ``d @ back``, by cubic splines."""
+        # one raster of PHASES samples per px holds the templates of all phases, as every PHASES-th sample
+        n, half = table.shape[0] // 2, reach * PHASES + PHASES // 2 + 1
+        offset = np.arange(-half, half + 1, dtype=np.float32) * np.float32(oversampling / PHASES)
+        y, x = offset[:, None], offset[None, :]
+        at = np.stack([y * np.float32(back[0, k]) + x * np.float32(back[1, k]) + np.float32(n) for k in (0, 1)])
+        coefficients = ndimage.spline_filter(table, order=3, mode="nearest", output=np.float32)
+        fine = ndimage.map_coordinates(coefficients, at, order=3, mode="nearest", prefilter=False)
+        # moving the hole by t moves the picture by t: the derivatives with respect to its place have the other sign
+        down = (fine[:-2, 1:-1] - fine[2:, 1:-1]) * np.float32(0.5 * PHASES)
+        right = (fine[1:-1, :-2] - fine[1:-1, 2:]) * np.float32(0.5 * PHASES)
+        return cls(reach, *(_phases(raster, reach) for raster in (fine[1:-1, 1:-1], down, right)))
 
     @staticmethod
     def phase(fraction_yx: Floats) -> tuple[AnyArray, Floats]:
         """Row of the nearest template and the remaining (y, x) shift, for fractions (N, 2) in [-0.5, 0.5]."""
-        k = np.clip(np.floor((fraction_yx + 0.5) * PHASES).astype(int), 0, PHASES - 1)
-        rest = fraction_yx - ((k + 0.5) / PHASES - 0.5)
-        return k[:, 0] * PHASES + k[:, 1], rest
+        k = np.clip(np.rint(fraction_yx * PHASES).astype(int), -(PHASES // 2), PHASES // 2)
+        rest = fraction_yx - k / PHASES
+        return (k[:, 0] + PHASES // 2) * (PHASES + 1) + k[:, 1] + PHASES // 2, rest
+
+
+def _phases(raster: AnyArray, reach: int) -> AnyArray:
+    """((PHASES + 1)**2, (2 reach + 1)**2) templates out of a raster of PHASES samples per px, reaching half a pixel farther."""
+    m = 2 * reach + 1
+    # a hole at +k / PHASES is seen from its pixels at offsets lowered by as much
+    start = np.arange(PHASES, -1, -1)
+    step = PHASES * np.arange(m)
+    rows = (start[:, None] + step[None, :]).ravel()
+    out = raster[rows][:, rows].reshape(PHASES + 1, m, PHASES + 1, m).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(out, dtype=np.float32).reshape((PHASES + 1) ** 2, m * m)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,18 +233,45 @@ class TemplateBank:
 
     @classmethod
     def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None, count: int) -> TemplateBank:
-        """Group `stretch` (N, 2, 2) into classes within which a rim moves by half a pixel at most; None stands for no stretch."""
-        tables = _FineTables.of(profile)
-        if stretch is None:
-            return cls((Templates.sampled(tables, reach, None),), np.zeros(count, int), np.zeros((count, 2, 2)))
-        radius = max(profile_radius(profile), 1.0)
-        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) * min(radius / _RIM_SHIFT, 25.0)).astype(int)
+        """Group `stretch` (N, 2, 2) into classes within which a rim moves by a pixel at most; None stands for none."""
+        return TemplateMaker(profile, reach).bank(stretch, count)
+
+
+class TemplateMaker:
+    """Makes templates of one profile, and keeps them for the next time."""
+
+    def __init__(self, profile: HoleProfile, reach: int):
+        self.profile, self.reach = profile, reach
+        self.stretcher: _Stretcher | None = None
+        self.radius = max(profile_radius(profile), 1.0)
+        self.step = max(_RIM_SHIFT / self.radius, 0.04)
+        self.known: dict[tuple[int, ...], Templates] = {}
+
+    def bank(self, stretch: Floats | None, count: int) -> TemplateBank:
+        """Templates for `count` spots with these stretches (N, 2, 2), see :meth:`TemplateBank.of`."""
+        if stretch is None or not count:
+            return TemplateBank((self._made((0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
+        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step).astype(int)
         codes, label = np.unique(flat, axis=0, return_inverse=True)
         label = label.ravel()
-        means = np.stack([stretch[label == k].mean(axis=0) for k in range(len(codes))])
-        # first order moves the rim; that of a blurred disk moves less than its radius grows (see `_FineTables.stretched`)
-        rest = (np.linalg.solve(means[label], stretch) - np.eye(2)) * (1 - min(tables.blur / radius, 0.7) ** 2)
-        return cls(tuple(Templates.sampled(tables, reach, m) for m in means), label, rest)
+        centres = np.eye(2) + self.step * codes.reshape(-1, 2, 2)
+        # first order moves the rim; that of a blurred disk moves less than its radius grows
+        rest = np.linalg.solve(centres[label], stretch) - np.eye(2)
+        stretcher = self._stretcher()
+        rest *= 1 - min(stretcher.blur / stretcher.radius, 0.7) ** 2
+        return TemplateBank(tuple(self._made(tuple(int(v) for v in code)) for code in codes), label, rest)
+
+    def _stretcher(self) -> _Stretcher:
+        if self.stretcher is None:
+            self.stretcher = _Stretcher(self.profile)
+        return self.stretcher
+
+    def _made(self, code: tuple[int, ...]) -> Templates:
+        if code not in self.known:
+            back = np.linalg.inv(np.eye(2) + self.step * np.reshape(code, (2, 2)))
+            table = self._stretcher().table(back) if any(code) else self.profile.table
+            self.known[code] = Templates.sampled(table, self.profile.oversampling, self.reach, back)
+        return self.known[code]
 
 
 def window_reach(radius_px: float, spacing_px: float) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 from ._typing import AnyArray, Bools, Floats
 from .light import Light
 from .profile import TemplateBank, Templates
-from .spots import HoleProfile, Noise
+from .spots import Noise
 from .windows import PreparedImage, Windows, ramp
 
 __all__ = ["FittedSpots", "SpotState", "fit_spots", "model_of", "start_from"]
@@ -28,6 +28,7 @@ _CHUNK = 1024
 _WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect.
 _TOLERANCE = 0.12
+_GLARING = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +155,9 @@ def _fit_chunk(
             variance = noise.variance(image.sign * level)
             weight = windows.usable / variance
             if step >= 1:
-                wild = (residual**2 > _WILD**2 * variance + (_TOLERANCE * a) ** 2) & windows.usable
+                # while a fit is still on its way only the glaring ones are left out: rims misplaced look wild, too
+                tolerance = _TOLERANCE if step >= iterations - 1 else _GLARING
+                wild = (residual**2 > _WILD**2 * variance + (tolerance * a) ** 2) & windows.usable
                 count = np.count_nonzero(wild, axis=1)
                 wild &= (count <= 0.2 * np.count_nonzero(windows.usable, axis=1))[:, None]
                 weight = np.where(wild, 0, weight)
@@ -224,31 +227,28 @@ def _inverse(normal: Floats) -> Floats:
 def fit_spots(
     image: PreparedImage,
     state: SpotState,
-    profile: HoleProfile,
+    bank: TemplateBank,
     noise: Noise | None,
     *,
-    reach: int,
     iterations: int,
     limit: float,
     workers: int = 2,
-    bank: TemplateBank | None = None,
 ) -> FittedSpots:
-    """Fit `profile` at every spot of `state`.
+    """Fit the profile of a hole at every spot of `state`.
 
     Parameters
     ----------
-    image : prepared with a padding of at least `reach`
+    image : prepared with a padding of at least the reach of the templates
+    bank : templates of the profile, made for this state
     noise : variance of the pixels, None for equal weights
-    reach : pixels on each side of a spot that are looked at
     limit : farthest that a spot may move from its start along an axis, px
     workers : threads
-    bank : templates of this profile for this state, if they were made already
     """
-    bank = bank or TemplateBank.of(profile, reach, state.stretch, len(state))
     order = np.argsort(bank.label, kind="stable")
+    sorted_labels = bank.label[order]
     jobs = []
     for k, templates in enumerate(bank.templates):
-        rows = order[np.searchsorted(bank.label[order], k) : np.searchsorted(bank.label[order], k, side="right")]
+        rows = order[np.searchsorted(sorted_labels, k) : np.searchsorted(sorted_labels, k, side="right")]
         jobs += [(rows[a : a + _CHUNK], templates) for a in range(0, len(rows), _CHUNK)]
 
     def run(job: tuple[AnyArray, Templates]) -> FittedSpots:
@@ -261,5 +261,4 @@ def fit_spots(
     else:
         parts = [run(job) for job in jobs]
     back = np.argsort(np.concatenate([rows for rows, _ in jobs]))
-    columns = {f.name: np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(FittedSpots)}
-    return FittedSpots(**columns)
+    return FittedSpots(*(np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(FittedSpots)))
