@@ -88,7 +88,7 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
     def _show(self) -> None:
         if self._images is None:
             return
-        raw, corrected = (np.asarray(image, np.float32) for image in self._images)
+        raw, corrected = (np.array(image, np.float32) for image in self._images)
         if self.mode.currentIndex() == 0:
             self.compare.setData(raw, corrected)
             self.compare.centerLines()

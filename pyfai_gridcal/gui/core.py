@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, make_dataclass
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -22,10 +22,7 @@ from ..io.formats import KINDS, Writing, write_distortion
 from ..io.images import Image, load_image
 from ..io.resampling import Resampler
 from ..points import ControlPoints
-from ..profile import profile_radius, window_reach
-from ..refinement import fit_spots, start_from
 from ..spots import SpotFlag, Spots
-from ..windows import PreparedImage
 from .state import Exposure, Progress, State
 from .store import is_result, read_work, save_work
 
@@ -107,10 +104,8 @@ class Core:
         )
 
     def refine(self, picture: Image, found: Spots, yx: Floats, settings: Draft) -> Spots:
-        """Fit the holes nearest to the points `yx` (A, 2), px, with the profile that was learned from the image."""
-        if found.profile is None:
-            raise PickingError("no hole was found to compare with", hint="let the spots be found first")
-        one = [_fitted(picture, found, place) for place in np.asarray(yx, float).reshape(-1, 2)]
+        """Measure the holes nearest to the points `yx` (A, 2), px."""
+        one = [_measured(picture, found, place, settings.lattice) for place in np.asarray(yx, float).reshape(-1, 2)]
         names = ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
         columns: dict[str, Any] = {name: np.concatenate([getattr(s, name) for s in one]) for name in names}
         return Spots(**columns, polarity=found.polarity, hole_px=found.hole_px, noise=found.noise)
@@ -190,43 +185,39 @@ def _united(a: Bools | None, b: Bools | None) -> Bools | None:
     return both if both is not None and both.any() else None
 
 
-def _fitted(picture: Image, found: Spots, place: Floats) -> Spots:
-    """The hole within reach of `place` (2,) that answers best to the learned profile.
+def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind) -> Spots:
+    """The hole nearest to `place` (2,), as the core measures it among its neighbours, with a low threshold.
 
     Raises
     ------
     PickingError
         There is none.
     """
-    assert found.profile is not None
-    radius = profile_radius(found.profile)
-    reach = min(window_reach(radius, 4 * radius), int(found.profile.reach))
-    margin = int(np.ceil(3 * radius)) + reach
+    where = f"no hole at y={place[0]:.1f}, x={place[1]:.1f}"
+    nowhere = PickingError(where, expected="a hole like the others", hint="click on its middle")
+    distance = np.sort(np.hypot(*(found.yx - place).T))
+    pitch = float(distance[: min(5, len(distance))].mean()) if len(distance) else 4 * found.hole_px
+    margin = int(np.ceil(max(3.5 * pitch, 3 * found.hole_px)))
     low = np.maximum(np.rint(place).astype(int) - margin, 0)
     high = np.minimum(np.rint(place).astype(int) + margin + 1, picture.shape)
+    if min(high - low) < 2 * found.hole_px:
+        raise nowhere
     part = (slice(low[0], high[0]), slice(low[1], high[1]))
-    if min(high - low) <= 2:
-        raise PickingError(f"no hole at y={place[0]:.1f}, x={place[1]:.1f}", expected="a place in the image")
-    image = PreparedImage(picture.data[part], picture.mask[part], found.polarity, picture.saturation)
-    offsets = np.stack(np.meshgrid(*[np.linspace(-1, 1, 5)] * 2, indexing="ij"), axis=-1).reshape(-1, 2) * radius
-    starts = place - low + offsets
-    fitted = fit_spots(
-        image, start_from(image, starts, reach, radius), found.profile, found.noise, reach=reach, iterations=6,
-        limit=1.5 * radius, workers=1,
-    )  # fmt: skip
-    sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :3]))
-    near = np.hypot(*(fitted.yx - (place - low)).T) < 2 * radius
-    strong = fitted.amplitude > np.maximum(5 * sigma[:, 2], 0.2 * float(np.median(found.amplitude)))
-    able = np.flatnonzero(fitted.good & near & strong & (sigma[:, :2].max(axis=1) < 0.4 * max(radius, 1.0)))
-    if not len(able):
-        raise PickingError(
-            f"no hole at y={place[0]:.1f}, x={place[1]:.1f}", expected="a hole as the others are", hint="click nearer"
+    try:
+        near = find_spots(
+            picture.data[part],
+            mask=_united(picture.mask[part], None),
+            saturation=picture.saturation,
+            polarity=found.polarity,
+            hole_px=found.hole_px,
+            noise=found.noise,
+            threshold=0.15,
+            lattice=lattice,
         )
-    best = able[[fitted.amplitude[able].argmax()]]
-    sign = 1.0 if found.polarity == "bright" else -1.0
-    honest = sigma[best, :2] * np.sqrt(np.maximum(fitted.chi2[best], 1.0))[:, None]
-    flags = np.full(1, int(SpotFlag.USER), np.uint8)
-    return Spots(
-        fitted.yx[best] + low, honest, fitted.amplitude[best], sign * fitted.background[best], fitted.chi2[best], flags,
-        found.polarity, found.hole_px,
-    )  # fmt: skip
+    except PickingError:
+        raise nowhere from None
+    apart = np.hypot(*(near.yx + low - place).T)
+    if not len(near) or apart.min() > 0.6 * found.hole_px:
+        raise nowhere
+    one = near.select([int(apart.argmin())])
+    return replace(one, yx=one.yx + low, flags=one.flags | np.uint8(SpotFlag.USER))

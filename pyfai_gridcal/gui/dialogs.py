@@ -40,7 +40,7 @@ class Dialogs:
         row.deleteLater()
 
     def target(self, title: str = "Save detector") -> str | None:
-        """Ask where to write the detector file; None when the user thinks better of it, or there is nothing to write."""
+        """Ask where to write the detector file; None when the user thinks better of it."""
         if self._refused(title):
             return None
         name, _ = qt.QFileDialog.getSaveFileName(self._task, title, self._task.defaultFile(), "Detector (*.h5)")

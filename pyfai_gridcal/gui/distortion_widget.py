@@ -321,10 +321,13 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         wanted = self._wanted
         if not self.panel.autoBox.isChecked() and STAGES.index(wanted) > STAGES.index("spots"):
             wanted = "spots"
-        self._start(wanted)
+        if self.workspace.results().missing == "image":
+            self._start("image", then=lambda: self._start(wanted))
+        else:
+            self._start(wanted)
 
-    def _start(self, upto: StageName | None) -> None:
-        """Compute up to a stage (None: nothing) and draw what there is then."""
+    def _start(self, upto: StageName | None, *, then: Callable[[], None] | None = None) -> None:
+        """Compute up to a stage (None: nothing) and draw what there is then, before going on with `then`."""
         workspace, state, exposure, old = self.workspace, self.workspace.state, self._exposure, self._view
         overlay, explicit = self.layers.map(), self._explicit
         self._explicit = False
@@ -351,6 +354,8 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
                 self._show(outcome.view)
             if outcome.error is not None:
                 self._stopped(outcome.error, explicit)
+            elif then is not None and not self._later.isActive():
+                then()
 
         self.worker.start(Job("working", work, done, self._fail("Calibrate")))
 

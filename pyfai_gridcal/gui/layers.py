@@ -270,8 +270,11 @@ def _residual_map(fit: DistortionFit, exposure: int) -> MapImage | None:
 
 
 def build_pyramid(data: AnyArray, *, least: int = 256) -> tuple[AnyArray, ...]:
-    """The image and its block means by 2, 4, 8...: each half as large as the one before; float32 from the second on."""
-    levels = [data]
+    """The image and its block means by 2, 4, 8...: each half as large as the one before; float32 from the second on.
+
+    The first is a copy where `data` is read-only, for silx draws only arrays that it could write to.
+    """
+    levels = [data if data.flags.writeable else data.copy()]
     while min(levels[-1].shape) >= 2 * least:
         fine = levels[-1]
         ny, nx = (n // 2 * 2 for n in fine.shape)

@@ -49,7 +49,7 @@ class Worker(qt.QObject):
     _sigReport = qt.Signal(object, float, str)
     _sigEnd = qt.Signal(object, object, object)
 
-    #: Seconds between two reports that are passed on.
+    #: Seconds between two reports of the same that are passed on.
     INTERVAL = 0.05
 
     def __init__(self, parent: qt.QObject | None = None):
@@ -111,15 +111,15 @@ class Worker(qt.QObject):
                 return  # the windows are gone
 
     def _reporter(self, job: Job) -> Progress:
-        last = 0.0
+        last, said = 0.0, ""
 
         def report(fraction: float, text: str) -> None:
-            nonlocal last
+            nonlocal last, said
             if job.cancelled.is_set():
                 raise Cancelled
             now = time.monotonic()
-            if now - last > self.INTERVAL or fraction >= 1:
-                last = now
+            if now - last > self.INTERVAL or fraction >= 1 or text != said:
+                last, said = now, text
                 self._sigReport.emit(job, float(fraction), text)
 
         return report

@@ -1,0 +1,103 @@
+"""pyFAI's calibration window with the tasks of all detector calibrations at the head of its list."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from typing import Any
+
+from silx.gui import qt
+
+from .application import application, run_application, settings
+from .artwork import icon
+from .task import DistortionTask
+
+__all__ = ["GROUP", "detector_tasks", "main", "window_class"]
+
+logger = logging.getLogger(__name__)
+#: Entry points whose objects may bring a task of their own: see :func:`detector_tasks`.
+GROUP = "pyfai.detector_calibration"
+
+
+def detector_tasks() -> Iterator[Any]:
+    """Tasks that calibrate a detector: ours, then those of others.
+
+    An entry point of the group :data:`GROUP` brings a task by an attribute ``task``: something that gives an
+    ``AbstractCalibrationTask`` when it is called. One that fails is reported and left out.
+    """
+    yield DistortionTask()
+    for entry in entry_points(group=GROUP):
+        if entry.value.split(":")[0].split(".")[0] == __name__.split(".")[0]:
+            continue
+        try:
+            make: Callable[[], Any] | None = getattr(entry.load(), "task", None)
+            if make is not None:
+                yield make()
+        except Exception as error:
+            logger.warning("%s = %s brings no task: %s", entry.name, entry.value, error, exc_info=error)
+
+
+def window_class() -> type:
+    """The window's class; pyFAI's windows are imported only here."""
+    from pyFAI.gui.CalibrationWindow import CalibrationWindow
+
+    class DetectorCalibrationWindow(CalibrationWindow):  # type: ignore[misc]
+        """Calibration of the detector first, then of the experiment."""
+
+        def createTasks(self) -> list[Any]:
+            self.detectorTasks = list(detector_tasks())
+            return [*self.detectorTasks, *super().createTasks()]
+
+        def __init__(self, context: Any):
+            super().__init__(context)
+            if not settings("calib2").contains("main-window/size"):
+                self.resize(1600, 950)
+            self.setWindowTitle("pyFAI calibration with detector distortion")
+            self.setWindowIcon(icon("gridcal"))
+
+        def closeEvent(self, event: qt.QCloseEvent) -> None:
+            """Ask about unsaved distortions before pyFAI asks about its PONI file."""
+            for task in self.detectorTasks:
+                if not getattr(task, "mayClose", lambda: True)():
+                    event.ignore()
+                    return
+            super().closeEvent(event)
+
+    return DetectorCalibrationWindow
+
+
+def main(options: Any, *, grid: str | None = None, given: dict[str, Any] | None = None) -> int:
+    """Open the window.
+
+    Parameters
+    ----------
+    options : as pyFAI-calib2 parses them
+    grid : image of the grid; the image of the options when omitted
+    given : settings of the distortion task
+    """
+    import pyFAI.resources
+    import silx
+    from pyFAI.app import calib2
+    from pyFAI.gui.CalibrationContext import CalibrationContext
+
+    if options.opengl:
+        silx.config.DEFAULT_PLOT_BACKEND = "opengl"
+    if options.remote_bug:
+        os.environ["PYFAI_REMOTE_BUG"] = "1"
+    app = application((options.qtargs or "").split())
+    pyFAI.resources.silx_integration()
+    context = CalibrationContext(settings("calib2"))
+    context.restoreSettings()
+    calib2.setup_model(context.getCalibrationModel(), options)
+    window = window_class()(context)
+    task = window.detectorTasks[0].widget
+    if given:
+        task.workspace.set_settings(**given)
+    image = grid or (options.args[0] if len(options.args) == 1 else None)
+    if image is not None:
+        task.openImage(image)
+    status = run_application(app, window)
+    context.saveSettings()
+    return status
