@@ -355,3 +355,22 @@ def test_python_lines_are_python(made: Calibration) -> None:
     lines = python_lines(replace(made, settings=replace(made.settings, model="spline")))
     compile(lines, "redo", "exec")
     assert "model='spline'" in lines
+
+
+# -- command
+
+
+def test_command_writes_it_again(made: Calibration, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from pyfai_gridcal.cli import main
+
+    result = made.save(tmp_path / "detector.h5")
+    assert main(["report", str(result), "-o", str(tmp_path / "again.json")]) == 0
+    assert "again.json" in capsys.readouterr().out
+    again = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))
+    assert again["validation"]["rms_px"] < 0.1
+    assert {k: v for k, v in again.items() if k != "validation"} == {
+        k: v for k, v in report_data(made).items() if k != "validation"
+    }
+    assert main(["report", str(result), "-o", str(tmp_path / "page.pdf")]) == 2
+    assert main(["report", str(tmp_path / "none.h5")]) == 1
+    assert not (tmp_path / "page.pdf").exists()

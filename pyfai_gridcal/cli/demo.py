@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from ..errors import UsageError
 from ..quantity import format_length
 from ._parser import shape
 from ._progress import ProgressLine
-from .calibrate import html_writer
 
 PITCH_PX = 38.3
 
@@ -64,9 +62,11 @@ def _make(options: argparse.Namespace, folder: Path, progress: ProgressLine) -> 
 
     from ..calibration import calibrate
     from ..io.images import load_image
+    from ..report import write_report
     from ..synthetic import demo_scene
+    from ..validation import validate
 
-    files = [folder / "grid.edf", folder / "detector.h5", folder / "result.png"]
+    files = [folder / "grid.edf", folder / "detector.h5", folder / "result.png", folder / "report.html"]
     progress(0.0, "drawing the image")
     scene = demo_scene(options.shape, pitch_px=PITCH_PX, seed=options.seed)
     picture = scene.render(np.random.default_rng(options.seed))
@@ -75,9 +75,7 @@ def _make(options: argparse.Namespace, folder: Path, progress: ProgressLine) -> 
     calibration.save(files[1])
     progress(0.9, "drawing the result")
     save_picture(calibration, files[2])
-    with contextlib.suppress(UsageError):
-        html_writer()(calibration, folder / "report.html")
-        files.append(folder / "report.html")
+    write_report(calibration, files[3], validation=validate(calibration, progress=progress))
     return calibration, picture, files
 
 

@@ -1,0 +1,60 @@
+"""``pyFAI-gridcal report``: the report of a result, written again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileFormatError, GridcalError, UsageError
+from ._files import check_outputs
+from ._progress import ProgressLine
+from ._session import tell
+
+EPILOG = """The result file holds images, spots, control points and the fit, so nothing but the closed loop is computed.
+
+  pyFAI-gridcal report detector.h5
+  pyFAI-gridcal report detector.h5 -o figures.json --no-loop"""
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "report",
+        help="write the report of a result again",
+        description="Write the report of a calibration from its result file, as one HTML page or as JSON.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("result", metavar="RESULT.h5", help="file written by pyFAI-gridcal calibrate")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="page (.html) or plain data (.json); default: .html beside the result"
+    )
+    parser.add_argument("--no-loop", action="store_true", help="leave out the closed loop, which takes the most time")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..calibration import Calibration
+    from ..io.result import load_result
+    from ..report import write_report
+
+    output = Path(options.output) if options.output else Path(options.result).with_suffix(".html")
+    if output.suffix.lower() not in (".html", ".htm", ".json"):
+        raise UsageError(f"output {output}", expected="a name with the suffix .html or .json")
+    check_outputs([output], [options.result])
+    calibration = load_result(options.result)
+    if not isinstance(calibration, Calibration):
+        raise FileFormatError(
+            f"{options.result} holds a {type(calibration).__name__} only", expected="the result of a calibration"
+        )
+    validation = None
+    if not options.no_loop and calibration.images:
+        from ..validation import validate
+
+        with ProgressLine() as progress:
+            try:
+                validation = validate(calibration, progress=progress)
+            except GridcalError as error:
+                tell(f"no closed loop: {error}")
+    write_report(calibration, output, validation=validation)
+    print(f"written: {output}")
+    return 0
