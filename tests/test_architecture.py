@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("synthetic", "verdict", "assessment"),
     ),
     ("calibration",),
-    ("io", "validation", "correction", "conversion"),
+    ("io", "validation", "correction", "conversion", "tablecache", "streaming", "checking", "plugins"),
     ("plots", "report"),
     ("cli", "ewoks", "gui", "__main__"),
 )

@@ -154,7 +154,7 @@ def _corrector(options: argparse.Namespace) -> tuple[Corrector, str, dict[str, s
     from ..io.formats import locate, open_distortion
     from ..io.images import load_image
     from ..io.masks import load_mask
-    from ..io.tablecache import cached_table, key_of_files
+    from ..tablecache import cached_table, key_of_files
 
     reading, name = given_reading(options), split_pair(options.detector)
     _, paths, files = locate(name, reading)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..correction import Table, build_table
-from ..distortion import Distortion
-from ..errors import GridcalError
-from .atomic import replacing
+from .correction import Table, build_table
+from .distortion import Distortion
+from .errors import GridcalError
+from .io.atomic import replacing
 
 __all__ = ["cached_table", "key_of_files"]
 
