@@ -44,8 +44,9 @@ def _libraries() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
 def one_blas_thread() -> Iterator[None]:
     """Run the enclosed linear algebra in one thread where the library lets us choose.
 
-    Long chains of products and factorisations of 100 x 100 blocks, taken in turn from the two copies of OpenBLAS that numpy and scipy bring,
-    spend up to a hundred times longer waiting for each other's threads than working, above all on a machine that has something else to do.
+    Long chains of products and factorisations of 100 x 100 blocks, taken in turn from the two copies of OpenBLAS that
+    numpy and scipy bring, spend up to a hundred times longer waiting for each other's threads than working, above all
+    on a machine that has something else to do.
     """
     before = [(setter, getter()) for getter, setter in _libraries()]
     try:

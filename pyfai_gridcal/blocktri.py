@@ -1,7 +1,7 @@
 """Symmetric block-tridiagonal matrices: factor, solve, determinant and the part of the inverse that has the same shape.
 
-A penalised spline of two variables has such a normal matrix when its coefficients are taken row by row and `degree` rows make one block. With
-n blocks of size m everything here costs O(n m³) time and O(n m²) memory, in dense BLAS calls.
+A penalised spline of two variables has such a normal matrix when its coefficients are taken row by row and `degree`
+rows make one block. With n blocks of size m everything here costs O(n m³) time and O(n m²) memory, in dense BLAS calls.
 """
 
 from __future__ import annotations
@@ -111,9 +111,10 @@ class BlockCholesky:
 
         References
         ----------
-        .. [1] K. Takahashi, J. Fagan, M. Chen, Proc. 8th PICA Conference (1973) 63: sparse inverse from the triangular factors.
+        .. [1] K. Takahashi, J. Fagan, M. Chen, Proc. 8th PICA Conference (1973) 63: sparse inverse from the triangular
+        factors.
         """
-        n, m = self.factor.shape[:2]
+        n, _m = self.factor.shape[:2]
         diagonal, lower = np.empty_like(self.factor), np.empty_like(self.coupling)
         for k in range(n - 1, -1, -1):
             triangle, info = lapack.dtrtri(self.factor[k].T, lower=0)

@@ -58,8 +58,8 @@ class SplineField:
 class SplineProblem:
     """Points, knots and roughness, ready to be solved for any weights and any smoothness.
 
-    Minimised is, for each of the two components, ``Σ w (d - f)² + smoothness ∫∫ Σ_k C(order, k) (∂_y^{order-k} ∂_x^k f)²``: the mean of a
-    Gaussian process whose prior is flat for polynomials below `order` and isotropic above.
+    Minimised is, for each of the two components, ``Σ w (d - f)² + smoothness ∫∫ Σ_k C(order, k) (∂_y^{order-k} ∂_x^k
+    f)²``: the mean of a Gaussian process whose prior is flat for polynomials below `order` and isotropic above.
 
     Parameters
     ----------

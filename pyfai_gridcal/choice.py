@@ -15,6 +15,7 @@ from .fit import TrialScore
 from .interpolation import GridData, ThinPlate
 from .neighbours import gross_outliers, scatter_of_neighbours
 from .plate import Plate
+from .platemap import error_sigma
 from .points import ControlPoints
 from .polynomial import Polynomial
 from .recipe import FieldFit, Recipe, Sample, rms
@@ -69,7 +70,11 @@ class View:
         """The plate laid on the detector, and the displacements that this leaves."""
         start = place(self.positions, self.points.yx, pixel_size=pixel_size or self.pixel_size)
         d = start.pose.corrected(self.positions, start.pixel_size) - self.points.yx
-        return start, replace(_sample(self.points, d, self.shape), pixel_size=start.pixel_size)
+        sample = _sample(self.points, d, self.shape)
+        if self.plate.error_ij is not None:
+            of_holes = error_sigma(self.plate, self.points.ij) / np.mean(start.pixel_size)
+            sample = replace(sample, sigma=np.hypot(sample.sigma, of_holes[:, None]))
+        return start, replace(sample, pixel_size=start.pixel_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,8 +212,8 @@ def _sensible(seams: tuple[Seam, ...], spacing: float) -> tuple[Seam, ...]:
 
 def _numbered(labels: AnyArray) -> AnyArray:
     """Labels 0 .. count - 1; pixels without a tile (negative) join the nearest."""
-    values, out = np.unique(labels, return_inverse=True)
-    out = out.reshape(labels.shape).astype(np.int16) - int((values < 0).sum())
+    values, rank = np.unique(labels, return_inverse=True)
+    out: AnyArray = rank.reshape(labels.shape).astype(np.int16) - int((values < 0).sum())
     if (out < 0).any():
         from scipy.ndimage import distance_transform_edt
 
@@ -249,7 +254,8 @@ def _trial(fit: FieldFit, *, chosen: bool = False) -> TrialScore:
 def _sample(points: ControlPoints, d: Floats, shape: tuple[int, int]) -> Sample:
     """Displacements with a first opinion on outliers and scatter."""
     spacing = float(np.sqrt(abs(np.linalg.det(points.basis_px))))
-    used = np.isfinite(d).all(axis=1) & np.isfinite(points.sigma_yx).all(axis=1) & (points.sigma_yx > 0).all(axis=1)
+    known = np.isfinite(d) & np.isfinite(points.sigma_yx) & (points.sigma_yx > 0)
+    used: Bools = np.asarray(known.all(axis=1))
     wrong = gross_outliers(points.yx, points.ij, d, least=0.03 * spacing)
     good = used & ~wrong
     scatter = scatter_of_neighbours(points.ij[good], d[good])

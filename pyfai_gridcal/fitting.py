@@ -1,4 +1,7 @@
-"""From control points to a distortion: the plate is the truth, its placement is free, the rest belongs to the detector."""
+"""From control points to a distortion.
+
+The plate is the truth, its placement is free, the rest belongs to the detector.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._typing import AnyArray, Bools, Floats
-from .choice import MODELS, Choice, View, choose
+from .choice import Choice, View, choose
 from .distortion import Distortion
 from .errors import FittingError, UsageError
+from .exposures import fit_exposures
 from .field import Field, TiledField
-from .fit import DistortionFit
+from .fit import DistortionFit, Pose, TrialScore
 from .gauge import Gauge, best_gauge, gauge_point, gauge_words
 from .plate import Plate
+from .platemap import located, with_errors, without_errors
 from .points import ControlPoints
-from .recipe import FieldFit
-from .rigid import place
+from .recipe import FieldFit, Sample
+from .rigid import Placement, place
+from .smoothing import BSpline
+from .support import support_of
 
-__all__ = ["MODELS", "fit_distortion"]
+__all__ = ["fit_distortion"]
 
 Progress = Callable[[float, str], None]
 
@@ -43,8 +50,8 @@ def fit_distortion(
 ) -> DistortionFit:
     """Find the distortion of a detector from control points.
 
-    The plate is taken for true: the only freedom of its image is a rigid motion. Everything else, shear included, is distortion of the
-    detector. Without `pixel_size`, the pixel size is the one that makes the displacement smallest.
+    The plate is taken for true: the only freedom of its image is a rigid motion. Everything else, shear included, is
+    distortion of the detector. Without `pixel_size`, the pixel size is the one that makes the displacement smallest.
 
     Parameters
     ----------
@@ -79,9 +86,17 @@ def fit_distortion(
         progress or (lambda _fraction, _what: None),
     )
     gauge_point(gauge, shape)
-    if len(exposures) != 1:
-        raise NotImplementedError("several exposures")
-    return _one_exposure(task, exposures[0], model, labels)
+    for k, each in enumerate(exposures):
+        if len(each) < FEWEST_POINTS:
+            of = f" in exposure {k + 1}" if len(exposures) > 1 else ""
+            raise FittingError(f"{len(each)} control points{of}", expected=f"at least {FEWEST_POINTS}")
+    if len(exposures) == 1:
+        return _one_exposure(task, exposures[0], model, labels)
+    if not exposures:
+        raise UsageError("no control points", expected="those of one or more exposures")
+    if model not in ("auto", "spline") or labels is not None:
+        raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
+    return _several_exposures(task, exposures)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,18 +130,71 @@ def _pixel(pixel_size: tuple[float, float] | float | None) -> tuple[float, float
 
 
 def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArray | None) -> DistortionFit:
-    if len(points) < FEWEST_POINTS:
-        raise FittingError(f"{len(points)} control points", expected=f"at least {FEWEST_POINTS}")
     plate, notes = _handed(task.plate, points)
-    view = View(points, plate, task.shape, task.pixel_size)
+    view, on_map = _on_map(View(points, plate, task.shape, task.pixel_size))
     task.progress(0.1, "fitting the field")
     choice = choose(view, model=model, mask=task.mask, labels=labels, progress=task.progress)
     task.progress(0.7, "uncertainty")
-    return _finish(task, view, choice, tuple(notes) + choice.notes)
+    return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes))
+
+
+def _on_map(view: View) -> tuple[View, tuple[str, ...]]:
+    """The exposure in the numbering of the map of its plate, if there is one."""
+    if view.plate.error_ij is None:
+        return view, ()
+    ideal = replace(view, plate=without_errors(view.plate))
+    start, sample = ideal.placed()
+    found = located(ideal, view.plate, start, BSpline().fit(sample))
+    if found is None:
+        return ideal, ("the exposure was not found on the map of the plate: its known errors are not used",)
+    points = view.points.reindexed(found.matrix, found.offset)
+    note = f"found on the map of the plate by {found.shared} holes ({found.significance:.0f} sigma)"
+    return replace(view, points=points), (note,)
+
+
+def _several_exposures(task: _Task, exposures: Sequence[ControlPoints]) -> DistortionFit:
+    handed = [_handed(task.plate, p) for p in exposures]
+    views = [View(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
+    joint = fit_exposures(views, progress=task.progress)
+    sample = Sample(
+        yx=np.concatenate([s.yx for s in joint.samples]),
+        d=np.concatenate([s.d for s in joint.samples]),
+        sigma=np.concatenate([s.sigma for s in joint.samples]),
+        shape=task.shape,
+        spacing=float(np.mean([s.spacing for s in joint.samples])),
+        used=np.concatenate(joint.used),
+        pixel_size=joint.pixel_size,
+    )
+    fit = FieldFit(
+        name="spline",
+        field=joint.field,
+        residual=np.concatenate(joint.solution.residuals),
+        held_out=np.concatenate(joint.held_out),
+        used=sample.used,
+        z=np.zeros_like(sample.d),
+        leverage=np.zeros_like(sample.d),
+        uncertainty=joint.uncertainty,
+        nugget=joint.extra_px,
+        freedom=joint.solution.field_freedom,
+        note=f"{len(views)} exposures and the errors of {len(joint.hole_ij)} holes together",
+    )
+    start = Placement(joint.poses[0], joint.pixel_size, np.zeros((5, 5)))
+    trial = TrialScore(fit.name, fit.held_out_px, True, note=fit.note)
+    choice = Choice(fit, support_of(fit, sample), start, (trial,), np.zeros(task.shape, dtype=bool))
+    notes = (*dict.fromkeys(n for h in handed for n in h[1]), *joint.notes)
+    done = _finish(task, joint.views, joint.poses, choice, notes)
+    on_plate = joint.on_plate
+    plate = with_errors(
+        views[0].plate, joint.hole_ij[on_plate], joint.error_yx[on_plate], joint.error_sigma_yx[on_plate]
+    )
+    return replace(done, plate=plate)
 
 
 def _handed(plate: Plate, points: ControlPoints) -> tuple[Plate, list[str]]:
-    """The plate with the angle between its axes as the indices count them: an oblique lattice turned by 90 degrees shows 180 - angle."""
+    """The plate with the angle between its axes as the indices count them.
+
+    An oblique lattice turned by 90 degrees shows 180 - angle.
+    """
     if abs(plate.angle_deg - 90) < 1:
         return plate, []
     other = replace(plate, angle_deg=180 - plate.angle_deg)
@@ -143,9 +211,11 @@ def _shear(basis_m: Floats, basis_px: Floats) -> float:
     return float(np.log(s[0] / s[1])) + (100.0 if np.linalg.det(m) < 0 else 0.0)
 
 
-def _finish(task: _Task, view: View, choice: Choice, notes: tuple[str, ...]) -> DistortionFit:
+def _finish(
+    task: _Task, views: Sequence[View], poses: Sequence[Pose], choice: Choice, notes: tuple[str, ...]
+) -> DistortionFit:
     """Mask, gauge and bookkeeping."""
-    fit, support, start = choice.fit, choice.support, choice.start
+    fit, support, size = choice.fit, choice.support, choice.start.pixel_size
     limit = support.default_limit() if task.max_sigma is None else task.max_sigma
     unknown = support.unknown(task.shape, limit) | choice.strips
     fold = _folds(fit.field, task.shape)
@@ -160,9 +230,7 @@ def _finish(task: _Task, view: View, choice: Choice, notes: tuple[str, ...]) -> 
             "the control points determine the displacement of no pixel", hint="more or better spots are needed"
         )
     nominal = task.pixel_size is not None
-    change = best_gauge(
-        fit.field, valid, start.pixel_size, gauge=task.gauge, shape=task.shape, nominal=nominal or choice.rigid
-    )
+    change = best_gauge(fit.field, valid, size, gauge=task.gauge, shape=task.shape, nominal=nominal or choice.rigid)
     distortion = Distortion(
         change.field(fit.field),
         task.shape,
@@ -171,26 +239,32 @@ def _finish(task: _Task, view: View, choice: Choice, notes: tuple[str, ...]) -> 
         support.field,
         gauge_words(task.gauge, task.shape, nominal=nominal),
     )
+    cuts = np.cumsum([len(v.points) for v in views])[:-1]
     return DistortionFit(
         distortion=distortion,
-        plate=view.plate,
-        points=(view.points,),
-        poses=(change.pose(start.pose),),
-        residual_yx=(fit.residual @ change.matrix.T,),
-        held_out_yx=(fit.held_out @ change.matrix.T,),
-        used=(fit.used,),
+        plate=views[0].plate,
+        points=tuple(v.points for v in views),
+        poses=tuple(change.pose(p) for p in poses),
+        residual_yx=tuple(np.split(fit.residual @ change.matrix.T, cuts)),
+        held_out_yx=tuple(np.split(fit.held_out @ change.matrix.T, cuts)),
+        used=tuple(np.split(fit.used, cuts)),
         plate_sigma_px=fit.nugget,
-        pixel_sigma_m=(0.0, 0.0) if nominal else _pixel_sigma(view, fit),
+        pixel_sigma_m=(0.0, 0.0) if nominal else _pixel_sigma(views, fit.used, fit.nugget),
         trials=choice.trials,
         notes=notes,
     )
 
 
-def _pixel_sigma(view: View, fit: FieldFit) -> tuple[float, float]:
-    """Uncertainty of the pixel size, metres, from the scatter of the points."""
-    variance = np.maximum((view.points.sigma_yx**2).mean(axis=1) + fit.nugget**2, 1e-12)
-    weights = np.where(fit.used, 1 / variance, 0.0)
-    return place(view.positions, view.points.yx, weights=weights).pixel_sigma_m
+def _pixel_sigma(views: Sequence[View], used: Bools, nugget: float) -> tuple[float, float]:
+    """Uncertainty of the pixel size, metres, from the scatter of the points of the exposure that tells most."""
+    best = (np.inf, np.inf)
+    cuts = np.cumsum([len(v.points) for v in views])[:-1]
+    for view, good in zip(views, np.split(used, cuts), strict=True):
+        variance = np.maximum((view.points.sigma_yx**2).mean(axis=1) + nugget**2, 1e-12)
+        if good.sum() >= 3:
+            found = place(view.positions, view.points.yx, weights=np.where(good, 1 / variance, 0.0))
+            best = min(best, found.pixel_sigma_m)
+    return best
 
 
 def _folds(field: Field, shape: tuple[int, int], step: int = 8) -> Bools:

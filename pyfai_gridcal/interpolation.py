@@ -52,7 +52,10 @@ def _wrapped(name: str, field: SampledField, sample: Sample, predict: Callable[[
 
 @dataclass(frozen=True)
 class ThinPlate:
-    """Thin-plate spline through the points (`scipy.interpolate.RBFInterpolator`), each place from its nearest points."""
+    """Thin-plate spline through the points (`scipy.interpolate.RBFInterpolator`).
+
+    Each place from its nearest points.
+    """
 
     neighbours: int = 60
     step: float = 8.0

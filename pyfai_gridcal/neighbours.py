@@ -14,7 +14,7 @@ _LINES = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
 def _table(ij: Ints) -> tuple[Ints, Ints]:
-    """Row of each node in a table with a rim of 2 that holds -1 where there is no point, and the places (M, 2) of the points in it."""
+    """Row of each node in a table (-1 where there is no point, a rim of 2), and the place (M, 2) of each in it."""
     at = ij - ij.min(axis=0) + 2
     table = np.full(at.max(axis=0) + 3, -1)
     table[tuple(at.T)] = np.arange(len(ij))
@@ -22,7 +22,10 @@ def _table(ij: Ints) -> tuple[Ints, Ints]:
 
 
 def _misfits(ij: Ints, values: Floats) -> tuple[Floats, Floats]:
-    """Value minus what the neighbours along each line say, (lines, M, 2), NaN where there are none; and the factor by which it scatters more."""
+    """Value minus what the neighbours along each line say, (lines, M, 2), NaN where there are none.
+
+    And the factor by which it scatters more.
+    """
     table, at = _table(ij)
     out = np.full((len(_LINES), *values.shape), np.nan)
     factor = np.full((len(_LINES), len(ij)), np.nan)
@@ -39,14 +42,15 @@ def _misfits(ij: Ints, values: Floats) -> tuple[Floats, Floats]:
 
 
 def isolated_outliers(yx: Floats, score: Floats, limit: float, neighbours: int = 20) -> Bools:
-    """Points whose score (>= 0) is above the limit and far above that of the points around: a fault of the point, not of the place.
+    """Points whose score (>= 0) is above the limit and far above that of the points around: a fault of the point, not
+    of the place.
 
     Where the field is rougher than elsewhere all points score badly; a wrong point stands alone.
     """
     out = np.zeros(len(yx), dtype=bool)
     suspects = np.flatnonzero(~(score <= limit))
     if len(suspects) and len(yx) > 3:
-        _, near = cKDTree(yx).query(yx[suspects], k=min(neighbours + 1, len(yx)))
+        near = np.asarray(cKDTree(yx).query(yx[suspects], k=min(neighbours + 1, len(yx)))[1])
         around = 1.4826 * np.nanmedian(np.where(near[:, 1:] < len(yx), score[near[:, 1:] % len(yx)], np.nan), axis=1)
         out[suspects] = ~(score[suspects] <= limit * np.maximum(1.0, around))
     return out
@@ -55,20 +59,23 @@ def isolated_outliers(yx: Floats, score: Floats, limit: float, neighbours: int =
 def gross_outliers(yx: Floats, ij: Ints, d: Floats, least: float, limit: float = 10.0) -> Bools:
     """Points that agree with the neighbours along none of the (two or more) lines through them, (M,).
 
-    A line along a seam or beside another wrong point still agrees, so these are not taken for wrong. Misfits below `least` (px) are left to
-    finer tools.
+    A line along a seam or beside another wrong point still agrees, so these are not taken for wrong. Misfits below
+    `least` (px) are left to finer tools.
     """
     misfit, factor = _misfits(ij, d)
     size = np.hypot(misfit[..., 0], misfit[..., 1]) / factor
     best = np.where(np.isfinite(size), size, np.inf).min(axis=0)
-    known = np.isfinite(size).sum(axis=0) > 1
+    known = np.asarray(np.isfinite(size).sum(axis=0) > 1)
     scale = 1.4826 * np.median(best[known]) if known.any() else 0.0
     score = np.where(known, best, 0.0) / max(scale, least / limit, 1e-9)
     return isolated_outliers(yx, score, limit)
 
 
 def scatter_of_neighbours(ij: Ints, d: Floats) -> float:
-    """Robust scatter of the points about what smooth lines through their neighbours say, px per axis: an upper bound for their noise."""
+    """Robust scatter of the points about what smooth lines through their neighbours say, px per axis.
+
+    An upper bound for their noise.
+    """
     misfit, factor = _misfits(ij, d)
     best = np.inf
     for k in range(len(_LINES)):

@@ -23,7 +23,8 @@ class Placement:
     ----------
     pose : of the plate
     pixel_size : (slow, fast) metres
-    covariance : (5, 5) of angle (rad), log pixel size (slow, fast), shift (y, x) in px, for weights that are 1 / variance (px)
+    covariance : (5, 5) of angle (rad), log pixel size (slow, fast), shift (y, x) in px, for weights that are 1 /
+    variance (px)
     """
 
     pose: Pose
@@ -69,7 +70,7 @@ def place(
             "the indices of the control points are mirrored",
             expected="i growing along slow and j along fast as on the plate",
         )
-    angle, size = _start(affine, pixel_size)
+    angle, size = _start(np.asarray(affine, dtype=np.float64), pixel_size)
     for _ in range(50):
         step, normal = _step(p, q, w, angle, size, free=pixel_size is None)
         angle += step[0]

@@ -77,8 +77,9 @@ def seam_strips(seams: tuple[Seam, ...], shape: tuple[int, int]) -> Bools:
 def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_share: float = 0.4) -> tuple[Seam, ...]:
     """Straight seams parallel to the axes across which the displacement jumps.
 
-    Along each row of the lattice the values on the two sides of a pair of neighbours are carried on as straight lines to
-    the middle between them; what they differ by is the jump. A seam is a place where most of the pairs astride of it jump.
+    Along each row of the lattice the values on the two sides of a pair of neighbours are carried on as straight lines
+    to the middle between them; what they differ by is the jump. A seam is a place where most of the pairs astride of
+    it jump.
 
     Parameters
     ----------
@@ -101,7 +102,10 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
 
 
 def _links(yx: Floats, ij: Ints, d: Floats) -> tuple[Floats, Floats, Bools]:
-    """Pairs of neighbours with a further one on each side: ends (L, 2, 2), jumps (L, 2), and which are largest on their line."""
+    """Pairs of neighbours with a further one on each side.
+
+    Ends (L, 2, 2), jumps (L, 2), and which are largest on their line.
+    """
     at = ij - ij.min(axis=0) + 3
     table = np.full(at.max(axis=0) + 4, -1)
     table[tuple(at.T)] = np.arange(len(ij))

@@ -11,7 +11,7 @@ from .blas import one_blas_thread
 from .bspline import SplineProblem, SplineSolution
 from .neighbours import isolated_outliers
 from .recipe import FieldFit, Sample
-from .splinebasis import Axis
+from .splinebasis import uniform_axes
 
 __all__ = ["BSpline"]
 
@@ -20,9 +20,9 @@ __all__ = ["BSpline"]
 class BSpline:
     """Tensor-product spline with a roughness penalty.
 
-    Smoothness by restricted maximum likelihood, the order of the roughness by held-out error; knots are set closer until that no longer
-    helps. Outliers are points whose held-out residual stands out of those around; what the others scatter beyond their own sigma is found
-    on the way (the *nugget*: errors of the holes, or of the model).
+    Smoothness by restricted maximum likelihood, the order of the roughness by held-out error; knots are set closer
+    until that no longer helps. Outliers are points whose held-out residual stands out of those around; what the others
+    scatter beyond their own sigma is found on the way (the *nugget*: errors of the holes, or of the model).
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class BSpline:
 
     def _converge(self, sample: Sample, state: _State, cells: int, order: int, rounds: int) -> _Trial:
         """Solve on knots of this density until smoothness, nugget and outliers stay."""
-        y, x = _axes(sample, cells, self.degree)
+        y, x = uniform_axes(sample.origin, sample.shape, cells, self.degree)
         problem = SplineProblem(y, x, sample.yx, sample.d, order)
         smoothness, last_step = state.smoothness.get(order, 0.0), 0.0
         weighed: _State | None = None
@@ -122,17 +122,6 @@ class BSpline:
             smoothness *= float(np.exp(np.clip(step / (1 - ratio), -7, 7)))
             last_step = step
         return _Trial(solution, replace(state, smoothness={**state.smoothness, order: used_smoothness}))
-
-
-def _axes(sample: Sample, cells: int, degree: int) -> tuple[Axis, Axis]:
-    """Knots over all pixels, equally far apart along both axes, `cells` intervals along the longer one."""
-    step = (max(sample.shape) + 2.0) / cells
-    counts = [max(2, int(np.ceil((n + 2.0) / step))) for n in sample.shape]
-    y, x = (
-        Axis(first + (n - 1 - c * step) / 2, step, c, degree)
-        for first, n, c in zip(sample.origin, sample.shape, counts, strict=True)
-    )
-    return y, x
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +229,7 @@ class _Trial:
         return float(np.sqrt((w * self.held_out[self.state.used] ** 2).sum() / w.sum()))
 
     def result(self, sample: Sample, name: str) -> FieldFit:
-        state, solution = self.state, self.solution
+        state, solution, problem = self.state, self.solution, self.solution.problem
         return FieldFit(
             name=name,
             field=solution.field,
@@ -253,5 +242,5 @@ class _Trial:
             nugget=state.nugget,
             noise_scale=state.noise_scale,
             freedom=self.freedom,
-            note=f"roughness of order {solution.problem.order} on {solution.problem.y.cells} x {solution.problem.x.cells} cells",
+            note=f"roughness of order {self.order} on {problem.y.cells} x {problem.x.cells} cells",
         )

@@ -1,8 +1,9 @@
-"""Tensor-product B-splines on uniform knots: rows, values, Gram matrices, and symmetric matrices over their coefficients as stencils.
+"""Tensor-product B-splines on uniform knots: rows, values, Gram matrices, and symmetric matrices over their
+coefficients as stencils.
 
-Coefficient (iy, ix) of an axis pair meets only coefficients up to `degree` rows and columns away, so a symmetric matrix over the coefficients
-(normal matrix, roughness, inverse near the diagonal) is kept as a *stencil* ``T[dr, dc + degree, iy, ix]`` = entry between (iy, ix) and
-(iy + dr, ix + dc) for dr in 0..degree and dc in -degree..degree.
+Coefficient (iy, ix) of an axis pair meets only coefficients up to `degree` rows and columns away, so a symmetric
+matrix over the coefficients (normal matrix, roughness, inverse near the diagonal) is kept as a *stencil* ``T[dr, dc +
+degree, iy, ix]`` = entry between (iy, ix) and (iy + dr, ix + dc) for dr in 0..degree and dc in -degree..degree.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import cached_property, lru_cache
 from math import comb
 
 import numpy as np
+from scipy import sparse
 
 from ._typing import Floats, Ints
 from .blocktri import BlockTridiagonal
@@ -25,12 +27,16 @@ __all__ = [
     "stencil_energy",
     "stencil_of_blocks",
     "stencil_product",
+    "uniform_axes",
 ]
 
 
 @lru_cache(maxsize=8)
 def _cardinal(degree: int) -> Floats:
-    """Coefficients c[a, k]: piece a of the uniform B-splines alive in one interval is sum_k c[a, k] u^k for u in [0, 1]."""
+    """Coefficients c[a, k].
+
+    Piece a of the uniform B-splines alive in one interval is sum_k c[a, k] u^k for u in [0, 1].
+    """
     pieces = np.ones((1, 1))
     for p in range(1, degree + 1):
         # B_a^p(u) = ((u + p - a) B_{a-1}^{p-1} + (a + 1 - u) B_a^{p-1}) / p, alive pieces counted from the left
@@ -76,10 +82,13 @@ class Axis:
     @property
     def abscissae(self) -> Floats:
         """Where a coefficient sits: a spline with these as coefficients is the identity, px."""
-        return self.start + (np.arange(self.size) - (self.degree - 1) / 2) * self.step
+        return np.asarray(self.start + (np.arange(self.size) - (self.degree - 1) / 2) * self.step, dtype=np.float64)
 
     def locate(self, t: Floats) -> tuple[Ints, Floats, Floats]:
-        """Interval (clipped to the knots), place within it in 0..1 and the overshoot beyond the knots (px) of each t."""
+        """Interval (clipped to the knots).
+
+        Place within it in 0..1 and the overshoot beyond the knots (px) of each t.
+        """
         inside = np.clip(t, self.start, self.stop)
         u = (inside - self.start) / self.step
         cell = np.minimum(u.astype(np.int64), self.cells - 1)
@@ -140,6 +149,16 @@ class Axis:
         return out
 
 
+def uniform_axes(origin: tuple[float, float], shape: tuple[int, int], cells: int, degree: int) -> tuple[Axis, Axis]:
+    """Knots over all pixels of an image, equally far apart along both axes, `cells` intervals along the longer one."""
+    step = (max(shape) + 2.0) / cells
+    counts = [max(2, int(np.ceil((n + 2.0) / step))) for n in shape]
+    y, x = (
+        Axis(first + (n - 1 - c * step) / 2, step, c, degree) for first, n, c in zip(origin, shape, counts, strict=True)
+    )
+    return y, x
+
+
 def product_stencil(gy: Floats, gx: Floats) -> Floats:
     """Stencil of the Kronecker product of two banded matrices (2 degree + 1, size) as :meth:`Axis.gram` gives them."""
     p = gy.shape[0] // 2
@@ -162,7 +181,10 @@ def _columns(size: int, shift: int) -> tuple[Ints, Ints]:
 
 
 def blocks_of_stencil(stencil: Floats) -> BlockTridiagonal:
-    """Block-tridiagonal matrix of a stencil: `degree` rows of coefficients a block, the last one filled up with ones on its diagonal."""
+    """Block-tridiagonal matrix of a stencil.
+
+    `degree` rows of coefficients a block, the last one filled up with ones on its diagonal.
+    """
     p, size_y, size_x = stencil.shape[0] - 1, stencil.shape[2], stencil.shape[3]
     n = -(-size_y // p)
     if n * p > size_y:
@@ -206,7 +228,7 @@ def stencil_of_blocks(blocks: BlockTridiagonal, degree: int, size_y: int, size_x
 
 
 def stencil_product(a: Floats, b: Floats) -> float:
-    """Trace of the product of two symmetric matrices given as stencils (entries outside the stencil zero in one of them)."""
+    """Trace of the product of two symmetric matrices given as stencils, when one has no entries beyond its stencil."""
     return float(2 * np.vdot(a, b) - np.vdot(a[0], b[0]))
 
 
@@ -298,7 +320,10 @@ class CellRows:
         return out.reshape(self.y.size, nx, -1)
 
     def values(self, coefficients: Floats) -> Floats:
-        """``B coefficients`` for coefficients (size_y, size_x, columns); (N, columns) in the order of the points as given."""
+        """``B coefficients`` for coefficients (size_y, size_x, columns).
+
+        (N, columns) in the order of the points as given.
+        """
         p, nx = self.y.degree, self.x.size
         rows, columns = np.divmod(self.cell, self.x.cells)
         flat = coefficients.reshape(-1, coefficients.shape[-1])
@@ -309,6 +334,16 @@ class CellRows:
         out = np.empty_like(total)
         out[self.order] = total
         return out
+
+    def sparse(self) -> sparse.csr_matrix:
+        """(N, size_y * size_x) the rows as a sparse matrix, in the order of the points as given."""
+        p, nx = self.y.degree, self.x.size
+        rows, columns = np.divmod(self.cell, self.x.cells)
+        a, b = (v.ravel() for v in np.mgrid[0 : p + 1, 0 : p + 1])
+        at = (rows + a[:, None]) * nx + columns + b[:, None]
+        row = np.broadcast_to(self.order, at.shape)
+        shape = (len(self.cell), self.y.size * nx)
+        return sparse.csr_matrix(((self.wy[a] * self.wx[b]).ravel(), (row.ravel(), at.ravel())), shape=shape)
 
     def quadratic_form(self, stencil: Floats, chunk: int = 20000) -> Floats:
         """``bᵀ Z b`` for each row b and a symmetric Z given as a stencil; (N,) in the order of the points as given."""
@@ -325,7 +360,10 @@ class CellRows:
 
 
 def _cell_table(stencil: Floats, y: Axis, x: Axis, cells: Ints) -> Floats:
-    """(cells, pairs, pairs): what the products of weights of a cell are to be multiplied with to give the quadratic form."""
+    """(cells, pairs, pairs).
+
+    What the products of weights of a cell are to be multiplied with to give the quadratic form.
+    """
     p = y.degree
     a, b = _pairs(p)
     rows, columns = np.divmod(cells, x.cells)

@@ -41,7 +41,10 @@ class Support:
         return SampledField(self.y, self.x, self.sigma, clamp=True)
 
     def default_limit(self) -> float:
-        """Uncertainty beyond which pixels are masked: 0.1 px, more where even the middle of the field is not known that well."""
+        """Uncertainty beyond which pixels are masked.
+
+        0.1 px, more where even the middle of the field is not known that well.
+        """
         worst = self.sigma.max(axis=2)[self.inside]
         return max(MAX_SIGMA_PX, 3.0 * float(np.median(worst))) if len(worst) else MAX_SIGMA_PX
 
@@ -80,8 +83,8 @@ def _hats(axis: Floats, at: Floats) -> Floats:
 def support_of(fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes: int = 128) -> Support:
     """Map the uncertainty of a fit over its detector.
 
-    The variance of the fit is scaled by what the held-out residuals around say about it where the field, not the noise, makes them; for
-    recipes that do not know their variance, the held-out residuals around are all there is.
+    The variance of the fit is scaled by what the held-out residuals around say about it where the field, not the
+    noise, makes them; for recipes that do not know their variance, the held-out residuals around are all there is.
 
     Parameters
     ----------
@@ -97,8 +100,8 @@ def support_of(fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes:
     nodes = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
     points = sample.yx[fit.used]
     tree = cKDTree(points)
-    distance, around = tree.query(nodes, k=min(24, len(points)))
-    distance, around = distance.reshape(len(nodes), -1), around.reshape(len(nodes), -1)
+    found = tree.query(nodes, k=min(24, len(points)))
+    distance, around = (np.asarray(v).reshape(len(nodes), -1) for v in found)
     weight = np.exp(-0.5 * (distance / (2 * sample.spacing)) ** 2) + 1e-12
     if fit.uncertainty is not None:
         variance = fit.uncertainty.variance(nodes)

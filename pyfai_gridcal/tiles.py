@@ -83,9 +83,9 @@ def fit_tiles(sample: Sample, labels: AnyArray, recipes: Sequence[Recipe], *, ke
         No tile has enough points.
     """
     labels = np.asarray(labels, dtype=np.int16)
-    boxes = tuple(ndimage.find_objects(labels + 1))
+    boxes = tuple((box[0], box[1]) for box in ndimage.find_objects(labels + 1))
     tile = _tile_of(labels, sample.yx)
-    samples = {k: _part(sample, tile == k, box) for k, box in enumerate(boxes) if box is not None}
+    samples = {k: _part(sample, tile == k, box) for k, box in enumerate(boxes)}
     rich = [k for k, s in samples.items() if s.used.sum() >= FEWEST_PER_TILE]
     if not rich:
         raise FittingError(f"none of {len(boxes)} tiles has {FEWEST_PER_TILE} control points")
@@ -159,12 +159,16 @@ def _joined(sample: Sample, tile: Ints, fits: dict[int, FieldFit], field: TiledF
         nugget=float(nugget),
         freedom=float(sum(f.freedom for f in fits.values())),
         note=f"{len(fits)} tiles, {'rigid motions' if name == 'rigid' else 'a smooth field each'}",
-        **columns,
+        residual=columns["residual"],
+        held_out=columns["held_out"],
+        z=columns["z"],
+        leverage=columns["leverage"],
     )
 
 
 def common_pixel_size(positions_m: Floats, yx: Floats, tile: Ints, used: Bools) -> tuple[float, float] | None:
-    """Pixel size (slow, fast, metres) that the insides of the tiles agree on, whatever their places; None without tiles.
+    """Pixel size (slow, fast, metres) that the insides of the tiles agree on, whatever their places; None without
+    tiles.
 
     Parameters
     ----------

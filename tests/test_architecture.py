@@ -29,10 +29,22 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("fit", "recipe", "smoothing", "bspline", "polynomial", "rigid", "gauge", "tiles", "support"),
     (
         *("crossvalidation", "interpolation", "seams", "choice", "fitting", "exposures", "statistics"),
+        *("joint", "platemap", "comparison", "planning"),
         *("synthetic", "verdict", "assessment"),
     ),
     ("calibration",),
-    ("io", "validation", "correction", "conversion", "tablecache", "streaming", "checking", "plugins"),
+    (
+        "io",
+        "validation",
+        "correction",
+        "conversion",
+        "tablecache",
+        "streaming",
+        "checking",
+        "inspection",
+        "dialects",
+        "plugins",
+    ),
     ("plots", "report"),
     ("cli", "ewoks", "gui", "__main__"),
 )
