@@ -78,10 +78,12 @@ def pictures_of(calibration: Calibration) -> Iterator[Picture]:
 def _image(c: Calibration, k: int, name: str) -> Iterator[Picture]:
     points, data = c.points[k], c.images[k]
     wide = _fitting(c.shape)
+    every = int(np.ptp(points.ij, axis=0).max()) // 70 + 1
+    lines = "Every line joins" if every == 1 else f"Every {every}th line of the lattice is drawn; it joins"
 
     def overview(ax: Any) -> None:
         plots.image(data, ax=ax, mask=c.masks[k] if k < len(c.masks) else None)
-        pictures.grid(points, ax=ax, width=0.5)
+        pictures.grid(points, ax=ax, width=0.5, every=every)
         out = points.yx[~c.fit.used[k]]
         if len(out):
             ax.plot(out[:, 1], out[:, 0], "x", color="#d62728", ms=6, label=f"{len(out)} outliers")
@@ -90,14 +92,19 @@ def _image(c: Calibration, k: int, name: str) -> Iterator[Picture]:
     yield Picture(
         "image",
         f"Image{name} with the lattice that was found",
-        "Every line joins neighbouring nodes. A line that skips a row or crosses another is a wrong index. i and j are "
-        "the axes of the indices at the node (0, 0).",
+        f"{lines} neighbouring nodes. A line that skips a row or crosses another is a wrong index. i and j are the "
+        "axes of the indices at the node (0, 0).",
         overview,
         wide,
     )
     pitch = max(points.pitch_px)
     half = min(1.8 * pitch, min(c.shape) / 2)
-    places = {"in the middle": np.median(points.yx, axis=0), "at the rim": _outermost(points.yx, c.shape)}
+    size = np.where(c.fit.used[k], np.hypot(*c.fit.residual_yx[k].T), -1)
+    places = {
+        "in the middle": np.median(points.yx, axis=0),
+        "at the rim": _outermost(points.yx, c.shape),
+        f"of the largest residual ({size.max():.2g} px)": points.yx[np.argmax(size)],
+    }
     for where, place in places.items():
         middle = np.clip(place, half, np.array(c.shape) - 1 - half)
         yield Picture(
@@ -246,7 +253,7 @@ def _model(c: Calibration) -> Iterator[Picture]:
             "Held-out error of the models",
             "How well points that were left out are predicted, against the smoothness where the model has one. The "
             "star is what was taken.",
-            partial(plots.held_out, c.fit),
+            partial(pictures.models, c.fit),
             (7.0, 4.6),
         )
 

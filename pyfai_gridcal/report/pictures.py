@@ -29,20 +29,22 @@ __all__ = [
     "distance_histogram",
     "distances_by_range",
     "grid",
+    "models",
     "profile",
 ]
 
 _LINE, _OUT = "#2ca02c", "#d62728"
 
 
-def grid(points: ControlPoints, *, ax: Any, colour: str = _LINE, width: float = 0.6) -> Any:
-    """Draw the lattice: lines between neighbouring nodes, the axes from the node (0, 0) in colours."""
+def grid(points: ControlPoints, *, ax: Any, colour: str = _LINE, width: float = 0.6, every: int = 1) -> Any:
+    """Draw every so many lines of the lattice, from node to node, and its axes from the node (0, 0) in colours."""
     from matplotlib.collections import LineCollection
 
     key = {tuple(node): row for row, node in enumerate(points.ij.tolist())}
     xy = points.yx[:, ::-1]
     for step in ((1, 0), (0, 1)):
-        ends = [(row, key.get((i + step[0], j + step[1]))) for (i, j), row in key.items()]
+        drawn = [(i, j) for i, j in key if (j if step[0] else i) % every == 0]
+        ends = [(key[(i, j)], key.get((i + step[0], j + step[1]))) for i, j in drawn]
         lines = [(xy[a], xy[b]) for a, b in ends if b is not None]
         ax.add_collection(LineCollection(lines, colors=colour, linewidths=width, rasterized=True))
     if (0, 0) in key:
@@ -158,6 +160,21 @@ def correlation(fit: DistortionFit, *, ax: Any) -> Any:
     ax.axhline(0, color="k", lw=0.8)
     ax.axhspan(-0.1, 0.1, color="0.9", zorder=0)
     ax.set(xlabel="distance, pitches", ylabel="correlation of residuals")
+    return ax
+
+
+def models(fit: DistortionFit, *, ax: Any) -> Any:
+    """Draw the held-out error of the models that were tried: against the smoothness where one has a curve, or as bars."""
+    if any(trial.curve for trial in fit.trials):
+        return plots.held_out(fit, ax=ax)
+    tried = [trial for trial in fit.trials if np.isfinite(trial.held_out_px)]
+    for row, trial in enumerate(tried):
+        ax.barh(row, trial.held_out_px, color=_LINE if trial.chosen else "0.7")
+        ax.annotate(f" {trial.held_out_px:.4f} px", (trial.held_out_px, row), va="center", fontsize="small")
+    ax.set_yticks(range(len(tried)), [trial.name + " *" * trial.chosen for trial in tried])
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.set_xlabel("held-out error, px rms per axis")
     return ax
 
 

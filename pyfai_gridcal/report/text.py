@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from ..calibration import Calibration
 from ..quantity import format_length
 from .data import summary
 
-__all__ = ["html_card", "pixel_text", "rounded", "text_report"]
+__all__ = ["pixel_text", "rounded", "text_report"]
 
 
 def rounded(value: float) -> str:
@@ -75,8 +74,3 @@ def _exposures(s: dict[str, Any]) -> list[str]:
         if e["spot_sigma_px"] is not None:
             lines.append(f"{' ' * len(head)}spot positions known to {rounded(e['spot_sigma_px'])} px (median)")
     return lines
-
-
-def html_card(calibration: Calibration) -> str:
-    """The report as a small piece of HTML, for notebooks."""
-    return f"<pre>{html.escape(text_report(calibration))}</pre>"
