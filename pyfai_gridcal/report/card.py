@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -47,11 +49,11 @@ def html_card(calibration: Calibration) -> str:
         plots.image(calibration.images[0], ax=ax)
         grid(calibration.points[0], ax=ax, every=int(np.ptp(calibration.points[0].ij, axis=0).max()) // 40 + 1)
 
-    drawn = [partial(displacement_with_arrows, calibration.distortion)]
-    pictures = [overview, *drawn] if calibration.images else drawn
+    drawn: list[Callable[..., Any]] = [overview] if calibration.images else []
+    drawn.append(partial(displacement_with_arrows, calibration.distortion))
     images = "".join(
         f'<img style="display:inline-block" src="{as_data_uri(Picture("", "", "", draw, (4.4, 3.6)), dpi=80)}">'
-        for draw in pictures
+        for draw in drawn
     )
     level = s["verdict"]["level"]
     return (
