@@ -1,0 +1,70 @@
+"""``pyFAI-gridcal check``: load files with the programs that will use them and compare."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from ._distortions import add_reading, given_reading, split_pair
+from ._files import write_json
+
+EPILOG = """examples:
+  pyFAI-gridcal check detector.h5
+  pyFAI-gridcal check e2dx.edf --pixel 50um
+  pyFAI-gridcal check old.h5 new.h5          (and the difference of the two, without the rigid motion)
+
+exit status: 0 all is as it should be, 1 something is wrong, 2 wrong usage"""
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "check",
+        help="load files with the programs that will use them and compare",
+        description="Load distortion files with pyFAI, and with ImageD11 where it is installed, and say how far what "
+        "they make of it is from what is meant, in px, with a diagnosis. Of several files, each is compared with the "
+        "first.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("file", nargs="+", metavar="FILE", help="file, one of a pair of maps, or both: X.edf,Y.edf")
+    parser.add_argument("--json", metavar="FILE", help="the same for machines; - is standard output")
+    add_reading(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..checking import check_file, difference
+
+    reading = given_reading(options)
+    checks = [check_file(split_pair(name), reading) for name in options.file]
+    usable = [c for c in checks if c.source is not None]
+    compared = []
+    for other in usable[1:]:
+        first = usable[0]
+        assert first.source is not None
+        assert other.source is not None
+        compared.append((first.path, other.path, difference(first.source.distortion, other.source.distortion)))
+    good = all(c.good for c in checks)
+    if options.json:
+        write_json(
+            {
+                "good": good,
+                "files": [
+                    {
+                        "path": str(c.path),
+                        "kind": c.source.kind if c.source else None,
+                        "good": c.good,
+                        "opinions": [asdict(o) for o in c.opinions],
+                        "findings": [asdict(f) for f in c.findings],
+                    }
+                    for c in checks
+                ],
+                "differences": [{"a": str(a), "b": str(b), **asdict(d)} for a, b, d in compared],
+            },
+            options.json,
+        )
+    if options.json != "-":
+        print("\n\n".join(c.report() for c in checks))
+        for a, b, d in compared:
+            print(f"\n{b} - {a}\n{d.report()}")
+    return 0 if good else 1
