@@ -18,6 +18,7 @@ from .picking import Candidates, pick
 from .points import ControlPoints
 from .profile import TemplateMaker, profile_radius, window_reach
 from .refinement import FittedSpots, SpotState, fit_spots, start_from
+from .regularity import Regularity, regularity_of
 from .spots import Noise, Polarity, SpotFlag, Spots
 from .survey import HoleGuess, filled, survey
 from .windows import PreparedImage, ramp
@@ -115,30 +116,45 @@ def _best_guess(
     image: AnyArray, guesses: tuple[HoleGuess, ...], threshold: float, lattice: LatticeKind, mask: Bools | None
 ) -> _Found:
     """The first guess about the holes whose candidates form a lattice."""
-    best: tuple[float, _Found] | None = None
+    best: tuple[float, _Found, Regularity] | None = None
     for guess in guesses[:5]:
         candidates = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=threshold)
         if mask is not None and len(candidates):
             k = np.clip(np.rint(candidates.yx).astype(int), 0, np.array(image.shape) - 1)
             candidates = candidates.select(~mask[k[:, 0], k[:, 1]])
-        points = None
-        if len(candidates) >= 4:
-            try:
-                points = index_spots(Spots.from_positions(candidates.yx), lattice=lattice)
-            except IndexingError:
-                points = None
-        indexed = 0 if points is None else len(points)
-        merit = indexed * indexed / max(len(candidates), 1)
+        points = _lattice_of(candidates, lattice)
+        regularity = regularity_of(points, len(candidates))
+        merit = max(regularity.merit, 1e-6 * len(candidates))
         if best is None or merit > best[0]:
-            best = merit, _Found(guess, candidates, points)
-        if indexed >= 20 and indexed > 0.6 * len(candidates):
+            best = merit, _Found(guess, candidates, points), regularity
+        if regularity.points >= 20 and regularity.share > 0.6 and not regularity.irregularity > 0.03:
             break
     if best is None or not len(best[1].candidates):
         raise PickingError(
             "no spots stand out of the noise",
             hint="is this the image of a grid of holes? check the exposure, --polarity and --hole",
         )
-    return best[1]
+    found, regularity = best[1:]
+    if regularity.by_chance and len(found.candidates) >= 20:
+        piece = f"holds {regularity.points} of them" if regularity.points else "is smaller than 3 x 3"
+        raise IndexingError(
+            f"{len(found.candidates)} {found.guess.polarity} spots, but they form no lattice: the largest piece {piece}",
+            hint="is this the image of a regular grid of holes?",
+        )
+    return found
+
+
+def _lattice_of(candidates: Candidates, lattice: LatticeKind) -> ControlPoints | None:
+    """Candidates with their nodes; a hint that contradicts the image is for :func:`index_spots` to complain about."""
+    if len(candidates) < 4:
+        return None
+    spots = Spots.from_positions(candidates.yx)
+    for kind in dict.fromkeys((lattice, "auto")):
+        try:
+            return index_spots(spots, lattice=kind)  # type: ignore[arg-type]
+        except IndexingError:
+            continue
+    return None
 
 
 class _Run:
