@@ -164,7 +164,7 @@ def correlation(fit: DistortionFit, *, ax: Any) -> Any:
 
 
 def models(fit: DistortionFit, *, ax: Any) -> Any:
-    """Draw the held-out error of the models that were tried: against the smoothness where one has a curve, else bars."""
+    """Draw the held-out error of the models that were tried: against the smoothness if there is a curve, else bars."""
     if any(trial.curve for trial in fit.trials):
         return plots.held_out(fit, ax=ax)
     tried = [trial for trial in fit.trials if np.isfinite(trial.held_out_px)]
