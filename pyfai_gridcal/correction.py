@@ -219,7 +219,7 @@ class Corrector:
         detector.mask = np.zeros((ny, nx), np.int8)
         engine = PyFAIDistortion(detector, shape=self.table.shape_out, method="csr", device=self.device)
         matrix = self._prepared[0]
-        engine.lut = (matrix.data, matrix.indices, matrix.indptr)
+        engine.lut = tuple(np.array(part) for part in (matrix.data, matrix.indices, matrix.indptr))  # writeable
         with _silence():
             engine.calc_init()
         return engine.integrator
@@ -268,8 +268,8 @@ class Corrector:
 
     def _product(self, matrix: Any, values: AnyArray) -> AnyArray:
         if self.device is not None:
-            result = self._engine.integrate_ng(values.astype(np.float32), out_merged=False)
-            return np.array(result.signal, np.float32).ravel()
+            result = self._engine.integrate_ng(values.reshape(self.table.shape_in).astype(np.float32))
+            return np.array(result.signal, np.float32).ravel()  # sums, not means: counts are kept
         if values.dtype == np.float64:
             return np.asarray(self._double @ values)
         return np.asarray(matrix @ values)
