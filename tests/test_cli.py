@@ -70,6 +70,7 @@ def core(monkeypatch: pytest.MonkeyPatch) -> Core:
     core = Core()
     module = types.ModuleType("pyfai_gridcal.calibration")
     module.calibrate = core.calibrate  # type: ignore[attr-defined]
+    module.Settings = dict  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pyfai_gridcal.calibration", module)
     return core
 

@@ -148,3 +148,48 @@ def test_no_grid(make: Callable[[], AnyArray], tmp_path: Path, capsys: pytest.Ca
     assert "Traceback" not in error
     assert sorted(p.name for p in tmp_path.iterdir()) == ["image.npy", "out.h5"]
     assert "GOOD" not in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--lattice", "oblique"], "angle"),
+        (["--hole", "3mm"], "holes smaller than the pitch"),
+        (["--model", "magic"], "model 'magic'"),
+        (["--gauge", "1,2,3"], "two numbers"),
+        (["--detector", "Pilatos1M"], "did you mean"),
+        (["--pitch", "3mm,2mm", "--lattice", "square"], "one pitch"),
+        (["--angle", "-60"], "positive"),
+        (["--max-sigma", "0"], "positive"),
+    ],
+)
+def test_settings_without_sense(
+    made: Path, tmp_path: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.h5"
+    assert cli.main(["calibrate", f"{made}/grid.edf", "--pitch", "2mm", "-o", str(out), *words]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_several_exposures_and_their_plate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dataclasses import replace
+
+    from pyfai_gridcal.synthetic import imperfect, place
+
+    scene = demo_scene((290, 340), pitch_px=24.3, seed=8)
+    plate = imperfect(scene.plate, 10e-6, seed=1)
+    poses = [place(scene.distortion, plate, angle_deg=a, offset=o) for a, o in ((2.3, (0.3, 0.5)), (92, (2.1, -1.4)))]
+    names = []
+    for k, exposure in enumerate(replace(scene, plate=plate).exposures(poses)):
+        names.append(f"{tmp_path}/{k}.edf")
+        fabio.edfimage.EdfImage(data=exposure.render(np.random.default_rng(k)).image).write(names[-1])
+    pitch = f"{1e6 * plate.pitch_m[0]:.6f}um"
+    assert cli.main(["calibrate", *names, "--pitch", pitch, "-o", f"{tmp_path}/two.h5"]) == 0
+    assert "exposure 2" in capsys.readouterr().out
+    assert (
+        cli.main(["calibrate", names[0], "--pitch", pitch, "--plate", f"{tmp_path}/two.h5", "-o", f"{tmp_path}/b.h5"])
+        == 0
+    )

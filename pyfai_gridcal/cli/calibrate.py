@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import CalibrationError, GridcalError
+from ..errors import CalibrationError, GridcalError, UsageError
+from ..quantity import format_length
 from ._files import check_outputs, default_output, write_json
 from ._options import add_image_options, add_settings, given_settings
 from ._parser import lengths
@@ -87,16 +88,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
-    from ..calibration import calibrate
+    from ..calibration import Settings, calibrate
     from ..io.images import load_image
 
+    given = given_settings(options)
+    Settings(pitch=options.pitch, **given)  # what cannot be meant is told before anything is read
+    if given.get("hole", 0) >= min(options.pitch):
+        hole, pitch = format_length(given["hole"]), format_length(options.pitch)
+        raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
     groups = [options.image] if options.combine else [[one] for one in options.image]
     corrections = {"dark": options.dark, "flat": options.flat, "mask": options.mask}
     corrections = {name: value for name, value in corrections.items() if value}
     images = [
         load_image(group, combine=options.combine or "median", progress=progress, **corrections) for group in groups
     ]
-    given = given_settings(options)
     return calibrate(images if len(images) > 1 else images[0], pitch=options.pitch, progress=progress, **given)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,9 +103,13 @@ def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
         from pyFAI.detectors import ALL_DETECTORS, detector_factory
 
         if name.lower() not in ALL_DETECTORS:
+            similar = difflib.get_close_matches(name.lower(), ALL_DETECTORS, n=1)
+            like = (
+                ALL_DETECTORS[similar[0]].aliases[0] if similar and ALL_DETECTORS[similar[0]].aliases else "Pilatus1M"
+            )
             raise UsageError(
-                f"mask {name!r} is neither a file nor a detector that pyFAI knows",
-                expected="such as mask.edf or Pilatus1M",
+                f"{name!r} is neither a file nor a detector that pyFAI knows",
+                hint=f"did you mean {like}?" if similar else f"a name is such as {like}",
             )
         detector = detector_factory(name)
         own = tuple(int(n) for n in (detector.max_shape or ()))
