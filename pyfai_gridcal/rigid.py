@@ -14,6 +14,9 @@ from .recipe import FieldFit, Sample
 
 __all__ = ["Placement", "RigidBody", "RigidField", "place"]
 
+#: Points whose extent in one direction is less than this part of that in the other lie on a line.
+_NARROW = 5e-3
+
 
 @dataclass(frozen=True, eq=False)
 class Placement:
@@ -62,7 +65,7 @@ def place(
     plate_centre, centre = np.average(positions_m, axis=0, weights=w), np.average(edge, axis=0, weights=w)
     p, q = positions_m - plate_centre, edge - centre
     root = np.sqrt(w)[:, None]
-    affine, _, rank, _ = np.linalg.lstsq(p * root, q * root, rcond=1e-9)
+    affine, _, rank, _ = np.linalg.lstsq(p * root, q * root, rcond=_NARROW)
     if rank < 2:
         raise FittingError("the control points lie on one line", expected="points in two directions")
     if np.linalg.det(affine) <= 0:
@@ -106,16 +109,17 @@ def _step(p: Floats, q: Floats, w: Floats, angle: float, size: Floats, *, free: 
     """One Gauss-Newton step of (angle, log sizes) and its normal matrix."""
     turned = p @ _turn(angle).T / size
     slope = p @ _turn(angle + np.pi / 2).T / size
-    zero = np.zeros(len(p))
-    columns = [slope.ravel()]
-    if free:
-        columns += [np.stack([-turned[:, 0], zero], 1).ravel(), np.stack([zero, -turned[:, 1]], 1).ravel()]
-    a = np.stack(columns, axis=1)
-    weight = np.repeat(w, 2)[:, None]
-    normal = a.T @ (a * weight)
+    miss = q - turned
+    count = 3 if free else 1
+    normal, right = np.zeros((3, 3)), np.zeros(3)
+    normal[0, 0], right[0] = w @ (slope**2).sum(axis=1), w @ (slope * miss).sum(axis=1)
+    for k in range(2):
+        normal[0, k + 1] = normal[k + 1, 0] = -(w @ (slope[:, k] * turned[:, k]))
+        normal[k + 1, k + 1] = w @ turned[:, k] ** 2
+        right[k + 1] = -(w @ (turned[:, k] * miss[:, k]))
     step = np.zeros(3)
-    step[: len(columns)] = np.linalg.solve(normal, a.T @ ((q - turned).ravel() * weight[:, 0]))
-    return step, normal
+    step[:count] = np.linalg.solve(normal[:count, :count], right[:count])
+    return step, normal[:count, :count]
 
 
 @dataclass(frozen=True, eq=False)

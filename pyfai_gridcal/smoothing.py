@@ -9,11 +9,18 @@ import numpy as np
 from ._typing import Bools, Floats
 from .blas import one_blas_thread
 from .bspline import SplineProblem, SplineSolution
+from .errors import FittingError
 from .neighbours import isolated_outliers
-from .recipe import FieldFit, Sample
+from .recipe import FieldFit, Sample, rms
 from .splinebasis import uniform_axes
 
 __all__ = ["BSpline"]
+
+
+#: As many points tell the smoothness, the order and the knots of a field as well as more of them would.
+_ENOUGH = 16000
+#: Smoothness, in decades from the chosen one, at which the held-out error is put down as well.
+_CURVE = (-2.0, -1.0, 1.0, 2.0)
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,20 @@ class BSpline:
             return self._fit(sample)
 
     def _fit(self, sample: Sample) -> FieldFit:
+        if len(sample) <= 1.5 * _ENOUGH:
+            return self._curved(self._polished(self._searched(sample)), sample)
+        some = np.sort(np.random.default_rng(0).permutation(len(sample))[:_ENOUGH])
+        best = self._searched(sample.select(some))
+        state = replace(best.state, sample=sample, used=sample.used)
+        best = self._converge(sample, state, best.cells, best.order, 6)
+        levels = self._levels(sample)
+        while not best.is_smooth and best.cells < levels[-1]:
+            cells = min(levels[-1], int(np.ceil(1.5 * best.cells)))
+            best = self._converge(sample, best.state, cells, best.order, 6)
+        return self._curved(self._polished(best), sample)
+
+    def _searched(self, sample: Sample) -> _Trial:
+        """From coarse knots to fine ones, and through the orders of roughness."""
         levels = self._levels(sample)
         orders = self._possible(sample)
         best = self._converge(sample, _State(sample, sample.used, nugget=sample.nugget), levels[0], orders[0], 10)
@@ -62,11 +83,21 @@ class BSpline:
                 best = self._other_orders(sample, best, orders[1:])
             if done:
                 break
-        return self._polished(best).result(sample, self.name)
+        return best
+
+    def _curved(self, trial: _Trial, sample: Sample) -> FieldFit:
+        """The result, with the held-out error for other values of the smoothness."""
+        problem, smoothness = trial.solution.problem, trial.solution.smoothness
+        curve = [(0.0, trial.held_out_px)]
+        for log_ratio in _CURVE if trial.cells <= 45 else ():
+            other = replace(trial, solution=_solved(problem, smoothness * 10.0**log_ratio))
+            curve.append((log_ratio, other.held_out_px))
+        return replace(trial.result(sample, self.name), curve=tuple(sorted(curve)))
 
     def _levels(self, sample: Sample) -> list[int]:
         """Numbers of cells along the longer axis, from coarse to fine."""
-        most = int(np.clip(np.ceil(self.density * max(sample.shape) / sample.spacing), 4, self.most_cells))
+        length = max(_window(sample)[1])
+        most = int(np.clip(np.ceil(self.density * length / sample.spacing), 4, self.most_cells))
         levels = [most]
         while levels[0] > 1.25 * self.first_cells:
             levels.insert(0, int(np.ceil(levels[0] / 1.6)))
@@ -99,7 +130,7 @@ class BSpline:
 
     def _converge(self, sample: Sample, state: _State, cells: int, order: int, rounds: int) -> _Trial:
         """Solve on knots of this density until smoothness, nugget and outliers stay."""
-        y, x = uniform_axes(sample.origin, sample.shape, cells, self.degree)
+        y, x = uniform_axes(*_window(sample), cells, self.degree)
         problem = SplineProblem(y, x, sample.yx, sample.d, order)
         smoothness, last_step = state.smoothness.get(order, 0.0), 0.0
         weighed: _State | None = None
@@ -109,8 +140,8 @@ class BSpline:
                 weighed = state
             if not smoothness:
                 smoothness = 1e-4 * float(problem.weights.sum()) / 2 / float(problem.rough[0, y.degree].sum())
-            solution = problem.solve(smoothness)
-            used_smoothness = smoothness
+            solution = _solved(problem, smoothness)
+            smoothness = used_smoothness = solution.smoothness
             step = float(np.clip(np.log(solution.next_smoothness() / smoothness), -7, 7))
             state = state.after(solution, self.limit)
             settled = abs(step) < 0.2 and state.weighs_like(weighed)
@@ -122,6 +153,26 @@ class BSpline:
             smoothness *= float(np.exp(np.clip(step / (1 - ratio), -7, 7)))
             last_step = step
         return _Trial(solution, replace(state, smoothness={**state.smoothness, order: used_smoothness}))
+
+
+def _window(sample: Sample, margin: float = 3.0) -> tuple[tuple[float, float], tuple[int, int]]:
+    """Origin and size (px) of the part of the detector that gets knots: the points and some spacings around."""
+    points = sample.yx[sample.used]
+    first, last = np.asarray(sample.origin), np.asarray(sample.origin) + np.asarray(sample.shape) - 1
+    low = np.maximum(first, np.floor(points.min(axis=0) - margin * sample.spacing))
+    high = np.minimum(last, np.ceil(points.max(axis=0) + margin * sample.spacing))
+    size = np.maximum(high - low + 1, 2).astype(int)
+    return (float(low[0]), float(low[1])), (int(size[0]), int(size[1]))
+
+
+def _solved(problem: SplineProblem, smoothness: float) -> SplineSolution:
+    """The solution, with more smoothness where less leaves the equations singular."""
+    for _ in range(12):
+        try:
+            return problem.solve(smoothness)
+        except np.linalg.LinAlgError:
+            smoothness *= 30.0
+    raise FittingError("the control points do not determine a smooth field", hint="try the model 'polynomial'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,6 +272,11 @@ class _Trial:
         """(N, 2) fitted - given displacement without the point itself."""
         leverage = np.where(self.state.used[:, None], self.solution.leverage, 0.0)
         return np.asarray(-self.solution.residual / (1 - leverage))
+
+    @property
+    def held_out_px(self) -> float:
+        """Rms of the held-out residuals, px per axis."""
+        return rms(self.held_out[self.state.used])
 
     @property
     def score(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from ._typing import Bools, Floats
+from ._typing import Bools, Floats, Ints
 from .field import SampledField
 from .recipe import FieldFit, Sample
 
@@ -57,27 +57,27 @@ class Support:
         y, x = (np.arange(first, first + n, dtype=float) for first, n in zip(origin, shape, strict=True))
         out = np.zeros(shape, dtype=bool)
         known = value <= limit
-        # cells of nodes that agree need no interpolation; rows of cells are taken one at a time
-        left, right = _hats(self.y, y), _hats(self.x, x)
-        for k in range(len(self.y) - 1):
-            rows = slice(int(np.searchsorted(y, self.y[k])), int(np.searchsorted(y, self.y[k + 1])))
-            if k == len(self.y) - 2:
-                rows = slice(rows.start, shape[0])
+        column, u = _bracket(self.x, x)
+        row, v = _bracket(self.y, y)
+        # rows between nodes that are all known, or none of them, need no interpolation
+        for k in np.unique(row):
+            here = np.flatnonzero(row == k)
+            band = slice(int(here[0]), int(here[-1]) + 1)
             if known[k : k + 2].all():
                 continue
-            out[rows] = (
-                True if not known[k : k + 2].any() else (left[rows, k : k + 2] @ value[k : k + 2]) @ right.T > limit
-            )
+            if not known[k : k + 2].any():
+                out[band] = True
+                continue
+            between = value[k : k + 2, column] * (1 - u) + value[k : k + 2, column + 1] * u
+            part = v[here, None]
+            out[band] = between[0] * (1 - part) + between[1] * part > limit
         return out
 
 
-def _hats(axis: Floats, at: Floats) -> Floats:
-    """(N, nodes) weights of linear interpolation."""
+def _bracket(axis: Floats, at: Floats) -> tuple[Ints, Floats]:
+    """Node to the left of each place and the fraction of the way to the next."""
     k = np.clip(np.searchsorted(axis, at, side="right") - 1, 0, len(axis) - 2)
-    u = (at - axis[k]) / (axis[k + 1] - axis[k])
-    out = np.zeros((len(at), len(axis)))
-    out[np.arange(len(at)), k], out[np.arange(len(at)), k + 1] = 1 - u, u
-    return out
+    return k, (at - axis[k]) / (axis[k + 1] - axis[k])
 
 
 def support_of(fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes: int = 128) -> Support:
