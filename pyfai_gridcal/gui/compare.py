@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,79 +27,80 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         super().__init__(parent)
         self._colormap = Colormap("gray", normalization=Colormap.LOGARITHM)
         self._images: tuple[AnyArray, AnyArray] | None = None
+        self._limits = (1.0, 2.0)
+        self._backend = backend
         self.mode = qt.QComboBox(self)
         self.mode.setObjectName("compare-mode")
         self.mode.addItems(["Slider", "Side by side"])
-        self._note = qt.QLabel(self)
-        self.compare = CompareImages(self, backend=backend)
-        self.compare.getPlot().setAxesDisplayed(False)
-        self.plots = [PlotWidget(parent=self, backend=backend) for _ in range(2)]
-        pair = qt.QWidget(self)
-        side = qt.QHBoxLayout(pair)
-        side.setContentsMargins(0, 0, 0, 0)
-        for plot, title in zip(self.plots, ("As recorded", "Corrected"), strict=True):
-            plot.setKeepDataAspectRatio(True)
-            plot.setAxesDisplayed(False)
-            plot.setGraphTitle(title)
-            side.addWidget(plot)
-        self._sync = SyncAxes(
-            [plot.getXAxis() for plot in self.plots], syncLimits=True, syncScale=False, syncDirection=False
-        )
-        self._syncY = SyncAxes(
-            [plot.getYAxis() for plot in self.plots], syncLimits=True, syncScale=False, syncDirection=False
-        )
+        self.mode.currentIndexChanged.connect(lambda _: self._show())
         self._stack = qt.QStackedWidget(self)
-        self._stack.addWidget(self.compare)
-        self._stack.addWidget(pair)
-        self.mode.currentIndexChanged.connect(self._modeChanged)
         bar = qt.QHBoxLayout()
         bar.addWidget(qt.QLabel("Show: "))
         bar.addWidget(self.mode)
-        bar.addWidget(self._note, 1)
+        bar.addStretch(1)
         layout = qt.QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
         layout.addLayout(bar)
         layout.addWidget(self._stack, 1)
+
+    # Plots take long to make, so they are made when they are first looked at.
+    @cached_property
+    def slider(self) -> Any:
+        """Both images in one plot, with a line between them to be moved."""
+        compare = CompareImages(self, backend=self._backend)
+        compare.getPlot().setAxesDisplayed(False)
+        self._stack.addWidget(compare)
+        return compare
+
+    @cached_property
+    def pair(self) -> Any:
+        """Two plots that move together."""
+        widget = qt.QWidget(self)
+        line = qt.QHBoxLayout(widget)
+        line.setContentsMargins(0, 0, 0, 0)
+        self.plots = [PlotWidget(parent=widget, backend=self._backend) for _ in range(2)]
+        for plot, title in zip(self.plots, ("As recorded", "Corrected"), strict=True):
+            plot.setKeepDataAspectRatio(True)
+            plot.setAxesDisplayed(False)
+            plot.setGraphTitle(title)
+            line.addWidget(plot)
+        self._sync = [
+            SyncAxes(axes, syncLimits=True, syncScale=False, syncDirection=False)
+            for axes in ([plot.getXAxis() for plot in self.plots], [plot.getYAxis() for plot in self.plots])
+        ]
+        self._stack.addWidget(widget)
+        return widget
 
     def images(self) -> tuple[AnyArray, AnyArray] | None:
         """The images that are compared."""
         return self._images
 
     def setImages(
-        self,
-        raw: AnyArray | None,
-        corrected: AnyArray | None = None,
-        limits: tuple[float, float] = (1.0, 2.0),
-        note: str = "",
+        self, raw: AnyArray | None, corrected: AnyArray | None = None, limits: tuple[float, float] = (1.0, 2.0)
     ) -> None:
-        """Compare two images; None takes away what is there."""
-        self._note.setText(note)
+        """Compare two images, whose colours end at the counts `limits`; None takes away what is there."""
         self._images = None if raw is None or corrected is None else (raw, corrected)
-        if self._images is None:
-            self.compare.clear()
-            for plot in self.plots:
-                plot.clear()
-            if self.isVisible():
-                self.sigWanted.emit()
-            return
-        self._colormap.setVRange(*limits)
-        self.compare.getColormap().setFromColormap(self._colormap)
-        self._show()
+        self._limits = limits
+        if self._images is not None:
+            self._show()
+        elif self.isVisible():
+            self.sigWanted.emit()
 
     def _show(self) -> None:
+        self._stack.setVisible(self._images is not None)
         if self._images is None:
             return
         raw, corrected = (np.array(image, np.float32) for image in self._images)
+        self._colormap.setVRange(*self._limits)
         if self.mode.currentIndex() == 0:
-            self.compare.setData(raw, corrected)
-            self.compare.centerLines()
+            self._stack.setCurrentWidget(self.slider)
+            self.slider.getColormap().setFromColormap(self._colormap)
+            self.slider.setData(raw, corrected)
+            self.slider.centerLines()
             return
+        self._stack.setCurrentWidget(self.pair)
         for plot, data in zip(self.plots, (raw, corrected), strict=True):
             plot.addImage(data, legend="image", colormap=self._colormap, copy=False)
-
-    def _modeChanged(self, index: int) -> None:
-        self._stack.setCurrentIndex(index)
-        self._show()
 
     def showEvent(self, event: Any) -> None:
         """Ask for the corrected image when it is looked for."""

@@ -143,8 +143,7 @@ class GridLines:
 
 def grid_lines(fit: DistortionFit, exposure: int = 0) -> GridLines:
     """Lines between neighbouring nodes, at the places where the fit says that their spots should be."""
-    points = fit.points[exposure]
-    if not len(points):
+    if exposure >= len(fit.points) or not len(points := fit.points[exposure]):
         return GridLines(np.empty((0, 2)), np.empty((0, 2)), np.empty(0, int))
     corrected = fit.poses[exposure].corrected(fit.plate.positions(points.ij), fit.distortion.pixel_size)
     x, y = plot_xy(fit.distortion.distort(corrected, tolerance=1e-2))
@@ -254,9 +253,9 @@ def map_image(name: MapName, fit: DistortionFit, exposure: int = 0, *, nodes: in
 
 def _residual_map(fit: DistortionFit, exposure: int) -> MapImage | None:
     """Residuals of the spots in cells of about a pitch; cells without a spot are empty."""
-    points, used = fit.points[exposure], fit.used[exposure]
-    if not used.any():
+    if exposure >= len(fit.points) or not fit.used[exposure].any():
         return None
+    points, used = fit.points[exposure], fit.used[exposure]
     size = max(1.0, max(points.pitch_px))
     shape = [max(1, int(np.ceil(n / size))) for n in fit.distortion.shape]
     edge = edge_from_index(points.yx[used])

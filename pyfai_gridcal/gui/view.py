@@ -222,6 +222,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
     def closeEvent(self, event: qt.QCloseEvent) -> None:
         """End the thread and let go of the file."""
         self.worker.stop()
+        self.data.setData(None)
         self.file.findHdf5TreeModel().clear()
         event.accept()
 

@@ -103,7 +103,7 @@ def prepare_view(results: Results, exposure: int = 0, overlay: MapName | None = 
                 "unknown": mask if mask is not None and mask.any() else None,
             }
         layers["overlay"] = None if overlay is None else map_image(overlay, fit, exposure)
-    points = work.points if fit is None else fit.points[exposure]
+    points = fit.points[exposure] if fit is not None and exposure < len(fit.points) else work.points
     if points is not None:
         zero = points.yx[(points.ij == 0).all(axis=1)]
         layers["origin"] = (float(zero[0, 0]), float(zero[0, 1])) if len(zero) else None

@@ -1,0 +1,126 @@
+"""The viewer: what is in the file is what is shown, and table and plot go together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.calibration import calibrate
+from pyfai_gridcal.cli import main as command
+from pyfai_gridcal.io.formats import write_distortion
+
+from . import scenes
+from .qtest import click, qt
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    return calibrate(scenes.small().image, pitch=scenes.PITCH)
+
+
+@pytest.fixture(scope="module")
+def result(calibration, tmp_path_factory):
+    return str(calibration.save(tmp_path_factory.mktemp("result") / "detector.h5"))
+
+
+@pytest.fixture
+def viewer(qapp, keep, wait):
+    from pyfai_gridcal.gui.view import ResultWindow
+
+    window = keep(ResultWindow())
+
+    def show(path):
+        window.open(str(path))
+        wait(lambda: window.view() is not None and not window.worker.isBusy, what="the file to be shown")
+        return window
+
+    yield show
+    window.close()
+
+
+def test_map_vectors_and_words(viewer, result, calibration):
+    window = viewer(result)
+    dy, dx = calibration.displacement_maps()
+    mask = calibration.distortion.mask
+    shown = window.plot.getImage("map").getData()
+    expected = np.hypot(dy, dx)
+    np.testing.assert_allclose(shown, expected if mask is None else np.where(mask, np.nan, expected), atol=1e-6)
+    assert window.plot.getCurve("vectors") is not None
+    assert calibration.verdict.level in window.verdict.text()
+    assert f"{len(calibration.spots[0])}" in window.report.toPlainText()
+    assert window.plot.getImage("image").getData(copy=False).shape == scenes.SHAPE
+    window.layers.maps.setCurrentIndex(window.layers.maps.findData("dx"))
+    assert window.layers.map() == "dx"
+
+
+def test_table_and_plot_go_together(viewer, result, calibration, wait):
+    window = viewer(result)
+    fit, model = calibration.fit, window.table.points
+    assert model.rowCount() == len(fit.points[0])
+    window.table.sortByColumn(6, qt.Qt.SortOrder.DescendingOrder)
+    worst = int(np.hypot(*fit.residual_yx[0].T).argmax())
+    assert model.point(0) == worst
+    window.table.selectRow(0)
+    marker = window.plot._getMarker("chosen")
+    y, x = fit.points[0].yx[worst]
+    assert marker.getPosition() == pytest.approx((x + 0.5, y + 0.5))
+    left, right = window.plot.getXAxis().getLimits()
+    assert left < x < right
+    assert right - left < scenes.SHAPE[1]
+    window.plot.resetZoom()
+    other = int(np.hypot(*(fit.points[0].yx - (150, 200)).T).argmin())
+    click(window.plot, *fit.points[0].yx[other])
+    wait(lambda: window.table.currentIndex().row() == model.row(other), 5, "the row to be chosen")
+    assert window.plot._getMarker("chosen").getPosition()[0] == pytest.approx(fit.points[0].yx[other, 1] + 0.5)
+
+
+def test_table_says_what_is_what(qapp, calibration):
+    from pyfai_gridcal.gui.table import COLUMNS, PointModel
+
+    model, fit = PointModel(), calibration.fit
+    model.setFit(fit)
+    names = {name: k for k, name in enumerate(COLUMNS)}
+    row = 7
+    text = {name: model.data(model.index(row, k)) for name, k in names.items()}
+    assert (text["i"], text["j"]) == tuple(str(v) for v in fit.points[0].ij[row])
+    assert text["y, px"] == f"{fit.points[0].yx[row, 0]:.4f}"
+    assert text["residual x, px"] == f"{fit.residual_yx[0][row, 1]:.4f}"
+    assert text["used"] == ("yes" if fit.used[0][row] else "no")
+    model.sort(names["x, px"])
+    order = [float(model.data(model.index(k, names["x, px"]))) for k in range(model.rowCount())]
+    assert order == sorted(order)
+    model.setFit(None)
+    assert model.rowCount() == 0
+
+
+def test_before_and_after(viewer, result, wait):
+    window = viewer(result)
+    window.tabs.setCurrentIndex(1)
+    wait(lambda: window.compare.images() is not None, what="the corrected image")
+
+
+def test_the_whole_file(viewer, result):
+    window = viewer(result)
+    window.tabs.setCurrentIndex(2)
+    model = window.file.findHdf5TreeModel()
+    assert model.rowCount() == 1
+    window.file.setSelectedH5Node(model.data(model.index(0, 0), model.H5PY_OBJECT_ROLE))
+    assert window.data.data() is not None
+
+
+@pytest.mark.parametrize("kind", ["spline", "npz"])
+def test_other_kinds_of_files(viewer, calibration, tmp_path, kind):
+    path = write_distortion(calibration.distortion, tmp_path / f"d.{kind}", kind)[0]
+    window = viewer(path)
+    dy, dx = calibration.displacement_maps()
+    shown = window.plot.getImage("map").getData()
+    np.testing.assert_allclose(np.nanmedian(shown), np.median(np.hypot(dy, dx)), rtol=0.1)
+    assert window.table.points.rowCount() == 0
+    assert "without control points" in window.report.toPlainText()
+
+
+def test_no_such_file(capsys):
+    assert command(["view", "nowhere.h5"]) == 1
+    assert "no such file: nowhere.h5" in capsys.readouterr().err
