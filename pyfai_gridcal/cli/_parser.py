@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
+import textwrap
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -15,11 +17,26 @@ __all__ = ["Parser", "length", "lengths", "pair", "positive", "shape"]
 T = TypeVar("T")
 
 
+class HelpFormatter(argparse.HelpFormatter):
+    """Wraps plain paragraphs of descriptions and leaves indented lines (examples) as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        out: list[str] = []
+        for indented, lines in itertools.groupby(text.splitlines(), key=lambda line: not line or line.startswith("  ")):
+            block = list(lines)
+            out += (
+                [indent + line for line in block]
+                if indented
+                else textwrap.wrap(" ".join(block), width, initial_indent=indent, subsequent_indent=indent)
+            )
+        return "\n".join(out)
+
+
 class Parser(argparse.ArgumentParser):
     """An :class:`argparse.ArgumentParser` that says what is wrong in one line and where to read on."""
 
     def __init__(self, **options: Any):
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", HelpFormatter)
         options.setdefault("allow_abbrev", False)
         super().__init__(**options)
         # So that "--pitch -5mm" is told to be negative, instead of "expected one argument".
