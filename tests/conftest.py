@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Machines that run this may be slow and busy: no example fails for having taken long.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 #: Where all extras are installed, nothing of these may be skipped.
 COMPLETE = bool(os.environ.get("PYFAI_GRIDCAL_CI"))
