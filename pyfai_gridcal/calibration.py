@@ -11,6 +11,7 @@ import numpy as np
 
 from ._typing import AnyArray, Bools, Floats, frozen_array
 from .assessment import assess
+from .dead import dead_areas, dead_level
 from .detection import find_spots
 from .distortion import Distortion
 from .errors import ImageError, UsageError
@@ -21,6 +22,7 @@ from .indexing import LatticeKind, index_spots
 from .plate import Plate
 from .points import ControlPoints
 from .spots import Spots
+from .survey import filled, survey
 from .verdict import Verdict
 
 if TYPE_CHECKING:
@@ -240,7 +242,8 @@ def calibrate(
     if any(one.data.shape != shape for one in exposures):
         raise ImageError(f"images of shapes {[one.data.shape for one in exposures]}", expected="one shape")
     nominal, gaps = _nominal(chosen, shape)
-    masks = tuple(_united(one.mask, gaps) for one in exposures)
+    exposures = [_without_dead(one, gaps) for one in exposures]
+    masks = tuple(one.mask for one in exposures)
     found, points = [], []
     for k, (one, ignore) in enumerate(zip(exposures, masks, strict=True)):
         low, high = 0.7 * k / len(exposures), 0.7 * (k + 1) / len(exposures)
@@ -296,6 +299,20 @@ class _Exposure:
     mask: Bools | None
     sources: tuple[Any, ...]
     notes: tuple[str, ...]
+
+
+def _without_dead(one: _Exposure, gaps: Bools | None) -> _Exposure:
+    """Mask the gaps, and what reads nothing but the pedestal."""
+    mask = _united(one.mask, gaps)
+    level = dead_level(one.data, mask)
+    if level is None:
+        return replace(one, mask=mask)
+    radius = survey(filled(one.data, _united(mask, one.data < level)))[0].radius_px
+    dead = dead_areas(one.data, mask, larger_than=6 * radius, level=level)
+    if dead is None:
+        return replace(one, mask=mask)
+    note = f"{100 * dead.mean():.2g} % of the pixels read below {level:.4g}, in areas larger than holes: dead, masked"
+    return replace(one, mask=_united(mask, dead), notes=(*one.notes, note))
 
 
 def _as_list(image: Any) -> list[Any]:

@@ -7,12 +7,15 @@ extrapolated lattice leaves no doubt. In the end every spot is predicted from it
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ._typing import AnyArray, Bools, Floats
+from .completion import predicted
 from .errors import IndexingError
 from .growth import LocalLattice, Patch, grow, local_lattices
 from .points import ControlPoints
@@ -24,6 +27,11 @@ LatticeKind = Literal["auto", "square", "rectangular", "oblique", "hexagonal"]
 
 #: Fewest spots that make a lattice.
 LEAST = 9
+#: Pieces of lattice that are joined at most, the largest first.
+_PIECES = 40
+#: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch.
+_WILD = 5.0
+_WILD_PITCH = 0.012
 
 
 def lattice_kind(local: LocalLattice) -> tuple[bool, float]:
@@ -38,7 +46,12 @@ def lattice_kind(local: LocalLattice) -> tuple[bool, float]:
 
 
 def index_spots(
-    spots: Spots, *, lattice: LatticeKind = "auto", angle_deg: float | None = None, tolerance: float = 0.25
+    spots: Spots,
+    *,
+    lattice: LatticeKind = "auto",
+    angle_deg: float | None = None,
+    tolerance: float = 0.25,
+    sieve: bool = True,
 ) -> ControlPoints:
     """Give every spot its integer node.
 
@@ -48,6 +61,7 @@ def index_spots(
     lattice : what the plate is; "auto" tells square and hexagonal apart, every other one looks square to a single image
     angle_deg : angle between the axes of an oblique plate
     tolerance : fraction of the pitch that a spot may be off its predicted place, in (0, 0.5)
+    sieve : drop points that do not fit smoothly between their neighbours
 
     Returns
     -------
@@ -82,9 +96,11 @@ def index_spots(
             expected=f"at least {LEAST}",
             hint="is this the image of a regular grid of holes?",
         )
-    patch = _with_islands(yx, tree, local, patch, hexagonal, tolerance)
+    patch, doubt = _with_islands(yx, tree, local, patch, hexagonal, tolerance)
     patch = _closed(yx, patch, tolerance)
-    return _control_points(spots, patch, hexagonal, angle_deg)
+    if sieve:
+        patch = _smooth(yx, np.asarray(spots.sigma_yx), patch)
+    return _control_points(spots, patch, hexagonal, angle_deg, doubt)
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
@@ -169,49 +185,100 @@ def _largest(yx: Floats, tree: cKDTree, local: LocalLattice, hexagonal: bool, to
 
 def _with_islands(
     yx: Floats, tree: cKDTree, local: LocalLattice, patch: Patch, hexagonal: bool, tolerance: float
-) -> Patch:
-    """Grow what the main patch left out, and join the islands whose place in the main lattice is beyond doubt."""
+) -> tuple[Patch, float]:
+    """Grow what the main patch left out, and join the pieces, those first whose places leave least doubt.
+
+    The second value is the largest misfit of two joined pieces, in nodes: 0.5 could as well be the next node.
+    """
     taken = np.zeros(len(yx), bool)
     taken[patch.rows] = True
+    pieces = [patch]
     for _ in range(60):
         seeds = _seeds(yx, local, ~taken)
         if not len(seeds):
             break
-        main = cKDTree(yx[patch.rows])
-        _, near = main.query(yx[seeds[0]])
-        basis = _oriented(local.basis[seeds[0]], hexagonal, patch.basis[near])
+        main = max(pieces, key=len)
+        _, near = cKDTree(yx[main.rows]).query(yx[seeds[0]])
+        basis = _oriented(local.basis[seeds[0]], hexagonal, main.basis[near])
         island = grow(yx, tree, int(seeds[0]), basis, hexagonal=hexagonal, tolerance=tolerance, taken=taken)
         taken[island.rows] = True
         if len(island) >= 3:
-            patch = _joined(yx, patch, island)
-    return patch
+            pieces.append(island)
+    pieces = sorted(pieces, key=len, reverse=True)[:_PIECES]
+    seams: dict[tuple[int, int], _Seam | None] = {}
+    names, worst = list(range(len(pieces))), 0.0
+    while len(names) > 1:
+        for a, b in combinations(names, 2):
+            if (a, b) not in seams:
+                seams[a, b] = _seam(yx, pieces[a], pieces[b])
+        open_seams = [(seam.doubt, key) for key, seam in seams.items() if seam is not None and set(key) <= set(names)]
+        if not open_seams:
+            break
+        _, (a, b) = min(open_seams)
+        seam = seams[a, b]
+        assert seam is not None
+        joined = _joined(pieces[a], pieces[b], seam.shift)
+        names = [k for k in names if k not in (a, b)]
+        if joined is None:
+            seams[a, b] = None
+            names = sorted([*names, a, b])
+            continue
+        pieces.append(joined)
+        names.append(len(pieces) - 1)
+        if min(len(pieces[a]), len(pieces[b])) >= LEAST:
+            worst = max(worst, seam.miss)
+    return max((pieces[k] for k in names), key=len), worst
 
 
-def _joined(yx: Floats, patch: Patch, island: Patch) -> Patch:
-    """The union, if the spots of the island nearest to the patch agree on where it belongs; else the patch alone."""
-    main = cKDTree(yx[patch.rows])
-    distance, near = main.query(yx[island.rows])
-    close = distance <= np.quantile(distance, min(1.0, 12 / len(distance)))
-    k = near[close]
-    here = island.rows[close]
-    mean = 0.5 * (patch.basis[k] + island.basis[close])
-    offset = yx[here] - yx[patch.rows[k]]
-    away = np.linalg.solve(mean.transpose(0, 2, 1), offset[:, :, None])[:, :, 0]
-    shift = patch.ij[k] + away - island.ij[close]
-    whole = np.rint(np.median(shift, axis=0)).astype(np.int64)
-    miss = np.abs(np.median(shift, axis=0) - whole)
-    agree = (np.rint(shift).astype(np.int64) == whole).all(axis=1).mean()
-    if (miss > 0.35).any() or agree < 0.6 or np.abs(away).max() > 8:
-        return patch
-    ij = island.ij + whole
-    used = {tuple(v) for v in patch.ij.tolist()}
-    clash = np.array([tuple(v) in used for v in ij.tolist()])
-    if clash.any():
-        return patch
+@dataclass(frozen=True)
+class _Seam:
+    """How one piece of lattice continues in another: add `shift` to the nodes of the second.
+
+    `miss` is how far the pieces are from a whole number of nodes, 0.5 being the worst; `doubt` adds to it where they are far apart or
+    touch in few points.
+    """
+
+    shift: tuple[int, int]
+    miss: float
+    doubt: float
+
+
+def _seam(yx: Floats, one: Patch, other: Patch) -> _Seam | None:
+    """Compare two pieces where they are nearest to each other; None where nothing can be said."""
+    distance, near = cKDTree(yx[one.rows]).query(yx[other.rows])
+    pitch = float(np.median(np.hypot(*other.basis[:, 0].T)))
+    reach = max(float(distance.min()) + 0.8 * pitch, 1.6 * pitch)
+    close = distance <= reach
+    if close.sum() > 3 and distance.min() > 3 * pitch:
+        close = distance <= np.sort(distance)[min(11, len(distance) - 1)]
+    k, rows = near[close], other.rows[close]
+    mean = 0.5 * (one.basis[k] + other.basis[close])
+    away = np.linalg.solve(mean.transpose(0, 2, 1), (yx[rows] - yx[one.rows[k]])[:, :, None])[:, :, 0]
+    shift = one.ij[k] + away - other.ij[close]
+    typical = shift.mean(axis=0)
+    whole = np.rint(typical)
+    spread = float(np.abs(shift - typical).max(axis=1).mean())
+    far = float(np.median(np.abs(away).max(axis=1)))
+    if far > 8 or spread > 0.35:
+        return None
+    miss = float(np.abs(typical - whole).max())
+    return _Seam((int(whole[0]), int(whole[1])), miss, miss + 0.08 * max(far - 1, 0) + 0.5 / np.sqrt(len(shift)))
+
+
+def _joined(one: Patch, other: Patch, shift: tuple[int, int]) -> Patch | None:
+    """The union, where a node claimed by both stays with the larger piece; None when many are."""
+    if len(other) > len(one):
+        one, other, shift = other, one, (-shift[0], -shift[1])
+    ij = other.ij + np.array(shift)
+    key = one.ij[:, 0] * 2**20 + one.ij[:, 1]
+    clash = np.isin(ij[:, 0] * 2**20 + ij[:, 1], key)
+    if clash.mean() > 0.2:
+        return None
+    keep = ~clash
     return Patch(
-        np.concatenate([patch.rows, island.rows]),
-        np.concatenate([patch.ij, ij]),
-        np.concatenate([patch.basis, island.basis]),
+        np.concatenate([one.rows, other.rows[keep]]),
+        np.concatenate([one.ij, ij[keep]]),
+        np.concatenate([one.basis, other.basis[keep]]),
     )
 
 
@@ -255,6 +322,31 @@ def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
     return patch
 
 
+def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
+    """Drop points far off the place that a smooth lattice through their neighbours gives them: dirt, or merged holes."""
+    if len(patch) < 25:
+        return patch
+    where, own = yx[patch.rows], sigma[patch.rows].max(axis=1)
+    pitch = float(np.median(np.hypot(*patch.basis[:, 0].T)))
+    keep = np.ones(len(patch), bool)
+    for _ in range(3):
+        rows = np.flatnonzero(keep)
+        miss = np.hypot(*(predicted(patch.ij[rows], where[rows], patch.ij[rows]) - where[rows]).T)
+        # at a rim the prediction is an extrapolation, and says little
+        table, low = _table(patch.ij[rows])
+        k = patch.ij[rows] - low
+        around = sum((table[k[:, 0] + a, k[:, 1] + b] >= 0).astype(int) for a in (-1, 0, 1) for b in (-1, 0, 1))
+        limit = np.maximum(_WILD * np.hypot(float(np.median(miss)), own[rows]), _WILD_PITCH * pitch)
+        wild = (miss > limit) & (around >= 7)
+        if not wild.any():
+            break
+        # a wrong point spoils its neighbours' predictions as well: of those near each other only the worst goes
+        _, near = cKDTree(patch.ij[rows]).query(patch.ij[rows], k=9)
+        worst = miss >= miss[near].max(axis=1)
+        keep[rows[wild & worst]] = False
+    return Patch(patch.rows[keep], patch.ij[keep], patch.basis[keep])
+
+
 def local_bases(points: ControlPoints) -> Floats:
     """Local lattice vectors (M, 2, 2), px, from the nearest neighbours with a node; the mean basis where there is none."""
     table, low = _table(np.asarray(points.ij))
@@ -271,7 +363,9 @@ def local_bases(points: ControlPoints) -> Floats:
     return out
 
 
-def _control_points(spots: Spots, patch: Patch, hexagonal: bool, angle_deg: float | None) -> ControlPoints:
+def _control_points(
+    spots: Spots, patch: Patch, hexagonal: bool, angle_deg: float | None, doubt: float
+) -> ControlPoints:
     yx = spots.yx[patch.rows]
     middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
     origin = patch.ij[np.argmin(np.hypot(*(yx - middle).T))]
@@ -286,6 +380,7 @@ def _control_points(spots: Spots, patch: Patch, hexagonal: bool, angle_deg: floa
         spots.flags[patch.rows],
         np.linalg.inv(matrix) @ mean,
         60.0 if hexagonal else (90.0 if angle_deg is None else angle_deg),
+        doubt,
     )
 
 

@@ -25,6 +25,7 @@ class ControlPoints:
     flags : (M,) uint8, bits of :class:`~pyfai_gridcal.spots.SpotFlag`
     basis_px : (2, 2) mean lattice vectors, px: row 0 is one step of i, row 1 one step of j, columns (y, x)
     angle_deg : angle of the ideal lattice from j to i: 90 (square, rectangular), 60 (hexagonal), or as given
+    seam_doubt : largest misfit, in nodes, of pieces of lattice that do not touch but were joined: near 0.5 their relative place is a guess
     """
 
     yx: Floats
@@ -34,6 +35,7 @@ class ControlPoints:
     flags: AnyArray
     basis_px: Floats
     angle_deg: float = 90.0
+    seam_doubt: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("yx", "sigma_yx", "basis_px"):
@@ -60,6 +62,7 @@ class ControlPoints:
             self.flags[which],
             self.basis_px,
             self.angle_deg,
+            self.seam_doubt,
         )
 
     def reindexed(self, matrix: AnyArray, offset: Sequence[int] | AnyArray = (0, 0)) -> ControlPoints:
@@ -67,4 +70,4 @@ class ControlPoints:
         matrix = np.asarray(matrix, dtype=np.int64)
         basis = np.linalg.inv(matrix) @ self.basis_px
         ij = self.ij @ matrix + np.asarray(offset, dtype=np.int64)
-        return ControlPoints(self.yx, self.sigma_yx, ij, self.spot, self.flags, basis, self.angle_deg)
+        return ControlPoints(self.yx, self.sigma_yx, ij, self.spot, self.flags, basis, self.angle_deg, self.seam_doubt)
