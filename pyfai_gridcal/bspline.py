@@ -88,6 +88,7 @@ class SplineProblem:
         p, ny, nx = self.y.degree, self.y.size, self.x.size
         coefficients = np.empty((ny, nx, 2))
         inverses: list[Floats] = []
+        logdet = 0.0
         for columns, normal, right in self._normal:
             blocks = blocks_of_stencil(normal + smoothness * self.rough)
             factor = blocks.cholesky()
@@ -95,7 +96,8 @@ class SplineProblem:
             padded[: ny * nx] = right.reshape(ny * nx, -1)
             coefficients[..., columns] = factor.solve(padded)[: ny * nx].reshape(ny, nx, -1)
             inverses.append(stencil_of_blocks(factor.inverse(), p, ny, nx))
-        return SplineSolution(self, smoothness, coefficients, (inverses[0], inverses[-1]))
+            logdet += factor.logdet() * (columns.stop - columns.start)
+        return SplineSolution(self, smoothness, coefficients, (inverses[0], inverses[-1]), logdet)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,12 +110,14 @@ class SplineSolution:
     smoothness : px^(2 order - 2)
     coefficients : (y.size, x.size, 2) px
     inverses : stencils of the covariance of the coefficients, one for each component
+    logdet : of the two normal matrices together
     """
 
     problem: SplineProblem
     smoothness: float
     coefficients: Floats
     inverses: tuple[Floats, Floats]
+    logdet: float
 
     @cached_property
     def residual(self) -> Floats:
@@ -154,6 +158,14 @@ class SplineSolution:
         rough = roughness_stencil(self.problem.y, self.problem.x, order)
         energy = sum(stencil_energy(rough, self.coefficients[..., c]) for c in range(2))
         return max(float(self.leverage.sum()) - order * (order + 1), 1.0) / max(energy, 1e-300)
+
+    @property
+    def likelihood(self) -> float:
+        """Restricted log-likelihood of smoothness and weights, up to a constant of the knots, the order and the points."""
+        w = self.problem.weights
+        rank = self.coefficients.size - self.problem.order * (self.problem.order + 1)
+        fit = self.smoothness * self.roughness + float((w * self.residual**2).sum())
+        return 0.5 * (float(np.log(w[w > 0]).sum()) + rank * np.log(self.smoothness) - self.logdet - fit)
 
     @property
     def field(self) -> SplineField:

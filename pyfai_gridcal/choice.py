@@ -11,6 +11,7 @@ import numpy as np
 from ._typing import AnyArray, Bools, Floats, Ints
 from .blas import one_blas_thread
 from .errors import UsageError
+from .field import TiledField
 from .fit import TrialScore
 from .interpolation import GridData, ThinPlate
 from .neighbours import gross_outliers, scatter_of_neighbours
@@ -25,7 +26,7 @@ from .smoothing import BSpline
 from .support import Support, support_of
 from .tiles import FEWEST_PER_TILE, TiledSupport, common_pixel_size, fit_tiles
 
-__all__ = ["MODELS", "Choice", "View", "choose"]
+__all__ = ["MODELS", "Choice", "View", "choose", "choose_again"]
 
 #: What `model` may be.
 MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
@@ -74,7 +75,7 @@ class View:
         if self.plate.error_ij is not None:
             of_holes = error_sigma(self.plate, self.points.ij) / np.mean(start.pixel_size)
             sample = replace(sample, sigma=np.hypot(sample.sigma, of_holes[:, None]))
-        return start, replace(sample, pixel_size=start.pixel_size)
+        return start, replace(sample, pixel_size=start.pixel_size, sigma=_stretched(sample))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +147,19 @@ def choose(
     if tiled.fit.held_out_px < clearly * rms(smooth.fit.held_out[tiled.fit.used]):
         return _with_rival(tiled, smooth.fit)
     return replace(smooth, trials=(*smooth.trials, replace(tiled.trials[0], chosen=False)))
+
+
+def choose_again(view: View, choice: Choice) -> Choice:
+    """The same model fitted to points that moved a little."""
+    field = choice.fit.field
+    if isinstance(field, TiledField):
+        recipes = (RigidBody(),) if choice.rigid else (BSpline(),)
+        again = _tiled(view, field.labels, choice.strips, recipes, "")
+    else:
+        start, sample = view.placed()
+        fit = _RECIPES[choice.fit.name]().fit(sample)
+        again = Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), choice.strips)
+    return replace(again, trials=(*again.trials, *(t for t in choice.trials if not t.chosen)), notes=choice.notes)
 
 
 def _with_rival(tiled: Choice, smooth: FieldFit) -> Choice:
@@ -249,6 +263,18 @@ def _tiled(view: View, labels: AnyArray, strips: Bools, recipes: tuple[Recipe, .
 
 def _trial(fit: FieldFit, *, chosen: bool = False) -> TrialScore:
     return TrialScore(fit.name, fit.held_out_px, chosen, fit.curve, fit.note)
+
+
+def _stretched(sample: Sample) -> Floats:
+    """Uncertainty (N, 2) of the displacement: that of the spot times the local stretch of the correction."""
+    some = _thinned(sample, 600)
+    if some.used.sum() < 40:
+        return sample.sigma
+    with one_blas_thread():
+        slope = Polynomial().plain(some, 4).gradient(sample.yx)
+    if np.abs(slope).max() < 0.02:
+        return sample.sigma
+    return np.asarray(np.sqrt(np.einsum("nca,na->nc", (np.eye(2) + slope) ** 2, sample.sigma**2)))
 
 
 def _sample(points: ControlPoints, d: Floats, shape: tuple[int, int]) -> Sample:

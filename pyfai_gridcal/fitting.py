@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._typing import AnyArray, Bools, Floats
-from .choice import Choice, View, choose
+from .bending import curvature_shift
+from .choice import Choice, View, choose, choose_again
 from .distortion import Distortion
 from .errors import FittingError, UsageError
 from .exposures import fit_exposures
@@ -91,7 +92,7 @@ def fit_distortion(
             of = f" in exposure {k + 1}" if len(exposures) > 1 else ""
             raise FittingError(f"{len(each)} control points{of}", expected=f"at least {FEWEST_POINTS}")
     if len(exposures) == 1:
-        return _one_exposure(task, exposures[0], model, labels)
+        return _one_exposure(task, exposures[0], model, labels, hole_px)
     if not exposures:
         raise UsageError("no control points", expected="those of one or more exposures")
     if model not in ("auto", "spline") or labels is not None:
@@ -129,13 +130,38 @@ def _pixel(pixel_size: tuple[float, float] | float | None) -> tuple[float, float
     return float(size[0]), float(size[1])
 
 
-def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArray | None) -> DistortionFit:
+def _one_exposure(
+    task: _Task, points: ControlPoints, model: str, labels: AnyArray | None, hole_px: float | None
+) -> DistortionFit:
     plate, notes = _handed(task.plate, points)
     view, on_map = _on_map(View(points, plate, task.shape, task.pixel_size))
     task.progress(0.1, "fitting the field")
     choice = choose(view, model=model, mask=task.mask, labels=labels, progress=task.progress)
+    bent: tuple[str, ...] = ()
+    if hole_px is not None and np.isfinite(hole_px) and hole_px > 0:
+        choice, bent = _straightened(view, choice, hole_px)
     task.progress(0.7, "uncertainty")
-    return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes))
+    return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes, *bent))
+
+
+def _straightened(view: View, choice: Choice, hole_px: float) -> tuple[Choice, tuple[str, ...]]:
+    """The choice fitted again to spots moved to the images of the holes' centres, where that makes a difference."""
+    field = choice.fit.field
+    shift = np.zeros_like(view.points.yx)
+    parts = [(field, slice(None))]
+    if isinstance(field, TiledField):
+        tile = field.label_at(view.points.yx)
+        parts = [(own, tile == k) for k, own in enumerate(field.fields)]
+    for own, which in parts:
+        shift[which] = curvature_shift(own, view.points.yx[which], hole_px)
+    used = choice.fit.used
+    size = float(np.sqrt((shift[used] ** 2).mean()))
+    if not size > 0.05 * float(np.median(view.points.sigma_yx[used])):
+        return choice, ()
+    typical = 4 * size + 1e-12
+    moved = replace(view.points, yx=view.points.yx - np.clip(shift, -typical, typical))
+    again = choose_again(replace(view, points=moved), choice)
+    return again, (f"spots moved by {size:.2g} px rms: the field bends within a hole",)
 
 
 def _on_map(view: View) -> tuple[View, tuple[str, ...]]:

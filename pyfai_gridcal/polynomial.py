@@ -45,6 +45,17 @@ class PolynomialField:
         left, right = self._basis(np.asarray(y, float), 0), self._basis(np.asarray(x, float), 1)
         return np.stack([(left @ self.coefficients[..., k]) @ right.T for k in range(2)], axis=-1)
 
+    def gradient(self, yx: AnyArray) -> Floats:
+        """(N, 2, 2) derivatives: [n, c, a] is that of component c along axis a (y, x)."""
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        y, x = (self._basis(yx[:, k], k) for k in range(2))
+        slopes = np.zeros((self.order + 1, self.order + 1))  # of the Legendre polynomials in terms of themselves
+        if self.order:
+            slopes[: self.order] = np.polynomial.legendre.legder(np.eye(self.order + 1))
+        dy, dx = y @ slopes / self.scale[0], x @ slopes / self.scale[1]
+        along = [np.einsum("na,nb,abc->nc", a, b, self.coefficients, optimize=True) for a, b in ((dy, x), (y, dx))]
+        return np.stack(along, axis=-1)
+
     def _basis(self, at: Floats, axis: int) -> Floats:
         return np.polynomial.legendre.legvander((at - self.centre[axis]) / self.scale[axis], self.order)
 
@@ -100,19 +111,25 @@ class Polynomial:
         if self.order is not None:
             return self._fit(sample, self.order)
         count, best = int(sample.used.sum()), None
+        since = 0
         for order in range(1, self.most + 1):
-            if (order + 1) * (order + 2) / 2 > 0.7 * count:
+            if (order + 1) * (order + 2) / 2 > 0.7 * count or since == 2:
                 break
             fit = self._fit(sample, order)
+            since += 1
             if best is None or fit.held_out_px < 0.995 * best.held_out_px:
-                best = fit
+                best, since = fit, 0
         return best if best is not None else self._fit(sample, 1)
 
+    def plain(self, sample: Sample, order: int) -> PolynomialField:
+        """Least squares of one order, all points alike and none rejected."""
+        shell, terms = _shell(sample, order)
+        full = np.zeros_like(shell.coefficients)
+        full[terms] = np.linalg.lstsq(_rows(shell, terms, sample.yx[sample.used]), sample.d[sample.used], rcond=None)[0]
+        return replace(shell, coefficients=full)
+
     def _fit(self, sample: Sample, order: int) -> FieldFit:
-        half = np.asarray(sample.shape, float) / 2
-        a, b = (v.ravel() for v in np.mgrid[0 : order + 1, 0 : order + 1])
-        terms = (a[a + b <= order], b[a + b <= order])
-        shell = PolynomialField(np.asarray(sample.origin) + half - 0.5, half, np.zeros((order + 1, order + 1, 2)))
+        shell, terms = _shell(sample, order)
         rows = _rows(shell, terms, sample.yx)
         used, nugget = sample.used.copy(), 0.0
         for _ in range(6):
@@ -144,17 +161,31 @@ class Polynomial:
         )
 
 
+def _shell(sample: Sample, order: int) -> tuple[PolynomialField, tuple[AnyArray, AnyArray]]:
+    """A polynomial over the sample's pixels, still zero, and which coefficients it may have."""
+    half = np.asarray(sample.shape, float) / 2
+    a, b = (v.ravel() for v in np.mgrid[0 : order + 1, 0 : order + 1])
+    field = PolynomialField(np.asarray(sample.origin) + half - 0.5, half, np.zeros((order + 1, order + 1, 2)))
+    return field, (a[a + b <= order], b[a + b <= order])
+
+
 def _solve(
     rows: Floats, d: Floats, variance: Floats, used: Bools
 ) -> tuple[Floats, Floats, Floats, tuple[Floats, Floats]]:
     """Coefficients, residuals (given - fitted), leverages and roots of the covariances."""
     c, leverage, roots = np.empty((rows.shape[1], 2)), np.zeros_like(d), []
     for k in range(2):
-        weight = np.where(used, 1 / np.sqrt(variance[:, k]), 0.0)
-        q, r = np.linalg.qr(rows * weight[:, None])
-        c[:, k] = np.linalg.lstsq(r, q.T @ (d[:, k] * weight), rcond=None)[0]
-        leverage[:, k] = (q**2).sum(axis=1)
-        roots.append(np.linalg.pinv(r))
+        if k and np.array_equal(variance[:, 0], variance[:, 1]):
+            root = roots[0]
+            leverage[:, 1] = leverage[:, 0]
+        else:
+            weight = np.where(used, 1 / variance[:, k], 0.0)
+            values, vectors = np.linalg.eigh(rows.T @ (rows * weight[:, None]))
+            known = values > 1e-13 * values[-1]
+            root = vectors[:, known] / np.sqrt(values[known])
+            leverage[:, k] = ((rows @ root) ** 2).sum(axis=1) * weight
+        roots.append(root)
+        c[:, k] = root @ (root.T @ (rows.T @ (weight * d[:, k])))
     return c, d - rows @ c, np.clip(leverage, 0.0, 1 - 1e-9), (roots[0], roots[1])
 
 

@@ -11,7 +11,7 @@ from .blas import one_blas_thread
 from .bspline import SplineProblem, SplineSolution
 from .errors import FittingError
 from .neighbours import isolated_outliers
-from .recipe import FieldFit, Sample, rms
+from .recipe import FieldFit, Sample, Uncertainty, rms
 from .splinebasis import uniform_axes
 
 __all__ = ["BSpline"]
@@ -83,7 +83,19 @@ class BSpline:
                 best = self._other_orders(sample, best, orders[1:])
             if done:
                 break
-        return best
+        return self._quiet(sample, best)
+
+    def _quiet(self, sample: Sample, best: _Trial) -> _Trial:
+        """Without a nugget, where the points are so few that it cannot be told from the field.
+
+        If that predicts better.
+        """
+        state = best.state
+        if state.nugget < 0.3 * float(np.median(sample.sigma)) or best.freedom < 0.4 * len(sample):
+            return best
+        silent = replace(sample, nugget=0.0)
+        other = self._converge(silent, replace(state, sample=silent, nugget=0.0), best.cells, best.order, 5)
+        return other if other.score < best.score else best
 
     def _curved(self, trial: _Trial, sample: Sample) -> FieldFit:
         """The result, with the held-out error for other values of the smoothness."""
@@ -92,7 +104,24 @@ class BSpline:
         for log_ratio in _CURVE if trial.cells <= 45 else ():
             other = replace(trial, solution=_solved(problem, smoothness * 10.0**log_ratio))
             curve.append((log_ratio, other.held_out_px))
-        return replace(trial.result(sample, self.name), curve=tuple(sorted(curve)))
+        return replace(
+            trial.result(sample, self.name), curve=tuple(sorted(curve)), uncertainty=self._doubted(trial, sample)
+        )
+
+    def _doubted(self, trial: _Trial, sample: Sample) -> Uncertainty:
+        """The uncertainty, with the doubt about the smoothness between points that are too few to show it.
+
+        Where nearly each point has a parameter of its own, left-out points tell how rough the field is over two
+        spacings; how it goes on below one is what the order of the roughness assumes. The next lower order is the more
+        careful assumption.
+        """
+        share = float(np.clip((trial.freedom / max(int(trial.state.used.sum()), 1) - 0.3) / 0.4, 0.0, 1.0))
+        if share <= 0 or trial.order - 1 not in self.orders:
+            return trial.solution
+        order = trial.order - 1
+        state = replace(trial.state, smoothness={order: trial.solution.smoothness_for(order)})
+        careful = self._converge(sample, state, trial.cells, order, 4)
+        return _Doubted(trial.solution, careful.solution, share)
 
     def _levels(self, sample: Sample) -> list[int]:
         """Numbers of cells along the longer axis, from coarse to fine."""
@@ -173,6 +202,27 @@ def _solved(problem: SplineProblem, smoothness: float) -> SplineSolution:
         except np.linalg.LinAlgError:
             smoothness *= 30.0
     raise FittingError("the control points do not determine a smooth field", hint="try the model 'polynomial'")
+
+
+@dataclass(frozen=True, eq=False)
+class _Doubted:
+    """Variance of a solution, raised by a share of what a more careful one has beyond it."""
+
+    own: SplineSolution
+    careful: SplineSolution
+    share: float
+
+    @property
+    def problem(self) -> SplineProblem:
+        return self.own.problem
+
+    def smoothness_for(self, order: int) -> float:
+        return self.own.smoothness_for(order)
+
+    def variance(self, yx: Floats) -> Floats:
+        """(N, 2) px²."""
+        own = self.own.variance(yx)
+        return own + self.share * np.maximum(self.careful.variance(yx) - own, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
