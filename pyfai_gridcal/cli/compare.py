@@ -1,0 +1,153 @@
+"""``pyFAI-gridcal compare``: difference of calibrations, in px and in sigma."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileFormatError, UsageError
+from ._distortions import add_reading, given_reading, split_pair
+from ._files import check_outputs, write_json
+
+GAUGES = ("rigid", "similarity", "affine", "none")
+
+EPILOG = """examples:
+  pyFAI-gridcal compare march.h5 april.h5
+  pyFAI-gridcal compare 2026-*.h5 --picture drift.png        (a series: each one with the first)
+
+exit status: 0 compared, 1 not possible, or different and --strict, 2 wrong usage"""
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "compare",
+        help="difference of calibrations, in px and in sigma",
+        description="Compare calibrations of one detector with the first of them: where the pixels are, modulo the "
+        "motion that no calibration can know, in px and in units of the combined uncertainty.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("file", nargs="+", metavar="FILE", help="results of calibrate, or other distortion files")
+    parser.add_argument(
+        "--gauge",
+        choices=GAUGES,
+        default="rigid",
+        help="what does not count: a shift and a turn (rigid, default), a common scale too, any linear map, or nothing",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with 1 when one is different")
+    parser.add_argument("--json", metavar="FILE", help="the same for machines; - is standard output")
+    parser.add_argument("--picture", metavar="FILE", help="maps of the differences; the drift, for a series")
+    add_reading(parser)
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    from ..comparison import drift
+
+    if len(options.file) < 2:
+        raise UsageError(f"{len(options.file)} file", expected="at least two to compare")
+    check_outputs([options.json, options.picture], options.file)
+    names = [os.path.basename(name) for name in options.file]
+    comparisons = drift([_fit(name, options) for name in options.file], gauge=options.gauge)
+    different = [c.verdict == "different" for c in comparisons]
+    if options.json:
+        pairs = zip(options.file[1:], comparisons, strict=True)
+        write_json({"reference": options.file[0], "others": [_record(name, c) for name, c in pairs]}, options.json)
+    if options.json != "-":
+        for line in _table(names, comparisons):
+            print(line)
+    if options.picture:
+        _draw(names, comparisons, options.picture)
+        if options.json != "-":
+            print(f"written: {options.picture}")
+    return 1 if options.strict and any(different) else 0
+
+
+def _fit(name: str, options: argparse.Namespace) -> Any:
+    """What a file holds: the fit of a result, the distortion of anything else."""
+    from ..io.formats import read_distortion
+    from ..io.result import load_result
+
+    if os.path.exists(name) and Path(name).suffix.lower() in (".h5", ".hdf5", ".nxs"):
+        try:
+            result = load_result(name, images=False)
+            return getattr(result, "fit", result)
+        except FileFormatError:
+            pass  # a detector of other origin
+    return read_distortion(split_pair(name), given_reading(options))
+
+
+def _record(name: str, c: Any) -> dict[str, Any]:
+    return {
+        "path": name,
+        "verdict": c.verdict,
+        "sentence": c.sentence,
+        "rms_px": c.rms_px,
+        "worst_px": c.worst_px,
+        "chi2": c.chi2,
+        "far_share": c.far_share,
+        "angle_rad": c.angle_rad,
+        "shift_px": c.shift_px,
+        "scale": c.scale,
+        "pattern": c.pattern,
+    }
+
+
+def _table(names: Sequence[str], comparisons: Sequence[Any]) -> list[str]:
+    import numpy as np
+
+    first = f"compared with {names[0]}:"
+    if len(comparisons) == 1:
+        c = comparisons[0]
+        turn = f"turned by {np.rad2deg(c.angle_rad):+.4f}°, moved by {c.shift_px[0]:+.3f}, {c.shift_px[1]:+.3f} px"
+        return [
+            f"{names[1]}, compared with {names[0]}: {c.sentence}",
+            f"rms {c.rms_px:.4f} px, largest {c.worst_px:.4f} px, scale {c.scale:.7f}, {turn}",
+        ]
+    width = max(map(len, names))
+    lines = [
+        first,
+        f"{'':{width}}  {'rms px':>9} {'worst px':>9} {'sigma':>7} {'turn °':>9} {'scale - 1':>10}  verdict",
+    ]
+    for name, c in zip(names[1:], comparisons, strict=True):
+        sigma = float(np.sqrt(c.chi2))
+        lines.append(
+            f"{name:{width}}  {c.rms_px:9.4f} {c.worst_px:9.4f} {sigma:7.2f} {np.rad2deg(c.angle_rad):9.4f} "
+            f"{c.scale - 1:10.1e}  {c.sentence}"
+        )
+    return lines
+
+
+def _draw(names: Sequence[str], comparisons: Sequence[Any], path: str) -> None:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    last = comparisons[-1]
+    figure = Figure(figsize=(12.0, 4.2), layout="constrained")
+    maps = figure.subplots(1, 3)
+    top = max(1e-9, float(np.percentile(np.abs(last.difference[last.valid]), 99)))
+    for k, title in enumerate(("dy (slow), px", "dx (fast), px")):
+        shown = np.where(last.valid, last.difference[..., k], np.nan)
+        drawn = maps[k].pcolormesh(last.x, last.y, shown, cmap="RdBu_r", vmin=-top, vmax=top, shading="nearest")
+        figure.colorbar(drawn, ax=maps[k], label=title)
+        maps[k].set(aspect="equal", xlabel="fast (x), px", ylabel="slow (y), px")
+    maps[0].set_title(f"{names[-1]} - {names[0]}", loc="left", fontsize="medium")
+    if len(comparisons) > 1:
+        at = np.arange(1, len(names))
+        maps[2].plot(at, [c.rms_px for c in comparisons], "o-", label="difference, rms")
+        maps[2].plot(at, [float(np.sqrt(np.mean(c.sigma[c.valid] ** 2) * 2)) for c in comparisons], "--", label="sigma")
+        maps[2].set_xticks(at, names[1:], rotation=60, fontsize="x-small", ha="right")
+        maps[2].set_ylabel("px")
+    else:
+        pulls = last.z[last.valid].ravel()
+        maps[2].hist(pulls[np.isfinite(pulls)], bins=60, density=True)
+        maps[2].set(xlabel="difference / sigma", ylabel="density")
+    handles, _ = maps[2].get_legend_handles_labels()
+    if handles:
+        maps[2].legend()
+    try:
+        figure.savefig(path, dpi=120)
+    except ValueError as error:
+        raise UsageError(f"picture {path}: {error}") from None
