@@ -15,7 +15,6 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ._typing import AnyArray, Bools, Floats
-from .completion import predicted
 from .errors import IndexingError
 from .growth import LocalLattice, Patch, grow, local_lattices
 from .points import ControlPoints
@@ -30,8 +29,17 @@ LEAST = 9
 #: Pieces of lattice that are joined at most, the largest first.
 _PIECES = 40
 #: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch.
-_WILD = 5.0
-_WILD_PITCH = 0.012
+_WILD = 2.5
+_WILD_PITCH = 0.006
+
+
+#: Weights of the neighbours 1, 2, ... nodes away along a line that continue a straight or a bent line to a point.
+_CONTINUATIONS: tuple[dict[int, float], ...] = (
+    {-1: 0.5, 1: 0.5},
+    {-2: -1 / 6, -1: 2 / 3, 1: 2 / 3, 2: -1 / 6},
+    {1: 2.0, 2: -1.0},
+    {1: 3.0, 2: -3.0, 3: 1.0},
+)
 
 
 def lattice_kind(local: LocalLattice) -> tuple[bool, float]:
@@ -282,10 +290,10 @@ def _joined(one: Patch, other: Patch, shift: tuple[int, int]) -> Patch | None:
     )
 
 
-def _table(ij: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Dense table (rows of `ij`, -1 where there is none) with a margin of two nodes, and the offset into it."""
-    low = ij.min(axis=0) - 2
-    size = ij.max(axis=0) - low + 3
+def _table(ij: AnyArray, margin: int = 2) -> tuple[AnyArray, AnyArray]:
+    """Dense table (rows of `ij`, -1 where there is none) with a margin of some nodes, and the offset into it."""
+    low = ij.min(axis=0) - margin
+    size = ij.max(axis=0) - low + margin + 1
     table = np.full(tuple(size), -1, np.int64)
     table[tuple((ij - low).T)] = np.arange(len(ij))
     return table, low
@@ -323,28 +331,29 @@ def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
 
 
 def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
-    """Drop points far off the place that a smooth lattice through their neighbours gives them: dirt, or merged holes."""
+    """Drop points that fit to their neighbours along no line, on no side: dirt, or merged holes.
+
+    Where the field jumps, a point still continues its own side; so the best of all predictions counts.
+    """
     if len(patch) < 25:
         return patch
     where, own = yx[patch.rows], sigma[patch.rows].max(axis=1)
     pitch = float(np.median(np.hypot(*patch.basis[:, 0].T)))
-    keep = np.ones(len(patch), bool)
-    for _ in range(3):
-        rows = np.flatnonzero(keep)
-        miss = np.hypot(*(predicted(patch.ij[rows], where[rows], patch.ij[rows]) - where[rows]).T)
-        # at a rim the prediction is an extrapolation, and says little
-        table, low = _table(patch.ij[rows])
-        k = patch.ij[rows] - low
-        around = sum((table[k[:, 0] + a, k[:, 1] + b] >= 0).astype(int) for a in (-1, 0, 1) for b in (-1, 0, 1))
-        limit = np.maximum(_WILD * np.hypot(float(np.median(miss)), own[rows]), _WILD_PITCH * pitch)
-        wild = (miss > limit) & (around >= 7)
-        if not wild.any():
-            break
-        # a wrong point spoils its neighbours' predictions as well: of those near each other only the worst goes
-        _, near = cKDTree(patch.ij[rows]).query(patch.ij[rows], k=9)
-        worst = miss >= miss[near].max(axis=1)
-        keep[rows[wild & worst]] = False
-    return Patch(patch.rows[keep], patch.ij[keep], patch.basis[keep])
+    table, low = _table(patch.ij, margin=4)
+    k = patch.ij - low
+    padded = np.vstack([where, np.full(2, np.nan)])
+    misses = []
+    for weights in _CONTINUATIONS:
+        gain = np.sqrt(1 + sum(w * w for w in weights.values()))
+        for di, dj in ((1, 0), (0, 1)) if -1 in weights else ((1, 0), (0, 1), (-1, 0), (0, -1)):
+            place = sum(w * padded[table[k[:, 0] + n * di, k[:, 1] + n * dj]] for n, w in weights.items())
+            misses.append(np.hypot(*(place - where).T) / gain)
+    miss = np.array(misses)
+    known = np.isfinite(miss).sum(axis=0)
+    typical = float(np.nanmedian(miss)) if np.isfinite(miss).any() else 0.0
+    best = np.min(np.where(np.isfinite(miss), miss, np.inf), axis=0)
+    wild = (best > np.maximum(_WILD * np.hypot(typical, own), _WILD_PITCH * pitch)) & (known >= 4)
+    return Patch(patch.rows[~wild], patch.ij[~wild], patch.basis[~wild])
 
 
 def local_bases(points: ControlPoints) -> Floats:
