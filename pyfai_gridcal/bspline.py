@@ -97,7 +97,7 @@ class SplineProblem:
             coefficients[..., columns] = factor.solve(padded)[: ny * nx].reshape(ny, nx, -1)
             inverses.append(stencil_of_blocks(factor.inverse(), p, ny, nx))
             logdet += factor.logdet() * (columns.stop - columns.start)
-        return SplineSolution(self, smoothness, coefficients, (inverses[0], inverses[-1]), logdet)
+        return SplineSolution(self, self.weights, smoothness, coefficients, (inverses[0], inverses[-1]), logdet)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ class SplineSolution:
 
     Attributes
     ----------
-    problem : with the weights that were used
+    problem, weights : that were solved
     smoothness : px^(2 order - 2)
     coefficients : (y.size, x.size, 2) px
     inverses : stencils of the covariance of the coefficients, one for each component
@@ -114,6 +114,7 @@ class SplineSolution:
     """
 
     problem: SplineProblem
+    weights: Floats
     smoothness: float
     coefficients: Floats
     inverses: tuple[Floats, Floats]
@@ -127,7 +128,7 @@ class SplineSolution:
     @cached_property
     def leverage(self) -> Floats:
         """(N, 2) share that each point has in its own prediction, 0..1."""
-        return np.clip(self._forms(self.problem.rows) * self.problem.weights, 0.0, 1 - 1e-9)
+        return np.clip(self._forms(self.problem.rows) * self.weights, 0.0, 1 - 1e-9)
 
     def variance(self, yx: Floats) -> Floats:
         """(N, 2) variance of the field at points, px²."""
@@ -161,8 +162,8 @@ class SplineSolution:
 
     @property
     def likelihood(self) -> float:
-        """Restricted log-likelihood of smoothness and weights, up to a constant of the knots, the order and the points."""
-        w = self.problem.weights
+        """Restricted log-likelihood of smoothness and weights, up to a constant of knots, order and points."""
+        w = self.weights
         rank = self.coefficients.size - self.problem.order * (self.problem.order + 1)
         fit = self.smoothness * self.roughness + float((w * self.residual**2).sum())
         return 0.5 * (float(np.log(w[w > 0]).sum()) + rank * np.log(self.smoothness) - self.logdet - fit)

@@ -261,7 +261,7 @@ class _State:
     def scores(self, solution: SplineSolution) -> Floats:
         """(N, 2) held-out residuals in units of their predicted scatter."""
         left_out = np.where(self.used[:, None], 1.0, 0.0) * solution.leverage
-        variance = 1.0 / np.maximum(solution.problem.weights, 1e-300)
+        variance = 1.0 / np.maximum(solution.weights, 1e-300)
         spread = np.where(self.used[:, None], variance * (1 - left_out), self.variance())
         return np.asarray(solution.residual / np.sqrt(spread))
 
@@ -279,7 +279,7 @@ class _State:
 
     def _noise(self, solution: SplineSolution, use: Bools) -> tuple[float, float]:
         """Nugget and scale of the noise that the residuals ask for (moments of the restricted likelihood)."""
-        w = solution.problem.weights[use]
+        w = solution.weights[use]
         free = 1 - solution.leverage[use]
         r2, s2 = solution.residual[use] ** 2, self.sample.sigma[use] ** 2
         if free.sum() < 0.02 * free.size or free.sum() < 12:
