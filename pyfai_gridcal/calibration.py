@@ -154,7 +154,8 @@ class Calibration:
         return to_detector(self.distortion)
 
     def save(self, path: str | Path, *, progress: Progress | None = None) -> Path:
-        """Write the NeXus detector with everything else to an HDF5 file; an old file is replaced once the new one is good."""
+        """Write the NeXus detector with everything else to an HDF5 file; an old file is replaced once the new one
+        is good."""
         from .io.result import save_result
 
         return save_result(self, path, progress=progress)

@@ -37,7 +37,8 @@ def predicted(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats
 
 
 def local_vectors(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats:
-    """Lattice vectors (K, 2, 2) px at the nodes `at`: row 0 a step of i, row 1 a step of j, as for :func:`predicted`."""
+    """Lattice vectors (K, 2, 2) px at the nodes `at`: row 0 a step of i, row 1 a step of j, as for
+    :func:`predicted`."""
     return _local_quadratic(ij, yx, at, neighbours, width=1.6, alone=False)[:, 1:3]
 
 
@@ -69,5 +70,4 @@ def away_from(places: Floats, others: Floats, least: float) -> AnyArray:
     if not len(others):
         return np.ones(len(places), bool)
     distance, _ = cKDTree(others).query(places)
-    out: AnyArray = distance > least
-    return out
+    return np.asarray(distance > least)

@@ -1,7 +1,8 @@
-"""Areas of an image that no light reaches, or that no pixel reads: dead corners, gaps between modules, seams of a mosaic.
+"""Areas of an image that no light reaches, or that no pixel reads: dead corners, gaps between modules, seams of a
+mosaic.
 
-They hold the pedestal and nothing else. In the histogram they are a narrow population at the low end with nothing above it for a while; in
-the image they are larger than holes.
+They hold the pedestal and nothing else. In the histogram they are a narrow population at the low end with nothing
+above it for a while; in the image they are larger than holes.
 """
 
 from __future__ import annotations

@@ -51,7 +51,8 @@ def find_spots(
 ) -> Spots:
     """Find the holes in an image and measure where they are.
 
-    Polarity, size and contrast of the holes come from the image; so does the lattice, which is used here only to know how holes are
+    Polarity, size and contrast of the holes come from the image; so does the lattice, which is used here only to know
+    how holes are
     stretched and where to look a second time: nothing is dropped for not fitting it.
 
     Parameters
@@ -149,9 +150,10 @@ def _lattice_of(candidates: Candidates, lattice: LatticeKind) -> ControlPoints |
     if len(candidates) < 4:
         return None
     spots = Spots.from_positions(candidates.yx)
-    for kind in dict.fromkeys((lattice, "auto")):
+    kinds: tuple[LatticeKind, ...] = (lattice,) if lattice == "auto" else (lattice, "auto")
+    for kind in kinds:
         try:
-            return index_spots(spots, lattice=kind)  # type: ignore[arg-type]
+            return index_spots(spots, lattice=kind, sieve=False)
         except IndexingError:
             continue
     return None
@@ -319,7 +321,8 @@ class _Run:
         ):
             bits = bits | np.where(where, flag, 0).astype(np.uint8)
         sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
-        # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than counted
+        # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
+        # counted
         sigma *= np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
         radius = profile_radius(self.learned.profile)
         sigma = np.hypot(sigma, self._one_sided(yx, radius))
@@ -373,7 +376,8 @@ def refine_at(run: _Run, places: Floats, farthest: float) -> Spots:
 
 
 def _without_turn(matrices: Floats) -> Floats:
-    """Symmetric stretches (N, 2, 2) with the effect of `matrices` on a circle: holes are round, a turn changes nothing."""
+    """Symmetric stretches (N, 2, 2) with the effect of `matrices` on a circle: holes are round, a turn changes
+    nothing."""
     value, vector = np.linalg.eigh(np.matmul(matrices.transpose(0, 2, 1), matrices))
     out: Floats = np.matmul(vector * np.sqrt(value)[:, None, :], vector.transpose(0, 2, 1))
     return out
@@ -383,7 +387,7 @@ def _spacing(yx: Floats) -> float:
     """Distance that most spots have at least to their nearest neighbour, px."""
     if len(yx) < 2:
         return float("inf")
-    distance, _ = cKDTree(yx).query(yx, k=2)
+    distance = np.asarray(cKDTree(yx).query(yx, k=2)[0])
     return float(np.quantile(distance[:, 1], 0.25))
 
 
@@ -398,8 +402,12 @@ def _distinct(yx: Floats, chi2: Floats, least: float) -> AnyArray:
 
 
 def _merged(a: Spots, b: Spots) -> Spots:
-    columns = {
-        name: np.concatenate([getattr(a, name), getattr(b, name)])
-        for name in ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
-    }
-    return replace(a, **columns)
+    return replace(
+        a,
+        yx=np.concatenate([a.yx, b.yx]),
+        sigma_yx=np.concatenate([a.sigma_yx, b.sigma_yx]),
+        amplitude=np.concatenate([a.amplitude, b.amplitude]),
+        background=np.concatenate([a.background, b.background]),
+        chi2=np.concatenate([a.chi2, b.chi2]),
+        flags=np.concatenate([a.flags, b.flags]),
+    )

@@ -1,8 +1,9 @@
 """Growth of a lattice over a cloud of points, from one seed outwards, whole generations at a time.
 
-Every point that has a node also carries its own two lattice vectors, measured from its neighbours, so the lattice may bend, turn and change
-its pitch on the way. A generation predicts all neighbours of the points that came last, looks for the nearest point to each prediction and
-gives it the node when it lies within a fraction of the local pitch. A point has one node at most and a node one point.
+Every point that has a node also carries its own two lattice vectors, measured from its neighbours, so the lattice may
+bend, turn and change its pitch on the way. A generation predicts all neighbours of the points that came last, looks
+for the nearest point to each prediction and gives it the node when it lies within a fraction of the local pitch. A
+point has one node at most and a node one point.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def local_lattices(yx: Floats, tree: cKDTree, *, neighbours: int = 12, tolerance
     """Two shortest independent vectors v of each point for which both v and -v lead to a neighbour."""
     n = len(yx)
     k = min(neighbours, n - 1)
-    _, near = tree.query(yx, k=k + 1)
+    near = np.asarray(tree.query(yx, k=k + 1)[1])
     vectors = yx[near[:, 1:]] - yx[:, None, :]
     length = np.hypot(vectors[..., 0], vectors[..., 1])
     total = vectors[:, :, None, :] + vectors[:, None, :, :]
@@ -198,7 +199,7 @@ def _generation(
         return np.empty(0, np.int64)
     place = start + np.einsum("nk,nkc->nc", step, basis)
     local = np.minimum(np.hypot(*basis[:, 0].T), np.hypot(*basis[:, 1].T))
-    distance, row = tree.query(place)
+    distance, row = (np.asarray(v) for v in tree.query(place))
     relative = distance / np.maximum(local, 1e-9)
     ok = (relative < tolerance) & ~ledger.has[row] & free[row]
     node, basis, row, relative, step, start = (v[ok] for v in (node, basis, row, relative, step, start))

@@ -1,8 +1,9 @@
 """The integer node of every spot.
 
-Two things are told apart here: which lattice it is (square or hexagonal, from the local vectors of all spots) and which node each spot
-holds (by growth from the best seed, island by island, see :mod:`~pyfai_gridcal.growth`). Islands that touch nothing are joined where the
-extrapolated lattice leaves no doubt. In the end every spot is predicted from its neighbours, and what contradicts them is dropped.
+Two things are told apart here: which lattice it is (square or hexagonal, from the local vectors of all spots) and
+which node each spot holds (by growth from the best seed, island by island, see :mod:`~pyfai_gridcal.growth`). Islands
+that touch nothing are joined where the extrapolated lattice leaves no doubt. In the end every spot is predicted from
+its neighbours, and what contradicts them is dropped.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ _CONTINUATIONS: tuple[dict[int, float], ...] = (
 
 
 def lattice_kind(local: LocalLattice) -> tuple[bool, float]:
-    """Whether the local vectors are those of a hexagonal lattice, and the median angle between them, degrees (<= 90)."""
+    """Whether the local vectors are those of a hexagonal lattice, and the median angle between them, degrees (<=
+    90)."""
     good = local.score >= 0.6 * max(float(local.score.max()), 1e-9)
     a, b = local.basis[good, 0], local.basis[good, 1]
     size = np.hypot(*a.T), np.hypot(*b.T)
@@ -73,7 +75,8 @@ def index_spots(
 
     Returns
     -------
-    M <= N control points; no node twice. The node nearest to the middle of the spots is (0, 0); i grows with y and j with x. On a
+    M <= N control points; no node twice. The node nearest to the middle of the spots is (0, 0); i grows with y and j
+    with x. On a
     hexagonal lattice the axis of i lies 60 degrees from that of j.
 
     Raises
@@ -242,7 +245,8 @@ def _with_islands(
 class _Seam:
     """How one piece of lattice continues in another: add `shift` to the nodes of the second.
 
-    `miss` is how far the pieces are from a whole number of nodes, 0.5 being the worst; `doubt` adds to it where they are far apart or
+    `miss` is how far the pieces are from a whole number of nodes, 0.5 being the worst; `doubt` adds to it where they
+    are far apart or
     touch in few points.
     """
 
@@ -253,7 +257,7 @@ class _Seam:
 
 def _seam(yx: Floats, one: Patch, other: Patch) -> _Seam | None:
     """Compare two pieces where they are nearest to each other; None where nothing can be said."""
-    distance, near = cKDTree(yx[one.rows]).query(yx[other.rows])
+    distance, near = (np.asarray(v) for v in cKDTree(yx[one.rows]).query(yx[other.rows]))
     pitch = float(np.median(np.hypot(*other.basis[:, 0].T)))
     reach = max(float(distance.min()) + 0.8 * pitch, 1.6 * pitch)
     close = distance <= reach
@@ -357,7 +361,8 @@ def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
 
 
 def local_bases(points: ControlPoints) -> Floats:
-    """Local lattice vectors (M, 2, 2), px, from the nearest neighbours with a node; the mean basis where there is none."""
+    """Local lattice vectors (M, 2, 2), px, from the nearest neighbours with a node; the mean basis where there is
+    none."""
     table, low = _table(np.asarray(points.ij))
     k = points.ij - low
     out = np.tile(points.basis_px, (len(points), 1, 1))

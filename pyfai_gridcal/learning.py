@@ -10,7 +10,7 @@ from ._typing import AnyArray, Floats
 from .errors import PickingError
 from .light import light_of
 from .noise import noise_of
-from .profile import Templates, TemplateBank, disk_profile, learned_profile, normalised
+from .profile import TemplateBank, disk_profile, learned_profile, normalised
 from .refinement import FittedSpots, SpotState, fit_spots, model_of
 from .spots import HoleProfile, Noise
 from .windows import PreparedImage, ramp

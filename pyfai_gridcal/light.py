@@ -1,4 +1,5 @@
-"""The light behind the plate, as the spots themselves see it: amplitude and background as smooth functions of the place."""
+"""The light behind the plate, as the spots themselves see it: amplitude and background as smooth functions of the
+place."""
 
 from __future__ import annotations
 
@@ -42,23 +43,22 @@ def light_of(
     yx, amplitude, background : (M, 2), (M,), (M,) of whole spots, px and counts (holes positive)
     at : (N, 2) where the light is wanted, px
     spacing : distance of neighbouring spots, px: the fields are smooth over some three of them
-    polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have their own
+    polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have
+        their own
     """
     value_a, gradient_a, spread_a = _smooth(yx, amplitude, at, spacing)
     value_b, gradient_b, spread_b = _smooth(yx, background, at, spacing)
     least = 0.2 * float(np.median(amplitude))
     slope_b = gradient_b / np.copysign(np.maximum(np.abs(value_b), 1e-6), value_b)[:, None]
-    if polarity == "bright":
-        slope_a = gradient_a / np.maximum(value_a, least)[:, None]
-    else:
-        slope_a = slope_b
+    slope_a = gradient_a / np.maximum(value_a, least)[:, None] if polarity == "bright" else slope_b
     return Light(
         np.maximum(value_a, least), value_b, spread_a, spread_b, np.clip(slope_a, -0.05, 0.05), np.clip(slope_b, -1, 1)
     )
 
 
 def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats, Floats, float]:
-    """Value (N,), gradient (N, 2) per px and robust scatter of a Gaussian-weighted local linear fit on a raster of cells."""
+    """Value (N,), gradient (N, 2) per px and robust scatter of a Gaussian-weighted local linear fit on a raster of
+    cells."""
     typical = np.median(values)
     spread = 1.4826 * float(np.median(np.abs(values - typical))) + 1e-12
     clean = np.clip(values, typical - 8 * spread, typical + 8 * spread) - typical

@@ -38,7 +38,8 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
     where = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, _BINS - 1)
     bins = [b for b in (np.flatnonzero(where == k) for k in range(_BINS)) if len(b) >= 20]
     x = np.array([level[b].mean() for b in bins])
-    # the median of the square of a normal variable is 0.4549 of its variance; quantised data want the quartiles' neighbourhood as well
+    # the median of the square of a normal variable is 0.4549 of its variance; quantised data want the quartiles'
+    # neighbourhood as well
     variance = np.array([_robust_variance(square[b], quantised) for b in bins])
     floor = 1 / 12 if quantised else 1e-12
     variance = np.maximum(variance, floor)

@@ -1,14 +1,15 @@
 """Candidates for spots: compact things of about the size of a hole that stand out of their surroundings.
 
-The image, binned so that a hole stays some four pixels wide, is convolved with a disk of the hole's size minus a ring around it. The peaks
-of this contrast are the candidates: found by pyFAI's inverse watershed, placed by its bilinear search for the maximum. A candidate is kept
-when its contrast is significant against the noise and not small against that of its neighbourhood; a global threshold would fail on uneven
-light.
+The image, binned so that a hole stays some four pixels wide, is convolved with a disk of the hole's size minus a ring
+around it. The peaks of this contrast are the candidates: found by pyFAI's inverse watershed, placed by its bilinear
+search for the maximum. A candidate is kept when its contrast is significant against the noise and not small against
+that of its neighbourhood; a global threshold would fail on uneven light.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage, signal
@@ -21,7 +22,8 @@ __all__ = ["Candidates", "contrast_map", "pick", "working_bin"]
 
 #: Hole radius on the image that is searched, px: enough to tell a hole from a hot pixel, few enough pixels to be quick.
 _SEARCH_RADIUS = 1.75
-#: More maxima than this are listed by a maximum filter: the watershed takes time for every one of them, the result is the same.
+#: More maxima than this are listed by a maximum filter: the watershed takes time for every one of them, the result is
+#: the same.
 _WATERSHED_LIMIT = 12_000
 
 
@@ -54,8 +56,9 @@ class Candidates:
 
     def select(self, which: AnyArray) -> Candidates:
         """The candidates of a boolean mask or an array of indices."""
-        columns = (self.yx, self.contrast, self.relative, self.significance)
-        return Candidates(*(c[which] for c in columns), self.threshold)
+        return Candidates(
+            self.yx[which], self.contrast[which], self.relative[which], self.significance[which], self.threshold
+        )
 
 
 def working_bin(radius_px: float) -> int:
@@ -81,7 +84,8 @@ def _kernel(radius: float) -> AnyArray:
 def contrast_map(image: AnyArray, radius: float, polarity: Polarity) -> tuple[AnyArray, float]:
     """Mean over a disk minus mean over the ring around it, positive at holes; and the noise gain of this filter.
 
-    `image` must have no masked pixels. The second value is the factor from the noise of a pixel to that of the contrast.
+    `image` must have no masked pixels. The second value is the factor from the noise of a pixel to that of the
+    contrast.
     """
     kernel = _kernel(radius)
     sign = 1.0 if polarity == "bright" else -1.0
@@ -97,12 +101,7 @@ def _noise_map(image: AnyArray, cell: int = 64) -> AnyArray:
     second = np.abs(image[:-2, ::2] - 2 * image[1:-1, ::2] + image[2:, ::2])
     rows = np.linspace(0, ny - 2, max(1, ny // cell) + 1).astype(int)
     columns = np.linspace(0, second.shape[1], max(1, nx // cell) + 1).astype(int)
-    sigma = np.array(
-        [
-            [np.quantile(second[a:b, c:d], 0.35) for c, d in zip(columns[:-1], columns[1:], strict=True)]
-            for a, b in zip(rows[:-1], rows[1:], strict=True)
-        ]
-    )
+    sigma = np.array([[np.quantile(second[a:b, c:d], 0.35) for c, d in pairwise(columns)] for a, b in pairwise(rows)])
     # 0.454 is the 35 % quantile of |normal|; a lower quantile than the median sees less of the holes
     return sigma / (0.454 * np.sqrt(6))
 
@@ -148,7 +147,8 @@ def _place(contrast: AnyArray, peaks: AnyArray) -> Floats:
 
 
 def _reference(contrast: AnyArray, reach: float) -> AnyArray:
-    """Typical contrast of the holes around each pixel: a power mean that the strong ones dominate, hot pixels clipped."""
+    """Typical contrast of the holes around each pixel: a power mean that the strong ones dominate, hot pixels
+    clipped."""
     positive = np.clip(contrast, 0, None)
     positive = np.minimum(positive, np.quantile(positive[::2, ::2], 0.9995))
     power = positive * positive * positive

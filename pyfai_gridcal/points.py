@@ -25,7 +25,8 @@ class ControlPoints:
     flags : (M,) uint8, bits of :class:`~pyfai_gridcal.spots.SpotFlag`
     basis_px : (2, 2) mean lattice vectors, px: row 0 is one step of i, row 1 one step of j, columns (y, x)
     angle_deg : angle of the ideal lattice from j to i: 90 (square, rectangular), 60 (hexagonal), or as given
-    seam_doubt : largest misfit, in nodes, of pieces of lattice that do not touch but were joined: near 0.5 their relative place is a guess
+    seam_doubt : largest misfit, in nodes, of pieces of lattice that do not touch but were joined: near 0.5 their
+        relative place is a guess
     """
 
     yx: Floats

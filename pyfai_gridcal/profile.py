@@ -1,8 +1,8 @@
 """The picture of a hole, learned from the image, and its templates at all sub-pixel phases.
 
-As in effective-PSF photometry (J. Anderson and I. R. King, PASP 112 (2000) 1360, doi:10.1086/316632) the profile is a table of samples,
-finer than the pixels, of what a pixel reads at a given offset from the centre of a hole: blur and pixel area are included. It is made
-symmetric about its centre, which is what defines the position of a spot.
+As in effective-PSF photometry (J. Anderson and I. R. King, PASP 112 (2000) 1360, doi:10.1086/316632) the profile is a
+table of samples, finer than the pixels, of what a pixel reads at a given offset from the centre of a hole: blur and
+pixel area are included. It is made symmetric about its centre, which is what defines the position of a spot.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ __all__ = [
     "window_reach",
 ]
 
-#: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the amplitude.
+#: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the
+#: amplitude.
 PHASES = 8
 #: Widest difference of rims within one class of stretch, px.
 _RIM_SHIFT = 0.4
@@ -94,7 +95,8 @@ def normalised(profile: HoleProfile, fit_reach: float) -> HoleProfile:
 def blurred_disk(radius_px: float, blur_px: float, r: Floats) -> Floats:
     """Disk of 1 convolved with a Gaussian, at distances `r` (N,) px from its centre; (N,).
 
-    Integral over the disk of the Rice density: ``p(r) = int_0^R rho / s**2 exp(-(r**2 + rho**2) / (2 s**2)) I0(r rho / s**2) drho``.
+    Integral over the disk of the Rice density: ``p(r) = int_0^R rho / s**2 exp(-(r**2 + rho**2) / (2 s**2)) I0(r rho
+    / s**2) drho``.
     """
     rho = (np.arange(64) + 0.5) / 64 * radius_px
     s2 = blur_px**2
@@ -126,7 +128,8 @@ def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
 class _Stretcher:
     """Tables of a profile whose hole is stretched while its blur, which belongs to the detector, is not.
 
-    Stretching a picture stretches its blur as well. What is wrong by that is known for a blurred disk: the difference of two Gaussian
+    Stretching a picture stretches its blur as well. What is wrong by that is known for a blurred disk: the difference
+    of two Gaussian
     factors on the transform of the disk, ``2 J1(k R) / (k R)``.
     """
 
@@ -160,7 +163,8 @@ class Templates:
     Attributes
     ----------
     reach : the window has 2 reach + 1 pixels along each axis
-    value, slow, fast : ((PHASES + 1)**2, (2 reach + 1)**2) profile and its derivatives with respect to the place of the *hole*, per px
+    value, slow, fast : ((PHASES + 1)**2, (2 reach + 1)**2) profile and its derivatives with respect to the place
+        of the *hole*, per px
     """
 
     reach: int
@@ -172,9 +176,10 @@ class Templates:
     def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None = None) -> Templates:
         """Sample `profile` by cubic splines for a window of +- `reach` px.
 
-        `stretch` (2, 2) takes offsets (y, x) of the hole that was learned to those of the hole seen here, as rows: ``d @ stretch``.
+        `stretch` (2, 2) takes offsets (y, x) of the hole that was learned to those of the hole seen here, as rows:
+        ``d @ stretch``.
         """
-        back = np.eye(2) if stretch is None else np.linalg.inv(stretch)
+        back: Floats = np.eye(2) if stretch is None else np.asarray(np.linalg.inv(stretch), dtype=np.float64)
         table = profile.table if stretch is None else _Stretcher(profile).table(back)
         return cls.sampled(table, profile.oversampling, reach, back)
 
@@ -202,7 +207,8 @@ class Templates:
 
 
 def _phases(raster: AnyArray, reach: int) -> AnyArray:
-    """((PHASES + 1)**2, (2 reach + 1)**2) templates out of a raster of PHASES samples per px, reaching half a pixel farther."""
+    """((PHASES + 1)**2, (2 reach + 1)**2) templates out of a raster of PHASES samples per px, reaching half a
+    pixel farther."""
     m = 2 * reach + 1
     # a hole at +k / PHASES is seen from its pixels at offsets lowered by as much
     start = np.arange(PHASES, -1, -1)
@@ -268,7 +274,7 @@ class TemplateMaker:
 
     def _made(self, code: tuple[int, ...]) -> Templates:
         if code not in self.known:
-            back = np.linalg.inv(np.eye(2) + self.step * np.reshape(code, (2, 2)))
+            back: Floats = np.asarray(np.linalg.inv(np.eye(2) + self.step * np.reshape(code, (2, 2))), dtype=np.float64)
             table = self._stretcher().table(back) if any(code) else self.profile.table
             self.known[code] = Templates.sampled(table, self.profile.oversampling, self.reach, back)
         return self.known[code]

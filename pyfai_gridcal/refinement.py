@@ -1,11 +1,13 @@
 """Positions of spots at the Cramér-Rao bound: weighted least squares of the learned profile.
 
-Around each candidate the pixels D of a small window are fitted by ``B (1 + b.d) + A (1 + a.d) P(d - t)`` with P the profile of a hole, d the
-offset from the window's middle, and free position t, amplitude A and background B. The relative slopes a and b of the light are not fitted
-spot by spot, where they would cost precision, but taken from the neighbours; and where a hole is cut by a border, amplitude and background
-lean on the neighbours too. Holes stretched by the distortion are fitted with the profile stretched alike. Weights are the inverse variances
-by a noise model that comes from the residuals of the fit itself, so `sigma_yx` follows from the normal matrix; pixels that contradict the
-profile (hot ones) are left out. For independent pixels of variance v the bound of one coordinate is ``1 / sum((A dP/dt)**2 / v)``.
+Around each candidate the pixels D of a small window are fitted by ``B (1 + b.d) + A (1 + a.d) P(d - t)`` with P the
+profile of a hole, d the offset from the window's middle, and free position t, amplitude A and background B. The
+relative slopes a and b of the light are not fitted spot by spot, where they would cost precision, but taken from the
+neighbours; and where a hole is cut by a border, amplitude and background lean on the neighbours too. Holes stretched
+by the distortion are fitted with the profile stretched alike. Weights are the inverse variances by a noise model that
+comes from the residuals of the fit itself, so `sigma_yx` follows from the normal matrix; pixels that contradict the
+profile (hot ones) are left out. For independent pixels of variance v the bound of one coordinate is ``1 / sum((A
+dP/dt)**2 / v)``.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class SpotState:
     yx, amplitude, background : (N, 2) px, (N,) and (N,) counts
     slope_a, slope_b : (N, 2) relative gradients of the light on hole and background, per px
     stretch : (N, 2, 2) of the holes against the learned one, None for none
-    prior : (N, 4) expected amplitude, its sigma, expected background, its sigma; sigma infinite for no expectation; or None
+    prior : (N, 4) expected amplitude, its sigma, expected background, its sigma; sigma infinite for no
+        expectation; or None
     """
 
     yx: Floats
@@ -56,8 +59,15 @@ class SpotState:
 
     def select(self, rows: AnyArray) -> SpotState:
         """The spots `rows`."""
-        columns = {f.name: getattr(self, f.name) for f in fields(self)}
-        return SpotState(**{name: None if v is None else v[rows] for name, v in columns.items()})
+        return SpotState(
+            self.yx[rows],
+            self.amplitude[rows],
+            self.background[rows],
+            self.slope_a[rows],
+            self.slope_b[rows],
+            None if self.stretch is None else self.stretch[rows],
+            None if self.prior is None else self.prior[rows],
+        )
 
     def moved(self, fitted: FittedSpots) -> SpotState:
         """The same spots where a fit left them."""
@@ -152,7 +162,7 @@ def _fit_chunk(
         if noise is None:
             weight = windows.usable.astype(np.float32)
         else:
-            variance = noise.variance(image.sign * level)
+            variance: AnyArray = noise.variance(image.sign * level)
             weight = windows.usable / variance
             if step >= 1:
                 # while a fit is still on its way only the glaring ones are left out: rims misplaced look wild, too

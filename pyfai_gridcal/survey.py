@@ -1,8 +1,9 @@
 """A first look at an image: are the holes bright or dark, and about how large are they?
 
-Nothing is assumed about pitch, lattice or light. The image is seen through centre-surround filters of growing size, each divided by the
-local level so that uneven light does not count. The scale of the holes is where the filtered image holds most energy; since holes cover
-the smaller part of a plate, the sign of the skewness there is the polarity.
+Nothing is assumed about pitch, lattice or light. The image is seen through centre-surround filters of growing size,
+each divided by the local level so that uneven light does not count. The scale of the holes is where the filtered
+image holds most energy; since holes cover the smaller part of a plate, the sign of the skewness there is the
+polarity.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class PreparedImage:
             usable &= ~mask
         hot = data >= saturation if saturation is not None else None
         self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
-        if self.saturated is not None:
+        if hot is not None:
             usable &= ~hot
         self.sign = 1.0 if polarity == "bright" else -1.0
         self.whole = bool(usable.all())
@@ -98,7 +98,6 @@ class PreparedImage:
     def is_whole(self, yx: Floats, reach: int) -> Bools:
         """(N,) whether all pixels of the window are usable."""
         if self.whole:
-            inside: Bools = (np.rint(yx) >= reach).all(axis=1)
-            return inside & (np.rint(yx) <= np.array(self.shape) - 1 - reach).all(axis=1)
-        out: Bools = ndimage.minimum_filter(self.usable, 2 * reach + 1)[self.near(yx)]
-        return out
+            inside = np.asarray((np.rint(yx) >= reach).all(axis=1))
+            return np.asarray(inside & (np.rint(yx) <= np.array(self.shape) - 1 - reach).all(axis=1))
+        return np.asarray(ndimage.minimum_filter(self.usable, 2 * reach + 1)[self.near(yx)])
