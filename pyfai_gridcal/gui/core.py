@@ -219,5 +219,5 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
     apart = np.hypot(*(near.yx + low - place).T)
     if not len(near) or apart.min() > 0.6 * found.hole_px:
         raise nowhere
-    one = near.select([int(apart.argmin())])
+    one = near.select(apart.argsort()[:1])
     return replace(one, yx=one.yx + low, flags=one.flags | np.uint8(SpotFlag.USER))

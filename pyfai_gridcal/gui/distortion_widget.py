@@ -365,7 +365,6 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self.workspace.undo()
             explicit = True
         self.panel.setProgress(0.0, words_of(error))
-        self.panel.progressText.setToolTip(words_of(error))
         if explicit:
             self.tell(error, "Calibrate")
 

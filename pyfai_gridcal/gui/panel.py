@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from silx.gui import qt
+from silx.gui.widgets.ElidedLabel import ElidedLabel
 
 from ..io.formats import KINDS
 from ..quantity import format_length
@@ -194,8 +195,8 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.autoBox.setChecked(True)
         self.autoBox.setToolTip("Once calibrated, follow each edit and setting; only what depends on it is redone")
         layout.addWidget(self.autoBox)
-        self.progressText = _label("progress-text")
-        self.progressText.setWordWrap(False)
+        self.progressText = ElidedLabel()
+        self.progressText.setObjectName("progress-text")
         self.progressBar = qt.QProgressBar()
         self.progressBar.setRange(0, 1000)
         self.progressBar.setTextVisible(False)
@@ -265,7 +266,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.modelLabel.setText(_model_words(view))
         calibration = view.results.calibration
         self.verdict.setVerdict(None if calibration is None else calibration.verdict)
-        self.quality.setFit(view.fit, view.exposure)
+        self.quality.setFitLater(view.fit, view.exposure)
         self.saveButton.setEnabled(calibration is not None)
         self.exportButton.setEnabled(calibration is not None)
 

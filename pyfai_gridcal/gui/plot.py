@@ -68,6 +68,9 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self.tools = SpotTools(self)
         self.addToolBar(self.tools)
         self._makeStatus()
+        # Always there, so that showing a scale does not move the plot.
+        self.getColorBarWidget().setPlot(None)
+        self.getColorBarWidget().setVisible(True)
         self._redraw = qt.QTimer(self)
         self._redraw.setSingleShot(True)
         self._redraw.setInterval(40)
@@ -142,6 +145,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self._spots = layer if layer is not None and len(layer) else None
         self._tree = None if self._spots is None else cKDTree(np.stack([self._spots.y, self._spots.x], axis=1))
         self._drawThinned()
+        self._showScale()
 
     def setGrid(self, lines: GridLines | None) -> None:
         """Show the fitted grid."""
@@ -167,7 +171,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             if present:
                 self.removeItem(self._map)
                 self.setActiveImage(self._image if self._image.getPlot() is not None else None)
-                self.getColorBarWidget().setVisible(False)
+                self._showScale()
             return
         colormap = Colormap("seismic" if image.signed else "viridis")
         finite = np.abs(image.values[np.isfinite(image.values)])
@@ -180,11 +184,21 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self._map.setColormap(colormap)
         if not present:
             self.addItem(self._map)
+        self._mapLabel = image.label
+        self._showScale()
+
+    def _showScale(self) -> None:
+        """Colour bar of the map, or without one of the spots."""
         bar = self.getColorBarWidget()
-        bar.setPlot(None)
-        bar.setColormap(colormap)
-        bar.setLegend(image.label)
-        bar.setVisible(True)
+        if self._map.getPlot() is not None:
+            bar.setColormap(self._map.getColormap())
+            bar.setLegend(self._mapLabel)
+        elif self._spots is not None and self._visible["spots"] and self._colouring != "kind":
+            bar.setColormap(self._scatter.getColormap())
+            bar.setLegend(COLOURINGS[self._colouring])
+        else:
+            bar.setColormap(None)
+            bar.setLegend("")
 
     def setUnknown(self, mask: Bools | None) -> None:
         """Tint the pixels (ny, nx) whose displacement is not known."""
@@ -212,6 +226,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         """What the colour of a spot says: one of :data:`COLOURINGS`."""
         self._colouring = name
         self._drawThinned()
+        self._showScale()
 
     def colouring(self) -> str:
         """What the colour of a spot says."""
@@ -248,6 +263,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             self.blockSignals(blocked)
 
     _vectors: VectorLines | None = None
+    _mapLabel = ""
     _unknownMask: Bools | None = None
 
     # -- drawing of what can be too much to draw

@@ -23,7 +23,7 @@ def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
     plot = PlotWidget(parent=parent)
     plot.setGraphXLabel(x)
     plot.setGraphYLabel(y)
-    plot.setMinimumHeight(190)
+    plot.setMinimumHeight(170)
     plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
     return plot
 
@@ -39,6 +39,16 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.addTab(self.histogram, "Histogram")
         self.addTab(self.scatter, "Against sigma")
         self.setDocumentMode(True)
+        self._later: tuple[DistortionFit | None, int] = (None, 0)
+        self._timer = qt.QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(80)
+        self._timer.timeout.connect(lambda: self.setFit(*self._later))
+
+    def setFitLater(self, fit: DistortionFit | None, exposure: int = 0) -> None:
+        """Show the residuals of a fit once the windows have drawn what is more urgent."""
+        self._later = (fit, exposure)
+        self._timer.start()
 
     def setFit(self, fit: DistortionFit | None, exposure: int = 0) -> None:
         """Show the residuals of a fit."""
@@ -52,9 +62,9 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
             return
         reach = float(np.percentile(np.abs(residual), 99.5)) or 1.0
         edges = np.linspace(-1.2 * reach, 1.2 * reach, BINS + 1)
-        for axis, (name, colour) in enumerate((("slow (y)", "#4080e0"), ("fast (x)", "#f09030"))):
+        for axis, (name, colour) in enumerate((("slow (y)", "#4080e080"), ("fast (x)", "#f0903080"))):
             counts, _ = np.histogram(residual[:, axis], edges)
-            self.histogram.addHistogram(counts, edges, legend=name, color=colour, resetzoom=False)
+            self.histogram.addHistogram(counts, edges, legend=name, color=colour, fill=True, resetzoom=False)
         self.histogram.resetZoom()
         sigma = np.hypot(*fit.points[exposure].sigma_yx.T)
         length = np.hypot(*fit.residual_yx[exposure].T)

@@ -102,11 +102,12 @@ def main(images: Sequence[str] = (), *, backend: str = "matplotlib", given: dict
 
 def begin(task: DistortionWidget, images: Sequence[str], given: dict[str, Any]) -> None:
     """Open what the command line names."""
-    files = {role: given.pop(role) for role in ("dark", "flat", "mask") if given.get(role)}
-    if given:
-        task.workspace.set_settings(**given)
-    if files:
-        task.workspace.set_files(**files)
+    roles = ("dark", "flat", "mask")
+    wanted = {name: value for name, value in given.items() if name not in roles}
+    if wanted:
+        task.workspace.set_settings(**wanted)
+    if any(given.get(role) for role in roles):
+        task.workspace.set_files(**{role: given.get(role) for role in roles})
     if len(images) == 1 and task.core.is_result(images[0]):
         task.openResult(images[0])
     elif images:

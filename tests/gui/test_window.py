@@ -89,7 +89,7 @@ def kept(task):
     return int(task.workspace.results().exposures[0].kept.sum())
 
 
-def test_the_result_is_the_core_s(go, image):
+def test_the_result_is_the_core_s(go, image, wait):
     go.task.core.find = Core().find
     task = go.calibrated()
     expected = calibrate(str(image), pitch=scenes.PITCH)
@@ -101,8 +101,8 @@ def test_the_result_is_the_core_s(go, image):
     assert expected.verdict.level in task.panel.verdict.text()
     assert f"{fit.held_out_px:.4f} px" in task.panel.modelLabel.text()
     assert f"{len(expected.spots[0])} bright holes" in task.panel.spotLabel.text()
-    assert task.panel.quality.histogram.getAllCurves() == []
-    assert len(task.panel.quality.histogram.getItems()) == 2
+    wait(lambda: len(task.panel.quality.histogram.getItems()) == 2, 5, "the histogram")
+    assert task.plot.getColorBarWidget().getLegend() == "Residual, px"
 
 
 def test_the_image_is_seen_before_its_spots(go, wait, image):
@@ -495,3 +495,18 @@ def test_all_icons_are_found_by_silx(qapp):
     assert "task-distortion" in names
     for name in names:
         assert not silx.gui.icons.getQIcon(f"gridcal:gui/icons/{name}").isNull()
+
+
+def test_command_line_opens_what_it_names(go, image, wait, monkeypatch):
+    from pyfai_gridcal.gui import window as module
+
+    task, seen = go.task, {}
+    monkeypatch.setattr(module, "main", lambda images, **options: seen.update(images=images, **options) or 0)
+    words = ["gui", str(image), "--pitch", "1.4mm", "--mask", str(image), "--model", "spline", "--gl"]
+    assert command(words) == 0
+    assert seen["backend"] == "opengl"
+    module.begin(task, seen["images"], {**seen["given"], "mask": None})
+    assert task.workspace.state.settings.pitch == (0.0014, 0.0014)
+    assert task.workspace.state.settings.model == "spline"
+    assert task.panel.editor("model").currentText() == "spline"
+    wait(lambda: task.view() is not None and task.view().spots is not None, what="spots")
