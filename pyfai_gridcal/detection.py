@@ -31,6 +31,10 @@ _SIGNIFICANT = 5.0
 _FAINT = 0.2
 #: What looks less like the learned profile than this (rms over amplitude, beyond the noise) is no hole.
 _UNLIKE = 0.25
+#: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
+_FREE_TILT = 0.05
+#: A misfit is out of the common when it is this large and so many times that of most spots.
+_ODD, _TIMES = 0.02, 3.0
 #: Relative error of the radius that a hole is expected to have.
 _RADIUS_ERROR = 0.004
 
@@ -139,7 +143,7 @@ def _best_guess(
     if regularity.by_chance and len(found.candidates) >= 20:
         piece = f"holds {regularity.points} of them" if regularity.points else "is smaller than 3 x 3"
         raise IndexingError(
-            f"{len(found.candidates)} {found.guess.polarity} spots, but they form no lattice: the largest piece {piece}",
+            f"{len(found.candidates)} {found.guess.polarity} spots form no lattice: the largest piece {piece}",
             hint="is this the image of a regular grid of holes?",
         )
     return found
@@ -166,6 +170,7 @@ class _Run:
         yx = np.asarray(found.candidates.yx)
         self.image, self.workers, self.lattice, self.points = image, workers, lattice, found.points
         self.spacing, self.stretch_error = _spacing(yx), 0.0
+        self.tilt: float | None = None
         strong = yx[np.argsort(-np.asarray(found.candidates.relative), kind="stable")]
         radius = hole_radius(image, strong, found.guess.radius_px, self.spacing)
         self.reach = min(window_reach(radius, self.spacing), image.pad - 1)
@@ -203,7 +208,7 @@ class _Run:
         _, nearest = tree.query(yx)
         return replace(state, stretch=local[nearest])
 
-    def fit(self, state: SpotState, iterations: int) -> FittedSpots:
+    def fit(self, state: SpotState, iterations: int, tilt: float | None = None) -> FittedSpots:
         bank = self.maker.bank(state.stretch, len(state))
         return fit_spots(
             self.image,
@@ -212,6 +217,7 @@ class _Run:
             self.learned.noise,
             iterations=iterations,
             limit=self.limit,
+            tilt=tilt,
             workers=self.workers,
         )
 
@@ -220,14 +226,34 @@ class _Run:
         state = self._continued(self.state, fitted)
         whole = self.image.is_whole(fitted.yx, self.reach)
         good = fitted.good & whole
+        # half shadowed spots know nothing about the light, and would spread that to their neighbours
+        plain = good & (self._oddity(fitted) == 0)
+        if plain.sum() >= 9:
+            good = plain
         if good.sum() >= 9:
             state = self._lit(state, fitted, good, ~whole)
             if self.points is not None:
                 where = np.asarray(state.yx)[np.asarray(self.points.spot)]
                 state = self._stretched(state, np.asarray(state.yx), self.points, where)
-            fitted = self.fit(state, 3)
+            self.tilt = self._tilt(state, good)
+            fitted = self.fit(state, 3, self.tilt)
         self.state, self.fitted, self.good = state, fitted, good
         return self._select(fitted, np.zeros(len(fitted.yx), np.uint8))
+
+    def _tilt(self, state: SpotState, good: Bools) -> float | None:
+        """How far the gradient of the light at single spots differs from what the neighbours say, relative per px.
+
+        None when that moves no spot by a good part of its sigma: then fitting it would only cost precision.
+        """
+        rows = np.flatnonzero(good)
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 250)).astype(int)]
+        free = self.fit(state.select(rows), 2, _FREE_TILT)
+        sigma = np.sqrt(np.abs(np.einsum("nii->ni", free.covariance)[:, 4:]))
+        spread = 1.4826 * float(np.median(np.abs(free.tilt)))
+        beyond = np.sqrt(max(spread**2 - float(np.median(sigma)) ** 2, 0.0))
+        moved = beyond * profile_radius(self.learned.profile) ** 2 / 4
+        fixed = np.sqrt(np.abs(np.einsum("nii->ni", free.covariance)[:, :2]))
+        return float(beyond) if moved > float(np.median(fixed)) else None
 
     def _continued(self, state: SpotState, fitted: FittedSpots) -> SpotState:
         """Go on from what was fitted; spots that ran away start anew, cut ones where their neighbours say."""
@@ -307,6 +333,20 @@ class _Run:
         out: Bools = windows.usable.mean(axis=1) > 0.3
         return out
 
+    def _misfit(self, fitted: FittedSpots) -> Floats:
+        """(N,) rms of what a fit leaves over beyond the noise, in units of the amplitude."""
+        level = self.image.sign * (fitted.background + 0.5 * fitted.amplitude)
+        variance = np.median(self.learned.noise.variance(level))
+        out: Floats = np.sqrt(np.maximum(fitted.chi2 - 1, 0) * variance) / np.maximum(fitted.amplitude, 1e-9)
+        return out
+
+    def _oddity(self, fitted: FittedSpots) -> Floats:
+        """(N,) misfit of the spots beyond that of most of them, in units of the amplitude; 0 for the usual ones."""
+        misfit = self._misfit(fitted)
+        usual = float(np.median(misfit[fitted.good])) if fitted.good.any() else 0.0
+        out: Floats = np.sqrt(np.maximum(misfit**2 - max(_ODD, _TIMES * usual) ** 2, 0.0))
+        return out
+
     def _select(self, fitted: FittedSpots, bits: AnyArray, extra: Bools | None = None) -> Spots:
         yx, image, reach = fitted.yx, self.image, self.reach
         ny, nx = image.shape
@@ -326,8 +366,9 @@ class _Run:
         sigma *= np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
         radius = profile_radius(self.learned.profile)
         sigma = np.hypot(sigma, self._one_sided(yx, radius))
-        variance = np.median(self.learned.noise.variance(image.sign * (fitted.background + 0.5 * fitted.amplitude)))
-        misfit = np.sqrt(np.maximum(fitted.chi2 - 1, 0) * variance) / np.maximum(fitted.amplitude, 1e-9)
+        misfit = self._misfit(fitted)
+        # whatever covers such a part of the hole may move its middle by as much of its radius
+        sigma = np.hypot(sigma, (radius * self._oddity(fitted))[:, None])
         strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
         keep = fitted.good & (strength > _SIGNIFICANT) & (sigma.max(axis=1) < 0.4 * max(radius, 1.0))
         keep &= misfit < _UNLIKE
@@ -361,7 +402,7 @@ def refine_at(run: _Run, places: Floats, farthest: float) -> Spots:
     whole = run.image.is_whole(places, run.reach)
     if run.good.sum() >= 9:
         start = run._lit(start, run.fitted, run.good, ~whole)
-    fitted = run.fit(start, 5)
+    fitted = run.fit(start, 5, run.tilt)
     typical = np.median(run.fitted.amplitude[run.good]) if run.good.any() else 0.0
     local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)
     # a prior on the amplitude would make every empty place look like a spot: judge cut ones by a fit without it
