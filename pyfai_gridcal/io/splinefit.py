@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._typing import Bools, Floats, Ints
+from ..blas import one_blas_thread
 from ..distortion import Distortion
 from ..errors import FittingError
 from ..field import Field
@@ -18,6 +19,10 @@ __all__ = ["SplineFit", "fit_spline"]
 
 #: At most so many samples along one axis enter the search of the knots; the deviation is then taken at all nodes.
 SAMPLES = 180
+#: At most so many along one axis of the inverse, which takes iterations for each; there the deviation is taken at them.
+INVERSE_SAMPLES = 1025
+#: What a sample counts where nothing is known.
+UNKNOWN_WEIGHT = 1e-3
 #: More inner knots than that along one axis are never tried.
 MOST_KNOTS = 120
 
@@ -82,7 +87,8 @@ def fit_spline(
         axes, nodes, known = _inverse_samples(distortion, nodes, known)
     y, x = (edge_from_index(axis) for axis in axes)
     share = tolerance / np.sqrt(2)
-    fits = [_fit_component(y, x, nodes[..., k], known, share) for k in (0, 1)]
+    with one_blas_thread():
+        fits = [_fit_component(y, x, nodes[..., k], known, share) for k in (0, 1)]
     functions = [TensorSpline(tx, ty, c) for tx, ty, c in fits]
     deviation = np.stack([f.on_grid(x, y) - nodes[..., k] for k, f in enumerate(functions)], axis=-1)[known]
     size = np.hypot(*deviation.T)
@@ -117,7 +123,8 @@ def _inverse_samples(
     for k in (0, 1):
         low = np.floor(min(float(reach[k][known].min(initial=0)) - at[k][0], 0.0))
         high = np.ceil(max(float(reach[k][known].max(initial=0)) - at[k][-1], 0.0))
-        axes.append(at[k][0] + np.arange(low, distortion.shape[k] + 1 + high))
+        last = distortion.shape[k] + high
+        axes.append(at[k][0] + np.linspace(low, last, min(int(last - low) + 1, INVERSE_SAMPLES)))
     back = inverted(forward, distortion.shape).on_grid(*axes)
     source = back + np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     matters = np.isfinite(back).all(axis=-1)
@@ -138,21 +145,25 @@ def _fit_component(
 ) -> tuple[Floats, Floats, Floats]:
     """(knots of x, knots of y, coefficients (x slowest)) of one component sampled on the raster."""
     best: tuple[float, Floats, Floats, Floats] | None = None
-    for samples in (SAMPLES, 4 * SAMPLES):
+    for samples in (SAMPLES, 4 * SAMPLES) if max(len(y), len(x)) > SAMPLES else (SAMPLES,):
         rows, columns = _subset(len(y), samples), _subset(len(x), samples)
         search = _Search(y[rows], x[columns], values[np.ix_(rows, columns)], known[np.ix_(rows, columns)])
         goal = 0.97 * tolerance
         inner: Inner = ((), ())
         for _ in range(3):  # what fits the samples nearly always fits between them as well; else with a stricter goal
-            inner = search.slim(search.grown(inner, goal), goal)
+            inner = search.grown(inner, goal)
+            reached = search.error(inner) <= goal
+            inner = search.slim(inner, goal) if reached else inner
             knots_y, knots_x = _full_knots(y, inner[0]), _full_knots(x, inner[1])
             coefficients, largest = _solve(y, x, knots_y, knots_x, values, known)
             if best is None or largest < best[0]:
                 best = (largest, knots_x, knots_y, coefficients.T)
             if largest <= tolerance:
                 return best[1:]
+            if not reached:
+                break  # no number of knots will do
             goal *= 0.97 * tolerance / largest
-        if best is not None and best[0] > 5 * tolerance:
+        if search.hopeless:
             break  # finer samples will not help
     assert best is not None
     return best[1:]
@@ -175,15 +186,43 @@ def _design(knots: Floats, at: Floats) -> Floats:
 def _solve(
     y: Floats, x: Floats, knots_y: Floats, knots_x: Floats, values: Floats, known: Bools
 ) -> tuple[Floats, float]:
-    """Least-squares coefficients (y slowest) over all samples and the largest deviation; unknown samples follow the
-    fit.
-    """
+    """Least-squares coefficients (y slowest) over the known samples, and the largest deviation there."""
     by, bx = _design(knots_y, y), _design(knots_x, x)
-    py, px = np.linalg.pinv(by), np.linalg.pinv(bx)
-    c = py @ values @ px.T
-    for _ in range(0 if known.all() else 12):
-        c = py @ np.where(known, values, by @ c @ bx.T) @ px.T
+    (qy, ry), (qx, rx) = np.linalg.qr(by), np.linalg.qr(bx)
+    amplitudes = _projected(qy, qx, values, known, values)
+    c = np.linalg.solve(ry, np.linalg.solve(rx, amplitudes.T).T)
     return c, float(np.abs(by @ c @ bx.T - values)[known].max(initial=0))
+
+
+def _projected(qy: Floats, qx: Floats, values: Floats, known: Bools, start: Floats, *, steps: int = 100) -> Floats:
+    """Amplitudes, in the orthonormal bases, of the least-squares fit.
+
+    With all samples known that is a projection. Otherwise unknown ones count a little, with whatever value they have
+    (the field goes on there in some way), so that nothing runs away where they alone decide, and conjugate gradients
+    solve for the rest, from the projection of `start`.
+    """
+    if known.all():
+        return qy.T @ values @ qx
+    weight = np.where(known, 1.0, UNKNOWN_WEIGHT)
+    right = qy.T @ (weight * values) @ qx
+
+    def applied(c: Floats) -> Floats:
+        return qy.T @ (weight * (qy @ c @ qx.T)) @ qx
+
+    c = qy.T @ start @ qx
+    left = right - applied(c)
+    direction, size = left.copy(), float(np.vdot(left, left))
+    goal = 1e-16 * float(np.vdot(right, right))
+    for _ in range(steps):
+        if size <= goal:
+            break
+        image = applied(direction)
+        step = size / float(np.vdot(direction, image))
+        c += step * direction
+        left -= step * image
+        size, before = float(np.vdot(left, left)), size
+        direction = left + (size / before) * direction
+    return c
 
 
 class _Search:
@@ -193,9 +232,11 @@ class _Search:
 
     def __init__(self, y: Floats, x: Floats, values: Floats, known: Bools):
         self.axes = (y, x)
+        self.given = values
         self.values = values.copy()
         self.known = known
         self.complete = bool(known.all())
+        self.hopeless = False
         self._bases: dict[tuple[int, tuple[float, ...]], Floats] = {}
 
     def _basis(self, axis: int, inner: tuple[float, ...]) -> Floats:
@@ -224,14 +265,19 @@ class _Search:
     def _settle(self, inner: Inner) -> None:
         if not self.complete:
             qy, qx = self._basis(0, inner[0]), self._basis(1, inner[1])
-            for _ in range(5):
-                model = qy @ ((qy.T @ self.values) @ qx) @ qx.T
-                self.values[~self.known] = model[~self.known]
+            model = qy @ _projected(qy, qx, self.given, self.known, self.values, steps=60) @ qx.T
+            self.values[~self.known] = model[~self.known]
 
     def grown(self, inner: Inner, goal: float) -> Inner:
         """With more knots, each put where the misfit is, until `goal` is reached."""
         self._settle(inner)
-        while self.error(inner) > goal and max(len(t) for t in inner) < MOST_KNOTS:
+        history: dict[int, float] = {}
+        while (error := self.error(inner)) > goal and not self._full(inner):
+            history[_count(inner)] = error
+            half = history.get(_count(inner) // 2)
+            if _count(inner) >= 40 and half is not None and error > 0.85 * half:
+                self.hopeless = True  # a smooth field would have gained much more by twice the knots
+                break
             power = np.square(np.square(self.misfit(inner)))
             trials = [t for t in (self._one_more(inner, axis, power) for axis in (0, 1)) if t is not None]
             if not trials:
@@ -239,6 +285,10 @@ class _Search:
             inner = min(trials, key=lambda t: float(np.square(np.square(self.misfit(t))).sum()))
             self._settle(inner)
         return inner
+
+    def _full(self, inner: Inner) -> bool:
+        """Whether there are as many knots as the samples can bear."""
+        return any(len(t) >= min(MOST_KNOTS, len(at) // 3) for t, at in zip(inner, self.axes, strict=True))
 
     def _one_more(self, inner: Inner, axis: int, power: Floats) -> Inner | None:
         at = self.axes[axis]
@@ -257,7 +307,9 @@ class _Search:
         """Without the knots that `goal` can be reached without, the others moved to where they serve best."""
         best = inner = self.pruned(inner, goal)
         for _ in range(8):
-            inner = self.pruned(self.slid(inner), goal)
+            inner = self.slid(inner)
+            self._settle(inner)
+            inner = self.pruned(inner, goal)
             if _count(inner) >= _count(best) or self.error(inner) > goal:
                 break
             best = inner
