@@ -12,7 +12,7 @@ from ._typing import AnyArray, Bools, Floats, Ints
 from .errors import FittingError
 from .field import Field, SampledField, TiledField
 from .recipe import FieldFit, Recipe, Sample, rms
-from .rigid import RigidBody, place
+from .rigid import Placement, RigidBody, place
 from .support import Support, support_of
 
 __all__ = ["TileFit", "TiledSupport", "common_pixel_size", "fit_tiles"]
@@ -166,6 +166,19 @@ def _joined(sample: Sample, tile: Ints, fits: dict[int, FieldFit], field: TiledF
     )
 
 
+def _placed_robustly(positions_m: Floats, yx: Floats, limit: float = 5.0) -> Placement:
+    """Placement of one tile; points that belong to another one do not count."""
+    good = np.ones(len(yx), dtype=bool)
+    for _ in range(4):
+        found = place(positions_m[good], yx[good])
+        miss = np.hypot(*(found.pose.corrected(positions_m, found.pixel_size) - yx).T)
+        better = miss < limit * float(np.median(miss[good])) + 1e-9
+        if np.array_equal(better, good) or better.sum() < FEWEST_PER_TILE:
+            break
+        good = better
+    return found
+
+
 def common_pixel_size(positions_m: Floats, yx: Floats, tile: Ints, used: Bools) -> tuple[float, float] | None:
     """Pixel size (slow, fast, metres) that the insides of the tiles agree on, whatever their places; None without
     tiles.
@@ -181,7 +194,7 @@ def common_pixel_size(positions_m: Floats, yx: Floats, tile: Ints, used: Bools) 
         here = used & (tile == k)
         if here.sum() >= FEWEST_PER_TILE:
             try:
-                found = place(positions_m[here], yx[here])
+                found = _placed_robustly(positions_m[here], yx[here])
             except FittingError:
                 continue
             w = 1 / np.diagonal(found.covariance)[1:3]

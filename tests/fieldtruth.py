@@ -65,7 +65,10 @@ def observe(
     keep: float = 1.0,
     border: float = 3.0,
 ) -> Truth:
-    """Holes of a plate about the middle of the detector, as seen through a field, indices counted along the image's axes."""
+    """Holes of a plate about the middle of the detector, as seen through a field.
+
+    Indices counted along the image's axes.
+    """
     rng = np.random.default_rng(seed)
     middle = np.array(shape) / 2 * pixel_size
     angle = np.deg2rad(angle_deg)

@@ -34,7 +34,9 @@ def test_gradient_by_differences() -> None:
     h = 1e-4
     for axis in range(2):
         e = np.eye(2)[axis] * h
-        assert np.allclose(field().gradient(yx)[..., axis], (field().at(yx + e) - field().at(yx - e)) / (2 * h), atol=1e-7)
+        assert np.allclose(
+            field().gradient(yx)[..., axis], (field().at(yx + e) - field().at(yx - e)) / (2 * h), atol=1e-7
+        )
 
 
 def test_moved_moves_the_corrected_places() -> None:

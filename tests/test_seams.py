@@ -1,0 +1,67 @@
+"""Tiles from masks, seams from jumps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fieldtruth import PIXEL, PLATE, SHAPE, observe
+
+from pyfai_gridcal.field import TiledField
+from pyfai_gridcal.rigid import place
+from pyfai_gridcal.seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam_strips
+from pyfai_gridcal.synthetic import fields
+
+
+def test_labels_of_a_mask_with_gaps() -> None:
+    mask = np.zeros((60, 90), bool)
+    mask[20:23] = True
+    mask[:, 50] = True
+    mask[40:44, 10:14] = True
+    mask[41, 11] = False  # an island in a dead patch
+    labels = labels_of_mask(mask)
+    assert labels.max() == 3
+    assert [labels[5, 5], labels[5, 80], labels[50, 5], labels[50, 80]] == [0, 1, 2, 3]
+    assert labels[41, 11] == 2
+    assert labels[20, 5] == 0
+    assert labels[22, 5] == 2
+
+
+def test_all_masked_is_one_tile() -> None:
+    assert not labels_of_mask(np.ones((5, 6), bool)).any()
+
+
+def displacements(field: object, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    truth = observe(field, seed=seed, angle_deg=1.3)  # type: ignore[arg-type]
+    positions = PLATE.positions(truth.points.ij)
+    start = place(positions, truth.points.yx)
+    return truth.points.yx, truth.points.ij, start.pose.corrected(positions, start.pixel_size) - truth.points.yx
+
+
+def torn(jump: float) -> TiledField:
+    return fields.tiles(SHAPE, (1, 2), np.random.default_rng(4), jump_px=jump, base=fields.radial(SHAPE, 0.02))
+
+
+@pytest.mark.parametrize("jump", [0.5, 6.0])
+def test_a_seam_is_found_where_it_is(jump: float) -> None:
+    (seam,) = find_seams(*displacements(torn(jump)))
+    assert seam.axis == 1
+    assert seam.low - 1 <= SHAPE[1] / 2 <= seam.high + 1
+    assert seam.high - seam.low < 24
+    assert seam.share > 0.8
+
+
+def test_smooth_and_kinked_fields_have_no_seam() -> None:
+    assert find_seams(*displacements(fields.radial(SHAPE, 0.1))) == ()
+    rng = np.random.default_rng(1)
+    assert find_seams(*displacements(fields.smooth(SHAPE, 5.0, 60.0, rng))) == ()
+
+
+def test_labels_and_strips_of_seams() -> None:
+    seams = (Seam(0, 20.2, 24.9, 1.0, 2.0), Seam(1, 50.0, 50.0, 1.0, 2.0))
+    labels = labels_of_seams(seams, (60, 90))
+    assert [labels[5, 5], labels[5, 80], labels[50, 5], labels[50, 80]] == [0, 1, 2, 3]
+    strips = seam_strips(seams, (60, 90))
+    assert strips[21:25].all()
+    assert not strips[20].any()
+    assert strips.sum() == 4 * 90
+    assert PIXEL[0] != PIXEL[1]
