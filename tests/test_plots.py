@@ -15,6 +15,7 @@ from pyfai_gridcal.fit import DistortionFit, Pose, TrialScore
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.plots.canvas import nice
 from pyfai_gridcal.plots.maps import reduced
+from pyfai_gridcal.plots.quality import standardised_residuals
 from pyfai_gridcal.points import ControlPoints
 from pyfai_gridcal.spots import Spots
 
@@ -119,8 +120,29 @@ def test_histogram_counts_used_spots(fit: DistortionFit) -> None:
     assert "rms 0.0" in ax.get_legend().get_texts()[0].get_text()
 
 
-def test_pulls(fit: DistortionFit) -> None:
-    assert "width 1." in plots.pulls(fit).get_legend().get_texts()[0].get_text()
+def test_pulls_of_a_straight_line_have_unit_width() -> None:
+    """Residuals of a fit with much leverage: neither the plain nor the held-out ones have the width of their sigma."""
+    rng, n, m = np.random.default_rng(8), 12, 400
+    x = np.stack([np.ones(n), np.linspace(0, 1, n)], axis=1)
+    hat = x @ np.linalg.pinv(x)
+    noise = rng.normal(0, SIGMA, (n, m))
+    r = (noise - hat @ noise).T.ravel()
+    held_out = r / np.tile(1 - np.diag(hat), m)
+    columns = [np.stack([v, v], axis=1) for v in (r, held_out)]
+    count = n * m
+    zero = np.zeros((count, 2))
+    points = ControlPoints(zero, np.full((count, 2), SIGMA), zero, np.arange(count), np.zeros(count), np.eye(2))
+    field = SampledField(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.zeros((2, 2, 2)))
+    fit = DistortionFit(
+        Distortion(field, SHAPE, (1e-4, 1e-4)), Plate((1e-3, 1e-3)), (points,), (Pose(0.0, (0.0, 0.0)),),
+        (columns[0],), (columns[1],), (np.ones(count, bool),),
+    )  # fmt: skip
+    z = standardised_residuals(fit)
+    assert np.std(z) == pytest.approx(1, abs=0.03)
+    assert np.std(r / SIGMA) < 0.93
+    assert np.std(held_out / SIGMA) > 1.07
+    text = plots.pulls(fit).get_legend().get_texts()[0].get_text()
+    assert float(text.split("width ")[1].split()[0]) == pytest.approx(1, abs=0.05)
 
 
 def test_residual_against_sigma(fit: DistortionFit) -> None:

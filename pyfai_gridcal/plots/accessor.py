@@ -84,7 +84,7 @@ class Plots:
         return quality.residual_histogram(self._fit, ax=ax)
 
     def pulls(self, *, ax: Any = None) -> Any:
-        """Histogram of held-out residuals over their sigma."""
+        """Histogram of the standardised residuals: residuals over the scatter that they should have."""
         return quality.pulls(self._fit, ax=ax)
 
     def against_sigma(self, *, ax: Any = None) -> Any:

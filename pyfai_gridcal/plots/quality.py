@@ -20,6 +20,7 @@ __all__ = [
     "residual_directions",
     "residual_histogram",
     "residuals",
+    "standardised_residuals",
     "subpixel_bias",
 ]
 
@@ -85,16 +86,31 @@ def _sigmas(fit: DistortionFit) -> Floats:
     return np.sqrt(own**2 + fit.plate_sigma_px**2)
 
 
+def standardised_residuals(fit: DistortionFit) -> Floats:
+    """(M, 2) residuals of the used points over the standard deviation that they should have.
+
+    A point pulls the field towards itself, so that its residual r is smaller than its sigma s, by ``sqrt(1 - h)`` with h
+    its leverage, and its held-out residual ``r / (1 - h)`` larger. The geometric mean of both is free of that: for a
+    linear fit ``sign(r) sqrt(r r_held_out) / s`` has unit variance [1]_.
+
+    References
+    ----------
+    .. [1] R. D. Cook and S. Weisberg, Residuals and Influence in Regression, Chapman and Hall (1982), section 2.2
+    """
+    inside, outside = _used_rows(fit, fit.residual_yx), _used_rows(fit, fit.held_out_yx)
+    return np.sign(inside) * np.sqrt(np.maximum(inside * outside, 0)) / _sigmas(fit)
+
+
 def pulls(fit: DistortionFit, *, ax: Any = None) -> Any:
-    """Draw the histogram of held-out residuals over their sigma beside the normal distribution that it should be."""
+    """Draw the histogram of the standardised residuals beside the normal distribution that it should be."""
     ax = axes_or_new(ax, (6.0, 4.0))
-    pull = (_used_rows(fit, fit.held_out_yx) / _sigmas(fit)).ravel()
+    pull = standardised_residuals(fit).ravel()
     pull = pull[np.isfinite(pull)]
     t = np.linspace(-5, 5, 201)
     if len(pull):
         ax.hist(np.clip(pull, -5, 5), np.linspace(-5, 5, 61), density=True, alpha=0.5, color="C0", label=_width(pull))
     ax.plot(t, np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi), "k-", lw=1, label="normal distribution")
-    ax.set(xlabel="held-out residual / sigma", ylabel="density")
+    ax.set(xlabel="standardised residual", ylabel="density")
     ax.legend(fontsize="small")
     return ax
 
