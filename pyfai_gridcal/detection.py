@@ -196,7 +196,12 @@ class _Run:
         """Give every spot the stretch of the lattice around it against the mean lattice."""
         if points is None or len(points) < 12:
             return state
-        vectors = local_vectors(points.ij, points.yx if where is None else where, points.ij)
+        places = points.yx if where is None else where
+        # cut spots follow from the stretch, they must not make it
+        whole = self.image.is_whole(places, self.reach)
+        if whole.sum() < 12:
+            whole[:] = True
+        vectors = local_vectors(points.ij[whole], places[whole], points.ij)
         local = _without_turn(np.linalg.inv(points.basis_px) @ vectors)
         tree = cKDTree(points.yx)
         _, near = tree.query(points.yx, k=min(5, len(points)))
@@ -236,7 +241,7 @@ class _Run:
                 where = np.asarray(state.yx)[np.asarray(self.points.spot)]
                 state = self._stretched(state, np.asarray(state.yx), self.points, where)
             self.tilt = self._tilt(state, good)
-            fitted = self.fit(state, 3, self.tilt)
+            fitted = self.fit(state, 4, self.tilt)
         self.state, self.fitted, self.good = state, fitted, good
         return self._select(fitted, np.zeros(len(fitted.yx), np.uint8))
 

@@ -89,10 +89,11 @@ class FittedSpots:
     Attributes
     ----------
     yx, amplitude, background : as in :class:`SpotState`
-    covariance : (N, 4, 4) of (y, x, amplitude, background)
+    covariance : (N, 4, 4) of (y, x, amplitude, background), or (N, 6, 6) with (tilt y, tilt x) where that was fitted
     chi2 : (N,) reduced chi square (of the mean square, without a noise model)
     clipped : (N,) whether pixels were left out as wild
     good : (N,) whether the fit stayed near its start with a positive amplitude
+    tilt : (N, 2) relative gradient of the light that was found beyond the slopes of the start, per px; 0 unless fitted
     """
 
     yx: Floats
@@ -102,6 +103,7 @@ class FittedSpots:
     chi2: Floats
     clipped: Bools
     good: Bools
+    tilt: Floats
 
 
 def start_from(image: PreparedImage, yx: Floats, reach: int, radius: float) -> SpotState:
@@ -149,11 +151,14 @@ def _fit_chunk(
     noise: Noise | None,
     iterations: int,
     limit: float,
+    tilt: float | None,
 ) -> FittedSpots:
     """Gauss-Newton on spots of one class of stretch; without a noise model all pixels weigh the same."""
     start = state.yx
     windows = image.windows(start, templates.reach)
     clipped = np.zeros(len(start), bool)
+    tilted = np.zeros((len(start), 2))
+    y, x = ramp(templates.reach)
     for step in range(iterations + 1):
         value, slow, fast, ground = model_of(state, windows, templates, rest)
         a = state.amplitude[:, None].astype(np.float32)
@@ -172,7 +177,10 @@ def _fit_chunk(
                 wild &= (count <= 0.2 * np.count_nonzero(windows.usable, axis=1))[:, None]
                 weight = np.where(wild, 0, weight)
                 clipped = wild.any(axis=1)
-        jacobian = np.stack([a * slow, a * fast, value, ground], axis=1)
+        columns = [a * slow, a * fast, value, ground]
+        if tilt is not None:
+            columns += [level * y, level * x]
+        jacobian = np.stack(columns, axis=1)
         weighted = jacobian * weight[:, None, :]
         normal = np.matmul(weighted, jacobian.transpose(0, 2, 1)).astype(np.float64)
         right = np.matmul(weighted, residual[:, :, None])[:, :, 0].astype(np.float64)
@@ -183,14 +191,21 @@ def _fit_chunk(
                 normal[:, k, k] += strength
                 now = state.amplitude if k == 2 else state.background
                 right[:, k] += strength * (state.prior[:, column] - now)
+        if tilt is not None:
+            for k in (4, 5):
+                normal[:, k, k] += 1 / tilt**2
+                right[:, k] -= tilted[:, k - 4] / tilt**2
         if step == iterations:
             break
         move = _solve(normal, right)
+        if tilt is not None:
+            tilted += move[:, 4:]
+            state = replace(state, slope_a=state.slope_a + move[:, 4:], slope_b=state.slope_b + move[:, 4:])
         yx = np.clip(state.yx + np.clip(move[:, :2], -0.7, 0.7), start - limit, start + limit)
         state = replace(state, yx=yx, amplitude=state.amplitude + move[:, 2], background=state.background + move[:, 3])
         if (np.abs(yx - windows.middle) > 0.6).any():
             windows = image.windows(yx, templates.reach)
-    return _summary(state, start, limit, residual, weight, normal, clipped, noise)
+    return _summary(state, start, limit, residual, weight, normal, clipped, noise, tilted)
 
 
 def _summary(
@@ -202,6 +217,7 @@ def _summary(
     normal: Floats,
     clipped: Bools,
     noise: Noise | None,
+    tilted: Floats,
 ) -> FittedSpots:
     freedom = np.maximum(np.count_nonzero(weight > 0, axis=1) - 4, 1)
     chi2 = (residual**2 * weight).sum(axis=1, dtype=float) / freedom
@@ -210,7 +226,7 @@ def _summary(
         covariance = covariance * chi2[:, None, None]
     good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
     good &= np.isfinite(covariance).all(axis=(1, 2)) & (covariance[:, 0, 0] > 0) & (covariance[:, 1, 1] > 0)
-    return FittedSpots(state.yx, state.amplitude, state.background, covariance, chi2, clipped, good)
+    return FittedSpots(state.yx, state.amplitude, state.background, covariance, chi2, clipped, good, tilted)
 
 
 def _scaled(normal: Floats) -> tuple[Floats, Floats]:
@@ -242,6 +258,7 @@ def fit_spots(
     *,
     iterations: int,
     limit: float,
+    tilt: float | None = None,
     workers: int = 2,
 ) -> FittedSpots:
     """Fit the profile of a hole at every spot of `state`.
@@ -252,6 +269,8 @@ def fit_spots(
     bank : templates of the profile, made for this state
     noise : variance of the pixels, None for equal weights
     limit : farthest that a spot may move from its start along an axis, px
+    tilt : fit the gradient of the light at each spot as well, expected to differ by so much (relative, per px) from the
+        slopes of the start; None leaves these as they are
     workers : threads
     """
     order = np.argsort(bank.label, kind="stable")
@@ -263,7 +282,7 @@ def fit_spots(
 
     def run(job: tuple[AnyArray, Templates]) -> FittedSpots:
         rows, templates = job
-        return _fit_chunk(image, state.select(rows), templates, bank.rest[rows], noise, iterations, limit)
+        return _fit_chunk(image, state.select(rows), templates, bank.rest[rows], noise, iterations, limit, tilt)
 
     if workers > 1 and len(jobs) > 1:
         with ThreadPoolExecutor(workers) as pool:

@@ -1,0 +1,107 @@
+"""The whole way on known scenes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import pyfai_gridcal
+from pyfai_gridcal import calibrate
+from pyfai_gridcal.calibration import Settings
+from pyfai_gridcal.errors import GridcalError, ImageError, UsageError
+from pyfai_gridcal.synthetic import SyntheticImage, demo_scene, field_error
+
+
+@pytest.fixture(scope="module")
+def picture() -> SyntheticImage:
+    return demo_scene((500, 610), pitch_px=24.0).render(np.random.default_rng(3))
+
+
+@pytest.fixture(scope="module")
+def calibration(picture: SyntheticImage) -> pyfai_gridcal.Calibration:
+    return calibrate(picture.image, pitch=picture.scene.plate.pitch_m[0])
+
+
+def test_the_field_is_right(calibration: pyfai_gridcal.Calibration, picture: SyntheticImage) -> None:
+    score = field_error(calibration.distortion, picture.distortion, spots=picture.truth)
+    assert score.rms_px < 0.03
+    assert score.coverage > 0.98
+    assert calibration.verdict.level == "good"
+
+
+def test_pixel_size_is_near_the_true_one(calibration: pyfai_gridcal.Calibration, picture: SyntheticImage) -> None:
+    np.testing.assert_allclose(calibration.pixel_size, picture.scene.distortion.pixel_size, rtol=0.04)
+
+
+def test_rows_and_columns_are_not_mixed_up(picture: SyntheticImage, calibration: pyfai_gridcal.Calibration) -> None:
+    other = calibrate(picture.image.T.copy(), pitch=picture.scene.plate.pitch_m[0])
+    dy, dx = calibration.displacement_maps()
+    ey, ex = other.displacement_maps()
+    known = ~(calibration.distortion.mask | other.distortion.mask.T)  # type: ignore[union-attr]
+    for a, b in ((dy, ex.T), (dx, ey.T)):
+        difference = (a - b)[known]
+        assert np.std(difference) < 0.02
+
+
+def test_a_given_pixel_size_is_kept(picture: SyntheticImage) -> None:
+    c = calibrate(picture.image, pitch=picture.scene.plate.pitch_m[0], pixel=(50e-6, 55e-6))
+    assert c.pixel_size == (50e-6, 55e-6)
+    score = field_error(c.distortion, picture.distortion, spots=picture.truth)
+    assert score.rms_px < 0.05
+
+
+def test_origin_is_the_hole_that_was_named(picture: SyntheticImage) -> None:
+    c = calibrate(picture.image, pitch=picture.scene.plate.pitch_m[0], origin=(100.0, 200.0))
+    zero = c.points[0].yx[(c.points[0].ij == 0).all(axis=1)][0]
+    assert np.hypot(*(zero - (100, 200))) < 0.75 * 24
+
+
+def test_reports(calibration: pyfai_gridcal.Calibration) -> None:
+    text, summary = calibration.report(), calibration.summary()
+    assert "GOOD" in text
+    assert summary["verdict"]["level"] == "good"
+    assert summary["exposures"][0]["control_points"] == len(calibration.points[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pitch": -1e-3}, "pitch"),
+        ({"pitch": 5.0}, "lengths are in metres"),
+        ({"pitch": 1e-3, "polarity": "grey"}, "polarity"),
+        ({"pitch": 1e-3, "lattice": "round"}, "lattice"),
+        ({"pitch": 1e-3, "lattice": "oblique"}, "angle"),
+        ({"pitch": (1e-3, 2e-3), "lattice": "hexagonal"}, "two pitches"),
+    ],
+)
+def test_wrong_settings_are_refused(settings: dict, message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(UsageError, match=message):
+        Settings(**settings)
+
+
+def test_unknown_setting_is_named() -> None:
+    with pytest.raises(UsageError, match="unknown setting pich"):
+        calibrate(np.zeros((50, 50)), pitch=1e-3, pich=2)
+
+
+@pytest.mark.parametrize("image", [np.zeros((64, 64)), np.zeros(5), np.zeros((0, 3)), np.full((64, 64), np.nan)])
+def test_nothing_to_calibrate_with(image: np.ndarray) -> None:
+    with pytest.raises(GridcalError):
+        calibrate(image, pitch=1e-3)
+
+
+def test_images_of_two_shapes_are_refused(picture: SyntheticImage) -> None:
+    with pytest.raises(ImageError, match="shapes"):
+        calibrate([picture.image, picture.image[:300]], pitch=1e-3)
+
+
+def test_progress_can_cancel(picture: SyntheticImage) -> None:
+    class Cancelled(Exception):
+        pass
+
+    def progress(fraction: float, _text: str) -> None:
+        if fraction > 0.5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        calibrate(picture.image, pitch=1e-3, progress=progress)
