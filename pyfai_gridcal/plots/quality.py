@@ -89,8 +89,8 @@ def _sigmas(fit: DistortionFit) -> Floats:
 def standardised_residuals(fit: DistortionFit) -> Floats:
     """(M, 2) residuals of the used points over the standard deviation that they should have.
 
-    A point pulls the field towards itself, so that its residual r is smaller than its sigma s, by ``sqrt(1 - h)`` with h
-    its leverage, and its held-out residual ``r / (1 - h)`` larger. The geometric mean of both is free of that: for a
+    A point pulls the field towards itself, so that its residual r is smaller than its sigma s, by ``sqrt(1 - h)`` with
+    h its leverage, and its held-out residual ``r / (1 - h)`` larger. The geometric mean of both is free of that: for a
     linear fit ``sign(r) sqrt(r r_held_out) / s`` has unit variance [1]_.
 
     References
