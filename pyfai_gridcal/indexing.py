@@ -265,8 +265,12 @@ def _seam(yx: Floats, one: Patch, other: Patch) -> _Seam | None:
         close = distance <= np.sort(distance)[min(11, len(distance) - 1)]
     k, rows = near[close], other.rows[close]
     mean = 0.5 * (one.basis[k] + other.basis[close])
+    flat = np.abs(np.linalg.det(mean)) < 0.05 * pitch**2
+    if flat.all():
+        return None
+    k, rows, mean = k[~flat], rows[~flat], mean[~flat]
     away = np.linalg.solve(mean.transpose(0, 2, 1), (yx[rows] - yx[one.rows[k]])[:, :, None])[:, :, 0]
-    shift = one.ij[k] + away - other.ij[close]
+    shift = one.ij[k] + away - other.ij[close][~flat]
     typical = shift.mean(axis=0)
     whole = np.rint(typical)
     spread = float(np.abs(shift - typical).max(axis=1).mean())

@@ -34,9 +34,10 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
     if len(level) > 400_000:
         step = len(level) // 400_000 + 1
         level, square = level[::step], square[::step]
-    edges = np.quantile(level, np.linspace(0, 1, _BINS + 1))
-    where = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, _BINS - 1)
-    bins = [b for b in (np.flatnonzero(where == k) for k in range(_BINS)) if len(b) >= 20]
+    count = int(np.clip(len(level) // 40, 1, _BINS))
+    edges = np.quantile(level, np.linspace(0, 1, count + 1))
+    where = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, count - 1)
+    bins = [b for b in (np.flatnonzero(where == k) for k in range(count)) if len(b) >= 20]
     x = np.array([level[b].mean() for b in bins])
     # the median of the square of a normal variable is 0.4549 of its variance; quantised data want the quartiles'
     # neighbourhood as well
