@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("calibration",),
     (
         *("io", "validation", "correction", "conversion", "tablecache", "streaming"),
-        *("checking", "inspection", "dialects", "plugins"),
+        *("checking", "inspection", "dialects", "correctors", "plugins"),
     ),
     ("plots", "report"),
     ("cli", "ewoks", "gui", "__main__"),
