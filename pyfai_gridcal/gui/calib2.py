@@ -5,38 +5,34 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
 from typing import Any
 
 from silx.gui import qt
 
+from ..plugins import GridCalibration, load_members
 from .application import application, run_application, settings
 from .artwork import icon
 from .task import DistortionTask
 
-__all__ = ["GROUP", "detector_tasks", "main", "window_class"]
+__all__ = ["detector_tasks", "main", "window_class"]
 
 logger = logging.getLogger(__name__)
-#: Entry points whose objects may bring a task of their own: see :func:`detector_tasks`.
-GROUP = "pyfai.detector_calibration"
 
 
 def detector_tasks() -> Iterator[Any]:
-    """Tasks that calibrate a detector: ours, then those of others.
+    """Tasks that calibrate a detector: ours, then those that other members of the group bring.
 
-    An entry point of the group :data:`GROUP` brings a task by an attribute ``task``: something that gives an
-    ``AbstractCalibrationTask`` when it is called. One that fails is reported and left out.
+    A member that fails is reported in the log and left out; see :mod:`pyfai_gridcal.plugins`.
     """
     yield DistortionTask()
-    for entry in entry_points(group=GROUP):
-        if entry.value.split(":")[0].split(".")[0] == __name__.split(".")[0]:
+    for name, member in load_members().items():
+        make: Callable[[], Any] | None = getattr(member, "task", None)
+        if make is None or isinstance(member, GridCalibration):
             continue
         try:
-            make: Callable[[], Any] | None = getattr(entry.load(), "task", None)
-            if make is not None:
-                yield make()
+            yield make()
         except Exception as error:
-            logger.warning("%s = %s brings no task: %s", entry.name, entry.value, error, exc_info=error)
+            logger.warning("the task of %s cannot be used: %s: %s", name, type(error).__name__, error)
 
 
 def window_class() -> type:

@@ -41,7 +41,7 @@ class Dialogs:
 
     def target(self, title: str = "Save detector") -> str | None:
         """Ask where to write the detector file; None when the user thinks better of it."""
-        if self._refused(title):
+        if self._refused(title) or not self._trusted(title):
             return None
         name, _ = qt.QFileDialog.getSaveFileName(self._task, title, self._task.defaultFile(), "Detector (*.h5)")
         if not name:
@@ -56,13 +56,29 @@ class Dialogs:
 
     def export(self, kind: str) -> None:
         """Ask where to write another kind of file, and write it."""
-        if self._refused("Export"):
+        if self._refused("Export") or not self._trusted("Export"):
             return
         suffix = self._task.core.suffix(kind)
         start = str(Path(self._task.defaultFile()).with_suffix("")) + suffix
         name, _ = qt.QFileDialog.getSaveFileName(self._task, "Export", start, f"*{suffix}")
         if name:
             self._task.export(name if Path(name).suffix else name + suffix, kind)
+
+    def _trusted(self, title: str) -> bool:
+        """Whether the result is to be trusted, or the user wants it all the same."""
+        verdict = self._task.calibration().verdict
+        if verdict.level != "failed":
+            return True
+        reasons = "; ".join(verdict.reasons) or "the checks failed"
+        buttons = qt.QMessageBox.StandardButton
+        answer = qt.QMessageBox.question(
+            self._task,
+            title,
+            f"The result is not to be trusted: {reasons}.\n\nWrite it all the same?",
+            buttons.Yes | buttons.No,
+            buttons.No,
+        )
+        return bool(answer == buttons.Yes)
 
     def _refused(self, doing: str) -> bool:
         """Whether there is nothing to write, which is told."""

@@ -120,18 +120,23 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
 
     def _imageGroup(self, layout: qt.QVBoxLayout) -> None:
         _, inner = _group("Image", layout)
-        form = qt.QFormLayout()
-        form.setFieldGrowthPolicy(qt.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        grid = qt.QGridLayout()
         self.files: dict[str, FileRow] = {}
-        titles = {"image": "Image of the grid", "dark": "Dark image", "flat": "Flat-field image", "mask": "Mask"}
-        for role, title in titles.items():
+        places = {
+            "image": ("Image of the grid", 0, 0, 3),
+            "dark": ("Dark image", 1, 0, 1),
+            "flat": ("Flat-field image", 1, 2, 1),
+            "mask": ("Mask", 2, 0, 3),
+        }
+        for role, (title, line, column, span) in places.items():
             row = FileRow(title)
             row.setObjectName(f"file-{role}")
             row.sigFile.connect(lambda name, role=role: self.sigFile.emit(role, name))
-            form.addRow(f"{title.split()[0]}:", row)
+            grid.addWidget(qt.QLabel(f"{title.split()[0].split('-')[0]}:"), line, column)
+            grid.addWidget(row, line, column + 1, 1, span)
             self.files[role] = row
-        inner.addLayout(form)
-        line = qt.QHBoxLayout()
+        inner.addLayout(grid)
+        bar = qt.QHBoxLayout()
         self.exposures = qt.QComboBox()
         self.exposures.setObjectName("exposures")
         self.exposures.activated.connect(self.sigExposure)
@@ -142,11 +147,11 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.removeButton.setToolTip("Take this exposure out")
         self.addButton.clicked.connect(self.sigAddExposure)
         self.removeButton.clicked.connect(self.sigRemoveExposure)
-        line.addWidget(qt.QLabel("Exposures:"))
-        line.addWidget(self.exposures, 1)
-        line.addWidget(self.addButton)
-        line.addWidget(self.removeButton)
-        inner.addLayout(line)
+        bar.addWidget(qt.QLabel("Exposures:"))
+        bar.addWidget(self.exposures, 1)
+        bar.addWidget(self.addButton)
+        bar.addWidget(self.removeButton)
+        inner.addLayout(bar)
         self.imageLabel = _label("image-found")
         inner.addWidget(self.imageLabel)
 
@@ -264,6 +269,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.spotLabel.setText(_spot_words(view, edits))
         self.forgetButton.setVisible(edits > 0)
         self.modelLabel.setText(_model_words(view))
+        self.modelLabel.setToolTip(_model_tip(view))
         calibration = view.results.calibration
         self.verdict.setVerdict(None if calibration is None else calibration.verdict)
         self.quality.setFitLater(view.fit, view.exposure)
@@ -307,8 +313,16 @@ def _model_words(view: View) -> str:
     fit = view.fit
     if fit is None:
         return ""
-    pixel = format_length(fit.distortion.pixel_size, fit.pixel_sigma_m, digits=6)
     return (
         f"{fit.recipe}: held-out error {fit.held_out_px:.4f} px, residual {fit.residual_px:.4f} px\n"
-        f"Pixel size {pixel}\n{fit.distortion.gauge}"
+        f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}"
     )
+
+
+def _model_tip(view: View) -> str:
+    fit = view.fit
+    if fit is None:
+        return ""
+    others = [f"{t.name}: held-out {t.held_out_px:.4f} px{' (taken)' if t.chosen else ''}" for t in fit.trials]
+    pixel = format_length(fit.distortion.pixel_size, fit.pixel_sigma_m, digits=6)
+    return "\n".join([*others, f"pixel size {pixel}", fit.distortion.gauge, *fit.notes])

@@ -15,6 +15,7 @@ from .artwork import icon
 __all__ = ["QualityView", "VerdictLabel"]
 
 BINS = 60
+HEIGHT = 225
 #: Left out, and used.
 TWO_COLOURS = np.array([(220, 60, 60, 255), (60, 120, 220, 255)], np.uint8)
 
@@ -23,7 +24,6 @@ def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
     plot = PlotWidget(parent=parent)
     plot.setGraphXLabel(x)
     plot.setGraphYLabel(y)
-    plot.setMinimumHeight(170)
     plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
     return plot
 
@@ -39,6 +39,7 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.addTab(self.histogram, "Histogram")
         self.addTab(self.scatter, "Against sigma")
         self.setDocumentMode(True)
+        self.setFixedHeight(HEIGHT)
         self._later: tuple[DistortionFit | None, int] = (None, 0)
         self._timer = qt.QTimer(self)
         self._timer.setSingleShot(True)

@@ -180,20 +180,16 @@ def test_close_asks_for_the_distortion_first(window, wait, monkeypatch):
 
 def test_tasks_of_others(qapp, monkeypatch, caplog):
     from pyfai_gridcal.gui import calib2
+    from pyfai_gridcal.plugins import GridCalibration, load_members
 
-    def entry(name, value):
-        return SimpleNamespace(name=name, value=value, load=lambda: value if not isinstance(value, str) else 1 / 0)
-
-    class Value(SimpleNamespace):
-        def split(self, sep):
-            return ["other"]
-
-    others = [
-        entry("broken", "other.module:thing"),
-        entry("no window", Value()),
-        entry("good", Value(task=lambda: "their task")),
-    ]
-    monkeypatch.setattr(calib2, "entry_points", lambda group: others)
+    assert isinstance(load_members()["gridcal"], GridCalibration), "the package is installed with its entry point"
+    members = {
+        "broken": SimpleNamespace(task=lambda: 1 / 0),
+        "gridcal": GridCalibration(),
+        "no window": SimpleNamespace(),
+        "good": SimpleNamespace(task=lambda: "their task"),
+    }
+    monkeypatch.setattr(calib2, "load_members", lambda: members)
     monkeypatch.setattr(calib2, "DistortionTask", lambda: "ours")
     assert list(calib2.detector_tasks()) == ["ours", "their task"]
     assert "broken" in caplog.text

@@ -510,3 +510,25 @@ def test_command_line_opens_what_it_names(go, image, wait, monkeypatch):
     assert task.workspace.state.settings.model == "spline"
     assert task.panel.editor("model").currentText() == "spline"
     wait(lambda: task.view() is not None and task.view().spots is not None, what="spots")
+
+
+def test_a_failed_result_is_written_only_on_demand(go, monkeypatch, tmp_path, wait):
+    from dataclasses import replace
+
+    from pyfai_gridcal.verdict import Verdict
+
+    task = go.calibrated()
+    failed = replace(task.calibration(), verdict=Verdict("failed", ("the grid is a moire",)))
+    monkeypatch.setattr(task, "calibration", lambda: failed)
+    asked, answers = [], [qt.QMessageBox.StandardButton.No, qt.QMessageBox.StandardButton.Yes]
+    monkeypatch.setattr(
+        qt.QMessageBox, "question", staticmethod(lambda *args: (asked.append(args[2]), answers.pop(0))[1])
+    )
+    path = tmp_path / "d.h5"
+    monkeypatch.setattr(qt.QFileDialog, "getSaveFileName", staticmethod(lambda *args: (str(path.with_suffix("")), "")))
+    QTest.mouseClick(task.panel.saveButton, LEFT)
+    assert "the grid is a moire" in asked[0]
+    assert not task.worker.isBusy
+    QTest.mouseClick(task.panel.saveButton, LEFT)
+    wait(lambda: not task.worker.isBusy, what="writing")
+    assert path.exists(), "with the suffix that pyFAI's dialogs look for"
