@@ -156,7 +156,8 @@ def _straightened(view: View, choice: Choice, hole_px: float) -> tuple[Choice, t
         shift[which] = curvature_shift(own, view.points.yx[which], hole_px)
     used = choice.fit.used
     size = float(np.sqrt((shift[used] ** 2).mean()))
-    if not size > 0.05 * float(np.median(view.points.sigma_yx[used])):
+    # what is small against the uncertainty of the field itself is not worth a second fit
+    if not size > max(0.05 * float(np.median(view.points.sigma_yx[used])), 0.05 * choice.fit.held_out_px):
         return choice, ()
     typical = 4 * size + 1e-12
     moved = replace(view.points, yx=view.points.yx - np.clip(shift, -typical, typical))
@@ -242,8 +243,8 @@ def _finish(
 ) -> DistortionFit:
     """Mask, gauge and bookkeeping."""
     fit, support, size = choice.fit, choice.support, choice.start.pixel_size
-    limit = support.default_limit() if task.max_sigma is None else task.max_sigma
-    unknown = support.unknown(task.shape, limit) | choice.strips
+    limit, outside = support.default_limits() if task.max_sigma is None else (task.max_sigma, task.max_sigma)
+    unknown = support.unknown(task.shape, limit, outside=outside) | choice.strips
     fold = _folds(fit.field, task.shape)
     unknown |= fold
     if fold.any():
