@@ -10,6 +10,10 @@ from ._typing import AnyArray, Floats
 
 __all__ = ["curvature_shift"]
 
+#: Where the field is so steep (determinant of its Jacobian) or the shift so large (diameters of the hole), the second
+#: order says nothing.
+_STEEP, _FAR = 0.1, 0.05
+
 
 class _Displacing(Protocol):
     def at(self, yx: AnyArray) -> Floats: ...
@@ -31,17 +35,25 @@ def curvature_shift(field: _Displacing, yx: AnyArray, hole_px: float) -> Floats:
     field : displacement (corrected - observed, px) as a function of the observed place; anything with `at`
     yx : (N, 2) observed places, px, index frame
     hole_px : diameter of a hole, px of the corrected frame
+
+    Returns
+    -------
+    0 where the field nearly folds or bends too much for this series
     """
     yx = np.asarray(yx, dtype=float).reshape(-1, 2)
     step = max(0.5 * hole_px, 1.0)
     slope, bend = _derivatives(field, yx, step)
     # derivatives of the inverse map x(c): first X = G^-1, second X_d,ij = - X_da F_a,kl X_ki X_lj
+    flat = ~(np.linalg.det(np.eye(2) + slope) > _STEEP)
+    slope[flat] = 0
     inverse = np.linalg.inv(np.eye(2) + slope)
     second = -np.einsum("nda,nakl,nki,nlj->ndij", inverse, bend, inverse, inverse, optimize=True)
     # d/dc_i log det X = tr(X^-1 dX/dc_i) = G_ab X_b,ai
     growth = np.einsum("nab,nbai->ni", np.eye(2) + slope, second)
     laplace = np.einsum("ndii->nd", second)
-    return np.asarray((hole_px / 2) ** 2 / 8 * (laplace + 2 * np.einsum("ndi,ni->nd", inverse, growth)))
+    shift = (hole_px / 2) ** 2 / 8 * (laplace + 2 * np.einsum("ndi,ni->nd", inverse, growth))
+    shift[flat | ~(np.hypot(*shift.T) < _FAR * hole_px)] = 0
+    return np.asarray(shift)
 
 
 def _derivatives(field: _Displacing, yx: Floats, step: float) -> tuple[Floats, Floats]:
