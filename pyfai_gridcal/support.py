@@ -15,6 +15,8 @@ __all__ = ["Support", "support_of"]
 
 #: Uncertainty beyond which a pixel is masked when nothing else is asked for, px.
 MAX_SIGMA_PX = 0.1
+#: How much more is granted to the last half per cent of the area within the hull.
+_RIM = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +42,31 @@ class Support:
         """The uncertainty as a field."""
         return SampledField(self.y, self.x, self.sigma, clamp=True)
 
-    def default_limit(self) -> float:
-        """Uncertainty beyond which pixels are masked.
+    def default_limits(self) -> tuple[float, float]:
+        """Uncertainty beyond which pixels are masked, px: within the hull of the points, and outside.
 
-        0.1 px, more where even the middle of the field is not known that well.
+        0.1 px within, more where the middle of the field is not known that well either, or where just the rim would be
+        lost; less outside, so that both coordinates are right to 0.1 px in 95 of 100 places there.
         """
         worst = self.sigma.max(axis=2)[self.inside]
-        return max(MAX_SIGMA_PX, 3.0 * float(np.median(worst))) if len(worst) else MAX_SIGMA_PX
+        if not len(worst):
+            return MAX_SIGMA_PX, 0.4 * MAX_SIGMA_PX
+        base = max(MAX_SIGMA_PX, 3.0 * float(np.median(worst)))
+        rim = min(float(np.quantile(worst, 0.995)), _RIM * MAX_SIGMA_PX)
+        return max(base, rim), 0.4 * base
 
-    def unknown(self, shape: tuple[int, int], limit: float, origin: tuple[int, int] = (0, 0)) -> Bools:
-        """Mask (slow, fast), True where the uncertainty is above the limit or the points are too far away."""
-        worst = self.sigma.max(axis=2)
-        # outside the hull two coordinates shall be right to the limit in 95 of 100 places, not in two of three
-        value = np.where(self.inside, worst, np.where(self.near, 2.5 * worst, np.inf))
-        value = np.minimum(value, 1e3 * limit)
+    def unknown(
+        self, shape: tuple[int, int], limit: float, *, outside: float | None = None, origin: tuple[int, int] = (0, 0)
+    ) -> Bools:
+        """Mask (slow, fast), True where the uncertainty is above the limit or the points are too far away.
+
+        `outside` is the limit outside the hull of the points, the same if omitted.
+        """
         y, x = (np.arange(first, first + n, dtype=float) for first, n in zip(origin, shape, strict=True))
+        worst = self.sigma.max(axis=2)
+        stricter = 1.0 if outside is None else limit / outside
+        value = np.where(self.inside, worst, np.where(self.near, stricter * worst, np.inf))
+        value = np.minimum(value, 1e3 * limit)
         out = np.zeros(shape, dtype=bool)
         known = value <= limit
         column, u = _bracket(self.x, x)

@@ -36,18 +36,20 @@ class TiledSupport:
         nothing = SampledField(ends, ends, np.full((2, 2, 2), np.inf), clamp=True)
         return TiledField(self.labels, tuple(nothing if p is None else p.field for p in self.parts))
 
-    def default_limit(self) -> float:
-        """Uncertainty beyond which pixels are masked, px."""
-        return max(p.default_limit() for p in self.parts if p is not None)
+    def default_limits(self) -> tuple[float, float]:
+        """Uncertainty beyond which pixels are masked, px: within the hull of the points of a tile, and outside."""
+        limits = np.array([p.default_limits() for p in self.parts if p is not None])
+        inside, outside = limits.max(axis=0)
+        return float(inside), float(outside)
 
-    def unknown(self, shape: tuple[int, int], limit: float) -> Bools:
+    def unknown(self, shape: tuple[int, int], limit: float, *, outside: float | None = None) -> Bools:
         """Mask (slow, fast), True where the uncertainty is above the limit or there are no points."""
         out = np.ones(shape, dtype=bool)
         for k, (box, part) in enumerate(zip(self.boxes, self.parts, strict=True)):
             here = self.labels[box] == k
             if part is not None:
                 size = (box[0].stop - box[0].start, box[1].stop - box[1].start)
-                out[box][here] = part.unknown(size, limit, (box[0].start, box[1].start))[here]
+                out[box][here] = part.unknown(size, limit, outside=outside, origin=(box[0].start, box[1].start))[here]
         return out
 
 
