@@ -1,19 +1,41 @@
-"""The checks that make the verdict on a calibration."""
+"""The checks that make the verdict on a calibration.
+
+"good" means: nothing was found that contradicts an error of the field below a tenth of a pixel (rms over the pixels
+that are not masked). "doubtful" means that it may be larger, or that something was seen which does not belong to the
+image of a plate of round holes. "failed" means that the image is not what it was taken for.
+
+All limits are relative to what the image itself shows (pitch, amplitude, number of points), but the tenth of a pixel.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ._typing import Floats
+from . import statistics
+from ._typing import Bools
 from .fit import DistortionFit
-from .points import ControlPoints
+from .quantity import format_length
+from .regularity import regularity_of
+from .seams import find_seams
 from .spots import Spots
 from .verdict import Check, Verdict, check_above, check_below
 
 __all__ = ["assess"]
 
+#: An error of the field that nobody needs to know of, px.
+_NEGLIGIBLE = 0.1
 
-def assess(fit: DistortionFit, spots: tuple[Spots, ...], *, pitch_given: int = 1, pixel_given: bool = False) -> Verdict:
+
+def assess(
+    fit: DistortionFit,
+    spots: tuple[Spots, ...],
+    *,
+    pitch_given: int = 1,
+    pixel_given: bool = False,
+    mask: Bools | None = None,
+) -> Verdict:
     """Judge a fit.
 
     Parameters
@@ -22,114 +44,287 @@ def assess(fit: DistortionFit, spots: tuple[Spots, ...], *, pitch_given: int = 1
     spots : of each exposure
     pitch_given : how many pitches the user named
     pixel_given : whether the user named a pixel size
+    mask : (ny, nx) pixels that never had a chance of being calibrated
     """
     checks = [
+        *_looks(spots),
+        *_lattice(fit, spots),
         *_amount(fit, spots),
-        *_lattice(fit),
-        *_accuracy(fit),
         *_geometry(fit, pitch_given, pixel_given),
-        *_coverage(fit),
+        *_accuracy(fit, spots),
+        *_coverage(fit, mask),
     ]
     return Verdict.of(tuple(checks))
 
 
-def _amount(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
-    out = []
-    fewest = min(len(p) for p in fit.points)
-    out.append(
-        check_below("control points", fewest, f"only {fewest} control points", doubtful=25, failed=9),
-    )
-    share = sum(len(p) for p in fit.points) / max(sum(len(s) for s in spots), 1)
-    out.append(
-        check_below(
-            "share of spots with a node",
-            share,
-            f"only {100 * share:.0f} % of the spots lie on the lattice",
-            doubtful=0.85,
-            failed=0.5,
-        )
-    )
-    used = float(np.mean(np.concatenate(fit.used)))
-    out.append(
-        check_below("share of points used", used, f"{100 * (1 - used):.0f} % outliers", doubtful=0.9, failed=0.6)
-    )
-    return out
+def _worst(spots: tuple[Spots, ...], figure: Callable[[Spots], float]) -> float:
+    return max((figure(s) for s in spots), default=0.0)
 
 
-def _fill(points: ControlPoints) -> float:
-    """Share of nodes that hold a point, among those between points of the same row and column."""
-    low = points.ij.min(axis=0)
-    have = np.zeros(tuple(points.ij.max(axis=0) - low + 1), bool)
-    have[tuple((points.ij - low).T)] = True
-
-    def between(table: Floats, axis: int) -> Floats:
-        ahead = np.maximum.accumulate(table, axis=axis)
-        behind = np.flip(np.maximum.accumulate(np.flip(table, axis), axis=axis), axis)
-        return ahead & behind
-
-    inside = between(have, 0) & between(have, 1)
-    return float(have[inside].mean()) if inside.any() else 0.0
+# ----------------------------------------------------------------------------------------------- spots
+def _corners(spots: Spots) -> float:
+    if spots.profile is None:
+        return 0.0
+    structure = statistics.angular_structure(spots.profile)
+    return float(np.sqrt(sum(structure[m] ** 2 for m in (4, 6, 8))))
 
 
-def _lattice(fit: DistortionFit) -> list[Check]:
-    fill = min(_fill(p) for p in fit.points)
+def _oval(spots: Spots) -> float:
+    return 0.0 if spots.profile is None else statistics.angular_structure(spots.profile)[2]
+
+
+def _typical_misfit(spots: Spots) -> float:
+    misfit = statistics.profile_misfit(spots)
+    return float(np.median(misfit)) if len(misfit) else 0.0
+
+
+def _looks(spots: tuple[Spots, ...]) -> list[Check]:
+    """Do they look like images of equal round holes?"""
+    corners, oval = _worst(spots, _corners), _worst(spots, _oval)
+    misfit, scatter = _worst(spots, _typical_misfit), _worst(spots, statistics.amplitude_scatter)
     return [
+        check_above(
+            "corners of the spots",
+            corners,
+            f"the spots are not round (they deviate from disks by {100 * corners:.0f} %, with corners): cells between "
+            "lines, a chessboard, or holes that are not round?",
+            doubtful=0.05,
+            failed=0.14,
+        ),
+        check_above(
+            "oval spots",
+            oval,
+            f"the spots are not round (oval, {100 * oval:.0f} % off a disk): motion, tilt, or lines instead of holes?",
+            doubtful=0.2,
+            failed=0.5,
+        ),
+        check_above(
+            "unlikeness of the spots",
+            misfit,
+            f"the spots are not alike or not round: their shape differs from the common one by {100 * misfit:.0f} % "
+            "of the amplitude. Shaken while exposing, exposed twice, or no holes?",
+            doubtful=0.07,
+            failed=0.25,
+        ),
+        check_above(
+            "scatter of the amplitudes",
+            scatter,
+            f"neighbouring spots differ in brightness by {100 * scatter:.0f} %: holes of different size, or no holes?",
+            doubtful=0.12,
+            failed=None,
+        ),
+    ]
+
+
+# ----------------------------------------------------------------------------------------------- lattice
+def _lattice(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
+    """Is it one lattice, and is it regular?"""
+    every = list(zip(fit.points, spots, strict=True))
+    second = max(statistics.second_lattice(p, s) for p, s in every)
+    between = max(statistics.spots_between(p, s) for p, s in every)
+    irregular = max(np.nan_to_num(regularity_of(p, len(s)).irregularity) for p, s in every)
+    broken = max(statistics.broken_share(p) for p in fit.points)
+    apart = max(statistics.pieces(p) for p in fit.points)
+    fill = min(statistics.lattice_fill(p) for p in fit.points)
+    return [
+        check_above(
+            "second lattice",
+            second,
+            f"between the spots of the lattice lie others that form a second lattice ({100 * second:.0f} % as many): "
+            "exposed twice, or two grids over each other",
+            doubtful=0.0,
+            failed=0.15,
+        ),
+        check_above(
+            "spots between the nodes",
+            between,
+            f"many spots lie between the nodes of the lattice ({100 * between:.0f} % as many as on it): dirt, or not "
+            "the image of one grid",
+            doubtful=0.15,
+            failed=0.8,
+        ),
+        check_above(
+            "irregularity of the lattice, pitch",
+            irregular,
+            f"neighbouring spots lie irregularly, by {100 * irregular:.1f} % of the pitch: not a regular grid of "
+            "holes, or a bad plate",
+            doubtful=0.03,
+            failed=0.08,
+        ),
+        check_above(
+            "spots that contradict their neighbours",
+            broken,
+            f"{100 * broken:.1f} % of the spots contradict their eight neighbours: wrong indices, or not a regular "
+            "grid of holes",
+            doubtful=0.01,
+            failed=0.1,
+        ),
+        check_above(
+            "points apart from the others",
+            apart,
+            f"{100 * apart:.0f} % of the points stand apart from the others: their place in the lattice is "
+            "extrapolated over a gap",
+            doubtful=0.25,
+            failed=None,
+        ),
         check_below(
             "filling of the lattice",
             fill,
             f"only {100 * fill:.0f} % of the nodes hold a spot",
-            doubtful=0.7,
-            failed=0.35,
-        )
+            doubtful=0.6,
+            failed=0.25,
+        ),
+    ]
+
+
+def _amount(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
+    """Are there enough points, and do they agree?"""
+    fewest = min(len(p) for p in fit.points)
+    share = sum(len(p) for p in fit.points) / max(sum(len(s) for s in spots), 1)
+    used = float(np.mean(np.concatenate(fit.used)))
+    return [
+        check_below("control points", fewest, f"only {fewest} control points", doubtful=25, failed=9),
+        check_below(
+            "share of spots with a node",
+            share,
+            f"only {100 * share:.0f} % of the spots lie on the lattice",
+            doubtful=0.8,
+            failed=0.45,
+        ),
+        check_below(
+            "share of points used",
+            used,
+            f"{100 * (1 - used):.0f} % of the control points are outliers of the fit",
+            doubtful=0.9,
+            failed=0.6,
+        ),
     ]
 
 
-def _accuracy(fit: DistortionFit) -> list[Check]:
-    pitch = min(min(p.pitch_px) for p in fit.points)
-    sigma = float(np.sqrt(np.mean([np.median(p.sigma_yx**2) for p in fit.points])))
-    held = fit.held_out_px
-    out = [
-        check_above(
-            "held-out error, share of the pitch",
-            held / pitch,
-            f"points left out are predicted no better than {held:.2g} px",
-            doubtful=0.03,
-            failed=0.12,
-        ),
-        check_above(
-            "scatter beyond the spots' own sigma, px",
-            fit.plate_sigma_px,
-            f"points scatter by {fit.plate_sigma_px:.2g} px more than the images of the holes explain "
-            f"({sigma:.2g} px): errors of the plate, or jumps of the field",
-            doubtful=max(0.02 * pitch, 5 * sigma, 0.5),
-            failed=None,
-        ),
-    ]
-    return out
-
-
+# ----------------------------------------------------------------------------------------------- geometry
 def _geometry(fit: DistortionFit, pitch_given: int, pixel_given: bool) -> list[Check]:
+    """Are plate and pixel what they were said to be, and is the field one to one?"""
     d = fit.distortion
-    aspect = max(d.pixel_size) / min(d.pixel_size)
-    out = []
-    if not pixel_given:
-        text = (
-            f"pixels come out {aspect:.2f} times longer one way than the other: "
-            "give both pitches of a rectangular plate (--pitch 3mm,2mm), or the right order"
-        )
-        out.append(check_above("aspect of the pixels", aspect, text, doubtful=1.1, failed=1.35))
+    raster = d.pixel_size if pixel_given else (1.0, 1.0)
+    aspect = min(statistics.corrected_anisotropy(p, fit.plate, raster) for p in fit.points)
+    out = [
+        check_above("aspect of the lattice", aspect, _aspect_words(fit, aspect, pitch_given), doubtful=1.1, failed=1.25)
+    ]
+    if pixel_given:
+        out.append(_scale(fit))
     sign = d.jacobian_sign()
     valid = np.ones(d.shape, bool) if d.mask is None else ~d.mask
     folded = 0.0
     if (sign <= 0).any() and valid.any():
         here = np.repeat(np.repeat(sign <= 0, 8, axis=0), 8, axis=1)[: d.shape[0], : d.shape[1]]
         folded = float((here & valid[: here.shape[0], : here.shape[1]]).sum() / valid.sum())
-    out.append(check_above("folded over", folded, "the field folds over", doubtful=0.0, failed=0.01))
+    text = f"the field folds over on {100 * folded:.2g} % of the pixels"
+    out.append(check_above("folded over", folded, text, doubtful=0.0, failed=0.01))
     return out
 
 
-def _coverage(fit: DistortionFit) -> list[Check]:
+def _aspect_words(fit: DistortionFit, aspect: float, pitch_given: int) -> str:
+    pixel = fit.distortion.pixel_size
+    longer = max(pixel) / min(pixel)
+    if longer - 1 > 0.5 * (aspect - 1):
+        order = "in the right order" if pitch_given > 1 else "of a rectangular plate"
+        return (
+            f"pixels come out {longer:.2f} times longer one way than the other: give both pitches {order} "
+            "(--pitch 3mm,2mm), or the pixel size if pixels are like that (--pixel)"
+        )
+    return (
+        f"everywhere the grid is {aspect:.2f} times longer one way than the other, askew to the pixels: give both "
+        "pitches of a rectangular plate (--pitch 3mm,2mm), or the angle of an oblique one (--lattice oblique --angle)"
+    )
+
+
+def _scale(fit: DistortionFit) -> Check:
+    """Pixel size that the lattice shows against the one that was given."""
     d = fit.distortion
-    known = 1.0 if d.mask is None else float(1 - d.mask.mean())
-    text = f"only {100 * known:.1f} % of the detector is calibrated"
-    return [check_below("coverage", known, text, doubtful=0.05, failed=0.002)]
+    given = float(np.sqrt(d.pixel_size[0] * d.pixel_size[1]))
+    scales = [np.median(np.sqrt(statistics.lattice_scale(p, fit.plate).prod(axis=1))) for p in fit.points]
+    seen = float(1 / np.median(scales))
+    ratio = max(seen / given, given / seen)
+    text = (
+        f"the lattice shows {format_length(seen)} per pixel, but {format_length(given)} was given: check the pitch and "
+        "the pixel size"
+    )
+    return check_above("pixel size seen and given", ratio, text, doubtful=1.12, failed=1.5)
+
+
+# ----------------------------------------------------------------------------------------------- accuracy
+def _accuracy(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
+    pitch = min(min(p.pitch_px) for p in fit.points)
+    sigma = float(np.sqrt(np.mean([np.median(p.sigma_yx**2) for p in fit.points])))
+    held, scatter = fit.held_out_px, fit.plate_sigma_px
+    common = max(statistics.common_motion(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
+    systematic = common[0] if common[0] > 3 * common[1] else 0.0
+    expected = float(np.hypot(_field_sigma(fit), systematic))
+    cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
+    return [
+        check_above(
+            "held-out error, share of the pitch",
+            held / pitch,
+            f"points left out are predicted no better than {held:.2g} px: {cause}",
+            doubtful=0.03,
+            failed=0.12,
+        ),
+        check_above(
+            "error of the field, px",
+            expected,
+            f"the field is known no better than {expected:.2g} px",
+            doubtful=_NEGLIGIBLE,
+            failed=max(1.0, 0.1 * pitch),
+        ),
+        check_above(
+            "common residuals of neighbours, px",
+            systematic,
+            f"neighbouring points are off together, by {systematic:.2g} px: the model does not follow the field",
+            doubtful=_NEGLIGIBLE,
+            failed=None,
+        ),
+        check_above(
+            "scatter beyond the spots' own sigma, px",
+            scatter,
+            f"points scatter by {scatter:.2g} px more than the images of the holes explain ({sigma:.2g} px): {cause}",
+            doubtful=max(0.015 * pitch, 5 * sigma, 0.3),
+            failed=None,
+        ),
+        _seam(fit, sigma),
+    ]
+
+
+def _field_sigma(fit: DistortionFit) -> float:
+    """Rms uncertainty of the field over the pixels that are not masked, length of the vector, px."""
+    d = fit.distortion
+    maps = d.sigma_maps(step=8)
+    if maps is None:
+        return 0.0
+    valid = np.isfinite(maps[0]) & np.isfinite(maps[1])
+    if d.mask is not None:
+        valid &= ~d.mask[::8, ::8]
+    if not valid.any():
+        return float("inf")
+    return float(np.sqrt(np.mean((maps[0] ** 2 + maps[1] ** 2)[valid])))
+
+
+def _seam(fit: DistortionFit, sigma: float) -> Check:
+    """A jump of the residuals across a straight line that the model does not have."""
+    jump, where = 0.0, ""
+    for p, residual, used in zip(fit.points, fit.held_out_yx, fit.used, strict=True):
+        if fit.distortion.is_tiled or used.sum() < 36:
+            continue
+        for seam in find_seams(p.yx[used], p.ij[used], residual[used]):
+            if seam.share * seam.jump_px > jump:
+                jump, where = seam.share * seam.jump_px, f"{'yx'[seam.axis]} = {seam.middle:.0f}"
+    text = f"the residuals jump by {jump:.2g} px at {where}: a seam between modules or tapers? try --model mosaic"
+    return check_above("jump of the residuals, px", jump, text, doubtful=max(_NEGLIGIBLE, 4 * sigma), failed=None)
+
+
+def _coverage(fit: DistortionFit, mask: Bools | None) -> list[Check]:
+    d = fit.distortion
+    alive = np.ones(d.shape, bool) if mask is None else ~mask
+    known = alive if d.mask is None else alive & ~d.mask
+    share = float(known.sum() / max(int(alive.sum()), 1))
+    text = f"only {100 * share:.1f} % of the detector is calibrated"
+    return [check_below("coverage", share, text, doubtful=0.2, failed=0.002)]

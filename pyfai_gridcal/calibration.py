@@ -272,7 +272,9 @@ def calibrate(
         hole_px=float(np.median([s.hole_px for s in found])),
         progress=lambda f, text: say(0.72 + 0.26 * f, text),
     )
-    verdict = assess(fit, tuple(found), pitch_given=int(np.size(chosen.pitch)), pixel_given=nominal is not None)
+    verdict = assess(
+        fit, tuple(found), pitch_given=int(np.size(chosen.pitch)), pixel_given=nominal is not None, mask=every
+    )
     say(1.0, "calibrated")
     notes = tuple(note for one in exposures for note in one.notes)
     sources = tuple(source for one in exposures for source in one.sources)
