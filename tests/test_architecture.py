@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("calibration",),
     (
-        *("io", "validation", "correction", "conversion", "tablecache", "streaming"),
+        *("io", "validation", "correction", "conversion", "tablecache", "streaming", "correctors"),
         *("checking", "inspection", "dialects", "correctors", "plugins"),
     ),
     ("plots", "report"),

@@ -1,0 +1,74 @@
+"""What the files hold that tasks are given by name."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import FileFormatError, UsageError
+
+__all__ = ["beside", "known", "latest", "opened", "pair"]
+
+
+def beside(image: Any) -> Path:
+    """Name of the detector file beside an image."""
+    if not isinstance(image, str):
+        raise UsageError("an image in memory", hint="name the output")
+    from ..io.sources import parse_address
+
+    path = Path(parse_address(image).file)
+    out = path.with_suffix(".h5")
+    return path.with_name(f"{path.stem}_detector.h5") if out == path else out
+
+
+def pair(value: Any) -> tuple[float, float] | None:
+    """One length, or (slow, fast) -> (slow, fast)."""
+    return value if value is None or isinstance(value, tuple) else (float(value), float(value))
+
+
+def opened(path: str) -> Any:
+    """The fit of a result, the distortion of any other file."""
+    from ..io.formats import read_distortion
+    from ..io.result import load_result
+
+    if Path(path).suffix.lower() in (".h5", ".hdf5", ".nxs"):
+        try:
+            result = load_result(path, images=False)
+            return getattr(result, "fit", result)
+        except FileFormatError:
+            if not Path(path).exists():
+                raise
+    return read_distortion(path)
+
+
+def known(given: dict[str, Any]) -> tuple[Any, Any]:
+    """What to validate, and the plate where the file does not tell it."""
+    from ..io.formats import read_distortion
+    from ..io.result import load_result
+    from ..plate import Plate
+
+    path, pitch = given["detector_file"], pair(given["pitch"])
+    asked = None if pitch is None else Plate(pitch, given["angle"])
+    try:
+        result = load_result(path, images=not given["images"])
+    except FileFormatError:
+        if asked is None:
+            raise
+        return read_distortion(path), asked
+    if getattr(getattr(result, "fit", result), "plate", None) is None and asked is None:
+        raise UsageError(f"{path} knows of no plate", hint="give the pitch")
+    return result, asked
+
+
+def latest(reference: str | None, other: str) -> str | None:
+    """The reference; of a pattern, the last by name that is not the other file itself."""
+    if reference is None:
+        return None
+    if not glob.has_magic(reference) or os.path.exists(reference):
+        return reference
+    names = sorted(glob.glob(reference))
+    if os.path.exists(other):
+        names = [name for name in names if not os.path.samefile(name, other)]
+    return names[-1] if names else None

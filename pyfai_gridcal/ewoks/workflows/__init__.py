@@ -1,0 +1,1 @@
+"""Workflows as JSON, found by ewoks through the entry point ``ewoks.workflows``."""
