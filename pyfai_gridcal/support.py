@@ -11,7 +11,7 @@ from ._typing import Bools, Floats, Ints
 from .field import SampledField
 from .recipe import FieldFit, Sample
 
-__all__ = ["Support", "support_of"]
+__all__ = ["Support", "hull_of", "support_of"]
 
 #: Uncertainty beyond which a pixel is masked when nothing else is asked for, px.
 MAX_SIGMA_PX = 0.1
@@ -29,6 +29,7 @@ class Support:
     sigma : (ny, nx, 2) standard uncertainty of (dy, dx), px
     near : (ny, nx) whether a node lies within the hull of the points or close to one of them
     inside : (ny, nx) within the hull
+    hull : (V, 2) corners of the hull of the points, px
     """
 
     y: Floats
@@ -36,6 +37,7 @@ class Support:
     sigma: Floats
     near: Bools
     inside: Bools
+    hull: Floats
 
     @property
     def field(self) -> SampledField:
@@ -63,27 +65,39 @@ class Support:
         `outside` is the limit outside the hull of the points, the same if omitted.
         """
         y, x = (np.arange(first, first + n, dtype=float) for first, n in zip(origin, shape, strict=True))
-        worst = self.sigma.max(axis=2)
-        stricter = 1.0 if outside is None else limit / outside
-        value = np.where(self.inside, worst, np.where(self.near, stricter * worst, np.inf))
+        outside = limit if outside is None else outside
+        value = np.where(self.near, self.sigma.max(axis=2), np.inf)
         value = np.minimum(value, 1e3 * limit)
         out = np.zeros(shape, dtype=bool)
-        known = value <= limit
-        column, u = _bracket(self.x, x)
         row, v = _bracket(self.y, y)
+        column, u = _bracket(self.x, x)
+        left, right = self._rows_of_hull(y)
         # rows between nodes that are all known, or none of them, need no interpolation
         for k in np.unique(row):
             here = np.flatnonzero(row == k)
             band = slice(int(here[0]), int(here[-1]) + 1)
-            if known[k : k + 2].all():
+            if (value[k : k + 2] <= outside).all():
                 continue
-            if not known[k : k + 2].any():
+            if (value[k : k + 2] > limit).all():
                 out[band] = True
                 continue
             between = value[k : k + 2, column] * (1 - u) + value[k : k + 2, column + 1] * u
             part = v[here, None]
-            out[band] = between[0] * (1 - part) + between[1] * part > limit
+            sigma = between[0] * (1 - part) + between[1] * part
+            within = (x >= left[band, None]) & (x <= right[band, None])
+            out[band] = sigma > np.where(within, limit, outside)
         return out
+
+    def _rows_of_hull(self, y: Floats) -> tuple[Floats, Floats]:
+        """Where rows of pixels enter and leave the hull of the points, px; an empty interval for rows beside it."""
+        left, right = np.full(len(y), np.inf), np.full(len(y), -np.inf)
+        for (y0, x0), (y1, x1) in zip(self.hull, np.roll(self.hull, -1, axis=0), strict=True):
+            low, high = min(y0, y1), max(y0, y1)
+            rows = np.flatnonzero((y >= low) & (y <= high))
+            x = x0 + (y[rows] - y0) / (y1 - y0) * (x1 - x0) if y1 != y0 else np.full(len(rows), x0)
+            for at in (x, np.full(len(rows), x1)) if y1 == y0 else (x,):
+                left[rows], right[rows] = np.minimum(left[rows], at), np.maximum(right[rows], at)
+        return left, right
 
 
 def _bracket(axis: Floats, at: Floats) -> tuple[Ints, Floats]:
@@ -92,7 +106,9 @@ def _bracket(axis: Floats, at: Floats) -> tuple[Ints, Floats]:
     return k, (at - axis[k]) / (axis[k + 1] - axis[k])
 
 
-def support_of(fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes: int = 128) -> Support:
+def support_of(
+    fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes: int = 128, hull: Floats | None = None
+) -> Support:
     """Map the uncertainty of a fit over its detector.
 
     The variance of the fit is scaled by what the held-out residuals around say about it where the field, not the
@@ -103,6 +119,7 @@ def support_of(fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes:
     fit, sample : the fit and what it was made of
     reach : distance from a point, in spacings, up to which a place outside the hull may still count as known
     most_nodes : of the raster along an axis
+    hull : (V, 2) corners of the region to be taken for inside, that of the points if omitted
     """
     step = max(sample.spacing / 2, max(sample.shape) / most_nodes)
     y, x = (
@@ -128,16 +145,24 @@ def support_of(fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes:
         square = fit.held_out[fit.used] ** 2
         variance = np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
         variance = variance * (1 + (distance[:, :1] / sample.spacing) ** 4)
-    inside = _inside_hull(points, nodes, margin=1e-6)
-    near = inside | (distance[:, 0] < reach * sample.spacing)
+    own = hull_of(points)
+    hull = own if hull is None else hull
+    inside = _within(hull, nodes)
+    near = _within(own, nodes) | (distance[:, 0] < reach * sample.spacing)
     size = (len(y), len(x))
-    return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size))
+    return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), hull)
 
 
-def _inside_hull(points: Floats, at: Floats, margin: float) -> Bools:
-    """Whether places are within the convex hull of the points."""
+def hull_of(points: Floats) -> Floats:
+    """Corners (V, 2) of the convex hull, in order; the points themselves if they have none."""
     try:
-        hull = ConvexHull(points)
+        return np.asarray(points[ConvexHull(points).vertices])
     except QhullError:
-        return np.zeros(len(at), dtype=bool)
-    return np.asarray((at @ hull.equations[:, :2].T + hull.equations[:, 2] <= margin).all(axis=1))
+        return points
+
+
+def _within(hull: Floats, at: Floats) -> Bools:
+    """Whether places are within a convex polygon."""
+    edge = np.roll(hull, -1, axis=0) - hull
+    cross = edge[:, 0] * (at[:, None, 1] - hull[:, 1]) - edge[:, 1] * (at[:, None, 0] - hull[:, 0])
+    return np.asarray((cross >= -1e-9).all(axis=1) | (cross <= 1e-9).all(axis=1))

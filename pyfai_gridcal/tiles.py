@@ -13,7 +13,7 @@ from .errors import FittingError
 from .field import Field, SampledField, TiledField
 from .recipe import FieldFit, Recipe, Sample, rms
 from .rigid import Placement, RigidBody, place
-from .support import Support, support_of
+from .support import Support, hull_of, support_of
 
 __all__ = ["TileFit", "TiledSupport", "common_pixel_size", "fit_tiles"]
 
@@ -98,10 +98,11 @@ def fit_tiles(sample: Sample, labels: AnyArray, recipes: Sequence[Recipe], *, ke
             best, chosen = fits, recipe
     assert best is not None
     parts: list[Support | None] = [None] * len(boxes)
+    hull = hull_of(sample.yx[sample.used])
     fields: list[Field] = [_Still()] * len(boxes)
     for k, fit in best.items():
         reach = np.inf if isinstance(chosen, RigidBody) else 1.5
-        parts[k], fields[k] = support_of(fit, samples[k], reach=reach), fit.field
+        parts[k], fields[k] = support_of(fit, samples[k], reach=reach, hull=hull), fit.field
     poor = [k for k in range(len(boxes)) if k not in best]
     if keep_empty:
         typical = _missed(best)
@@ -125,7 +126,8 @@ class _Still:
 def _nominal_support(sample: Sample, sigma: float) -> Support:
     ends = [np.array([first, first + n - 1.0]) for first, n in zip(sample.origin, sample.shape, strict=True)]
     yes = np.ones((2, 2), dtype=bool)
-    return Support(ends[0], ends[1], np.full((2, 2, 2), sigma), yes, yes)
+    corners = np.array([[ends[0][a], ends[1][b]] for a, b in ((0, 0), (0, 1), (1, 1), (1, 0))])
+    return Support(ends[0], ends[1], np.full((2, 2, 2), sigma), yes, yes, corners)
 
 
 def _tile_of(labels: AnyArray, yx: Floats) -> Ints:
