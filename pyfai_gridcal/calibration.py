@@ -246,18 +246,16 @@ def calibrate(
     exposures = [_without_dead(one, gaps) for one in exposures]
     masks = tuple(one.mask for one in exposures)
     found, points = [], []
-    for k, (one, ignore) in enumerate(zip(exposures, masks, strict=True)):
+    for k, one in enumerate(exposures):
         low, high = 0.7 * k / len(exposures), 0.7 * (k + 1) / len(exposures)
-        spots = find_spots(
-            one.data,
-            mask=ignore,
-            polarity=None if chosen.polarity == "auto" else chosen.polarity,  # type: ignore[arg-type]
-            hole_px=_hole_px(chosen, nominal),
-            lattice=chosen.lattice,
-            progress=lambda f, text, low=low, high=high: say(low + f * (high - low), text),  # type: ignore[misc]
+        spots, nodes = _spots_and_points(
+            one,
+            chosen,
+            _hole_px(chosen, nominal),
+            lambda f, text, low=low, high=high: say(low + f * (high - low), text),  # type: ignore[misc]
         )
         found.append(spots)
-        points.append(_indexed(spots, chosen))
+        points.append(nodes)
     say(0.72, "fitting the distortion")
     every = masks[0] if all(m is masks[0] for m in masks) else _common(masks)
     fit = fit_distortion(
@@ -302,6 +300,7 @@ class _Exposure:
     mask: Bools | None
     sources: tuple[Any, ...]
     notes: tuple[str, ...]
+    saturation: float | None = None
 
 
 def _without_dead(one: _Exposure, gaps: Bools | None) -> _Exposure:
@@ -339,7 +338,7 @@ def _loaded(image: Any, mask: Any, dark: Any, flat: Any) -> _Exposure:
 
     given: dict[str, Any] = {"dark": dark, "flat": flat, "mask": mask}
     read = load_image(image, **{name: value for name, value in given.items() if value is not None})
-    return _Exposure(read.data, read.mask if read.mask.any() else None, read.sources, read.notes)
+    return _Exposure(read.data, read.mask if read.mask.any() else None, read.sources, read.notes, read.saturation)
 
 
 def _united(a: Bools | None, b: Bools | None) -> Bools | None:
@@ -375,6 +374,33 @@ def _hole_px(settings: Settings, nominal: tuple[float, float] | None) -> float |
     if settings.hole is None or nominal is None:
         return None
     return settings.hole / float(np.sqrt(nominal[0] * nominal[1]))
+
+
+def _spots_and_points(
+    one: _Exposure, settings: Settings, hole_px: float | None, say: Progress
+) -> tuple[Spots, ControlPoints]:
+    """Both of one exposure. A hole of known size, but on pixels of unknown size, is compared by its share of the
+    pitch."""
+
+    def look(size: float | None) -> tuple[Spots, ControlPoints]:
+        spots = find_spots(
+            one.data,
+            mask=one.mask,
+            saturation=one.saturation,
+            polarity=None if settings.polarity == "auto" else settings.polarity,  # type: ignore[arg-type]
+            hole_px=size,
+            lattice=settings.lattice,
+            progress=say,
+        )
+        return spots, _indexed(spots, settings)
+
+    spots, points = look(hole_px)
+    if settings.hole is None or hole_px is not None:
+        return spots, points
+    wanted = settings.hole / min(settings.pitches) * min(points.pitch_px)
+    if 0.6 < spots.hole_px / wanted < 1.6:
+        return spots, points
+    return look(wanted)
 
 
 def _indexed(spots: Spots, settings: Settings) -> ControlPoints:

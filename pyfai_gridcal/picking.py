@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import ndimage, signal
+from scipy import fft, ndimage
 
 from ._typing import AnyArray, Floats, frozen_array
 from .spots import Polarity
@@ -90,8 +90,11 @@ def contrast_map(image: AnyArray, radius: float, polarity: Polarity) -> tuple[An
     kernel = _kernel(radius)
     sign = 1.0 if polarity == "bright" else -1.0
     half = kernel.shape[0] // 2
-    padded = np.pad(image, half, mode="reflect")
-    contrast = signal.oaconvolve(padded, (sign * kernel).astype(np.float32), mode="valid").astype(np.float32)
+    padded = np.pad(image, half, mode="symmetric").astype(np.float32)
+    size = [fft.next_fast_len(n, real=True) for n in padded.shape]
+    product = fft.rfft2(padded, size, workers=2) * fft.rfft2((sign * kernel).astype(np.float32), size)
+    contrast = fft.irfft2(product, size, workers=2)[2 * half : padded.shape[0], 2 * half : padded.shape[1]]
+    contrast = np.ascontiguousarray(contrast, dtype=np.float32)
     return contrast, float(np.sqrt((kernel**2).sum()))
 
 

@@ -173,7 +173,8 @@ def _solve(
     rows: Floats, d: Floats, variance: Floats, used: Bools
 ) -> tuple[Floats, Floats, Floats, tuple[Floats, Floats]]:
     """Coefficients, residuals (given - fitted), leverages and roots of the covariances."""
-    c, leverage, roots = np.empty((rows.shape[1], 2)), np.zeros_like(d), []
+    c, leverage = np.empty((rows.shape[1], 2)), np.zeros_like(d)
+    roots: list[Floats] = []
     for k in range(2):
         if k and np.array_equal(variance[:, 0], variance[:, 1]):
             root = roots[0]

@@ -285,5 +285,5 @@ class TemplateMaker:
 def window_reach(radius_px: float, spacing_px: float) -> int:
     """Pixels on each side of a spot that its fit looks at: the hole and its rim, but not its neighbours'."""
     wanted = ceil(1.3 * radius_px + 3.5)
-    room = int(0.5 * spacing_px)
+    room = int(min(0.5 * spacing_px, 1000))
     return max(3, min(wanted, room), min(wanted, ceil(radius_px + 1)))

@@ -165,7 +165,7 @@ def _fit_chunk(
         level = a * value + state.background[:, None].astype(np.float32) * ground
         residual = windows.data - level
         if noise is None:
-            weight = windows.usable.astype(np.float32)
+            weight: AnyArray = windows.usable.astype(np.float32)
         else:
             variance: AnyArray = noise.variance(image.sign * level)
             weight = windows.usable / variance

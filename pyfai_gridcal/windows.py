@@ -31,7 +31,7 @@ class Windows:
     ----------
     middle : (N, 2) integer pixel in the middle of each window, index frame
     data : (N, m * m) float32, holes positive
-    usable : (N, m * m) False outside the image, under the mask and where the reading is saturated
+    usable : (N, m * m) False outside the image and under the mask
     """
 
     middle: AnyArray
@@ -52,8 +52,6 @@ class PreparedImage:
             usable &= ~mask
         hot = data >= saturation if saturation is not None else None
         self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
-        if hot is not None:
-            usable &= ~hot
         self.sign = 1.0 if polarity == "bright" else -1.0
         self.whole = bool(usable.all())
         self.data = np.pad(data if self.sign > 0 else -data, pad)

@@ -1,0 +1,341 @@
+"""One search for spots: what is learned on the way, and the fits that use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ._typing import AnyArray, Bools, Floats
+from .completion import away_from, local_vectors, missing_nodes, predicted
+from .errors import IndexingError, PickingError
+from .indexing import LatticeKind, index_spots
+from .learning import Learned, hole_radius, learn
+from .light import light_of
+from .picking import Candidates
+from .points import ControlPoints
+from .profile import TemplateMaker, profile_radius, window_reach
+from .refinement import FittedSpots, SpotState, fit_spots, start_from
+from .spots import Noise, SpotFlag, Spots
+from .survey import HoleGuess
+from .windows import PreparedImage, ramp
+
+__all__ = ["Found", "SpotSearch", "refine_at"]
+
+#: A fitted spot must have an amplitude of so many sigma, and of such a share of its neighbours'.
+_SIGNIFICANT = 5.0
+_FAINT = 0.2
+#: What looks less like the learned profile than this (rms over amplitude, beyond the noise) is no hole.
+_UNLIKE = 0.25
+#: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
+_FREE_TILT = 0.05
+#: A misfit is out of the common when it is this large and so many times that of most spots.
+_ODD, _TIMES = 0.02, 3.0
+#: Relative error of the radius that a hole is expected to have.
+_RADIUS_ERROR = 0.004
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the search starts from: a guess about the holes, candidates, and their nodes where they form a lattice."""
+
+    guess: HoleGuess
+    candidates: Candidates
+    points: ControlPoints | None
+
+
+class SpotSearch:
+    """What the stages of one search share."""
+
+    def __init__(self, image: PreparedImage, found: Found, noise: Noise | None, lattice: LatticeKind, workers: int):
+        yx = np.asarray(found.candidates.yx)
+        self.image, self.workers, self.lattice, self.points = image, workers, lattice, found.points
+        self.spacing, self.stretch_error = _spacing(yx), 0.0
+        self.tilt: float | None = None
+        strong = yx[np.argsort(-np.asarray(found.candidates.relative), kind="stable")]
+        radius = hole_radius(image, strong, found.guess.radius_px, self.spacing)
+        self.reach = min(window_reach(radius, self.spacing), image.pad - 1)
+        self.limit = max(1.5, 0.6 * radius)
+        state = start_from(image, yx, self.reach, radius)
+        self.state = self._stretched(state, yx, self.points)
+        self.learned = learn(
+            image,
+            self.state,
+            reach=self.reach,
+            radius=radius,
+            spacing=self.spacing,
+            limit=self.limit,
+            workers=workers,
+        )
+        basis = None if self.points is None else self.points.basis_px
+        self.learned = Learned(replace(self.learned.profile, basis_px=basis), noise or self.learned.noise)
+        self.maker = TemplateMaker(self.learned.profile, self.reach)
+
+    def _stretched(
+        self, state: SpotState, yx: Floats, points: ControlPoints | None, where: Floats | None = None
+    ) -> SpotState:
+        """Give every spot the stretch of the lattice around it against the mean lattice."""
+        if points is None or len(points) < 12:
+            return state
+        places = points.yx if where is None else where
+        # cut spots follow from the stretch, they must not make it
+        whole = self.image.is_whole(places, self.reach)
+        if whole.sum() < 12:
+            whole[:] = True
+        vectors = local_vectors(points.ij[whole], places[whole], points.ij)
+        local = _without_turn(np.linalg.inv(points.basis_px) @ vectors)
+        tree = cKDTree(points.yx)
+        _, near = tree.query(points.yx, k=min(5, len(points)))
+        self.stretch_error = 0.3 * float(
+            np.median(np.abs(local[near] - local[near].mean(axis=1, keepdims=True)).max(axis=(1, 2, 3)))
+        )
+        if np.abs(local - np.eye(2)).max() < 0.01:
+            return state
+        _, nearest = tree.query(yx)
+        return replace(state, stretch=local[nearest])
+
+    def fit(self, state: SpotState, iterations: int, tilt: float | None = None) -> FittedSpots:
+        bank = self.maker.bank(state.stretch, len(state))
+        return fit_spots(
+            self.image,
+            state,
+            bank,
+            self.learned.noise,
+            iterations=iterations,
+            limit=self.limit,
+            tilt=tilt,
+            workers=self.workers,
+        )
+
+    def spots(self) -> Spots:
+        fitted = self.fit(self.state, 4)
+        state = self._continued(self.state, fitted)
+        whole = self.image.is_whole(fitted.yx, self.reach)
+        good = fitted.good & whole
+        # half shadowed spots know nothing about the light, and would spread that to their neighbours
+        plain = good & (self._oddity(fitted) == 0)
+        if plain.sum() >= 9:
+            good = plain
+        if good.sum() >= 9:
+            state = self._lit(state, fitted, good, ~whole)
+            if self.points is not None:
+                where = np.asarray(state.yx)[np.asarray(self.points.spot)]
+                state = self._stretched(state, np.asarray(state.yx), self.points, where)
+            self.tilt = self._tilt(state, good)
+            fitted = self.fit(state, 4, self.tilt)
+        self.state, self.fitted, self.good = state, fitted, good
+        return self._select(fitted, np.zeros(len(fitted.yx), np.uint8))
+
+    def _tilt(self, state: SpotState, good: Bools) -> float | None:
+        """How far the gradient of the light at single spots differs from what the neighbours say, relative per px.
+
+        None when that moves no spot by a good part of its sigma: then fitting it would only cost precision.
+        """
+        rows = np.flatnonzero(good)
+        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 250)).astype(int)]
+        free = self.fit(state.select(rows), 2, _FREE_TILT)
+        sigma = np.sqrt(np.abs(np.einsum("nii->ni", free.covariance)[:, 4:]))
+        spread = 1.4826 * float(np.median(np.abs(free.tilt)))
+        beyond = np.sqrt(max(spread**2 - float(np.median(sigma)) ** 2, 0.0))
+        moved = beyond * profile_radius(self.learned.profile) ** 2 / 4
+        fixed = np.sqrt(np.abs(np.einsum("nii->ni", free.covariance)[:, :2]))
+        return float(beyond) if moved > float(np.median(fixed)) else None
+
+    def _continued(self, state: SpotState, fitted: FittedSpots) -> SpotState:
+        """Go on from what was fitted; spots that ran away start anew, cut ones where their neighbours say."""
+        amplitude = np.where(fitted.good, fitted.amplitude, state.amplitude)
+        background = np.where(fitted.good, fitted.background, state.background)
+        yx = np.where(fitted.good[:, None], fitted.yx, state.yx)
+        if self.points is not None and len(self.points) >= 20:
+            rows = np.asarray(self.points.spot)
+            whole = self.image.is_whole(yx[rows], self.reach) & fitted.good[rows]
+            cut = np.flatnonzero(~whole)
+            if whole.sum() >= 12 and len(cut):
+                places = predicted(self.points.ij[whole], yx[rows][whole], self.points.ij[cut])
+                close = np.hypot(*(places - yx[rows[cut]]).T) < max(3.0, 0.3 * self.spacing)
+                yx[rows[cut[close]]] = places[close]
+        return replace(state, yx=yx, amplitude=amplitude, background=background)
+
+    def _lit(self, state: SpotState, fitted: FittedSpots, good: Bools, lean: Bools) -> SpotState:
+        light = light_of(
+            fitted.yx[good],
+            fitted.amplitude[good],
+            fitted.background[good],
+            at=state.yx,
+            spacing=self.spacing,
+            polarity="bright" if self.image.sign > 0 else "dark",
+        )
+        lit = state.lit(light, lean)
+        return replace(
+            lit,
+            amplitude=np.where(lean, light.amplitude, state.amplitude),
+            background=np.where(lean, light.background, state.background),
+        )
+
+    def completed(self, spots: Spots) -> Spots:
+        """Add spots at nodes that have neighbours but no spot, in a few rounds outwards."""
+        for _ in range(4):
+            try:
+                points = index_spots(spots, lattice=self.lattice)
+            except IndexingError:
+                return spots
+            if len(points) < 12:
+                return spots
+            nodes = missing_nodes(np.asarray(points.ij))
+            places = predicted(np.asarray(points.ij), np.asarray(points.yx), nodes)
+            pitch = min(points.pitch_px)
+            ny, nx = self.image.shape
+            near = ((places > -0.4) & (places < np.array([ny, nx]) - 0.6)).all(axis=1)
+            near &= away_from(places, np.asarray(spots.yx), 0.4 * self.spacing)
+            near &= self._lit_pixels(places)
+            places = places[near]
+            if not len(places):
+                return spots
+            more = refine_at(self, places, 0.2 * pitch)
+            if not len(more):
+                return spots
+            before = len(spots)
+            spots = _merged(spots, more)
+            if len(spots) == before:
+                return spots
+        return spots
+
+    def _one_sided(self, yx: Floats, radius: float) -> Floats:
+        """Error (N, 2) px that the unknown true radius makes where only one side of a hole is seen."""
+        reach = max(1, int(np.ceil(radius + 1)))
+        windows = self.image.windows(yx, reach)
+        y, x = ramp(reach)
+        inside = np.hypot(y, x) <= radius + 1
+        usable = windows.usable[:, inside]
+        count = np.maximum(usable.sum(axis=1), 1)
+        lean = np.stack([np.abs((usable * o[inside]).sum(axis=1)) / count for o in (y, x)], axis=1)
+        error = _RADIUS_ERROR + self.stretch_error
+        return 2 * error * np.minimum(lean, 0.5 * radius)
+
+    def _lit_pixels(self, places: Floats) -> Bools:
+        """Whether enough of a hole at this place would fall on usable pixels."""
+        radius = profile_radius(self.learned.profile)
+        windows = self.image.windows(places, max(1, int(radius)))
+        out: Bools = windows.usable.mean(axis=1) > 0.3
+        return out
+
+    def _misfit(self, fitted: FittedSpots) -> Floats:
+        """(N,) rms of what a fit leaves over beyond the noise, in units of the amplitude."""
+        level = self.image.sign * (fitted.background + 0.5 * fitted.amplitude)
+        variance = np.median(self.learned.noise.variance(level))
+        out: Floats = np.sqrt(np.maximum(fitted.chi2 - 1, 0) * variance) / np.maximum(fitted.amplitude, 1e-9)
+        return out
+
+    def _oddity(self, fitted: FittedSpots) -> Floats:
+        """(N,) misfit of the spots beyond that of most of them, in units of the amplitude; 0 for the usual ones."""
+        misfit = self._misfit(fitted)
+        usual = float(np.median(misfit[fitted.good])) if fitted.good.any() else 0.0
+        out: Floats = np.sqrt(np.maximum(misfit**2 - max(_ODD, _TIMES * usual) ** 2, 0.0))
+        return out
+
+    def _select(self, fitted: FittedSpots, bits: AnyArray, extra: Bools | None = None) -> Spots:
+        yx, image, reach = fitted.yx, self.image, self.reach
+        ny, nx = image.shape
+        border = ((np.rint(yx) < reach) | (np.rint(yx) > np.array([ny, nx]) - 1 - reach)).any(axis=1)
+        masked = ~image.is_whole(yx, reach) & ~border
+        saturated = image.touches_saturation(yx, reach)
+        for flag, where in (
+            (SpotFlag.BORDER, border),
+            (SpotFlag.MASKED, masked & ~saturated),
+            (SpotFlag.SATURATED, saturated),
+            (SpotFlag.CLIPPED, fitted.clipped),
+        ):
+            bits = bits | np.where(where, flag, 0).astype(np.uint8)
+        sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
+        # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
+        # counted
+        sigma *= np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
+        radius = profile_radius(self.learned.profile)
+        sigma = np.hypot(sigma, self._one_sided(yx, radius))
+        misfit = self._misfit(fitted)
+        # whatever covers such a part of the hole may move its middle by as much of its radius
+        sigma = np.hypot(sigma, (radius * self._oddity(fitted))[:, None])
+        strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
+        keep = fitted.good & (strength > _SIGNIFICANT) & (sigma.max(axis=1) < 0.4 * max(radius, 1.0))
+        keep &= misfit < _UNLIKE
+        keep &= ((yx > -0.5) & (yx < np.array([ny, nx]) - 0.5)).all(axis=1)
+        if extra is not None:
+            keep &= extra
+        elif not keep.any():
+            raise PickingError("no candidate looks like a hole", hint="check --polarity and --hole")
+        rows = np.flatnonzero(keep)
+        rows = rows[_distinct(yx[rows], fitted.chi2[rows], 0.35 * self.spacing)]
+        return Spots(
+            yx[rows],
+            sigma[rows],
+            fitted.amplitude[rows],
+            (image.sign * fitted.background)[rows],
+            fitted.chi2[rows],
+            bits[rows],
+            "bright" if image.sign > 0 else "dark",
+            2 * radius,
+            self.learned.noise,
+            self.learned.profile,
+        )
+
+
+def refine_at(run: SpotSearch, places: Floats, farthest: float) -> Spots:
+    """Fit spots at predicted places; those that are there, near enough and strong enough are returned."""
+    start = start_from(run.image, places, run.reach, profile_radius(run.learned.profile))
+    if run.state.stretch is not None:
+        _, nearest = cKDTree(run.state.yx).query(places)
+        start = replace(start, stretch=run.state.stretch[nearest])
+    whole = run.image.is_whole(places, run.reach)
+    if run.good.sum() >= 9:
+        start = run._lit(start, run.fitted, run.good, ~whole)
+    fitted = run.fit(start, 5, run.tilt)
+    typical = np.median(run.fitted.amplitude[run.good]) if run.good.any() else 0.0
+    local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)
+    # a prior on the amplitude would make every empty place look like a spot: judge cut ones by a fit without it
+    alone = run.fit(replace(start, prior=None), 3) if (~whole).any() else fitted
+    own = np.where(whole, fitted.amplitude, alone.amplitude)
+    error = np.sqrt(np.maximum(np.where(whole, fitted.covariance[:, 2, 2], alone.covariance[:, 2, 2]), 1e-30))
+    there = (own > _FAINT * local) & (own > _SIGNIFICANT * error)
+    there |= ~whole & (fitted.chi2 < 1.5) & (own > 0.5 * local) & (own > 2 * error)
+    there &= np.hypot(*(fitted.yx - places).T) < farthest
+    bits = np.full(len(places), SpotFlag.PREDICTED, np.uint8)
+    return run._select(fitted, bits, there)
+
+
+def _without_turn(matrices: Floats) -> Floats:
+    """Symmetric stretches (N, 2, 2) with the effect of `matrices` on a circle: holes are round, a turn changes
+    nothing."""
+    value, vector = np.linalg.eigh(np.matmul(matrices.transpose(0, 2, 1), matrices))
+    out: Floats = np.matmul(vector * np.sqrt(value)[:, None, :], vector.transpose(0, 2, 1))
+    return out
+
+
+def _spacing(yx: Floats) -> float:
+    """Distance that most spots have at least to their nearest neighbour, px."""
+    if len(yx) < 2:
+        return float("inf")
+    distance = np.asarray(cKDTree(yx).query(yx, k=2)[0])
+    return float(np.quantile(distance[:, 1], 0.25))
+
+
+def _distinct(yx: Floats, chi2: Floats, least: float) -> AnyArray:
+    """Rows that stay when of two spots closer than `least` px the worse one goes."""
+    pairs = cKDTree(yx).query_pairs(least, output_type="ndarray") if len(yx) > 1 else np.empty((0, 2), int)
+    keep = np.ones(len(yx), bool)
+    if len(pairs):
+        worse = np.where(chi2[pairs[:, 0]] > chi2[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
+        keep[worse] = False
+    return np.flatnonzero(keep)
+
+
+def _merged(a: Spots, b: Spots) -> Spots:
+    return replace(
+        a,
+        yx=np.concatenate([a.yx, b.yx]),
+        sigma_yx=np.concatenate([a.sigma_yx, b.sigma_yx]),
+        amplitude=np.concatenate([a.amplitude, b.amplitude]),
+        background=np.concatenate([a.background, b.background]),
+        chi2=np.concatenate([a.chi2, b.chi2]),
+        flags=np.concatenate([a.flags, b.flags]),
+    )
