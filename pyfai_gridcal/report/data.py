@@ -60,7 +60,7 @@ def report_data(calibration: Calibration, *, validation: Validation | None = Non
 def summary(calibration: Calibration) -> dict[str, Any]:
     """The figures as plain numbers, strings, lists and dicts; lengths in metres, positions in px.
 
-    The keys are stable: see :data:`SCHEMA` and :func:`schema`.
+    The keys are stable: see ``SCHEMA`` and :func:`schema`.
     """
     fit, d = calibration.fit, calibration.distortion
     verdict = calibration.verdict
