@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._typing import Bools, Floats, Ints
+from .bending import curvature_shift
 from .blas import one_blas_thread
 from .bspline import SplineField
 from .choice import View
@@ -93,13 +94,17 @@ class JointUncertainty:
 
 
 def fit_exposures(
-    views: Sequence[View], *, progress: Callable[[float, str], None] = lambda _fraction, _what: None
+    views: Sequence[View],
+    *,
+    hole_px: float | None = None,
+    progress: Callable[[float, str], None] = lambda _fraction, _what: None,
 ) -> JointFit:
     """Solve all exposures together.
 
     Parameters
     ----------
     views : exposures of one plate on one detector
+    hole_px : diameter of the image of a hole: corrects for the field's bending within a hole
     progress : called with (fraction, what)
     """
     ideal = [replace(v, plate=without_errors(v.plate)) for v in views]
@@ -118,7 +123,7 @@ def fit_exposures(
     matches = matches[: len(views)]
     progress(0.45, "all exposures together")
     numbered = _renumbered(views, matches, pixel_size)
-    return _solve(numbered, matches, [fit for _, fit in alone], pixel_size, progress)
+    return _solve(numbered, matches, [fit for _, fit in alone], pixel_size, hole_px, progress)
 
 
 def _mean_pixel_size(sizes: Sequence[tuple[float, float]], weights: Sequence[int]) -> tuple[float, float]:
@@ -147,6 +152,7 @@ def _solve(
     matches: list[Match | None],
     alone: list[FieldFit],
     pixel_size: tuple[float, float],
+    hole_px: float | None,
     progress: Callable[[float, str], None],
 ) -> JointFit:
     """Alternate solutions with updates of poses, smoothness, rms of the holes and outliers."""
@@ -159,10 +165,10 @@ def _solve(
     used = [f.used.copy() for f in alone]
     hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3)
     smoothness = _first_smoothness(alone, order)
-    extra = 0.0
+    extra, seen, bent = 0.0, list(views), hole_px is None
     for round_ in range(10):
         exposures = [
-            _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(views, poses, rows, used, strict=True)
+            _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(seen, poses, rows, used, strict=True)
         ]
         problem = JointProblem(y, x, exposures, len(holes), order, extra)
         with one_blas_thread():
@@ -174,14 +180,28 @@ def _solve(
         same = all(np.array_equal(a, b) for a, b in zip(before, used, strict=True))
         noise = float(np.median(exposures[0].sigma)) ** 2
         settled = same and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
-        if settled and abs(extra - extra_before) < 0.15 * (noise + extra) and np.abs(solution.moves[:, 0]).max() < 1e-7:
+        if (
+            bent
+            and settled
+            and abs(extra - extra_before) < 0.15 * (noise + extra)
+            and np.abs(solution.moves[:, 0]).max() < 1e-7
+        ):
             break
         smoothness, hole_rms = solution.next_smoothness, max(solution.next_hole_rms, 1e-4)
         cells = max(y.cells, x.cells)
         if round_ == 1 and solution.field_freedom > 0.35 * y.size * x.size and cells < MOST_CELLS:
             order, y, x = _knots(alone, views[0].shape, min(MOST_CELLS, int(1.5 * cells)))
+        if round_ and not bent and hole_px is not None:
+            field = SplineField(problem.y, problem.x, solution.coefficients)
+            seen, bent = [_straightened(v, field, hole_px) for v in views], True
         progress(0.5 + 0.04 * round_, "all exposures together")
     return _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
+
+
+def _straightened(view: View, field: SplineField, hole_px: float) -> View:
+    """The exposure with its spots moved to the images of the holes' centres."""
+    shift = curvature_shift(field, view.points.yx, hole_px)
+    return replace(view, points=replace(view.points, yx=view.points.yx - shift))
 
 
 def _knots(alone: Sequence[FieldFit], shape: tuple[int, int], cells: int = 0) -> tuple[int, Axis, Axis]:

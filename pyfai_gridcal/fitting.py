@@ -97,7 +97,7 @@ def fit_distortion(
         raise UsageError("no control points", expected="those of one or more exposures")
     if model not in ("auto", "spline") or labels is not None:
         raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
-    return _several_exposures(task, exposures)
+    return _several_exposures(task, exposures, hole_px)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,10 +179,11 @@ def _on_map(view: View) -> tuple[View, tuple[str, ...]]:
     return replace(view, points=points), (note,)
 
 
-def _several_exposures(task: _Task, exposures: Sequence[ControlPoints]) -> DistortionFit:
+def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], hole_px: float | None) -> DistortionFit:
     handed = [_handed(task.plate, p) for p in exposures]
     views = [View(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
-    joint = fit_exposures(views, progress=task.progress)
+    size = hole_px if hole_px is not None and np.isfinite(hole_px) and hole_px > 0 else None
+    joint = fit_exposures(views, hole_px=size, progress=task.progress)
     sample = Sample(
         yx=np.concatenate([s.yx for s in joint.samples]),
         d=np.concatenate([s.d for s in joint.samples]),

@@ -120,7 +120,7 @@ class BSpline:
             return trial.solution
         order = trial.order - 1
         state = replace(trial.state, smoothness={order: trial.solution.smoothness_for(order)})
-        careful = self._converge(sample, state, trial.cells, order, 4)
+        careful = self._converge(sample, state, trial.cells, order, 2)
         return _Doubted(trial.solution, careful.solution, share)
 
     def _levels(self, sample: Sample) -> list[int]:
