@@ -31,6 +31,7 @@ def read_nexus(path: str | PathLike[str]) -> Distortion:
             group = find_detector(file)
             for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape"):
                 _look_at(group, name, str(path))
+            _look_at_size(group, str(path))
         return read_detector(path)
     except FileFormatError:
         raise
@@ -38,6 +39,15 @@ def read_nexus(path: str | PathLike[str]) -> Distortion:
         raise FileFormatError(
             f"{path} cannot be read as a NeXus detector: {' '.join(str(error).split())[:200]}"
         ) from error
+
+
+def _look_at_size(group: Any, path: str) -> None:
+    """pyFAI's own detectors have pixels from 1 nm to 10 cm; also those written with µm for m, which check finds."""
+    if "pixel_size" not in group:
+        raise FileFormatError(f"{path}: detector without pixel_size")
+    size = [float(v) for v in group["pixel_size"][()].ravel()]
+    if len(size) != 2 or not all(1e-9 < v < 1e5 for v in size):
+        raise FileFormatError(f"{path} declares a pixel size of {size} m", expected="two positive lengths (slow, fast)")
 
 
 def _look_at(group: Any, name: str, path: str) -> None:
