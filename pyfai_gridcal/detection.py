@@ -107,7 +107,7 @@ def _best_guess(
         merit = max(regularity.merit, 1e-6 * len(candidates))
         if best is None or merit > best[0]:
             best = merit, Found(guess, candidates, points), regularity
-        if regularity.points >= 20 and regularity.share > 0.6 and not regularity.irregularity > 0.03:
+        if regularity.points >= 20 and regularity.share > 0.6 and not regularity.irregularity > 0.08:
             break
     if best is None or not len(best[1].candidates):
         raise PickingError(
