@@ -236,7 +236,8 @@ def test_sizes_in_headers_are_not_believed(tmp_path):
     assert "declares" in refused(tmp_path / "a_e2dx.edf")
     cbf = b"###CBF: VERSION 1.5\r\n_array_data.data\r\n;\r\n--CIF-BINARY-FORMAT-SECTION--\r\n"
     cbf += b"Content-Type: application/octet-stream;\r\n"
-    cbf += b'     conversions="x-CBF_BYTE_OFFSET"\r\nX-Binary-Size: 36\r\nX-Binary-Element-Type: "signed 32-bit integer"\r\n'
+    cbf += b'     conversions="x-CBF_BYTE_OFFSET"\r\nX-Binary-Size: 36\r\n'
+    cbf += b'X-Binary-Element-Type: "signed 32-bit integer"\r\n'
     cbf += (
         b"X-Binary-Size-Fastest-Dimension: 100000\r\nX-Binary-Size-Second-Dimension: 100000\r\n\r\n\x0c\x1a\x04\xd5"
         + bytes(36)
