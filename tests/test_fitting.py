@@ -255,6 +255,7 @@ def test_nine_points_are_enough_for_something(truth: Truth) -> None:
     result = fit_distortion(truth.points.select(near), plate=PLATE, shape=SHAPE)
     assert result.distortion.mask is not None
     assert 0 < (~result.distortion.mask).mean() < 0.15
+    assert result.plate_sigma_px < 0.5
 
 
 def test_points_on_a_line(truth: Truth) -> None:
