@@ -26,6 +26,10 @@ __all__ = ["assess"]
 
 #: An error of the field that nobody needs to know of, px.
 _NEGLIGIBLE = 0.1
+#: Reduced chi square from which on a misfit is more than a noise model that is not perfect.
+_SEEN = 1.3
+#: A spot whose shape differs by this part of its amplitude from the common one is odd.
+_ODD = 0.1
 
 
 def assess(
@@ -75,13 +79,20 @@ def _oval(spots: Spots) -> float:
 
 def _typical_misfit(spots: Spots) -> float:
     misfit = statistics.profile_misfit(spots)
-    return float(np.median(misfit)) if len(misfit) else 0.0
+    # where light is scarce, a little too low a noise makes a large misfit
+    return float(np.median(misfit)) if len(misfit) and np.median(spots.chi2) > _SEEN else 0.0
+
+
+def _odd_share(spots: Spots) -> float:
+    odd = (statistics.profile_misfit(spots) > _ODD) & (spots.chi2 > 2 * _SEEN)
+    return float(odd.mean()) if len(odd) else 0.0
 
 
 def _looks(spots: tuple[Spots, ...]) -> list[Check]:
     """Do they look like images of equal round holes?"""
     corners, oval = _worst(spots, _corners), _worst(spots, _oval)
-    misfit, scatter = _worst(spots, _typical_misfit), _worst(spots, statistics.amplitude_scatter)
+    misfit, odd = _worst(spots, _typical_misfit), _worst(spots, _odd_share)
+    scatter = _worst(spots, statistics.amplitude_scatter)
     return [
         check_above(
             "corners of the spots",
@@ -103,8 +114,15 @@ def _looks(spots: tuple[Spots, ...]) -> list[Check]:
             misfit,
             f"the spots are not alike or not round: their shape differs from the common one by {100 * misfit:.0f} % "
             "of the amplitude. Shaken while exposing, exposed twice, or no holes?",
-            doubtful=0.07,
+            doubtful=0.06,
             failed=0.25,
+        ),
+        check_above(
+            "share of odd spots",
+            odd,
+            f"{100 * odd:.0f} % of the spots have another shape than most: dirt, shadows, or no holes?",
+            doubtful=0.1,
+            failed=0.6,
         ),
         check_above(
             "scatter of the amplitudes",
@@ -154,8 +172,8 @@ def _lattice(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
         check_above(
             "spots that contradict their neighbours",
             broken,
-            f"{100 * broken:.1f} % of the spots contradict their eight neighbours: wrong indices, or not a regular "
-            "grid of holes",
+            f"{100 * broken:.1f} % of the spots contradict their neighbours: wrong indices, or not a regular grid of "
+            "holes",
             doubtful=0.01,
             failed=0.1,
         ),
@@ -327,4 +345,4 @@ def _coverage(fit: DistortionFit, mask: Bools | None) -> list[Check]:
     known = alive if d.mask is None else alive & ~d.mask
     share = float(known.sum() / max(int(alive.sum()), 1))
     text = f"only {100 * share:.1f} % of the detector is calibrated"
-    return [check_below("coverage", share, text, doubtful=0.2, failed=0.002)]
+    return [check_below("coverage", share, text, doubtful=0.25, failed=0.002)]

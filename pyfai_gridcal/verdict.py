@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Check", "Level", "Verdict"]
+__all__ = ["Check", "Level", "Verdict", "check_above", "check_below"]
 
 Level = Literal["good", "doubtful", "failed"]
 _ORDER: dict[Level, int] = {"good": 0, "doubtful": 1, "failed": 2}
@@ -59,20 +59,20 @@ class Verdict:
 
 
 def check_above(name: str, value: float, text: str, *, doubtful: float | None, failed: float | None) -> Check:
-    """A check whose value should not be above its limits."""
+    """A check whose value should not be above its limits (None: there is no such limit); NaN is beyond all of them."""
     level: Level = "good"
     if failed is not None and not value <= failed:
         level = "failed"
     elif doubtful is not None and not value <= doubtful:
         level = "doubtful"
-    return Check(name, value, level, text, doubtful, failed)
+    return Check(name, float(value), level, text, doubtful, failed)
 
 
 def check_below(name: str, value: float, text: str, *, doubtful: float | None, failed: float | None) -> Check:
-    """A check whose value should not be below its limits."""
+    """A check whose value should not be below its limits (None: there is no such limit); NaN is beyond all of them."""
     level: Level = "good"
     if failed is not None and not value >= failed:
         level = "failed"
     elif doubtful is not None and not value >= doubtful:
         level = "doubtful"
-    return Check(name, value, level, text, doubtful, failed)
+    return Check(name, float(value), level, text, doubtful, failed)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-SHAPE = (340, 410)
+SHAPE = (252, 306)
 PITCH = 1e-3
 
 Draw = Callable[[np.random.Generator], Any]
@@ -74,7 +74,10 @@ def turned(degrees: float, shape: tuple[int, int] = SHAPE) -> tuple[np.ndarray, 
 
 
 def nodes(
-    pitch: float | tuple[float, float] = 19.3, angle: float = 6.0, skew: float = 0.0, offset: tuple[float, float] = (3.1, 5.7)
+    pitch: float | tuple[float, float] = 19.3,
+    angle: float = 6.0,
+    skew: float = 0.0,
+    offset: tuple[float, float] = (3.1, 5.7),
 ) -> np.ndarray:
     """Places (N, 2) of a lattice over the image and a little beyond."""
     py, px = np.broadcast_to(np.asarray(pitch, float), (2,))
@@ -122,7 +125,12 @@ def stamped(
 
 
 def exposed(
-    light: np.ndarray, rng: np.random.Generator, *, peak: float = 4000.0, background: float = 600.0, readout: float = 6.0
+    light: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    peak: float = 4000.0,
+    background: float = 600.0,
+    readout: float = 6.0,
 ) -> np.ndarray:
     """Counts of a camera."""
     counts = rng.poisson(background + peak * light) + rng.normal(0, readout, light.shape) + 100
@@ -135,7 +143,7 @@ def grid(rng: np.random.Generator, **change: Any) -> np.ndarray:
 
 
 def pink(rng: np.random.Generator, exponent: float = 1.0, shape: tuple[int, int] = SHAPE) -> np.ndarray:
-    """Noise whose amplitude falls with frequency as 1 / f**exponent, between 0 and 1: what most photographs are like."""
+    """Noise whose amplitude falls with frequency as 1 / f**exponent, 0 to 1: what most photographs are like."""
     fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None, :]
     size = np.maximum(np.hypot(fy, fx), 1 / max(shape)) ** -exponent
     phase = rng.standard_normal((*size.shape, 2)) @ np.array([1, 1j])
@@ -147,7 +155,7 @@ def scene_of_things(rng: np.random.Generator) -> np.ndarray:
     """A picture with sky, ground and overlapping things of all sizes and shades, 0 to 1."""
     y, x = axes()
     out = 0.7 - 0.4 * y / SHAPE[0] + 0 * x
-    for _ in range(260):
+    for _ in range(160):
         cy, cx = rng.uniform(0, SHAPE[0]), rng.uniform(0, SHAPE[1])
         a, b = 2 + rng.pareto(1.6, 2) * 6
         t = rng.uniform(0, np.pi)
@@ -157,7 +165,10 @@ def scene_of_things(rng: np.random.Generator) -> np.ndarray:
     return ndimage.gaussian_filter(out, 0.8)
 
 
-NOT_A_GRID = r"no spots|holes|lattice|spots"
+NOT_A_GRID = (
+    r"no spots|no lattice|no common lattice|piece of lattice|like a hole|found \d+ spots|not round|left out|"
+    r"lie on the lattice"
+)
 NO_SPOTS = r"no spots|stand out|looks like a hole|blank|found \d+ spots"
 
 
@@ -258,23 +269,21 @@ def hot_pixels_on_black(rng):
 @kind(NOT_A_GRID)
 def powder_rings(rng):
     y, x = axes()
-    r = np.hypot(y - 180.3, x - 190.8)
+    r = np.hypot(y - 130.3, x - 140.8)
     light = sum(np.exp(-0.5 * ((r - q) / 2.2) ** 2) for q in np.sqrt(np.arange(1, 40)) * 38)
     return exposed(light, rng)
 
 
 @kind(NOT_A_GRID)
 def spotty_powder_rings(rng):
-    y, x = axes()
-    phi, radius = rng.uniform(0, 2 * np.pi, 900), 38 * np.sqrt(rng.integers(1, 40, 900))
-    places = np.stack([180.3 + radius * np.sin(phi), 190.8 + radius * np.cos(phi)], axis=1)
+    phi, radius = rng.uniform(0, 2 * np.pi, 600), 38 * np.sqrt(rng.integers(1, 24, 600))
+    places = np.stack([130.3 + radius * np.sin(phi), 140.8 + radius * np.cos(phi)], axis=1)
     return exposed(stamped(places, 2.0), rng)
 
 
 @kind(NOT_A_GRID)
 def single_crystal_diffraction(rng):
     places = nodes((17.0, 23.0), 20, 8)
-    places = places + 0.0
     keep = rng.random(len(places)) < 0.5
     r = np.hypot(*(places - np.array(SHAPE) / 2).T)
     strength = rng.exponential(1, len(places)) * np.exp(-r / 120)
@@ -289,7 +298,7 @@ def photograph(rng):
     with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
         import matplotlib.image
 
-        return matplotlib.image.imread(file, format="jpg")[..., 1][60:460, 40:480]
+        return matplotlib.image.imread(file, format="jpg")[..., 1][80:340, 100:420]
 
 
 @kind(NOT_A_GRID)
@@ -363,7 +372,7 @@ def wood(rng):
 
 @kind(NOT_A_GRID)
 def cells_under_the_microscope(rng):
-    seeds = rng.uniform(0, 1, (260, 2)) * SHAPE
+    seeds = rng.uniform(0, 1, (150, 2)) * SHAPE
     y, x = axes()
     d = np.sort(np.hypot(y[..., None] - seeds[:, 0], x[..., None] - seeds[:, 1]), axis=2)
     return exposed(ndimage.gaussian_filter(((d[..., 1] - d[..., 0]) > 2.5).astype(float), 1), rng)
@@ -372,13 +381,13 @@ def cells_under_the_microscope(rng):
 # ------------------------------------------------------------------------------------------------- dots, but no lattice
 @kind(NOT_A_GRID)
 def random_dots(rng):
-    return exposed(stamped(rng.uniform(0, 1, (330, 2)) * SHAPE), rng)
+    return exposed(stamped(rng.uniform(0, 1, (190, 2)) * SHAPE), rng)
 
 
 @kind(NOT_A_GRID)
 def dots_that_keep_their_distance(rng):
     places: list[np.ndarray] = []
-    for p in rng.uniform(0, 1, (30000, 2)) * SHAPE:
+    for p in rng.uniform(0, 1, (8000, 2)) * SHAPE:
         if all(np.hypot(*(p - q)) > 15.5 for q in places):
             places.append(p)
     return exposed(stamped(np.array(places)), rng)
@@ -387,29 +396,29 @@ def dots_that_keep_their_distance(rng):
 @kind(NOT_A_GRID)
 def one_row_of_dots(rng):
     x = np.arange(10, SHAPE[1], 19.3)
-    return exposed(stamped(np.stack([170 + 0.05 * x, x], axis=1)), rng)
+    return exposed(stamped(np.stack([120 + 0.05 * x, x], axis=1)), rng)
 
 
 @kind(NOT_A_GRID)
 def dots_on_circles(rng):
-    places = [(170.2, 205.4)]
-    for ring in range(1, 14):
+    places = [(126.2, 153.4)]
+    for ring in range(1, 11):
         phi = np.arange(6 * ring) / (6 * ring) * 2 * np.pi
-        places += [(170.2 + 18.0 * ring * np.sin(p), 205.4 + 18.0 * ring * np.cos(p)) for p in phi]
+        places += [(126.2 + 18.0 * ring * np.sin(p), 153.4 + 18.0 * ring * np.cos(p)) for p in phi]
     return exposed(stamped(np.array(places)), rng)
 
 
 @kind(NOT_A_GRID)
 def dots_on_rays(rng):
-    phi, r = np.meshgrid(np.arange(24) / 24 * 2 * np.pi, np.arange(20, 260, 17.0))
-    return exposed(stamped(np.stack([170 + (r * np.sin(phi)).ravel(), 205 + (r * np.cos(phi)).ravel()], axis=1)), rng)
+    phi, r = np.meshgrid(np.arange(24) / 24 * 2 * np.pi, np.arange(20, 200, 17.0))
+    return exposed(stamped(np.stack([126 + (r * np.sin(phi)).ravel(), 153 + (r * np.cos(phi)).ravel()], axis=1)), rng)
 
 
 @kind(NOT_A_GRID)
 def spiral_of_dots(rng):
-    n = np.arange(600)
+    n = np.arange(340)
     r, phi = 9.5 * np.sqrt(n), n * np.pi * (3 - np.sqrt(5))
-    return exposed(stamped(np.stack([170 + r * np.sin(phi), 205 + r * np.cos(phi)], axis=1)), rng)
+    return exposed(stamped(np.stack([126 + r * np.sin(phi), 153 + r * np.cos(phi)], axis=1)), rng)
 
 
 @kind(NOT_A_GRID)
@@ -424,7 +433,7 @@ def too_few_holes(rng):
     return exposed(stamped(np.array([(100, 100), (101, 120), (120, 99), (121, 119.0)])), rng)
 
 
-@kind(r"control points|spots", doubt=True)
+@kind(r"control points|spots|like a hole", doubt=True)
 def three_by_four_holes(rng):
     i, j = (v.ravel() for v in np.mgrid[0:3, 0:4])
     return exposed(stamped(np.stack([100.3 + 19 * i + 2 * j, 120.1 + 19 * j - 2 * i], axis=1)), rng)
@@ -457,7 +466,7 @@ def grid_of_which_nine_tenths_are_missing(rng):
 @kind(r"coverage|only|calibrated|control points", doubt=True)
 def grid_in_one_corner(rng):
     places = nodes()
-    near = (places[:, 0] < 75) & (places[:, 1] < 75)
+    near = (places[:, 0] < 62) & (places[:, 1] < 62)
     return exposed(stamped(places[near]), rng)
 
 
@@ -537,12 +546,6 @@ def brick_wall(rng):
     return exposed(ndimage.gaussian_filter((~joint).astype(float), 0.8), rng)
 
 
-@kind(r"round|lattice|holes|sinus|shape", doubt=True)
-def standing_waves(rng):
-    u, v = turned(11)
-    return exposed(0.5 + 0.25 * np.sin(u / 3.1) + 0.25 * np.sin(v / 3.1), rng)
-
-
 @kind(r"round|lattice|holes|size|spots", doubt=True)
 def halftone_of_a_photograph(rng):
     picture = ndimage.gaussian_filter(pink(rng, 1.5), 1)
@@ -577,7 +580,7 @@ def hexagonal_grid_given_as_square(rng):
 def square_lattice_expected_hexagonal_found(rng):
     u = 21.0
     i, j = (v.ravel() for v in np.mgrid[-40:40, -40:40])
-    places = np.stack([170 + i * u * np.sqrt(3) / 2, 205 + u * (j + 0.5 * i)], axis=1)
+    places = np.stack([126 + i * u * np.sqrt(3) / 2, 153 + u * (j + 0.5 * i)], axis=1)
     near = (places > -15).all(axis=1) & (places < np.array(SHAPE) + 15).all(axis=1)
     return exposed(stamped(places[near]), rng), {"lattice": "square"}
 
@@ -600,5 +603,5 @@ def pitch_that_contradicts_the_pixel(rng):
 @kind(r"folds|mirror|lattice|spots|holes|coverage|only", doubt=True)
 def dead_but_for_a_strip(rng):
     out = grid(rng)
-    out[:, 60:] = 100
+    out[:, 58:] = 100
     return out
