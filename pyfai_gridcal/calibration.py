@@ -28,7 +28,10 @@ from .verdict import Verdict
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["Calibration", "Settings", "calibrate", "plate_of"]
+__all__ = [
+    "Calibration", "Exposure", "Settings", "assemble", "calibrate", "index", "plate_of", "spots_and_points",
+    "take_exposure",
+]  # fmt: skip
 
 Progress = Callable[[float, str], None]
 
@@ -238,45 +241,64 @@ def calibrate(
         )
     chosen = Settings(pitch=pitch, **settings)
     say = progress or (lambda fraction, text: None)
-    exposures = [_loaded(one, mask, dark, flat) for one in _as_list(image)]
-    shape = exposures[0].data.shape
-    if any(one.data.shape != shape for one in exposures):
-        raise ImageError(f"images of shapes {[one.data.shape for one in exposures]}", expected="one shape")
-    nominal, gaps = _nominal(chosen, shape)
-    exposures = [_without_dead(one, gaps) for one in exposures]
-    masks = tuple(one.mask for one in exposures)
+    exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in _as_list(image)]
+    _common_shape(exposures)
     found, points = [], []
     for k, one in enumerate(exposures):
         low, high = 0.7 * k / len(exposures), 0.7 * (k + 1) / len(exposures)
-        spots, nodes = _spots_and_points(
+        spots, nodes = spots_and_points(
             one,
             chosen,
-            _hole_px(chosen, nominal),
             lambda f, text, low=low, high=high: say(low + f * (high - low), text),  # type: ignore[misc]
         )
         found.append(spots)
         points.append(nodes)
-    say(0.72, "fitting the distortion")
+    return assemble(chosen, exposures, found, points, progress=lambda f, text: say(0.72 + 0.28 * f, text))
+
+
+def assemble(
+    settings: Settings,
+    exposures: Sequence[Exposure],
+    spots: Sequence[Spots],
+    points: Sequence[ControlPoints],
+    *,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Fit the distortion to the points of all exposures, judge it, and collect everything."""
+    say = progress or (lambda fraction, text: None)
+    shape = _common_shape(exposures)
+    nominal, _ = _nominal(settings, shape)
+    masks = tuple(one.mask for one in exposures)
+    say(0.0, "fitting the distortion")
     every = masks[0] if all(m is masks[0] for m in masks) else _common(masks)
     fit = fit_distortion(
         points if len(points) > 1 else points[0],
-        plate=plate_of(chosen, points[0]),
+        plate=plate_of(settings, points[0]),
         shape=shape,
         mask=every,
         pixel_size=nominal,
-        model=chosen.model,
-        gauge=chosen.gauge,
-        max_sigma=chosen.max_sigma,
-        hole_px=float(np.median([s.hole_px for s in found])),
-        progress=lambda f, text: say(0.72 + 0.26 * f, text),
+        model=settings.model,
+        gauge=settings.gauge,
+        max_sigma=settings.max_sigma,
+        hole_px=float(np.median([s.hole_px for s in spots])),
+        progress=lambda f, text: say(0.93 * f, text),
     )
     verdict = assess(
-        fit, tuple(found), pitch_given=int(np.size(chosen.pitch)), pixel_given=nominal is not None, mask=every
+        fit, tuple(spots), pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None, mask=every
     )
     say(1.0, "calibrated")
     notes = tuple(note for one in exposures for note in one.notes)
     sources = tuple(source for one in exposures for source in one.sources)
-    return Calibration(chosen, tuple(one.data for one in exposures), masks, tuple(found), fit, verdict, sources, notes)
+    return Calibration(
+        settings, tuple(one.data for one in exposures), masks, tuple(spots), fit, verdict, sources, notes
+    )
+
+
+def _common_shape(exposures: Sequence[Exposure]) -> tuple[int, int]:
+    shape = exposures[0].data.shape
+    if any(one.data.shape != shape for one in exposures):
+        raise ImageError(f"images of shapes {[one.data.shape for one in exposures]}", expected="one shape")
+    return shape[0], shape[1]
 
 
 def plate_of(settings: Settings, points: ControlPoints) -> Plate:
@@ -295,7 +317,9 @@ def plate_of(settings: Settings, points: ControlPoints) -> Plate:
 
 
 @dataclass(frozen=True, eq=False)
-class _Exposure:
+class Exposure:
+    """One image, ready to look for holes; see :class:`~pyfai_gridcal.io.images.Image`."""
+
     data: AnyArray
     mask: Bools | None
     sources: tuple[Any, ...]
@@ -303,7 +327,13 @@ class _Exposure:
     saturation: float | None = None
 
 
-def _without_dead(one: _Exposure, gaps: Bools | None) -> _Exposure:
+def take_exposure(image: Any, settings: Settings, *, mask: Any = None, dark: Any = None, flat: Any = None) -> Exposure:
+    """Read an image (see :func:`calibrate`) and mask what is no use: gaps of the detector, dead areas."""
+    one = _loaded(image, mask, dark, flat)
+    return _without_dead(one, _nominal(settings, one.data.shape)[1])
+
+
+def _without_dead(one: Exposure, gaps: Bools | None) -> Exposure:
     """Mask the gaps, and what reads nothing but the pedestal."""
     mask = _united(one.mask, gaps)
     level = dead_level(one.data, mask)
@@ -325,7 +355,7 @@ def _as_list(image: Any) -> list[Any]:
     return [image]
 
 
-def _loaded(image: Any, mask: Any, dark: Any, flat: Any) -> _Exposure:
+def _loaded(image: Any, mask: Any, dark: Any, flat: Any) -> Exposure:
     """Array, file or Image -> what the stages need."""
     plain = isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype.kind in "fiu"
     if plain and dark is None and flat is None and (mask is None or isinstance(mask, np.ndarray)) and image.size:
@@ -333,12 +363,12 @@ def _loaded(image: Any, mask: Any, dark: Any, flat: Any) -> _Exposure:
         ignore = None if mask is None else np.asarray(mask).astype(bool)
         if ignore is not None and ignore.shape != image.shape:
             raise UsageError(f"mask of shape {ignore.shape}", expected=f"{image.shape}, as the image")
-        return _Exposure(frozen_array(image, image.dtype), _united(ignore, bad), (), ())
+        return Exposure(frozen_array(image, image.dtype), _united(ignore, bad), (), ())
     from .io.images import load_image
 
     given: dict[str, Any] = {"dark": dark, "flat": flat, "mask": mask}
     read = load_image(image, **{name: value for name, value in given.items() if value is not None})
-    return _Exposure(read.data, read.mask if read.mask.any() else None, read.sources, read.notes, read.saturation)
+    return Exposure(read.data, read.mask if read.mask.any() else None, read.sources, read.notes, read.saturation)
 
 
 def _united(a: Bools | None, b: Bools | None) -> Bools | None:
@@ -376,11 +406,13 @@ def _hole_px(settings: Settings, nominal: tuple[float, float] | None) -> float |
     return settings.hole / float(np.sqrt(nominal[0] * nominal[1]))
 
 
-def _spots_and_points(
-    one: _Exposure, settings: Settings, hole_px: float | None, say: Progress
+def spots_and_points(
+    one: Exposure, settings: Settings, progress: Progress | None = None
 ) -> tuple[Spots, ControlPoints]:
     """Both of one exposure. A hole of known size, but on pixels of unknown size, is compared by its share of the
     pitch."""
+
+    hole_px = _hole_px(settings, _nominal(settings, one.data.shape)[0])
 
     def look(size: float | None) -> tuple[Spots, ControlPoints]:
         spots = find_spots(
@@ -390,9 +422,9 @@ def _spots_and_points(
             polarity=None if settings.polarity == "auto" else settings.polarity,  # type: ignore[arg-type]
             hole_px=size,
             lattice=settings.lattice,
-            progress=say,
+            progress=progress,
         )
-        return spots, _indexed(spots, settings)
+        return spots, index(spots, settings)
 
     spots, points = look(hole_px)
     if settings.hole is None or hole_px is not None:
@@ -403,7 +435,8 @@ def _spots_and_points(
     return look(wanted)
 
 
-def _indexed(spots: Spots, settings: Settings) -> ControlPoints:
+def index(spots: Spots, settings: Settings) -> ControlPoints:
+    """Give the spots their nodes, with the origin that is wished."""
     points = index_spots(spots, lattice=settings.lattice, angle_deg=settings.angle)
     if settings.origin is None:
         return points

@@ -345,6 +345,15 @@ def test_command_on_a_stack_and_its_cache(stack, detector, tmp_path):
     assert digest(out) == first
 
 
+def test_the_result_does_not_depend_on_how_files_are_named(stack, detector, tmp_path, monkeypatch):
+    from pyfai_gridcal.cli import main
+
+    assert main(["correct", str(detector), stack, "-o", str(tmp_path / "one.h5")]) == 0
+    monkeypatch.chdir(detector.parent)
+    assert main(["correct", detector.name, os.path.relpath(stack), "-o", str(tmp_path / "two.h5")]) == 0
+    assert digest(tmp_path / "one.h5") == digest(tmp_path / "two.h5")
+
+
 def test_command_on_files(detector, tmp_path, frames):
     from pyfai_gridcal.cli import main
 

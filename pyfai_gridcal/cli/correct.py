@@ -185,5 +185,5 @@ def _corrector(options: argparse.Namespace) -> tuple[Corrector, str, dict[str, s
     for array in (corrector.mask, corrector.dark, corrector.flat):
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
     digest.update(repr(device).encode())
-    remarks = {"detector": str(paths[0]), "dark": str(options.dark or ""), "flat": str(options.flat or "")}
+    remarks = {"detector": str(paths[0].absolute()), "dark": str(options.dark or ""), "flat": str(options.flat or "")}
     return corrector, digest.hexdigest(), remarks

@@ -19,9 +19,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "report, and all that is in the file. Any other file of a distortion (spline, maps, detector) can be shown "
         "too, as far as it goes.",
     )
-    parser.add_argument(
-        "result", metavar="RESULT", help="file written by pyFAI-gridcal, or another distortion"
-    )
+    parser.add_argument("result", metavar="RESULT", help="file written by pyFAI-gridcal, or another distortion")
     parser.add_argument("--opengl", "--gl", action="store_true", help="draw with OpenGL (else matplotlib)")
     return parser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
@@ -9,21 +10,27 @@ from typing import Any, ClassVar, get_args
 
 import numpy as np
 
-from .. import calibration as whole
 from .._typing import AnyArray, Bools, Floats
-from ..assessment import assess
-from ..calibration import Calibration, Settings
+from ..calibration import (
+    Calibration,
+    Exposure,
+    Settings,
+    assemble,
+    index,
+    spots_and_points,
+    take_exposure,
+)
 from ..choice import MODELS
 from ..detection import find_spots
 from ..errors import PickingError, UsageError
-from ..fitting import fit_distortion
 from ..indexing import LatticeKind
 from ..io.formats import KINDS, Writing, write_distortion
 from ..io.images import Image, load_image
 from ..io.resampling import Resampler
 from ..points import ControlPoints
 from ..spots import SpotFlag, Spots
-from .state import Exposure, Progress, State
+from . import state as work
+from .state import Progress, State
 from .store import is_result, read_work, save_work
 
 __all__ = ["Core", "Draft"]
@@ -71,6 +78,9 @@ class Core:
         "points": ("lattice", "angle", "origin"),
     }
 
+    def __init__(self) -> None:
+        self._exposures: dict[Any, tuple[Image, Exposure]] = {}
+
     def settings(self) -> Draft:
         """Settings to begin with: the core's defaults."""
         return Draft()
@@ -84,7 +94,7 @@ class Core:
         }
 
     # -- the stages
-    def load(self, exposure: Exposure, state: State, progress: Progress) -> Image:
+    def load(self, exposure: work.Exposure, state: State, progress: Progress) -> Image:
         """Read an image."""
         given = {"dark": state.dark, "flat": state.flat, "mask": state.mask}
         source = exposure.source if exposure.array is None else exposure.array
@@ -93,15 +103,17 @@ class Core:
     def find(self, picture: Image, settings: Draft, progress: Progress) -> Spots:
         """Find the spots."""
         chosen = settings.anyway()
-        nominal, gaps = whole._nominal(chosen, picture.shape)
-        return find_spots(
-            picture.data,
-            mask=_united(picture.mask, gaps),
-            polarity=None if chosen.polarity == "auto" else chosen.polarity,  # type: ignore[arg-type]
-            hole_px=whole._hole_px(chosen, nominal),
-            lattice=chosen.lattice,
-            progress=progress,
-        )
+        return spots_and_points(self._exposure(picture, chosen), chosen, progress)[0]
+
+    def _exposure(self, picture: Image, settings: Settings) -> Exposure:
+        """The picture as the core uses it; the last few are remembered, for every edit asks again."""
+        key = (id(picture.data), hashlib.sha1(picture.mask.tobytes()).hexdigest(), settings.detector)
+        if key not in self._exposures:
+            while len(self._exposures) >= 4:
+                self._exposures.pop(next(iter(self._exposures)))
+            # The picture is kept too, so that its id is not given to another one.
+            self._exposures[key] = picture, take_exposure(picture, settings)
+        return self._exposures[key][1]
 
     def refine(self, picture: Image, found: Spots, yx: Floats, settings: Draft) -> Spots:
         """Measure the holes nearest to the points `yx` (A, 2), px."""
@@ -112,7 +124,7 @@ class Core:
 
     def index(self, spots: Spots, settings: Draft) -> ControlPoints:
         """Give the spots their nodes."""
-        return whole._indexed(spots, settings.anyway())
+        return index(spots, settings.anyway())
 
     def calibrate(
         self,
@@ -124,28 +136,8 @@ class Core:
     ) -> Calibration:
         """Fit the distortion, judge it, and collect everything."""
         settings = state.settings.settings()
-        shape = pictures[0].shape
-        if any(p.shape != shape for p in pictures):
-            raise UsageError(f"images of shapes {[p.shape for p in pictures]}", expected="one shape")
-        nominal, gaps = whole._nominal(settings, shape)
-        masks = tuple(_united(p.mask, gaps) for p in pictures)
-        fit = fit_distortion(
-            points if len(points) > 1 else points[0],
-            plate=whole.plate_of(settings, points[0]),
-            shape=shape,
-            mask=whole._common(masks),
-            pixel_size=nominal,
-            model=settings.model,
-            gauge=settings.gauge,
-            max_sigma=settings.max_sigma,
-            hole_px=float(np.median([s.hole_px for s in spots])),
-            progress=progress,
-        )
-        verdict = assess(fit, spots, pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None)
-        notes = tuple(note for p in pictures for note in p.notes)
-        sources = tuple(source for p in pictures for source in p.sources)
-        images = tuple(p.data for p in pictures)
-        return Calibration(settings, images, masks, spots, fit, verdict, sources, notes)
+        exposures = [self._exposure(picture, settings) for picture in pictures]
+        return assemble(settings, exposures, spots, points, progress=progress)
 
     # -- in and out
     def save(

@@ -64,6 +64,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self._explicit = False
         self._view: View | None = None
         self._file: str | None = None
+        self._seen: tuple[Any, int] = (None, 0)
         self.plot = GridPlot(self, backend=backend)
         self.layers = LayerBar(self.plot, self)
         self.compare = BeforeAfter(self, backend=backend)
@@ -192,7 +193,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self._stateChanged()
 
         self.worker.start(
-            Job("opening", lambda progress: self.core.open(path, progress), done, self._fail("Open result"))
+            Job("opening", lambda progress: self.core.open(path, progress), done, self._fail("Open result"), True)
         )
 
     def save(self, path: str, *, then: Callable[[str], None] | None = None) -> None:
@@ -210,7 +211,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
 
         found = tuple(work.found for work in self.workspace.results().exposures)
         write = lambda progress: self.core.save(calibration, state, found, path, progress)  # noqa: E731
-        self.worker.start(Job("writing", write, done, self._fail("Save detector")))
+        self.worker.start(Job("writing", write, done, self._fail("Save detector"), lasting=True))
 
     def export(self, path: str, kind: str) -> None:
         """Write the distortion as another kind of file."""
@@ -221,7 +222,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self.panel.setProgress(1.0, "written")
 
         write = lambda progress: self.core.export(calibration, path, kind, self._file)  # noqa: E731
-        self.worker.start(Job("exporting", write, done, self._fail("Export")))
+        self.worker.start(Job("exporting", write, done, self._fail("Export"), lasting=True))
 
     def accept(self, path: str) -> None:
         """Write the detector file and say that it shall be used."""
@@ -312,7 +313,9 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         if state.exposures:
             star = "*" if self.isModified() else ""
             self.sigTitleChanged.emit(os.path.basename(state.exposures[0].source) + star)
-            self._later.start()
+            if (state, self._exposure) != self._seen:
+                self._seen = (state, self._exposure)
+                self._later.start()
         else:
             self._show(prepare_view(self.workspace.results()))
 

@@ -24,6 +24,12 @@ def _parse_number(text: str, *, name: str) -> float:
     return value
 
 
+def _parse_lengths(text: str, *, name: str) -> float | tuple[float, float]:
+    """One length where one is written: a plate of one pitch is not the same as one that is said to have two."""
+    both = parse_lengths(text, name=name)
+    return both if any(sign in text for sign in ",;x×") else both[0]
+
+
 def _parse_text(text: str, *, name: str) -> str:
     return text
 
@@ -31,7 +37,7 @@ def _parse_text(text: str, *, name: str) -> str:
 #: Kind of a row -> how its text is read, and how its value is written.
 _KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any], str]]] = {
     "length": (parse_length, lambda v: format_length(v, digits=8)),
-    "lengths": (parse_lengths, lambda v: format_length(v, digits=8).replace(" × ", ", ")),
+    "lengths": (_parse_lengths, lambda v: format_length(v, digits=8).replace(" × ", ", ")),
     "number": (_parse_number, lambda v: f"{v:g}"),
     "text": (_parse_text, str),
 }

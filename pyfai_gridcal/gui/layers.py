@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Literal
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from .._typing import AnyArray, Floats
 from ..distortion import Distortion
@@ -204,7 +205,7 @@ def vector_lines(distortion: Distortion, *, count: int = 30, stretch: float = 1.
     back, side = -0.25 * scale * vector, 0.12 * scale * vector[:, ::-1] * (1, -1)
     places = [plot_xy(p) for p in (yx, tip, tip + back + side, tip, tip + back - side)]
     x, y = (np.stack([p[axis] for p in places], axis=1) for axis in (0, 1))
-    text = f"arrows {scale:g} times as long as the displacement; longest {longest:.3g} px"
+    text = f"arrows: {scale:g} × the displacement, the longest {longest:.3g} px"
     return VectorLines(_broken(x), _broken(y), scale, text)
 
 
@@ -230,7 +231,7 @@ class MapImage:
 def map_image(name: MapName, fit: DistortionFit, exposure: int = 0, *, nodes: int = 400) -> MapImage | None:
     """One of :data:`MAPS`, sampled at about `nodes` cells along the longer side; None when it is not known."""
     if name == "residual":
-        return _residual_map(fit, exposure)
+        return _residual_map(fit, exposure, nodes)
     distortion = fit.distortion
     source = distortion.sigma if name == "sigma" else distortion.field
     if source is None:
@@ -251,21 +252,19 @@ def map_image(name: MapName, fit: DistortionFit, exposure: int = 0, *, nodes: in
     return MapImage(shown, (0.0, 0.0), (float(step), float(step)), MAPS[name], name in ("dy", "dx"))
 
 
-def _residual_map(fit: DistortionFit, exposure: int) -> MapImage | None:
-    """Residuals of the spots in cells of about a pitch; cells without a spot are empty."""
+def _residual_map(fit: DistortionFit, exposure: int, nodes: int) -> MapImage | None:
+    """Residual of the nearest spot that was used; nothing where none is nearer than three quarters of the pitch."""
     if exposure >= len(fit.points) or not fit.used[exposure].any():
         return None
     points, used = fit.points[exposure], fit.used[exposure]
-    size = max(1.0, max(points.pitch_px))
-    shape = [max(1, int(np.ceil(n / size))) for n in fit.distortion.shape]
-    edge = edge_from_index(points.yx[used])
-    cell = np.clip((edge / size).astype(int), 0, np.array(shape) - 1)
-    flat = np.ravel_multi_index(tuple(cell.T), shape)
-    length = np.hypot(*fit.residual_yx[exposure][used].T)
-    count = np.bincount(flat, minlength=shape[0] * shape[1])
-    with np.errstate(invalid="ignore"):
-        mean = (np.bincount(flat, length, shape[0] * shape[1]) / count).reshape(shape)
-    return MapImage(mean, (0.0, 0.0), (size, size), MAPS["residual"], False)
+    ny, nx = fit.distortion.shape
+    step = max(1, -(-max(ny, nx) // nodes), round(min(points.pitch_px) / 8))
+    y, x = (np.minimum(np.arange(0, n, step) + (step - 1) / 2, n - 1) for n in (ny, nx))
+    places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    distance, nearest = cKDTree(points.yx[used]).query(places, distance_upper_bound=0.75 * max(points.pitch_px))
+    length = np.append(np.hypot(*fit.residual_yx[exposure][used].T), np.nan)
+    values = np.where(np.isfinite(distance), length[nearest], np.nan).reshape(len(y), len(x))
+    return MapImage(values, (0.0, 0.0), (float(step), float(step)), MAPS["residual"], False)
 
 
 def build_pyramid(data: AnyArray, *, least: int = 256) -> tuple[AnyArray, ...]:

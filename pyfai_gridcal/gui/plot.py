@@ -193,7 +193,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         if self._map.getPlot() is not None:
             bar.setColormap(self._map.getColormap())
             bar.setLegend(self._mapLabel)
-        elif self._spots is not None and self._visible["spots"] and self._colouring != "kind":
+        elif self._spots is not None and self._visible["spots"] and self._isColoured(self._spots):
             bar.setColormap(self._scatter.getColormap())
             bar.setLegend(COLOURINGS[self._colouring])
         else:
@@ -306,9 +306,8 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self._drawMarked(layer, drawn)
         plain = drawn & ((layer.kind == SpotKind.USED) | (layer.kind == SpotKind.FOUND))
         value = self._valueOf(layer)
-        known = np.isfinite(value[layer.kind != SpotKind.REMOVED])
         colormap = self._scatter.getColormap()
-        colormap.setName("viridis" if known.any() and self._colouring != "kind" else "summer")
+        colormap.setName("viridis" if self._isColoured(layer) else "summer")
         used = value[np.isfinite(value) & (layer.kind != SpotKind.REMOVED) & (layer.kind != SpotKind.OUTLIER)]
         top = float(np.percentile(used, 98)) if used.size else 1.0
         colormap.setVRange(0.0, top if top > 0 else 1.0)
@@ -330,6 +329,10 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             return np.zeros(len(layer))
         value: AnyArray = getattr(layer, self._colouring)
         return value
+
+    def _isColoured(self, layer: SpotLayer) -> bool:
+        """Whether the colours of the spots say anything yet."""
+        return self._colouring != "kind" and bool(np.isfinite(self._valueOf(layer)).any())
 
     def _drawMarked(self, layer: SpotLayer, drawn: Bools) -> None:
         for kind, (legend, symbol, colour) in STYLES.items():

@@ -16,6 +16,8 @@ __all__ = ["QualityView", "VerdictLabel"]
 
 BINS = 60
 HEIGHT = 225
+#: Smallest length on a logarithmic axis, px.
+TINY = 1e-6
 #: Left out, and used.
 TWO_COLOURS = np.array([(220, 60, 60, 255), (60, 120, 220, 255)], np.uint8)
 
@@ -35,7 +37,8 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         super().__init__(parent)
         self.histogram = _small_plot(self, "residual, px", "spots")
         self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
-        self.scatter.setGraphXLabel("sigma of the spot, px")
+        self.scatter.getXAxis().setScale("log")
+        self.scatter.getYAxis().setScale("log")
         self.addTab(self.histogram, "Histogram")
         self.addTab(self.scatter, "Against sigma")
         self.setDocumentMode(True)
@@ -67,8 +70,8 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
             counts, _ = np.histogram(residual[:, axis], edges)
             self.histogram.addHistogram(counts, edges, legend=name, color=colour, fill=True, resetzoom=False)
         self.histogram.resetZoom()
-        sigma = np.hypot(*fit.points[exposure].sigma_yx.T)
-        length = np.hypot(*fit.residual_yx[exposure].T)
+        sigma = np.maximum(np.hypot(*fit.points[exposure].sigma_yx.T), TINY)
+        length = np.maximum(np.hypot(*fit.residual_yx[exposure].T), TINY)
         # A picture of the cloud needs no more points than that.
         step = max(1, len(sigma) // 4000)
         self.scatter.addScatter(
@@ -77,8 +80,8 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         )  # fmt: skip
         ends = np.array([sigma.min(), sigma.max()])
         self.scatter.addCurve(ends, ends, legend="equal", color="#808080", linestyle="--", symbol="", resetzoom=False)
-        top = float(np.percentile(length[used], 99.5)) * 1.3
-        self.scatter.setLimits(0.0, float(ends[1]) * 1.1, 0.0, max(top, 1e-6))
+        low, high = (float(v) for v in np.percentile(length, (1, 100)))
+        self.scatter.setLimits(0.8 * float(ends[0]), 1.2 * float(ends[1]), 0.7 * low, 1.4 * high)
 
 
 class VerdictLabel(qt.QWidget):  # type: ignore[misc]

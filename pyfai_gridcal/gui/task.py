@@ -38,8 +38,10 @@ class DistortionTask(AbstractCalibrationTask):  # type: ignore[misc]
         self.useButton.clicked.connect(self.use)
         self._nextStep = qt.QPushButton("Next >")
         self._nextStep.setMinimumHeight(40)
-        self.widget.panel.layout().addWidget(self.useButton)
-        self.widget.panel.layout().addWidget(self._nextStep)
+        line = qt.QHBoxLayout()
+        line.addWidget(self.useButton)
+        line.addWidget(self._nextStep)
+        self.widget.panel.layout().addLayout(line)
         self._accepted: Any = None
         self.initNextStep()
         super()._initGui()
@@ -87,7 +89,7 @@ class DistortionTask(AbstractCalibrationTask):  # type: ignore[misc]
         def failed(error: BaseException) -> None:
             error_box(self, error, "Use this detector")
 
-        self.widget.worker.start(Job("reading the detector with pyFAI", read, done, failed))
+        self.widget.worker.start(Job("reading the detector with pyFAI", read, done, failed, lasting=True))
 
     def mayClose(self) -> bool:
         """Ask about unsaved work."""

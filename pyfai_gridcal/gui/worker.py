@@ -22,12 +22,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Job:
-    """Something to do: `function` gets the progress to report to, its result goes to `done`."""
+    """Something to do: `function` gets the progress to report to, its result goes to `done`.
+
+    What must be brought to its end, such as writing a file, is `lasting`: a new job waits for it instead of taking its
+    place.
+    """
 
     name: str
     function: Callable[[Progress], Any]
     done: Callable[[Any], None]
     failed: Callable[[BaseException], None] | None = None
+    lasting: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -56,7 +61,7 @@ class Worker(qt.QObject):
         super().__init__(parent)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._current: Job | None = None
-        self._waiting: Job | None = None
+        self._waiting: list[Job] = []
         self._sigReport.connect(self._report, qt.Qt.ConnectionType.QueuedConnection)
         self._sigEnd.connect(self._end, qt.Qt.ConnectionType.QueuedConnection)
         self._thread = threading.Thread(target=self._run, name="pyfai_gridcal worker", daemon=True)
@@ -68,7 +73,10 @@ class Worker(qt.QObject):
         return self._current is not None
 
     def start(self, job: Job) -> None:
-        """Do `job`, after a running one was cancelled."""
+        """Do `job`: after a lasting one, or in the place of any other one, that is running or waiting."""
+        if self._current is not None and self._current.lasting:
+            self._waiting.append(job)
+            return
         if self._current is not None:
             self._current.cancelled.set()
         else:
@@ -78,7 +86,8 @@ class Worker(qt.QObject):
         self._jobs.put(job)
 
     def cancel(self) -> None:
-        """Forget the running job."""
+        """Forget the running job, and those that wait for it."""
+        self._waiting.clear()
         if self._current is None:
             return
         self._current.cancelled.set()
@@ -136,6 +145,14 @@ class Worker(qt.QObject):
             return
         self._current = None
         self.sigBusyChanged.emit(False)
+        waiting, self._waiting = self._waiting, []
+        try:
+            self._tell(job, result, error)
+        finally:
+            for other in waiting:
+                self.start(other)
+
+    def _tell(self, job: Job, result: Any, error: BaseException | None) -> None:
         if error is None:
             job.done(result)
         elif isinstance(error, Cancelled):

@@ -141,7 +141,8 @@ def distortion_of_nodes(
 def _stacked(dy: AnyArray, dx: AnyArray) -> tuple[Floats, Bools]:
     if dy.shape != dx.shape or dy.ndim != 2:
         raise FileFormatError(f"the two maps have the shapes {dy.shape} and {dx.shape}", expected="the same 2D shape")
-    values = np.stack([dy, dx], axis=-1).astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):  # damaged files hold all sorts of NaN
+        values = np.stack([dy, dx], axis=-1).astype(np.float64)
     bad = np.asarray(~np.isfinite(values).all(axis=-1))
     if bad.all():
         raise FileFormatError("the maps hold no finite number")

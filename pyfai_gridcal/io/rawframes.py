@@ -50,7 +50,7 @@ class FrameReader:
     def name(self) -> str:
         """The first source, and how many more."""
         more = f" and {len(self._sources) - 1} more" if len(self._sources) > 1 else ""
-        return f"{self._sources[0].name}{more}"
+        return f"{_absolute(self._sources[0])}{more}"
 
     def require(self, shape: tuple[int, int]) -> None:
         """Refuse what cannot be corrected before the long work begins."""
@@ -68,7 +68,7 @@ class FrameReader:
         for source in self._sources:
             stat = os.stat(source.path) if source.path else None
             when = (stat.st_size, stat.st_mtime_ns) if stat else source.sha256()
-            parts.append((source.path, source.url, source.count, when))
+            parts.append((_absolute(source), source.count, when))
         return tuple(parts)
 
     def read(self, number: int) -> AnyArray:
@@ -100,6 +100,14 @@ class FrameReader:
                 packed.close()
         for source in self._sources:
             source.close()
+
+
+def _absolute(source: Frames) -> str:
+    """The source by its absolute path, so that nothing depends on how and from where it was named."""
+    if not source.path:
+        return source.name
+    _, mark, inside = source.url.partition("::")
+    return source.path + (mark + inside if mark else source.url.partition("?")[2])
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,12 @@ __all__ = ["LEFT", "QTest", "click", "drag", "qt", "write"]
 
 
 def at(plot, y, x):
-    """Place of a pixel (index frame) on the widget of a plot."""
+    """Place of a pixel (index frame) on the widget of a plot, once all that is pending was drawn."""
+    before = None
+    while before != (now := (plot.getXAxis().getLimits(), plot.getPlotBoundsInPixels())):
+        before = now
+        plot.replot()
+        QTest.qWait(60)
     left, top = plot.dataToPixel(x + 0.5, y + 0.5)
     return qt.QPoint(round(left), round(top))
 

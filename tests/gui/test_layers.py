@@ -109,7 +109,7 @@ def test_arrows_point_from_observed_to_corrected(fit: DistortionFit) -> None:
     assert len(pieces) == 8 * 3, "none where the displacement is not known"
     np.testing.assert_allclose(pieces[:, 1] - pieces[:, 0], np.tile(arrows.scale * DISPLACEMENT[::-1], (24, 1)))
     assert arrows.scale == 5.0, "the longest of 3.6 px fills less than 20 px"
-    assert f"{arrows.scale:g} times" in arrows.text
+    assert f"{arrows.scale:g} ×" in arrows.text
 
 
 @pytest.mark.parametrize(("name", "value"), [("dy", 2.0), ("dx", -3.0), ("magnitude", 13**0.5), ("sigma", 0.01)])
@@ -123,11 +123,17 @@ def test_maps(fit: DistortionFit, name, value: float) -> None:
     assert image.label == MAPS[name]
 
 
-def test_residual_map_has_one_cell_per_pitch(fit: DistortionFit) -> None:
-    image = map_image("residual", fit)
+def test_residual_map_has_the_value_of_the_nearest_spot(fit: DistortionFit) -> None:
+    from dataclasses import replace
+
+    points, length = fit.points[0], np.arange(12.0)
+    image = map_image("residual", replace(fit, residual_yx=(np.stack([length, 0 * length], axis=1),)))
     assert image is not None
-    assert image.scale == (40.0, 40.0)
-    assert np.nanmin(image.values) == pytest.approx(0.05)
+    assert image.scale == (3.0, 3.0), "an eighth of the pitch"
+    cell = ((points.yx + 0.5) / 3).astype(int)
+    inside = fit.used[0] & (cell >= 0).all(axis=1) & (cell < image.values.shape).all(axis=1)
+    np.testing.assert_array_equal(image.values[tuple(cell[inside].T)], length[inside])
+    assert np.isnan(image.values[-1, -1]), "no spot is near"
 
 
 def test_map_that_is_not_known(fit: DistortionFit) -> None:

@@ -95,6 +95,32 @@ def test_a_new_job_takes_the_place_of_the_old_one(worker, wait):
     assert seen == ["new"]
 
 
+def test_a_lasting_job_is_brought_to_its_end_first(worker, wait):
+    hold, seen = threading.Event(), []
+    lasting = job(lambda progress: (hold.wait(10), progress(0.5, ""), "written")[2], seen.append)
+    lasting.lasting = True
+    worker.start(lasting)
+    worker.start(job(lambda progress: "first", seen.append))
+    worker.start(job(lambda progress: "second", seen.append))
+    hold.set()
+    wait(lambda: len(seen) == 2)
+    assert seen == ["written", "second"]
+    assert not worker.isBusy
+
+
+def test_cancel_forgets_what_waits(worker, wait):
+    hold, seen = threading.Event(), []
+    lasting = job(lambda progress: (hold.wait(10), progress(0.5, ""))[1], seen.append)
+    lasting.lasting = True
+    worker.start(lasting)
+    worker.start(job(lambda progress: "waiting", seen.append))
+    worker.cancel()
+    hold.set()
+    worker.start(job(lambda progress: "next", seen.append))
+    wait(lambda: seen)
+    assert seen == ["next"]
+
+
 def test_reports_are_not_too_many(worker, wait):
     seen, done = [], []
     worker.sigProgress.connect(lambda fraction, text: seen.append(fraction))
