@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("io", "validation", "correction", "conversion", "tablecache", "streaming", "correctors"),
         *("checking", "inspection", "dialects", "correctors", "plugins"),
     ),
-    ("plots", "report"),
+    ("plots", "report", "benchmark"),
     ("cli", "ewoks", "gui", "__main__"),
 )
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}

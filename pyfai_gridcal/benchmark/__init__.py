@@ -7,7 +7,7 @@ the same images: the procedure of pyFAI's tutorial (:mod:`.tutorial`), and where
 
 from __future__ import annotations
 
-from .run import Measurement, Plan, measure, run
+from .measurement import Measurement, Plan, measure, run
 from .scenes import SCENES
 from .table import machine, text_table
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .run import Measurement
+from .measurement import Measurement
 from .scenes import SCENES
 
 __all__ = ["draw"]

@@ -90,11 +90,11 @@ SCENES: dict[str, BenchScene] = {
     for scene in (
         BenchScene("quick", "0.28 Mpx, 500 spots: to try the benchmark", _quick, 24.3, 7.4),
         BenchScene(
-            "taper", "4.3 Mpx, 450 spots 97 px apart: a tapered CCD, as in pyFAI's tutorial", _taper, 96.5, 10.6
+            "taper", "4.3 Mpx, 500 spots 97 px apart: a tapered CCD, as in pyFAI's tutorial", _taper, 96.5, 10.6
         ),
-        BenchScene("dark", "2.9 Mpx, 3 600 dark dots 28 px apart: a camera with a lens", _dark, 28.3, 10.4),
-        BenchScene("fine", "4.1 Mpx, 36 000 spots 11 px apart", _fine, 10.6, 4.2),
-        BenchScene("wide", "16.4 Mpx, 145 000 spots 11 px apart", _wide, 10.6, 4.2),
+        BenchScene("dark", "2.9 Mpx, 3 300 dark dots 28 px apart: a camera with a lens", _dark, 28.3, 10.4),
+        BenchScene("fine", "4.1 Mpx, 38 000 spots 11 px apart", _fine, 10.6, 4.2),
+        BenchScene("wide", "16.4 Mpx, 149 000 spots 11 px apart", _wide, 10.6, 4.2),
     )
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .run import Measurement
+from .measurement import Measurement
 from .scenes import SCENES, scene_of
 
 __all__ = ["growth", "machine", "ratios", "text_table"]

@@ -14,8 +14,8 @@ from ._progress import ProgressLine
 SCENES = ("quick", "taper", "dark", "fine", "wide")
 METHODS = ("gridcal", "tutorial", "discorpy", "opencv")
 
-EPILOG = """scenes: quick (0.3 Mpx), taper (4 Mpx, 450 spots), dark (3 Mpx, 3 600 dark dots), fine (4 Mpx, 36 000
-spots), wide (16 Mpx, 145 000 spots)
+EPILOG = """scenes: quick (0.3 Mpx), taper (4 Mpx, 500 spots), dark (3 Mpx, 3 300 dark dots), fine (4 Mpx, 38 000
+spots), wide (16 Mpx, 149 000 spots)
 
 examples:
   pyFAI-gridcal benchmark --scene quick
