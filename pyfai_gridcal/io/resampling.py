@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
@@ -34,9 +35,20 @@ _SMALL_AREA = 0.25  # corrected pixels per pixel
 _MARGIN = 3  # px of the raster beyond what is known
 
 
+_STDOUT = threading.RLock()
+
+
 @contextmanager
 def silenced_stdout() -> Iterator[None]:
-    """Send the standard output of the whole process to nowhere, C code included."""
+    """Send the standard output of the whole process to nowhere, C code included.
+
+    One thread at a time: two that overlapped would hand each other's sink back, closed, as the standard output.
+    """
+    with _STDOUT:
+        yield from _silenced()
+
+
+def _silenced() -> Iterator[None]:
     with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
     try:
