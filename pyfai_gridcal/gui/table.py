@@ -95,12 +95,17 @@ class PointTable(qt.QTableView):  # type: ignore[misc]
         self.points = PointModel(self)
         self.setModel(self.points)
         self.setSortingEnabled(True)
-        self.sortByColumn(0, qt.Qt.SortOrder.AscendingOrder)
         self.setSelectionBehavior(qt.QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(qt.QAbstractItemView.SelectionMode.SingleSelection)
         self.verticalHeader().setDefaultSectionSize(22)
         self.selectionModel().currentRowChanged.connect(self._moved)
         self._quiet = False
+
+    def setFit(self, fit: DistortionFit | None, exposure: int = 0) -> None:
+        """Show the points of a fit, the largest residuals first."""
+        self.points.setFit(fit, exposure)
+        self.sortByColumn(COLUMNS.index("|residual|, px"), qt.Qt.SortOrder.DescendingOrder)
+        self.resizeColumnsToContents()
 
     def choose(self, point: int) -> None:
         """Select a control point, without telling."""

@@ -47,6 +47,8 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         self.plot = GridPlot(self, backend=backend)
         self.plot.tools.setVisible(False)
         self.layers = LayerBar(self.plot, self)
+        # The colours are the map's here, until the user asks for others.
+        self.layers.colours.setCurrentIndex(self.layers.colours.findData("kind"))
         self.compare = BeforeAfter(self, backend=backend)
         self.table = PointTable(self)
         self.verdict, self.quality = VerdictLabel(self), QualityView(self)
@@ -163,7 +165,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
             plot.setLimits(0, nx, 0, ny)
         known = view.exposure < len(fit.points)
         if old is None or old.fit is not fit or old.exposure != view.exposure:
-            self.table.points.setFit(fit if known else None, view.exposure)
+            self.table.setFit(fit if known else None, view.exposure)
             self.quality.setFit(fit if known else None, view.exposure)
             self._tree = cKDTree(fit.points[view.exposure].yx) if known and len(fit.points[view.exposure]) else None
             self.compare.setImages(None)
