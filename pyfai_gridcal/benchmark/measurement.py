@@ -105,7 +105,8 @@ def measure(scene: str, method: str, folder: Path, *, repeat: int = 3, patience:
     job, result = folder / "job.json", folder / "result.json"
     result.unlink(missing_ok=True)
     job.write_text(json.dumps({"scene": scene, "method": method, "image": str(image), "repeat": repeat}))
-    command = [sys.executable, "-m", f"{__package__}.worker", str(job), str(result)]
+    start = f"import sys; from {__package__}.worker import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", start, str(job), str(result)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False)
     except subprocess.TimeoutExpired:
