@@ -39,6 +39,7 @@ class BSpline:
     most_cells : never more intervals than this
     density : never more knots than this per distance of neighbouring points
     limit : held-out residual in units of its predicted scatter beyond which a point is left out
+    with_curve : also the held-out error for other values of the smoothness
     """
 
     orders: tuple[int, ...] = (4, 3, 2)
@@ -48,6 +49,7 @@ class BSpline:
     density: float = 1.5
     limit: float = 5.0
     name: str = "spline"
+    with_curve: bool = True
 
     def fit(self, sample: Sample) -> FieldFit:
         """Fit a smooth field; see :class:`FieldFit` for what comes out."""
@@ -101,7 +103,7 @@ class BSpline:
         """The result, with the held-out error for other values of the smoothness."""
         problem, smoothness = trial.solution.problem, trial.solution.smoothness
         curve = [(0.0, trial.held_out_px)]
-        for log_ratio in _CURVE if trial.cells <= 45 else ():
+        for log_ratio in _CURVE if self.with_curve and trial.cells <= 45 else ():
             other = replace(trial, solution=_solved(problem, smoothness * 10.0**log_ratio))
             curve.append((log_ratio, other.held_out_px))
         return replace(
