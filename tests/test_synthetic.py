@@ -183,6 +183,14 @@ def test_faults_are_seen_and_belong_to_the_plate():
     assert here & everywhere == there & common
 
 
+@pytest.mark.parametrize("spread", [0.3, 1.0])
+def test_holes_of_any_size_are_drawn(spread):
+    """A wide scatter must not drill holes of negative size."""
+    picture = make(faults=Faults(size_spread=spread)).render(np.random.default_rng(0))
+    assert np.isfinite(picture.truth.sigma_yx[picture.truth.whole]).all()
+    assert picture.mean.max() > 5000
+
+
 def test_single_pixel_faults_mask_and_saturation():
     mask = np.zeros(SHAPE, bool)
     mask[70:75] = True

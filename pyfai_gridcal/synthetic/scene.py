@@ -20,6 +20,9 @@ from .parts import Camera, Faults, Light, TruthSpots
 
 __all__ = ["Scene", "SyntheticImage", "imperfect", "place"]
 
+#: Smallest hole of a plate whose holes scatter in size, as a part of the nominal one.
+_SMALLEST = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class SyntheticImage:
@@ -221,7 +224,8 @@ class Scene:
         radius = np.full(len(ij), self.plate.hole_m / 2)
         if self.faults.size_spread:
             u, v = _dice(ij, self.faults.seed, 2), _dice(ij, self.faults.seed, 3)
-            radius *= 1 + self.faults.size_spread * np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
+            scatter = self.faults.size_spread * np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
+            radius *= np.maximum(1 + scatter, _SMALLEST)
         extra, extra_label = self._extra(ij, yx, label)
         yx, label = np.concatenate([yx, extra]), np.concatenate([label, extra_label])
         radius = np.concatenate([radius, np.full(len(extra), 0.4 * self.plate.hole_m)])
