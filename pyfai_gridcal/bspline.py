@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ._typing import AnyArray, Floats, frozen_array
-from .splinebasis import Axis, CellRows, blocks_of_stencil, roughness_stencil, stencil_energy, stencil_of_blocks
+from .splinebasis import Axis, CellRows, band_of_stencil, roughness_stencil, stencil_energy, stencil_of_band
 
 __all__ = ["SplineField", "SplineProblem", "SplineSolution"]
 
@@ -36,10 +36,11 @@ class SplineField:
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         left, right = self.y.matrix(np.asarray(y, float)), self.x.matrix(np.asarray(x, float))
-        out = np.empty((len(left), len(right), 2))
+        # Each component in one piece of memory: products go straight there, and maps are read one by one.
+        out = np.empty((2, len(left), len(right)))
         for k in range(2):
-            out[..., k] = (left @ self.coefficients[..., k]) @ right.T
-        return out
+            np.matmul(left @ self.coefficients[..., k], right.T, out=out[k])
+        return np.moveaxis(out, 0, -1)
 
     def gradient(self, yx: AnyArray) -> Floats:
         """(N, 2, 2) derivatives: [n, c, a] is that of component c along axis a (y, x)."""
@@ -85,17 +86,14 @@ class SplineProblem:
 
     def solve(self, smoothness: float) -> SplineSolution:
         """Field and its covariance for one smoothness (px^(2 order - 2)) and the weights taken before."""
-        p, ny, nx = self.y.degree, self.y.size, self.x.size
+        ny, nx = self.y.size, self.x.size
         coefficients = np.empty((ny, nx, 2))
         inverses: list[Floats] = []
         logdet = 0.0
         for columns, normal, right in self._normal:
-            blocks = blocks_of_stencil(normal + smoothness * self.rough)
-            factor = blocks.cholesky()
-            padded = np.zeros((len(blocks.diagonal) * p * nx, right.shape[2]))
-            padded[: ny * nx] = right.reshape(ny * nx, -1)
-            coefficients[..., columns] = factor.solve(padded)[: ny * nx].reshape(ny, nx, -1)
-            inverses.append(stencil_of_blocks(factor.inverse(), p, ny, nx))
+            factor = band_of_stencil(normal + smoothness * self.rough).cholesky()
+            coefficients[..., columns] = factor.solve(right.reshape(ny * nx, -1)).reshape(ny, nx, -1)
+            inverses.append(stencil_of_band(factor.inverse()))
             logdet += factor.logdet() * (columns.stop - columns.start)
         return SplineSolution(self, self.weights, smoothness, coefficients, (inverses[0], inverses[-1]), logdet)
 

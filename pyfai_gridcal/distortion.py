@@ -8,6 +8,7 @@ the detector plane in metres (p1, p2).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -57,6 +58,15 @@ class Distortion:
         """(dy, dx) at the pixel centres, each (ny, nx), px."""
         values = self.field.on_grid(*pixel_centres(self.shape))
         return values[..., 0], values[..., 1]
+
+    @cached_property
+    def extent(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
+        """(lowest, highest) of dy and of dx over the pixels that are not masked, px; None when all are."""
+        known = np.ones(self.shape, bool) if self.mask is None else ~self.mask
+        if not known.any():
+            return None
+        dy, dx = ((float(v.min()), float(v.max())) for v in (one[known] for one in self.displacement_maps()))
+        return dy, dx
 
     def displacement_nodes(self) -> tuple[Floats, Floats]:
         """(dy, dx) at the pixel corners, each (ny + 1, nx + 1), px; meaningful only where tiles do not jump."""

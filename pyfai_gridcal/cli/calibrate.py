@@ -89,6 +89,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
     from ..calibration import Settings, calibrate
+    from ..io.detector import preload
     from ..io.images import load_image
 
     given = given_settings(options)
@@ -96,6 +97,7 @@ def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
     if given.get("hole", 0) >= min(options.pitch):
         hole, pitch = format_length(given["hole"]), format_length(options.pitch)
         raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
+    preload()  # writing the detector needs pyFAI, whose import takes a while: it goes on beside the reading
     groups = [options.image] if options.combine else [[one] for one in options.image]
     corrections = {"dark": options.dark, "flat": options.flat, "mask": options.mask}
     corrections = {name: value for name, value in corrections.items() if value}

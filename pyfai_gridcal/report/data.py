@@ -79,7 +79,7 @@ def summary(calibration: Calibration) -> dict[str, Any]:
         "held_out_px": fit.held_out_px,
         "plate_sigma_px": fit.plate_sigma_px,
         "field_sigma_px": _typical_sigma(calibration, valid),
-        "displacement_px": _extent(calibration, valid),
+        "displacement_px": dict(zip(("dy", "dx"), d.extent or (None, None), strict=True)),
         "plate": {
             "pitch_m": calibration.plate.pitch_m,
             "angle_deg": calibration.plate.angle_deg,
@@ -99,12 +99,6 @@ def _typical_sigma(calibration: Calibration, valid: Any) -> list[float] | None:
     if sigma is None or not valid[::8, ::8].any():
         return None
     return [float(np.sqrt(np.mean(s[valid[::8, ::8]] ** 2))) for s in sigma]
-
-
-def _extent(calibration: Calibration, valid: Any) -> dict[str, list[float] | None]:
-    """Lowest and highest displacement of the pixels that are not masked."""
-    maps = zip(("dy", "dx"), calibration.displacement_maps(), strict=True)
-    return {name: [float(m[valid].min()), float(m[valid].max())] if valid.any() else None for name, m in maps}
 
 
 def _exposure(calibration: Calibration, k: int) -> dict[str, Any]:
