@@ -25,7 +25,7 @@ from .recipe import FieldFit, Sample
 from .registration import Match, register
 from .rigid import place
 from .smoothing import BSpline
-from .splinebasis import Axis, CellRows, blocks_of_stencil, roughness_stencil, uniform_axes
+from .splinebasis import Axis, CellRows, band_of_stencil, roughness_stencil, uniform_axes
 
 __all__ = ["JointFit", "JointUncertainty", "fit_exposures", "joint_uncertainty"]
 
@@ -310,7 +310,7 @@ def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUn
     gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
     one, zero = np.ones(n), np.zeros(n)
     rigid = np.stack([np.r_[one, zero], np.r_[zero, one], np.r_[gx - gx.mean(), -(gy - gy.mean())]], axis=1)
-    mass = blocks_of_stencil(roughness_stencil(y, x, 0)).dense()[:n, :n]
+    mass = band_of_stencil(roughness_stencil(y, x, 0)).dense()
     weighed = np.vstack([mass @ rigid[:n], mass @ rigid[n:]])
     take = np.linalg.solve(rigid.T @ weighed, weighed.T)
     covariance = solution.covariance[: 2 * n, : 2 * n]

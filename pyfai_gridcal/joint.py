@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from ._typing import Bools, Floats, Ints
-from .splinebasis import Axis, CellRows, blocks_of_stencil, roughness_stencil
+from .splinebasis import Axis, CellRows, band_of_stencil, roughness_stencil
 
 __all__ = ["Exposure", "JointProblem", "JointSolution"]
 
@@ -109,8 +109,8 @@ class JointProblem:
         self.y, self.x, self.exposures, self.holes, self.order = y, x, tuple(exposures), holes, order
         self.size = y.size * x.size
         self.moving = 3 * (len(self.exposures) - 1)
-        rough = blocks_of_stencil(roughness_stencil(y, x, order))
-        self.rough = rough.dense()[: self.size, : self.size]
+        rough = band_of_stencil(roughness_stencil(y, x, order))
+        self.rough = rough.dense()
         self.weights = [self._weight(e, extra) for e in self.exposures]
         self._assemble()
 

@@ -16,16 +16,16 @@ import numpy as np
 from scipy import sparse
 
 from ._typing import Floats, Ints
-from .blocktri import BlockTridiagonal
+from .blockband import BlockBanded
 
 __all__ = [
     "Axis",
     "CellRows",
-    "blocks_of_stencil",
+    "band_of_stencil",
     "product_stencil",
     "roughness_stencil",
     "stencil_energy",
-    "stencil_of_blocks",
+    "stencil_of_band",
     "stencil_product",
     "uniform_axes",
 ]
@@ -180,51 +180,27 @@ def _columns(size: int, shift: int) -> tuple[Ints, Ints]:
     return here, here + shift
 
 
-def blocks_of_stencil(stencil: Floats) -> BlockTridiagonal:
-    """Block-tridiagonal matrix of a stencil.
-
-    `degree` rows of coefficients a block, the last one filled up with ones on its diagonal.
-    """
+def band_of_stencil(stencil: Floats) -> BlockBanded:
+    """Block-banded matrix of a stencil, one row of coefficients a block."""
     p, size_y, size_x = stencil.shape[0] - 1, stencil.shape[2], stencil.shape[3]
-    n = -(-size_y // p)
-    if n * p > size_y:
-        padded = np.zeros((*stencil.shape[:2], n * p, size_x))
-        padded[:, :, :size_y] = stencil
-        padded[0, p, size_y:] = 1
-        stencil = padded
-    diagonal, lower = np.zeros((n, p, size_x, p, size_x)), np.zeros((n, p, size_x, p, size_x))
+    columns = np.zeros((size_y, p + 1, size_x, size_x))
     for dr in range(p + 1):
         for dc in range(-p, p + 1):
             here, there = _columns(size_x, dc)
-            values = stencil[dr, dc + p].reshape(n, p, size_x)[:, :, here]
-            for r in range(p):
-                k, row = divmod(r + dr, p)
-                if k:
-                    lower[:, row, there, r, here] = values[:, r]
-                    continue
-                diagonal[:, row, there, r, here] = values[:, r]
-                if dr:
-                    diagonal[:, r, here, row, there] = values[:, r]
-    shape = (n, p * size_x, p * size_x)
-    return BlockTridiagonal(diagonal.reshape(shape), lower.reshape(shape)[:-1])
+            columns[:, dr, there, here] = stencil[dr, dc + p][:, here]
+    return BlockBanded(columns)
 
 
-def stencil_of_blocks(blocks: BlockTridiagonal, degree: int, size_y: int, size_x: int) -> Floats:
-    """The entries of a block-tridiagonal matrix that a stencil can hold (the inverse of :func:`blocks_of_stencil`)."""
-    p, n = degree, len(blocks.diagonal)
-    diagonal = blocks.diagonal.reshape(n, p, size_x, p, size_x)
-    lower = blocks.lower.reshape(n - 1, p, size_x, p, size_x)
-    out = np.zeros((p + 1, 2 * p + 1, n, p, size_x))
+def stencil_of_band(band: BlockBanded) -> Floats:
+    """The entries of a block-banded matrix that a stencil can hold (the inverse of :func:`band_of_stencil`)."""
+    size_y, reach, size_x = band.columns.shape[:3]
+    p = reach - 1
+    out = np.zeros((p + 1, 2 * p + 1, size_y, size_x))
     for dr in range(p + 1):
         for dc in range(-p, p + 1):
             here, there = _columns(size_x, dc)
-            for r in range(p):
-                k, row = divmod(r + dr, p)
-                if k:
-                    out[dr, dc + p, :-1, r, here] = lower[:, row, there, r, here].T
-                else:
-                    out[dr, dc + p, :, r, here] = diagonal[:, row, there, r, here].T
-    return out.reshape(p + 1, 2 * p + 1, n * p, size_x)[:, :, :size_y]
+            out[dr, dc + p][:, here] = band.columns[:, dr, there, here]
+    return out
 
 
 def stencil_product(a: Floats, b: Floats) -> float:
@@ -345,35 +321,43 @@ class CellRows:
         shape = (len(self.cell), self.y.size * nx)
         return sparse.csr_matrix(((self.wy[a] * self.wx[b]).ravel(), (row.ravel(), at.ravel())), shape=shape)
 
+    @cached_property
+    def _gather(self) -> tuple[Ints, tuple[Ints, Ints], tuple[Floats, Floats]]:
+        """How the quadratic form of each cell follows from a stencil.
+
+        Cell (N,) of each point among those that have points; places (pairs, pairs, cells) in the flattened stencil of
+        the two entries that the products of a pair of weights along y and one along x meet, and the factors (pairs,
+        pairs, 1) that they count with.
+        """
+        p = self.y.degree
+        a, b = _pairs(p)
+        used, inverse = np.unique(self.cell, return_inverse=True)
+        rows, columns = np.divmod(used, self.x.cells)
+        along_y, along_x = (b - a)[:, None], (b - a)[None, :]
+        shape = (p + 1, 2 * p + 1, self.y.size, self.x.size)
+        row = (rows + a[:, None])[:, None, :]
+        places = tuple(
+            np.ravel_multi_index(
+                (along_y[..., None], p + sign * along_x[..., None], row, (columns + left[:, None])[None]), shape
+            )
+            for sign, left in ((1, a), (-1, b))
+        )
+        twice = np.where(along_y > 0, 2.0, 1.0) * np.ones_like(along_x)
+        return inverse, (places[0], places[1]), (twice[..., None], np.where(along_x > 0, twice, 0.0)[..., None])
+
     def quadratic_form(self, stencil: Floats, chunk: int = 20000) -> Floats:
         """``bᵀ Z b`` for each row b and a symmetric Z given as a stencil; (N,) in the order of the points as given."""
         yy, xx = self._products
-        used, inverse = np.unique(self.cell, return_inverse=True)
-        table = _cell_table(stencil, self.y, self.x, used)
+        inverse, places, factors = self._gather
+        flat = stencil.ravel()
+        table = factors[0] * flat[places[0]]
+        table += factors[1] * flat[places[1]]
+        table = np.ascontiguousarray(table.transpose(2, 0, 1))
         total = np.empty(len(self.cell))
         for k in range(0, len(total), chunk):
             part = slice(k, k + chunk)
-            total[part] = np.einsum("an,nab,bn->n", yy[:, part], table[inverse[part]], xx[:, part], optimize=True)
+            along = np.matmul(table[inverse[part]], xx[:, part].T[..., None])[..., 0]
+            total[part] = np.einsum("na,an->n", along, yy[:, part])
         out = np.empty_like(total)
         out[self.order] = total
         return out
-
-
-def _cell_table(stencil: Floats, y: Axis, x: Axis, cells: Ints) -> Floats:
-    """(cells, pairs, pairs).
-
-    What the products of weights of a cell are to be multiplied with to give the quadratic form.
-    """
-    p = y.degree
-    a, b = _pairs(p)
-    rows, columns = np.divmod(cells, x.cells)
-    out = np.empty((len(cells), len(a), len(b)))
-    for k in range(len(a)):
-        dr = b[k] - a[k]
-        for m in range(len(b)):
-            dc = b[m] - a[m]
-            value = stencil[dr, p + dc, rows + a[k], columns + a[m]]
-            if dc:
-                value = value + stencil[dr, p - dc, rows + a[k], columns + b[m]]
-            out[:, k, m] = value * (2 if dr else 1)
-    return out

@@ -21,14 +21,14 @@ MAX_LINES = 450
 #: stands for all its modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("_typing", "blas", "errors", "frames", "quantity"),
-    ("spots", "plate", "points", "field", "registration", "blocktri", "splinebasis"),
+    ("spots", "plate", "points", "field", "registration", "blockband", "splinebasis"),
     (
         *("distortion", "survey", "dead", "picking", "light", "noise", "profile", "windows", "refinement", "learning"),
         *("neighbours", "growth", "indexing", "completion", "regularity", "search", "detection"),
     ),
     ("fit", "recipe", "smoothing", "bspline", "polynomial", "rigid", "gauge", "tiles", "support"),
     (
-        *("crossvalidation", "interpolation", "seams", "choice", "fitting", "exposures", "statistics"),
+        *("crossvalidation", "interpolation", "seams", "seamplace", "choice", "fitting", "exposures", "statistics"),
         *("joint", "platemap", "bending", "comparison", "planning"),
         *("synthetic", "verdict", "assessment"),
     ),

@@ -1,0 +1,79 @@
+"""Block-banded algebra against dense algebra."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.blas import one_blas_thread
+from pyfai_gridcal.blockband import BlockBanded
+
+N, P, M = 6, 2, 5
+
+
+@pytest.fixture
+def matrix() -> BlockBanded:
+    rng = np.random.default_rng(3)
+    columns = rng.normal(size=(N, P + 1, M, M))
+    columns[:, 0] = columns[:, 0] @ columns[:, 0].transpose(0, 2, 1) + 20 * np.eye(M)
+    return BlockBanded(columns)
+
+
+def test_dense_is_symmetric_and_has_the_blocks(matrix: BlockBanded) -> None:
+    dense = matrix.dense()
+    assert np.array_equal(dense, dense.T)
+    assert np.array_equal(dense[10:15, 0:5], matrix.columns[0, 2])
+    assert not dense[15:20, 0:5].any()
+
+
+@pytest.mark.parametrize("columns", [(), (3,)])
+def test_solve(matrix: BlockBanded, columns: tuple[int, ...]) -> None:
+    right = np.random.default_rng(1).normal(size=(N * M, *columns))
+    assert np.allclose(matrix.cholesky().solve(right), np.linalg.solve(matrix.dense(), right))
+
+
+def test_logdet(matrix: BlockBanded) -> None:
+    assert np.isclose(matrix.cholesky().logdet(), np.linalg.slogdet(matrix.dense())[1])
+
+
+def test_the_matrix_itself_stays(matrix: BlockBanded) -> None:
+    before = matrix.columns.copy()
+    factor = matrix.cholesky()
+    kept = factor.factor.copy()
+    factor.solve(np.ones(N * M))
+    factor.inverse()
+    assert np.array_equal(matrix.columns, before)
+    assert np.array_equal(factor.factor, kept)
+
+
+def test_inverse_has_the_blocks_of_the_dense_inverse(matrix: BlockBanded) -> None:
+    dense = np.linalg.inv(matrix.dense()).reshape(N, M, N, M)
+    inverse = matrix.cholesky().inverse()
+    for k in range(N):
+        for d in range(min(P + 1, N - k)):
+            assert np.allclose(inverse.columns[k, d], dense[k + d, :, k])
+
+
+@pytest.mark.parametrize("reach", [1, 3])
+def test_fewer_blocks_than_the_band_is_wide(reach: int) -> None:
+    columns = np.zeros((2, reach, 2, 2))
+    columns[:, 0] = [[4.0, 1.0], [1.0, 3.0]]
+    columns[0, 1:] = 0.5
+    small = BlockBanded(columns)
+    assert np.allclose(small.cholesky().inverse().dense()[:2, :2], np.linalg.inv(small.dense())[:2, :2])
+
+
+def test_not_positive_definite_is_an_error(matrix: BlockBanded) -> None:
+    bad = matrix.columns.copy()
+    bad[3, 0] -= 90 * np.eye(M)
+    with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
+        BlockBanded(bad).cholesky()
+
+
+def test_threads_are_restored() -> None:
+    from pyfai_gridcal.blas import _libraries
+
+    before = [getter() for getter, _ in _libraries()]
+    with one_blas_thread():
+        assert all(getter() == 1 for getter, _ in _libraries())
+    assert [getter() for getter, _ in _libraries()] == before
