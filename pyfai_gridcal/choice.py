@@ -21,6 +21,7 @@ from .points import ControlPoints
 from .polynomial import Polynomial
 from .recipe import FieldFit, Recipe, Sample, rms
 from .rigid import Placement, RigidBody, place
+from .seamplace import placed_seams
 from .seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam_strips
 from .smoothing import BSpline
 from .support import Support, support_of
@@ -90,6 +91,7 @@ class Choice:
     strips : (slow, fast) pixels that may belong to either side of a seam
     notes : in words
     rigid : whether the pixel size is tied to that of the tiles
+    cut : (N,) points that lie on a seam and belong to no tile; None where no seam was found from the points
     """
 
     fit: FieldFit
@@ -99,6 +101,18 @@ class Choice:
     strips: Bools
     notes: tuple[str, ...] = ()
     rigid: bool = False
+    cut: Bools | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """Tile of each pixel, pixels that may be on either side of a seam, where this came from, and the points that lie on
+    a seam (None unless the points are all that tells of it)."""
+
+    labels: AnyArray
+    strips: Bools
+    note: str = ""
+    cut: Bools | None = None
 
 
 def choose(
@@ -127,19 +141,18 @@ def choose(
         fit = _RECIPES[model]().fit(sample)
         return Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), nothing)
     if model == "rigid":
-        labels = np.zeros(view.shape, dtype=np.int16)
-        return _tiled(view, labels, nothing, (RigidBody(),), "")
+        return _tiled(view, _Layout(np.zeros(view.shape, dtype=np.int16), nothing), (RigidBody(),))
     layout = _layout(view, sample, mask, labels)
     if layout is None and model in ("tiles", "mosaic"):
-        layout = np.zeros(view.shape, dtype=np.int16), nothing, "neither gaps nor seams were found: one tile"
-    if model in ("tiles", "mosaic"):
-        assert layout is not None
-        return _tiled(view, layout[0], layout[1], (RigidBody(), BSpline()), layout[2])
+        one = np.zeros(view.shape, dtype=np.int16)
+        layout = _Layout(one, nothing, "neither gaps nor seams were found: one tile")
     if layout is None:
         return _smooth(sample, start, nothing)
-    tiled = _tiled(view, layout[0], layout[1], (RigidBody(), BSpline()), layout[2])
+    tiled = _tiled(view, layout, (RigidBody(), BSpline()))
+    if model in ("tiles", "mosaic"):
+        return tiled
     progress(0.4, "comparing tiles with a smooth field")
-    clearly = _CLEARLY if layout[1] is nothing or not layout[1].any() else _BEYOND_DOUBT
+    clearly = _CLEARLY if layout.cut is None else _BEYOND_DOUBT
     rough = BSpline(orders=(3,), most_cells=24).fit(sample)
     if tiled.fit.held_out_px < 0.5 * clearly * rms(rough.held_out[tiled.fit.used]):
         return _with_rival(tiled, rough)
@@ -154,7 +167,7 @@ def choose_again(view: View, choice: Choice) -> Choice:
     field = choice.fit.field
     if isinstance(field, TiledField):
         recipes = (RigidBody(),) if choice.rigid else (BSpline(),)
-        again = _tiled(view, field.labels, choice.strips, recipes, "")
+        again = _tiled(view, _Layout(field.labels, choice.strips, cut=choice.cut), recipes)
     else:
         start, sample = view.placed()
         spline = choice.fit.name == BSpline.name
@@ -193,28 +206,28 @@ def _thinned(sample: Sample, most: int = 1200) -> Sample:
     return sample.select(np.random.default_rng(0).permutation(len(sample))[:most])
 
 
-def _layout(
-    view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None
-) -> tuple[AnyArray, Bools, str] | None:
-    """Tile of each pixel, pixels that may be on either side, and where this came from; None for a single tile."""
+def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None) -> _Layout | None:
+    """Tiles as given, from the gaps of the mask or from seams; None for a single tile."""
     nothing = np.zeros(view.shape, dtype=bool)
     if labels is not None:
         labels = np.asarray(labels)
         if labels.shape != view.shape:
             raise UsageError(f"labels of shape {labels.shape}", expected=f"{view.shape} as the detector")
-        return _numbered(labels), nothing, "tiles as given"
+        return _Layout(_numbered(labels), nothing, "tiles as given")
     if mask is not None and mask.any():
         found = labels_of_mask(mask)
         if _inhabited(found, sample.yx[sample.used]) > 1:
-            return found, nothing, f"{found.max() + 1} tiles from the gaps of the mask"
-    seams = find_seams(sample.yx, view.points.ij, sample.d)
+            return _Layout(found, nothing, f"{found.max() + 1} tiles from the gaps of the mask")
+    seams = _sensible(find_seams(sample.yx, view.points.ij, sample.d), sample.spacing)
     if not seams:
         return None
-    seams = _sensible(seams, sample.spacing)
-    if not seams:
-        return None
+    with one_blas_thread():
+        placed = placed_seams(sample, seams)
+    seams = placed.seams
     words = ", ".join(f"{'xy'[s.axis == 0]} = {s.middle:.1f} ± {(s.high - s.low) / 2:.1f}" for s in seams)
-    return labels_of_seams(seams, view.shape), seam_strips(seams, view.shape), f"seams found at {words} px"
+    return _Layout(
+        labels_of_seams(seams, view.shape), seam_strips(seams, view.shape), f"seams found at {words} px", placed.cut
+    )
 
 
 def _sensible(seams: tuple[Seam, ...], spacing: float) -> tuple[Seam, ...]:
@@ -249,19 +262,21 @@ def _tile(labels: AnyArray, yx: Floats) -> Ints:
     return np.asarray(labels[at[:, 0], at[:, 1]], dtype=np.int64)
 
 
-def _tiled(view: View, labels: AnyArray, strips: Bools, recipes: tuple[Recipe, ...], note: str) -> Choice:
+def _tiled(view: View, layout: _Layout, recipes: tuple[Recipe, ...]) -> Choice:
     """A field per tile, all on one plate."""
-    tile = _tile(labels, view.points.yx)
+    tile = _tile(layout.labels, view.points.yx)
     start, sample = view.placed()
+    whole = np.ones(len(tile), dtype=bool) if layout.cut is None else ~layout.cut
     if view.pixel_size is None:
-        size = common_pixel_size(view.positions, view.points.yx, tile, sample.used)
+        size = common_pixel_size(view.positions, view.points.yx, tile, sample.used & whole)
         start, sample = view.placed(size)
-    found = fit_tiles(sample, labels, recipes)
-    notes = [note] if note else []
+    found = fit_tiles(replace(sample, used=sample.used & whole), layout.labels, recipes)
+    notes = [layout.note] if layout.note else []
     if found.empty:
         notes.append(f"tiles without enough points are masked: {', '.join(map(str, found.empty))}")
     rigid = found.fit.name == "tiles (rigid)"
-    return Choice(found.fit, found.support, start, (_trial(found.fit, chosen=True),), strips, tuple(notes), rigid)
+    trials = (_trial(found.fit, chosen=True),)
+    return Choice(found.fit, found.support, start, trials, layout.strips, tuple(notes), rigid, layout.cut)
 
 
 def _trial(fit: FieldFit, *, chosen: bool = False) -> TrialScore:

@@ -1,0 +1,113 @@
+"""Where a seam lies to the pixel, and which holes it cuts.
+
+Jumps between neighbouring holes leave a seam anywhere between these. The holes beside it tell more: the fields of both
+sides, carried on to a hole near the seam, say to which side it belongs. A hole that the seam cuts belongs to neither,
+since its picture is two halves moved apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._typing import Bools, Floats, Ints
+from .errors import FittingError
+from .field import TiledField
+from .recipe import FieldFit, Sample
+from .seams import Seam, labels_of_seams
+from .smoothing import BSpline
+from .tiles import fit_tiles
+
+__all__ = ["PlacedSeams", "placed_seams"]
+
+#: Holes are at most half a pitch wide: farther than this from a seam, in pitches, none is cut.
+_REACH = 0.35
+#: A cut hole misses both sides by this part of the jump, and by so many times what whole holes miss their field by.
+_BETWEEN, _TIMES = 0.1, 3.0
+#: Fewest holes beside a seam that can place it.
+_FEWEST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedSeams:
+    """Seams between the last hole of one side and the first of the other.
+
+    Attributes
+    ----------
+    seams : as they were found, with narrower limits
+    cut : (N,) points that lie on a seam, and belong to no side
+    """
+
+    seams: tuple[Seam, ...]
+    cut: Bools
+
+
+def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
+    """Place seams by the holes beside them.
+
+    Parameters
+    ----------
+    sample : points with their displacement
+    seams : straight seams across the whole image, as :func:`~pyfai_gridcal.seams.find_seams` gives them
+    """
+    near = np.array([_near(sample, seam) for seam in seams])
+    clear = sample.used & ~near.any(axis=0)
+    try:
+        tiles = fit_tiles(replace(sample, used=clear), labels_of_seams(seams, sample.shape), (BSpline(orders=(3,)),))
+    except FittingError:
+        return PlacedSeams(seams, np.zeros(len(sample), dtype=bool))
+    cut = np.zeros(len(sample), dtype=bool)
+    placed = []
+    for seam, beside in zip(seams, near, strict=True):
+        rows = np.flatnonzero(beside & sample.used & (near.sum(axis=0) == 1))
+        side, jump = _sides(sample, tiles.fit, seam, rows, frozenset(tiles.empty))
+        known = np.isfinite(side) & (jump > 0)
+        rows, side, jump = rows[known], side[known], jump[known]
+        placed.append(_between(seam, sample.yx[rows, seam.axis], side, jump))
+        miss = np.minimum(np.abs(side), np.abs(1 - side)) * jump
+        typical = float(np.median(np.abs(tiles.fit.held_out[tiles.fit.used])))
+        cut[rows] |= miss > np.maximum(_BETWEEN * jump, _TIMES * 1.5 * typical)
+    return PlacedSeams(tuple(placed), cut)
+
+
+def _near(sample: Sample, seam: Seam) -> Bools:
+    """Points that may be cut by the seam, or lie on the wrong side of its middle."""
+    at, reach = sample.yx[:, seam.axis], _REACH * sample.spacing
+    return np.asarray((at > seam.low - reach) & (at < seam.high + reach))
+
+
+def _sides(sample: Sample, fit: FieldFit, seam: Seam, rows: Ints, empty: frozenset[int]) -> tuple[Floats, Floats]:
+    """Where points lie between what both sides make of them: 0 on the lower side, 1 on the upper; and the jump, px."""
+    field = fit.field
+    assert isinstance(field, TiledField)
+    yx, width = sample.yx[rows], seam.high - seam.low + 2 * _REACH * sample.spacing
+    values = []
+    for sign in (-1, 1):
+        beside = yx.copy()
+        beside[:, seam.axis] = seam.middle + sign * width
+        tile = field.label_at(beside)
+        value = np.full(yx.shape, np.nan)
+        for k in set(np.unique(tile).tolist()) - empty:
+            value[tile == k] = field.fields[k].at(yx[tile == k])
+        values.append(value)
+    step = values[1] - values[0]
+    square = (step**2).sum(axis=1)
+    side = ((sample.d[rows] - values[0]) * step).sum(axis=1) / np.maximum(square, 1e-30)
+    return side, np.sqrt(square)
+
+
+def _between(seam: Seam, at: Floats, side: Floats, jump: Floats) -> Seam:
+    """The seam between those two neighbours along its axis where all holes are best told apart."""
+    if len(at) < _FEWEST:
+        return seam
+    order = np.argsort(at)
+    at, low, high = at[order], np.abs(side[order]), np.abs(1 - side[order])
+    weight = jump[order]
+    # one wrong spot must not outvote the others
+    below = np.append(0.0, np.cumsum(weight * np.minimum(low, 1)))
+    above = np.append(0.0, np.cumsum((weight * np.minimum(high, 1))[::-1]))[::-1]
+    k = int(np.argmin(below + above))
+    first = at[k - 1] if k > 0 else min(seam.low, at[0])
+    last = at[k] if k < len(at) else max(seam.high, at[-1])
+    return replace(seam, low=float(first), high=float(last))
