@@ -22,6 +22,8 @@ _NEAR = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
 _HEXAGONAL = np.array([(1, -1), (-1, 1)])
 _DIAGONAL = np.array([(1, 1), (-1, -1), (1, -1), (-1, 1)])
 _FAR = np.array([(2, 0), (-2, 0), (0, 2), (0, -2)])
+#: Points whose neighbours are compared at a time: the comparison takes a kilobyte and a half for each.
+_CHUNK = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +40,30 @@ class LocalLattice:
     score: Floats
 
 
-def local_lattices(yx: Floats, tree: cKDTree, *, neighbours: int = 12, tolerance: float = 0.18) -> LocalLattice:
-    """Two shortest independent vectors v of each point for which both v and -v lead to a neighbour."""
-    n = len(yx)
-    k = min(neighbours, n - 1)
-    near = np.asarray(tree.query(yx, k=k + 1)[1])
-    vectors = yx[near[:, 1:]] - yx[:, None, :]
+def local_lattices(
+    yx: Floats, tree: cKDTree, rows: AnyArray | None = None, *, neighbours: int = 12, tolerance: float = 0.18
+) -> LocalLattice:
+    """Two shortest independent vectors v of each point for which both v and -v lead to a neighbour.
+
+    With `rows` only these points are looked at; the others have no basis and the score 0.
+    """
+    if rows is None:
+        rows = np.arange(len(yx))
+    basis, score = np.full((len(yx), 2, 2), np.nan), np.zeros(len(yx))
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        basis[part], score[part] = _lattices_of(yx, tree, part, neighbours, tolerance)
+    return LocalLattice(basis, score)
+
+
+def _lattices_of(
+    yx: Floats, tree: cKDTree, chosen: AnyArray, neighbours: int, tolerance: float
+) -> tuple[Floats, Floats]:
+    """Basis and score of the points `chosen`."""
+    n = len(chosen)
+    k = min(neighbours, len(yx) - 1)
+    near = np.asarray(tree.query(yx[chosen], k=k + 1)[1])
+    vectors = yx[near[:, 1:]] - yx[chosen][:, None, :]
     length = np.hypot(vectors[..., 0], vectors[..., 1])
     total = vectors[:, :, None, :] + vectors[:, None, :, :]
     closes = np.hypot(total[..., 0], total[..., 1]) < tolerance * length[:, :, None]
@@ -61,7 +81,7 @@ def local_lattices(yx: Floats, tree: cKDTree, *, neighbours: int = 12, tolerance
     valid = np.isfinite(size[rows, first]) & np.isfinite(np.where(sine > 0.4, size, np.inf)[rows, second])
     basis = np.stack([a, b], axis=1)
     basis[~valid] = np.nan
-    return LocalLattice(basis, _scores(vectors, basis, valid))
+    return basis, _scores(vectors, basis, valid)
 
 
 def _scores(vectors: Floats, basis: Floats, valid: Bools) -> Floats:
@@ -103,28 +123,39 @@ class _Ledger:
         self.has = np.zeros(n, bool)
         self.half = span
         self.table = np.full((2 * span + 1, 2 * span + 1), -1, np.int64)
+        # no need to clear these: a claim is compared with what was written a moment ago
+        self.claim, self.claims = np.empty(n, np.int64), np.empty_like(self.table)
 
     def at(self, ij: AnyArray) -> AnyArray:
-        k = ij + self.half
-        inside = ((k >= 0) & (k < self.table.shape[0])).all(axis=-1)
-        k = np.clip(k, 0, self.table.shape[0] - 1)
-        return np.where(inside, self.table[k[..., 0], k[..., 1]], -1)
+        """Points of the nodes `ij`, -1 where there is none; a generation keeps its nodes inside the table."""
+        return self.table[ij[..., 0] + self.half, ij[..., 1] + self.half]
 
     def put(self, rows: AnyArray, ij: AnyArray, basis: Floats) -> None:
         self.node[rows], self.basis[rows], self.has[rows] = ij, basis, True
         k = ij + self.half
         self.table[k[:, 0], k[:, 1]] = rows
 
+    def stand(self, rows: AnyArray, ij: AnyArray) -> AnyArray:
+        """Of claims of points `rows` to nodes `ij`, those that stand: the last one of each point, and of these the
+        last one of each node."""
+        number = np.arange(len(rows))
+        self.claim[rows] = number
+        left = number[self.claim[rows] == number]
+        k = ij[left] + self.half
+        self.claims[k[:, 0], k[:, 1]] = left
+        return left[self.claims[k[:, 0], k[:, 1]] == left]
+
     def measure(self, yx: Floats, rows: AnyArray) -> None:
         """Renew the lattice vectors of these points from the neighbours that have nodes."""
+        here = yx[rows]
         for axis, step in enumerate(np.eye(2, dtype=np.int64)):
             ahead, behind = self.at(self.node[rows] + step), self.at(self.node[rows] - step)
-            forward = np.where((ahead >= 0)[:, None], yx[ahead] - yx[rows], np.nan)
-            backward = np.where((behind >= 0)[:, None], yx[rows] - yx[behind], np.nan)
-            both = np.stack([forward, backward])
-            count = np.isfinite(both[..., 0]).sum(axis=0)
-            mean = np.nansum(both, axis=0) / np.maximum(count, 1)[:, None]
-            self.basis[rows, axis] = np.where((count > 0)[:, None], mean, self.basis[rows, axis])
+            after, before = ahead >= 0, behind >= 0
+            both = np.where(after[:, None], yx[ahead] - here, 0) + np.where(before[:, None], here - yx[behind], 0)
+            count = after.astype(np.int64) + before
+            self.basis[rows, axis] = np.where(
+                (count > 0)[:, None], both / np.maximum(count, 1)[:, None], self.basis[rows, axis]
+            )
 
 
 def grow(
@@ -158,8 +189,7 @@ def grow(
         steps, within = ((near, tolerance), (_DIAGONAL, 0.8 * tolerance), (_FAR, 0.8 * tolerance))[reach]
         found = _generation(yx, tree, ledger, frontier, steps, within, free)
         if len(found):
-            around = np.unique(np.concatenate([found, _neighbours(ledger, found)]))
-            ledger.measure(yx, around)
+            ledger.measure(yx, np.concatenate([found, _neighbours(ledger, found)]))
             frontier, reach = found, 0
         elif reach < 2:
             # nothing new from here: try farther steps, from every point that still has a free node beside it
@@ -202,11 +232,11 @@ def _generation(
     distance, row = (np.asarray(v) for v in tree.query(place))
     relative = distance / np.maximum(local, 1e-9)
     ok = (relative < tolerance) & ~ledger.has[row] & free[row]
-    node, basis, row, relative, step, start = (v[ok] for v in (node, basis, row, relative, step, start))
-    order = np.argsort(relative, kind="stable")
-    key = (node[:, 0] << 20) + node[:, 1]
-    order = order[np.sort(np.unique(row[order], return_index=True)[1])]
-    order = order[np.sort(np.unique(key[order], return_index=True)[1])]
-    node, basis, row, step, start = (v[order] for v in (node, basis, row, step, start))
+    node, basis, row, relative = node[ok], basis[ok], row[ok], relative[ok]
+    # the nearest claim comes last, so that it is the one that stands
+    order = np.argsort(-relative, kind="stable")
+    node, basis, row = node[order], basis[order], row[order]
+    stands = ledger.stand(row, node)
+    node, basis, row = node[stands], basis[stands], row[stands]
     ledger.put(row, node, basis)
     return row

@@ -27,6 +27,8 @@ LatticeKind = Literal["auto", "square", "rectangular", "oblique", "hexagonal"]
 
 #: Fewest spots that make a lattice.
 LEAST = 9
+#: Points that are asked for the lattice around them before anything has grown.
+_SAMPLE = 3000
 #: Pieces of lattice that are joined at most, the largest first.
 _PIECES = 40
 #: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch.
@@ -92,7 +94,8 @@ def index_spots(
             hint="check polarity and hole size",
         )
     tree = cKDTree(yx)
-    local = local_lattices(yx, tree)
+    # a few thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
+    local = local_lattices(yx, tree, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
     if not (local.score > 0).any():
         raise IndexingError(
             f"the {len(yx)} spots have no common lattice: no spot has neighbours on opposite sides",
@@ -107,6 +110,8 @@ def index_spots(
             expected=f"at least {LEAST}",
             hint="is this the image of a regular grid of holes?",
         )
+    left = np.setdiff1d(np.arange(len(yx)), patch.rows)
+    local = local_lattices(yx, tree, left)
     patch, doubt = _with_islands(yx, tree, local, patch, hexagonal, tolerance)
     patch = _closed(yx, patch, tolerance)
     if sieve:

@@ -121,10 +121,8 @@ def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
         size = (model * count * mean).sum() / max((model * model * count).sum(), 1e-12)
         return np.asarray((mean - size * model) * np.sqrt(count))
 
-    best = optimize.least_squares(
-        misfit, (half, max(0.5, 0.2 * half)), bounds=((0.3, 0.25), (2 * half + 1, half + 1)), max_nfev=12
-    )
-    return float(best.x[0]), float(best.x[1])
+    best, _ = optimize.leastsq(misfit, (half, max(0.5, 0.2 * half)), maxfev=40, ftol=1e-4, xtol=1e-3)
+    return float(np.clip(best[0], 0.3, 2 * half + 1)), float(np.clip(best[1], 0.25, half + 1))
 
 
 class _Stretcher:

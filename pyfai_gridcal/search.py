@@ -32,6 +32,8 @@ _UNLIKE = 0.25
 _FREE_TILT = 0.05
 #: A misfit is out of the common when it is this large and so many times that of most spots.
 _ODD, _TIMES = 0.02, 3.0
+#: Spots that tell whether holes are stretched at all.
+_SAMPLE = 1000
 #: Relative error of the radius that a hole is expected to have.
 _RADIUS_ERROR = 0.004
 
@@ -83,15 +85,25 @@ class SpotSearch:
         whole = self.image.is_whole(places, self.reach)
         if whole.sum() < 12:
             whole[:] = True
-        vectors = local_vectors(points.ij[whole], places[whole], points.ij)
-        local = _without_turn(np.linalg.inv(points.basis_px) @ vectors)
         tree = cKDTree(points.yx)
-        _, near = tree.query(points.yx, k=min(5, len(points)))
+        turn = np.linalg.inv(points.basis_px)
+
+        def stretch_at(rows: AnyArray) -> Floats:
+            vectors = local_vectors(points.ij[whole], places[whole], points.ij[rows])
+            return _without_turn(turn @ vectors)
+
+        sample = np.arange(0, len(points), max(1, len(points) // _SAMPLE))
+        near = tree.query(points.yx[sample], k=min(5, len(points)))[1]
+        rows, place = np.unique(near, return_inverse=True)
+        local = stretch_at(rows)
+        around = local[place.reshape(near.shape)]
         self.stretch_error = 0.3 * float(
-            np.median(np.abs(local[near] - local[near].mean(axis=1, keepdims=True)).max(axis=(1, 2, 3)))
+            np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3)))
         )
         if np.abs(local - np.eye(2)).max() < 0.01:
             return state
+        if len(rows) < len(points):
+            local = stretch_at(np.arange(len(points)))
         _, nearest = tree.query(yx)
         return replace(state, stretch=local[nearest])
 

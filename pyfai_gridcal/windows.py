@@ -57,11 +57,6 @@ class PreparedImage:
         self.data = np.pad(data if self.sign > 0 else -data, pad)
         self.usable = np.pad(usable, pad)
         self._leave_out_rim(_RIM)
-        m = 0
-        self.usable[: pad + m] = False
-        self.usable[self.data.shape[0] - pad - m :] = False
-        self.usable[:, : pad + m] = False
-        self.usable[:, self.data.shape[1] - pad - m :] = False
         if not self.whole:
             self.data[~self.usable] = 0
         self.shape = (int(data.shape[0]), int(data.shape[1]))
