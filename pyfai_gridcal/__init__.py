@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .fitting import fit_distortion
     from .indexing import index_spots
     from .plate import Plate
+    from .plugins import register
     from .points import ControlPoints
     from .spots import Spots
 
@@ -37,6 +38,7 @@ __all__ = [
     "find_spots",
     "fit_distortion",
     "index_spots",
+    "register",
 ]
 
 #: Where the public names live. They are fetched when they are asked for: half of scipy comes with them, and a command
@@ -54,6 +56,7 @@ _HOMES = {
     "find_spots": "detection",
     "fit_distortion": "fitting",
     "index_spots": "indexing",
+    "register": "plugins",
 }
 
 

@@ -9,10 +9,6 @@ as long as that is at least `coverage` of it; with less, and where the detector 
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,6 +18,7 @@ import numpy as np
 from ._typing import AnyArray, Bools, Floats, frozen_array
 from .distortion import Distortion
 from .errors import ImageError, UsageError
+from .io.silence import silenced_stdout
 
 __all__ = ["Corrector", "Table", "build_table", "correct_image"]
 
@@ -84,7 +81,7 @@ def build_table(distortion: Distortion, *, whole: bool = False) -> Table:
         detector.set_pixel_corners(corners)
         detector.mask = np.zeros(distortion.shape, np.int8)
     engine = PyFAIDistortion(detector, method="csr", resize=whole, mask=False)
-    with _silence():
+    with silenced_stdout():
         weights, columns, rows = engine.calc_LUT()
     area = _areas(corners, distortion.pixel_size)
     shape_out = tuple(int(n) for n in engine.shape_out)
@@ -101,35 +98,6 @@ def _areas(corners: AnyArray, pixel_size: tuple[float, float]) -> Floats:
         2 * pixel_size[0] * pixel_size[1]
     )
     return area
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep what compiled code prints to the standard output of the process from the terminal."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
-    try:
-        saved = os.dup(1)
-    except OSError:  # there is no standard output
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        _flush_c()
-        os.dup2(saved, 1)
-        os.close(saved)
-        os.close(nowhere)
-
-
-def _flush_c() -> None:
-    """Write out what the C library still holds back, while it goes nowhere."""
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).fflush(None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,7 +188,7 @@ class Corrector:
         engine = PyFAIDistortion(detector, shape=self.table.shape_out, method="csr", device=self.device)
         matrix = self._prepared[0]
         engine.lut = tuple(np.array(part) for part in (matrix.data, matrix.indices, matrix.indptr))  # writeable
-        with _silence():
+        with silenced_stdout():
             engine.calc_init()
         return engine.integrator
 

@@ -6,8 +6,8 @@ pyFAI looks for no plugins by itself. This module agrees on what is open to ever
     [project.entry-points."pyfai.detector_calibration"]
     mine = "my_package.module:MyCalibration"
 
-and a name in pyFAI's registry of detectors that leads to plain detectors from files, after :func:`register` or the
-loading of a member::
+and a name in pyFAI's registry of detectors that leads to plain detectors from files, after ``pyfai_gridcal.register()``
+(:func:`register`) or the loading of a member::
 
     detector_factory("gridcal", {"filename": "/data/detector.h5"})      # a NexusDetector
 
@@ -171,8 +171,7 @@ class GridCalibration:
         ----------
         images : see :func:`pyfai_gridcal.calibration.calibrate`
         output : detector file to write. The detector is then the one read back from it, which PONI files can name;
-        without it, it lives in
-            this session only.
+            without it, it lives in this session only
         force : return a detector also when the result is not to be trusted
         settings : pitch and the others of :class:`pyfai_gridcal.calibration.Settings`
 

@@ -96,7 +96,7 @@ def test_nothing_is_registered_by_the_import():
     code = (
         "import pyfai_gridcal.plugins, pyfai_gridcal.cli, pyFAI.detectors as d; "
         "assert 'gridcal' not in d.ALL_DETECTORS; "
-        "pyfai_gridcal.plugins.register(); assert d.ALL_DETECTORS['gridcal'] is d.NexusDetector"
+        "pyfai_gridcal.register(); assert d.ALL_DETECTORS['gridcal'] is d.NexusDetector"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

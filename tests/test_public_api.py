@@ -28,6 +28,7 @@ FRONT_DOOR = {
     "find_spots",
     "fit_distortion",
     "index_spots",
+    "register",
 }
 
 #: Function -> its arguments; after "*" they are given by name only. New ones may be added behind it, with a default.
@@ -46,6 +47,7 @@ FUNCTIONS = {
     "report.report_data": "calibration * validation",
     "plots.displacement": "distortion component * ax masked",
     "plots.residuals": "fit exposure * ax",
+    "plugins.register": "names",
     "synthetic.field_error": "distortion truth * spots step",
 }
 

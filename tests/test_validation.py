@@ -13,7 +13,8 @@ from pyfai_gridcal.distortion import Distortion
 from pyfai_gridcal.errors import CalibrationError, UsageError
 from pyfai_gridcal.field import SampledField
 from pyfai_gridcal.fit import DistortionFit
-from pyfai_gridcal.io.resampling import Resampler, save_image, silenced_stdout
+from pyfai_gridcal.io.resampling import Resampler, save_image
+from pyfai_gridcal.io.silence import silenced_stdout
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.points import ControlPoints
 from pyfai_gridcal.synthetic import Camera, Light, Scene, fields

@@ -2,18 +2,13 @@
 covers.
 
 pyFAI knows no mask here, prints to the terminal from C, and cuts off what leaves the raster. So masked pixels are
-laid beside the raster, the
-terminal is looked away from while the table is built, and the raster is shifted and sized to hold all that is known.
+laid beside the raster, the terminal is looked away from while the table is built, and the raster is shifted and sized
+to hold all that is known.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -27,54 +22,13 @@ from ..errors import UsageError
 from ..frames import CORNERS
 from .detector import corners_of_nodes
 from .nexus import detector_nodes
+from .silence import silenced_stdout
 
-__all__ = ["CorrectedImage", "Resampler", "save_image", "silenced_stdout"]
+__all__ = ["CorrectedImage", "Resampler", "save_image"]
 
 _COVERED = 0.98  # part of a corrected pixel that must be covered by known pixels
 _SMALL_AREA = 0.25  # corrected pixels per pixel
 _MARGIN = 3  # px of the raster beyond what is known
-
-
-_STDOUT = threading.RLock()
-
-
-@contextmanager
-def silenced_stdout() -> Iterator[None]:
-    """Send the standard output of the whole process to nowhere, C code included.
-
-    One thread at a time: two that overlapped would hand each other's sink back, closed, as the standard output.
-    """
-    with _STDOUT:
-        yield from _silenced()
-
-
-def _silenced() -> Iterator[None]:
-    with suppress(OSError, ValueError, AttributeError):
-        sys.stdout.flush()
-    try:
-        keep = os.dup(1)
-    except OSError:  # no standard output at all
-        yield
-        return
-    _flush_c()
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        with open(os.devnull, "w", encoding="utf-8") as sink, redirect_stdout(sink):  # where sys.stdout is not file 1
-            yield
-    finally:
-        with suppress(OSError, ValueError, AttributeError):
-            sys.stdout.flush()
-        _flush_c()
-        os.dup2(keep, 1)
-        os.close(nowhere)
-        os.close(keep)
-
-
-def _flush_c() -> None:
-    """Empty the buffers of the C library, which would otherwise be printed later."""
-    with suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).fflush(None)
 
 
 @dataclass(frozen=True, eq=False)

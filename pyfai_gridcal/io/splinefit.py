@@ -13,16 +13,14 @@ from ..errors import FittingError
 from ..field import Field
 from ..frames import edge_from_index, edge_nodes
 from .fit2d import Fit2DSpline, TensorSpline
-from .nodes import shared_nodes
+from .nodes import SAMPLES, continued, shared_nodes
 
 __all__ = ["SplineFit", "fit_spline"]
 
-#: At most so many samples along one axis enter the search of the knots; the deviation is then taken at all nodes.
-SAMPLES = 180
 #: At most so many along one axis of the inverse, which takes iterations for each; there the deviation is taken at them.
 INVERSE_SAMPLES = 1025
 #: What a sample counts where nothing is known.
-UNKNOWN_WEIGHT = 1e-3
+UNKNOWN_WEIGHT = 1e-4
 #: More inner knots than that along one axis are never tried.
 MOST_KNOTS = 120
 
@@ -127,12 +125,16 @@ def _inverse_samples(
         axes.append(at[k][0] + np.linspace(low, last, min(int(last - low) + 1, INVERSE_SAMPLES)))
     back = inverted(forward, distortion.shape).on_grid(*axes)
     source = back + np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    matters = np.isfinite(back).all(axis=-1)
-    nearest = np.rint(np.nan_to_num(source) - at[0][0]).astype(np.int64)
-    for k in (0, 1):
-        matters &= (nearest[..., k] >= -1) & (nearest[..., k] <= distortion.shape[k] + 1)
-    inside = np.clip(nearest, 0, np.array(known.shape) - 1)
-    return (axes[0], axes[1]), np.nan_to_num(back), matters & known[inside[..., 0], inside[..., 1]]
+    place = np.nan_to_num(source) - (at[0][0], at[1][0])
+    near = ((place > -1.5) & (place < np.array(distortion.shape) + 1.5)).all(axis=-1)
+    matters: Bools = np.asarray(np.isfinite(back).all(axis=-1) & near)
+    # Known is what lies between known corners; beyond the border of the image, its nearest corners count.
+    last = np.array(known.shape) - 1
+    low, high = (np.clip(edge(place).astype(np.int64), 0, last) for edge in (np.floor, np.ceil))
+    for rows in (low, high):
+        for columns in (low, high):
+            matters &= known[rows[..., 0], columns[..., 1]]
+    return (axes[0], axes[1]), continued(np.nan_to_num(back), matters), matters
 
 
 # -- one component
