@@ -126,6 +126,7 @@ class BlockCholesky:
                 step = blas.dtrsm(1.0, triangle, self._below(k).T).T
                 coupled = -near[:count, :count] @ step
                 own -= step.T @ coupled
+                own = (own + own.T) / 2  # what is not symmetric would grow without bound from block to block
                 out[k, 1 : 1 + count // m] = coupled.reshape(-1, m, m)
             out[k, 0] = own
             if size:

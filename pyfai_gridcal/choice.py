@@ -170,10 +170,8 @@ def choose_again(view: View, choice: Choice) -> Choice:
         again = _tiled(view, _Layout(field.labels, choice.strips, cut=choice.cut), recipes)
     else:
         start, sample = view.placed()
-        spline = choice.fit.name == BSpline.name
-        fit = (BSpline(with_curve=False) if spline else _RECIPES[choice.fit.name]()).fit(sample)
-        if spline:  # points that moved by a hundredth of a pixel have the same curve
-            fit = replace(fit, curve=choice.fit.curve)
+        recipe = _RECIPES[choice.fit.name]()
+        fit = recipe.again(sample, choice.fit) if isinstance(recipe, BSpline) else recipe.fit(sample)
         again = Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), choice.strips)
     return replace(again, trials=(*again.trials, *(t for t in choice.trials if not t.chosen)), notes=choice.notes)
 

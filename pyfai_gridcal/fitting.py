@@ -146,23 +146,46 @@ def _one_exposure(
 
 def _straightened(view: View, choice: Choice, hole_px: float) -> tuple[Choice, tuple[str, ...]]:
     """The choice fitted again to spots moved to the images of the holes' centres, where that makes a difference."""
-    field = choice.fit.field
-    shift = np.zeros_like(view.points.yx)
-    parts = [(field, slice(None))]
-    if isinstance(field, TiledField):
-        tile = field.label_at(view.points.yx)
-        parts = [(own, tile == k) for k, own in enumerate(field.fields)]
-    for own, which in parts:
-        shift[which] = curvature_shift(own, view.points.yx[which], hole_px)
-    used = choice.fit.used
-    size = float(np.sqrt((shift[used] ** 2).mean()))
+    used, field = np.flatnonzero(choice.fit.used), choice.fit.field
+    some = used[:: max(1, len(used) // 500)]
+    at = view.points.yx[some]
+    hole_px = hole_px * _magnification(field, at, hole_px)
+    size = float(np.sqrt((_shift(field, at, hole_px) ** 2).mean()))
     # what is small against the uncertainty of the field itself is not worth a second fit
-    if not size > max(0.05 * float(np.median(view.points.sigma_yx[used])), 0.05 * choice.fit.held_out_px):
+    if not size > max(0.05 * float(np.median(view.points.sigma_yx[some])), 0.05 * choice.fit.held_out_px):
         return choice, ()
+    shift = _shift(field, view.points.yx, hole_px)
+    size = float(np.sqrt((shift[used] ** 2).mean()))
     typical = 4 * size + 1e-12
     moved = replace(view.points, yx=view.points.yx - np.clip(shift, -typical, typical))
     again = choose_again(replace(view, points=moved), choice)
     return again, (f"spots moved by {size:.2g} px rms: the field bends within a hole",)
+
+
+def _parts(field: Field, yx: Floats) -> list[tuple[Field, AnyArray]]:
+    """The smooth fields of a field, and the points that each of them answers for."""
+    if not isinstance(field, TiledField):
+        return [(field, np.ones(len(yx), dtype=bool))]
+    tile = field.label_at(yx)
+    return [(own, tile == k) for k, own in enumerate(field.fields)]
+
+
+def _shift(field: Field, yx: Floats, hole_px: float) -> Floats:
+    """Spots minus images of the holes' centres (N, 2), px."""
+    shift = np.zeros_like(yx)
+    for own, which in _parts(field, yx):
+        shift[which] = curvature_shift(own, yx[which], hole_px)
+    return shift
+
+
+def _magnification(field: Field, yx: Floats, step: float) -> float:
+    """Median linear size of what is one pixel wide in the image, corrected px."""
+    areas = np.ones(len(yx))
+    for own, which in _parts(field, yx):
+        down, right = (own.at(yx[which] + d) - own.at(yx[which] - d) for d in (step / 2 * np.eye(2)))
+        slope = np.stack([down, right], axis=-1) / step
+        areas[which] = np.abs(np.linalg.det(np.eye(2) + slope))
+    return float(np.sqrt(np.median(areas)))
 
 
 def _on_map(view: View) -> tuple[View, tuple[str, ...]]:

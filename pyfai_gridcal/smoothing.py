@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -11,8 +12,8 @@ from .blas import one_blas_thread
 from .bspline import SplineProblem, SplineSolution
 from .errors import FittingError
 from .neighbours import isolated_outliers
-from .recipe import FieldFit, Sample, Uncertainty, rms
-from .splinebasis import uniform_axes
+from .recipe import FieldFit, Sample, rms
+from .splinebasis import Axis, uniform_axes
 
 __all__ = ["BSpline"]
 
@@ -55,6 +56,18 @@ class BSpline:
         """Fit a smooth field; see :class:`FieldFit` for what comes out."""
         with one_blas_thread():
             return self._fit(sample)
+
+    def again(self, sample: Sample, before: FieldFit) -> FieldFit:
+        """The same for points that have moved a little since a fit of this recipe: its knots, order and curve stay."""
+        known = before.uncertainty
+        if not isinstance(known, _Doubted):
+            return self.fit(sample)
+        order, knots = known.own.problem.order, known.own.problem
+        state = _State(sample, before.used, before.nugget, before.noise_scale, smoothness={order: known.own.smoothness})
+        with one_blas_thread():
+            trial = self._polished(self._converge(sample, state, (knots.y, knots.x), order, 3))
+            result = trial.result(sample, self.name)
+        return replace(result, curve=before.curve, uncertainty=replace(known, own=trial.solution))
 
     def _fit(self, sample: Sample) -> FieldFit:
         if len(sample) <= 1.5 * _ENOUGH:
@@ -110,7 +123,7 @@ class BSpline:
             trial.result(sample, self.name), curve=tuple(sorted(curve)), uncertainty=self._doubted(trial, sample)
         )
 
-    def _doubted(self, trial: _Trial, sample: Sample) -> Uncertainty:
+    def _doubted(self, trial: _Trial, sample: Sample) -> _Doubted:
         """The uncertainty, with the doubt about the smoothness between points that are too few to show it.
 
         Where nearly each point has a parameter of its own, left-out points tell how rough the field is over two
@@ -119,10 +132,10 @@ class BSpline:
         """
         share = float(np.clip((trial.freedom / max(int(trial.state.used.sum()), 1) - 0.3) / 0.4, 0.0, 1.0))
         if share <= 0 or trial.order - 1 not in self.orders:
-            return trial.solution
+            return _Doubted(trial.solution, trial.solution, 0.0)
         order = trial.order - 1
         state = replace(trial.state, smoothness={order: trial.solution.smoothness_for(order)})
-        careful = self._converge(sample, state, trial.cells, order, 2)
+        careful = self._converge(sample, state, trial.cells, order, 1)
         return _Doubted(trial.solution, careful.solution, share)
 
     def _levels(self, sample: Sample) -> list[int]:
@@ -159,9 +172,11 @@ class BSpline:
         count = int(sample.used.sum())
         return [k for k in self.orders if 1.5 * k * (k + 1) / 2 <= count] or [min(self.orders)]
 
-    def _converge(self, sample: Sample, state: _State, cells: int, order: int, rounds: int) -> _Trial:
-        """Solve on knots of this density until smoothness, nugget and outliers stay."""
-        y, x = uniform_axes(*_window(sample), cells, self.degree)
+    def _converge(
+        self, sample: Sample, state: _State, cells: int | tuple[Axis, Axis], order: int, rounds: int
+    ) -> _Trial:
+        """Solve on knots of this density (or on these) until smoothness, nugget and outliers stay."""
+        y, x = uniform_axes(*_window(sample), cells, self.degree) if isinstance(cells, int) else cells
         problem = SplineProblem(y, x, sample.yx, sample.d, order)
         smoothness, last_step = state.smoothness.get(order, 0.0), 0.0
         weighed: _State | None = None
@@ -224,6 +239,8 @@ class _Doubted:
     def variance(self, yx: Floats) -> Floats:
         """(N, 2) px²."""
         own = self.own.variance(yx)
+        if not self.share:
+            return own
         return own + self.share * np.maximum(self.careful.variance(yx) - own, 0.0)
 
 
@@ -319,18 +336,18 @@ class _Trial:
             self.state.sample
         )
 
-    @property
+    @cached_property
     def held_out(self) -> Floats:
         """(N, 2) fitted - given displacement without the point itself."""
         leverage = np.where(self.state.used[:, None], self.solution.leverage, 0.0)
         return np.asarray(-self.solution.residual / (1 - leverage))
 
-    @property
+    @cached_property
     def held_out_px(self) -> float:
         """Rms of the held-out residuals, px per axis."""
         return rms(self.held_out[self.state.used])
 
-    @property
+    @cached_property
     def score(self) -> float:
         """Weighted rms of the held-out residuals."""
         w = 1.0 / self.state.sample.sigma[self.state.used] ** 2

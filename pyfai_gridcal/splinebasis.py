@@ -281,45 +281,35 @@ class CellRows:
                     out[dr, p - dc, r, c + dc : c + dc + nx] += sums[m]
         return out
 
+    @cached_property
+    def _matrix(self) -> sparse.csr_matrix:
+        """(N, size_y * size_x) the rows, in the order of the points as given."""
+        p, nx, count = self.y.degree, self.x.size, len(self.cell)
+        first = np.empty(count, np.int32)
+        rows, columns = np.divmod(self.cell, self.x.cells)
+        first[self.order] = rows * nx + columns
+        wy, wx = np.empty((count, p + 1)), np.empty((count, p + 1))
+        wy[self.order], wx[self.order] = self.wy.T, self.wx.T
+        alive = np.arange(p + 1, dtype=np.int32)
+        at = first[:, None] + (alive[:, None] * nx + alive).ravel().astype(np.int32)
+        data = (wy[:, :, None] * wx[:, None, :]).ravel()
+        ends = np.arange(0, data.size + 1, (p + 1) ** 2, dtype=np.int32)
+        return sparse.csr_matrix((data, at.ravel(), ends), shape=(count, self.y.size * nx))
+
     def right_side(self, values: Floats) -> Floats:
         """``Bᵀ values`` for values (N, columns) in the order of the points as given; (size_y, size_x, columns)."""
-        p, nx = self.y.degree, self.x.size
-        rows, columns = np.divmod(self.cell, self.x.cells)
-        out = np.zeros((self.y.size * nx, values.shape[1]))
-        for k in range(values.shape[1]):
-            v = values[self.order, k]
-            for a in range(p + 1):
-                left = self.wy[a] * v
-                for b in range(p + 1):
-                    at = (rows + a) * nx + columns + b
-                    out[:, k] += np.bincount(at, left * self.wx[b], minlength=len(out))
-        return out.reshape(self.y.size, nx, -1)
+        return np.asarray(self._matrix.T @ values).reshape(self.y.size, self.x.size, -1)
 
     def values(self, coefficients: Floats) -> Floats:
         """``B coefficients`` for coefficients (size_y, size_x, columns).
 
         (N, columns) in the order of the points as given.
         """
-        p, nx = self.y.degree, self.x.size
-        rows, columns = np.divmod(self.cell, self.x.cells)
-        flat = coefficients.reshape(-1, coefficients.shape[-1])
-        total = np.zeros((len(self.cell), flat.shape[1]))
-        for a in range(p + 1):
-            for b in range(p + 1):
-                total += (self.wy[a] * self.wx[b])[:, None] * flat[(rows + a) * nx + columns + b]
-        out = np.empty_like(total)
-        out[self.order] = total
-        return out
+        return np.asarray(self._matrix @ coefficients.reshape(-1, coefficients.shape[-1]))
 
     def sparse(self) -> sparse.csr_matrix:
         """(N, size_y * size_x) the rows as a sparse matrix, in the order of the points as given."""
-        p, nx = self.y.degree, self.x.size
-        rows, columns = np.divmod(self.cell, self.x.cells)
-        a, b = (v.ravel() for v in np.mgrid[0 : p + 1, 0 : p + 1])
-        at = (rows + a[:, None]) * nx + columns + b[:, None]
-        row = np.broadcast_to(self.order, at.shape)
-        shape = (len(self.cell), self.y.size * nx)
-        return sparse.csr_matrix(((self.wy[a] * self.wx[b]).ravel(), (row.ravel(), at.ravel())), shape=shape)
+        return self._matrix
 
     @cached_property
     def _gather(self) -> tuple[Ints, tuple[Ints, Ints], tuple[Floats, Floats]]:

@@ -54,6 +54,24 @@ def test_inverse_has_the_blocks_of_the_dense_inverse(matrix: BlockBanded) -> Non
             assert np.allclose(inverse.columns[k, d], dense[k + d, :, k])
 
 
+def test_inverse_stays_accurate_along_a_stiff_matrix() -> None:
+    """The roughness of fourth differences, held by little: the recurrence must not let rounding errors grow."""
+    n, m = 60, 6
+    bend = np.diff(np.eye(n), n=4, axis=0)
+    along = 1e8 * bend.T @ bend
+    columns = np.zeros((n, 5, m, m))
+    mixed = np.eye(m) + 0.3 * np.diff(np.eye(m), n=1, axis=0).T @ np.diff(np.eye(m), n=1, axis=0)
+    for k in range(n):
+        for d in range(min(5, n - k)):
+            columns[k, d] = along[k + d, k] * mixed + (d == 0) * np.eye(m)
+    matrix = BlockBanded(columns)
+    factor, inverse = matrix.cholesky(), matrix.cholesky().inverse()
+    for k in (0, 20, 41):
+        one = np.zeros(n * m)
+        one[k * m + 2] = 1
+        assert inverse.columns[k, 0, 2, 2] == pytest.approx(factor.solve(one)[k * m + 2], rel=1e-6)
+
+
 @pytest.mark.parametrize("reach", [1, 3])
 def test_fewer_blocks_than_the_band_is_wide(reach: int) -> None:
     columns = np.zeros((2, reach, 2, 2))
