@@ -20,6 +20,7 @@ from .errors import IndexingError
 from .growth import LocalLattice, Patch, grow, local_lattices
 from .points import ControlPoints
 from .spots import Spots
+from .sublattice import finer, reduced
 
 __all__ = ["LatticeKind", "index_spots", "lattice_kind", "local_bases"]
 
@@ -29,6 +30,8 @@ LatticeKind = Literal["auto", "square", "rectangular", "oblique", "hexagonal"]
 LEAST = 9
 #: Points that are asked for the lattice around them before anything has grown.
 _SAMPLE = 3000
+#: A lattice with more nodes must take in so many times more spots.
+_GAIN = 1.2
 #: Pieces of lattice that are joined at most, the largest first.
 _PIECES = 40
 #: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch.
@@ -196,7 +199,22 @@ def _largest(yx: Floats, tree: cKDTree, local: LocalLattice, hexagonal: bool, to
         if len(best) > 0.5 * len(yx):
             break
     assert best is not None
-    return best
+    return _whole_lattice(yx, tree, best, hexagonal, tolerance)
+
+
+def _whole_lattice(yx: Floats, tree: cKDTree, patch: Patch, hexagonal: bool, tolerance: float) -> Patch:
+    """The lattice of which the patch holds only every second node, if the spots say so."""
+    for _ in range(2):
+        matrix = finer(yx, patch)
+        if matrix is None:
+            break
+        middle = np.argmin(np.hypot(*(yx[patch.rows] - np.median(yx[patch.rows], axis=0)).T))
+        basis = _oriented(reduced(matrix @ patch.basis[middle]), hexagonal)
+        grown = grow(yx, tree, int(patch.rows[middle]), basis, hexagonal=hexagonal, tolerance=tolerance)
+        if len(grown) < _GAIN * len(patch):
+            break
+        patch = grown
+    return patch
 
 
 def _with_islands(

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("spots", "plate", "points", "field", "registration", "blockband", "splinebasis"),
     (
         *("distortion", "survey", "dead", "picking", "light", "noise", "profile", "windows", "refinement", "learning"),
-        *("neighbours", "growth", "indexing", "completion", "regularity", "search", "detection"),
+        *("neighbours", "growth", "sublattice", "indexing", "completion", "regularity", "search", "detection"),
     ),
     ("fit", "recipe", "smoothing", "bspline", "polynomial", "rigid", "gauge", "tiles", "support"),
     (
