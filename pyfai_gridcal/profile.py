@@ -121,7 +121,8 @@ def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
         size = (model * count * mean).sum() / max((model * model * count).sum(), 1e-12)
         return np.asarray((mean - size * model) * np.sqrt(count))
 
-    best, _ = optimize.leastsq(misfit, (half, max(0.5, 0.2 * half)), maxfev=40, ftol=1e-4, xtol=1e-3)
+    # what is no hole has no such radius; the full output is told without a warning
+    best, *_ = optimize.leastsq(misfit, (half, max(0.5, 0.2 * half)), maxfev=40, ftol=1e-4, xtol=1e-3, full_output=True)
     return float(np.clip(best[0], 0.3, 2 * half + 1)), float(np.clip(best[1], 0.25, half + 1))
 
 

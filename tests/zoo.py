@@ -452,9 +452,9 @@ def grid_shaken_by_a_tenth_of_the_pitch(rng):
 
 
 @kind(NOT_A_GRID + "|nodes", doubt=True)
-def grid_of_which_six_tenths_are_missing(rng):
+def grid_of_which_eight_tenths_are_missing(rng):
     places = nodes()
-    return exposed(stamped(places[rng.random(len(places)) > 0.6]), rng)
+    return exposed(stamped(places[rng.random(len(places)) > 0.8]), rng)
 
 
 @kind(NOT_A_GRID + "|nodes")
