@@ -168,7 +168,7 @@ def _relearn(
     weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size
-    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 12)
+    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 3)
     quiet = windows.usable & ~steep
     residual = relative * sample.amplitude[:, None]
     return image.sign * levels[quiet], residual[quiet], normalised(learned, reach)

@@ -30,6 +30,8 @@ _FAINT = 0.2
 _UNLIKE = 0.25
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
 _FREE_TILT = 0.05
+#: The gradient is fitted when leaving it out would move spots by so many of their sigma.
+_TILTED = 0.3
 #: A misfit is out of the common when it is this large and so many times that of most spots.
 _ODD, _TIMES = 0.02, 3.0
 #: Spots that tell whether holes are stretched at all.
@@ -142,17 +144,17 @@ class SpotSearch:
     def _tilt(self, state: SpotState, good: Bools) -> float | None:
         """How far the gradient of the light at single spots differs from what the neighbours say, relative per px.
 
-        None when that moves no spot by a good part of its sigma: then fitting it would only cost precision.
+        None when leaving it out moves no spot by a good part of its sigma: then fitting it would only cost precision.
         """
         rows = np.flatnonzero(good)
-        rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 250)).astype(int)]
-        free = self.fit(state.select(rows), 2, _FREE_TILT)
-        sigma = np.sqrt(np.abs(np.einsum("nii->ni", free.covariance)[:, 4:]))
-        spread = 1.4826 * float(np.median(np.abs(free.tilt)))
-        beyond = np.sqrt(max(spread**2 - float(np.median(sigma)) ** 2, 0.0))
-        moved = beyond * profile_radius(self.learned.profile) ** 2 / 4
-        fixed = np.sqrt(np.abs(np.einsum("nii->ni", free.covariance)[:, :2]))
-        return float(beyond) if moved > float(np.median(fixed)) else None
+        some = state.select(rows[np.linspace(0, len(rows) - 1, min(len(rows), 250)).astype(int)])
+        free, fixed = self.fit(some, 2, _FREE_TILT), self.fit(some, 2)
+        variance = np.abs(np.einsum("nii->ni", free.covariance))
+        beyond = _excess(free.tilt, variance[:, 4:])
+        known = np.abs(np.einsum("nii->ni", fixed.covariance)[:, :2])
+        # what a richer model moves beyond the precision that it costs is the error of the poorer one
+        error = _excess(free.yx - fixed.yx, np.maximum(variance[:, :2] - known, 0))
+        return beyond if beyond > 0 and error > _TILTED * float(np.sqrt(np.median(known))) else None
 
     def _continued(self, state: SpotState, fitted: FittedSpots) -> SpotState:
         """Go on from what was fitted; spots that ran away start anew, cut ones where their neighbours say."""
@@ -214,7 +216,10 @@ class SpotSearch:
         return spots
 
     def _one_sided(self, yx: Floats, radius: float) -> Floats:
-        """Error (N, 2) px that the unknown true radius makes where only one side of a hole is seen."""
+        """Error (N, 2) px that the unknown true radius and stretch make where only one side of a hole is seen.
+
+        A wrong radius moves the spot towards the side that is seen, a wrong shear across it as well.
+        """
         reach = max(1, int(np.ceil(radius + 1)))
         windows = self.image.windows(yx, reach)
         y, x = ramp(reach)
@@ -222,8 +227,8 @@ class SpotSearch:
         usable = windows.usable[:, inside]
         count = np.maximum(usable.sum(axis=1), 1)
         lean = np.stack([np.abs((usable * o[inside]).sum(axis=1)) / count for o in (y, x)], axis=1)
-        error = _RADIUS_ERROR + self.stretch_error
-        return 2 * error * np.minimum(lean, 0.5 * radius)
+        lean = np.minimum(lean, 0.5 * radius)
+        return 2 * np.hypot((_RADIUS_ERROR + self.stretch_error) * lean, self.stretch_error * lean[:, ::-1])
 
     def _lit_pixels(self, places: Floats) -> Bools:
         """Whether enough of a hole at this place would fall on usable pixels."""
@@ -313,6 +318,12 @@ def refine_at(run: SpotSearch, places: Floats, farthest: float) -> Spots:
     there &= np.hypot(*(fitted.yx - places).T) < farthest
     bits = np.full(len(places), SpotFlag.PREDICTED, np.uint8)
     return run._select(fitted, bits, there)
+
+
+def _excess(values: Floats, variance: Floats) -> float:
+    """Scatter of `values` beyond what their own `variance` explains; robust."""
+    spread = float(np.median(np.abs(values))) / 0.6745
+    return float(np.sqrt(max(spread**2 - float(np.median(variance)), 0.0)))
 
 
 def _without_turn(matrices: Floats) -> Floats:
