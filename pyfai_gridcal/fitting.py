@@ -328,7 +328,9 @@ def _folds(field: Field, shape: tuple[int, int], step: int = 8) -> Bools:
         sign &= one & (corner[:-1, :-1] == corner[1:, :-1])
     if not sign.any():
         return np.zeros(shape, dtype=bool)
-    return np.repeat(np.repeat(sign, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
+    out = np.repeat(np.repeat(sign, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
+    # the last pixel lies on the rim of the last cell, in none where the cells come out even
+    return np.pad(out, [(0, n - m) for n, m in zip(shape, out.shape, strict=True)], mode="edge")
 
 
 def _some_valid(unknown: Bools, most: int = 100) -> Floats:

@@ -9,10 +9,11 @@ import pytest
 from fieldtruth import PIXEL, PLATE, SHAPE, SQUARE, Truth, observe, turned_indices
 
 from pyfai_gridcal.choice import MODELS
+from pyfai_gridcal.distortion import Distortion
 from pyfai_gridcal.errors import FittingError, UsageError
 from pyfai_gridcal.field import Field
 from pyfai_gridcal.fit import DistortionFit
-from pyfai_gridcal.fitting import fit_distortion
+from pyfai_gridcal.fitting import _folds, fit_distortion
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.synthetic import fields
 
@@ -225,6 +226,16 @@ def test_fold_over_is_masked() -> None:
     result = fitted(truth)
     inside = result.distortion.jacobian_sign(8) > 0
     assert inside.all()
+
+
+@pytest.mark.parametrize("shape", [(201, 246), (200, 249), (203, 250), (9, 17)])
+def test_folds_of_an_image_of_any_size(shape: tuple[int, int]) -> None:
+    """The field turns the image over along one axis, so every pixel is folded, the last row and column too."""
+    over = fields.linear(shape, stretch=-2.0)
+    assert Distortion(over, shape, PIXEL).jacobian_sign(8).min() < 0
+    folds = _folds(over, shape)
+    assert folds.shape == shape
+    assert folds.all()
 
 
 @pytest.mark.parametrize("gauge", ["centre", (100.0, 333.0)])
