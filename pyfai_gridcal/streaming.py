@@ -177,11 +177,14 @@ def _write_nexus(
     dtype: np.dtype[Any],
     remarks: dict[str, str],
 ) -> None:
-    """Write the finished frames; the same bytes for the same work, whenever it is done, hence without a date."""
+    """Write the finished frames; the same bytes for the same work, whenever it is done, hence without a date.
+
+    The earliest format of HDF5 has no times in its groups; in later ones h5py leaves them away only since 3.16.
+    """
     import h5py
 
     shape = corrector.table.shape_out
-    with h5py.File(path, "w", libver=("v108", "v110")) as file:
+    with h5py.File(path, "w", libver="earliest") as file:
         file.attrs["NX_class"], file.attrs["default"], file.attrs["creator"] = (
             "NXroot",
             "entry_0000",
