@@ -26,6 +26,9 @@ __all__ = ["assess"]
 
 #: An error of the field that nobody needs to know of, px.
 _NEGLIGIBLE = 0.1
+#: The fewer points, the less they tell of how rough the field is between them. With so many the claimed error is raised
+#: by 1.4; random fields of a hundred holes were found to be up to 2.9 times as wrong as their uncertainty says.
+_FEW = 250
 #: Reduced chi square from which on a misfit is more than a noise model that is not perfect.
 _SEEN = 1.3
 #: A spot whose shape differs by this part of its amplitude from the common one is odd.
@@ -277,7 +280,8 @@ def _accuracy(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
     held, scatter = fit.held_out_px, fit.plate_sigma_px
     common = max(statistics.common_motion(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
     systematic = common[0] if common[0] > 3 * common[1] else 0.0
-    expected = float(np.hypot(_field_sigma(fit), systematic))
+    points = max(int(sum(used.sum() for used in fit.used)), 1)
+    expected = float(np.hypot(_field_sigma(fit) * np.sqrt(1 + _FEW / points), systematic))
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
     return [
         check_above(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-SHAPE = (252, 306)
+SHAPE = (201, 246)
 PITCH = 1e-3
 
 Draw = Callable[[np.random.Generator], Any]
