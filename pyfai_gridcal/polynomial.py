@@ -107,19 +107,23 @@ class Polynomial:
     name: str = "polynomial"
 
     def fit(self, sample: Sample) -> FieldFit:
-        """Fit the order asked for, or the best one."""
+        """Fit the order asked for, or the best one.
+
+        The best order is as uncertain as the next one: terms that were left out because they predict nothing are known
+        no better than the data know them.
+        """
         if self.order is not None:
             return self._fit(sample, self.order)
-        count, best = int(sample.used.sum()), None
-        since = 0
-        for order in range(1, self.most + 1):
-            if (order + 1) * (order + 2) / 2 > 0.7 * count or since == 2:
+        count, tried = int(sample.used.sum()), [self._fit(sample, 1)]
+        best = 0
+        for order in range(2, self.most + 1):
+            if (order + 1) * (order + 2) / 2 > 0.7 * count or len(tried) == best + 3:
                 break
-            fit = self._fit(sample, order)
-            since += 1
-            if best is None or fit.held_out_px < 0.995 * best.held_out_px:
-                best, since = fit, 0
-        return best if best is not None else self._fit(sample, 1)
+            tried.append(self._fit(sample, order))
+            if tried[-1].held_out_px < 0.995 * tried[best].held_out_px:
+                best = len(tried) - 1
+        beyond = tried[min(best + 1, len(tried) - 1)]
+        return replace(tried[best], uncertainty=beyond.uncertainty)
 
     def plain(self, sample: Sample, order: int) -> PolynomialField:
         """Least squares of one order, all points alike and none rejected."""
