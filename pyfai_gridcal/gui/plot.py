@@ -262,6 +262,21 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         finally:
             self.blockSignals(blocked)
 
+    def lookAt(self, yx: AnyArray, reach: float, shape: tuple[int, int]) -> None:
+        """Show a point (y, x) and what is around it, the point in the middle unless the border of the image is near.
+
+        The view reaches at least `reach` px from its middle, and never farther than now.
+        """
+        middle, half = [], []
+        for limits in (self.getYAxis().getLimits(), self.getXAxis().getLimits()):
+            half.append((limits[1] - limits[0]) / 2)
+        zoom = min(1.0, reach / min(half))
+        for at, n, wide in zip(plot_xy(np.reshape(yx, (1, 2)))[::-1], shape, half, strict=True):
+            margin = min(zoom * wide, n / 2)
+            middle.append(float(np.clip(at[0], margin, n - margin)))
+        (y, x), (tall, wide) = middle, (zoom * one for one in half)
+        self.setLimits(x - wide, x + wide, y - tall, y + tall)
+
     _vectors: VectorLines | None = None
     _mapLabel = ""
     _unknownMask: Bools | None = None

@@ -27,6 +27,7 @@ def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
     plot.setGraphXLabel(x)
     plot.setGraphYLabel(y)
     plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
+    plot.setAxesMargins(0.14, 0.06, 0.04, 0.3)  # room for the label below: the plot is low
     return plot
 
 
@@ -35,7 +36,7 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
 
     def __init__(self, parent: qt.QWidget | None = None):
         super().__init__(parent)
-        self.histogram = _small_plot(self, "residual, px", "spots")
+        self.histogram = _small_plot(self, "residual, px / 1000", "spots")
         self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
         self.scatter.getXAxis().setScale("log")
         self.scatter.getYAxis().setScale("log")
@@ -61,7 +62,7 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         if fit is None:
             return
         used = fit.used[exposure]
-        residual = fit.residual_yx[exposure][used]
+        residual = 1000 * fit.residual_yx[exposure][used]  # short labels: four digits do not fit side by side
         if not len(residual):
             return
         reach = float(np.percentile(np.abs(residual), 99.5)) or 1.0

@@ -196,10 +196,8 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         view = self._view
         if view is None or view.fit is None:
             return
-        x, y = plot_xy(view.fit.points[view.exposure].yx[[point]])
-        (left, right), (bottom, top) = self.plot.getXAxis().getLimits(), self.plot.getYAxis().getLimits()
-        reach = min(6 * max(view.fit.points[view.exposure].pitch_px), (right - left) / 2, (top - bottom) / 2)
-        self.plot.setLimits(x[0] - reach, x[0] + reach, y[0] - reach, y[0] + reach)
+        points = view.fit.points[view.exposure]
+        self.plot.lookAt(points.yx[point], 6 * max(points.pitch_px), view.fit.distortion.shape)
         self._mark(point)
 
     def _mark(self, point: int) -> None:

@@ -75,6 +75,19 @@ def test_table_and_plot_go_together(viewer, result, calibration, wait):
     assert window.plot._getMarker("chosen").getPosition()[0] == pytest.approx(fit.points[0].yx[other, 1] + 0.5)
 
 
+def test_a_point_at_the_border_is_shown_with_image_all_around(viewer, result, calibration):
+    window = viewer(result)
+    points, plot = calibration.fit.points[0], window.plot
+    for axis, end in ((0, "argmin"), (0, "argmax"), (1, "argmin"), (1, "argmax")):
+        plot.resetZoom()
+        point = int(getattr(points.yx[:, axis], end)())
+        plot.lookAt(points.yx[point], 30.0, scenes.SHAPE)
+        limits = (plot.getYAxis().getLimits(), plot.getXAxis().getLimits())
+        for (low, high), n, at in zip(limits, scenes.SHAPE, points.yx[point] + 0.5, strict=True):
+            assert -1 < low < at < high < n + 1
+            assert high - low < n
+
+
 def test_table_says_what_is_what(qapp, calibration):
     from pyfai_gridcal.gui.table import COLUMNS, PointModel
 
