@@ -26,8 +26,8 @@ __all__ = ["assess"]
 
 #: An error of the field that nobody needs to know of, px.
 _NEGLIGIBLE = 0.1
-#: The fewer points, the less they tell of how rough the field is between them. With so many the claimed error is raised
-#: by 1.4; random fields of a hundred holes were found to be up to 2.9 times as wrong as their uncertainty says.
+#: Points of which the claimed error of the field is raised by 1.4 if it is limited by their number, not by their noise.
+#: Random fields of a hundred holes were found to be up to 2.9 times as wrong as their uncertainty says.
 _FEW = 250
 #: Reduced chi square from which on a misfit is more than a noise model that is not perfect.
 _SEEN = 1.3
@@ -280,8 +280,7 @@ def _accuracy(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
     held, scatter = fit.held_out_px, fit.plate_sigma_px
     common = max(statistics.common_motion(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
     systematic = common[0] if common[0] > 3 * common[1] else 0.0
-    points = max(int(sum(used.sum() for used in fit.used)), 1)
-    expected = float(np.hypot(_field_sigma(fit) * np.sqrt(1 + _FEW / points), systematic))
+    expected = float(np.hypot(_field_sigma(fit) * _caution(fit, sigma), systematic))
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
     return [
         check_above(
@@ -328,6 +327,17 @@ def _field_sigma(fit: DistortionFit) -> float:
     if not valid.any():
         return float("inf")
     return float(np.sqrt(np.mean((maps[0] ** 2 + maps[1] ** 2)[valid])))
+
+
+def _caution(fit: DistortionFit, sigma: float) -> float:
+    """Factor by which the claimed error of the field is raised.
+
+    Points that are predicted as well as they are seen show how rough the field is. Where prediction is much worse, the
+    roughness between them is guessed from them, the worse the fewer they are.
+    """
+    points = max(int(sum(used.sum() for used in fit.used)), 1)
+    guessed = max(1 - (1.5 * sigma / max(fit.held_out_px, 1e-12)) ** 2, 0.0)
+    return float(np.sqrt(1 + guessed * _FEW / points))
 
 
 def _seam(fit: DistortionFit, sigma: float) -> Check:
