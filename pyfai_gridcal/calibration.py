@@ -280,7 +280,6 @@ def assemble(
         model=settings.model,
         gauge=settings.gauge,
         max_sigma=settings.max_sigma,
-        hole_px=float(np.median([s.hole_px for s in spots])),
         progress=lambda f, text: say(0.93 * f, text),
     )
     verdict = assess(

@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from ._typing import AnyArray, Floats, Ints
 
-__all__ = ["away_from", "local_vectors", "missing_nodes", "predicted"]
+__all__ = ["away_from", "local_frames", "missing_nodes", "predicted"]
 
 _STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
 
@@ -36,10 +36,27 @@ def predicted(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats
     return _local_quadratic(ij, yx, at, neighbours, width=2.5, alone=True)[:, 0]
 
 
-def local_vectors(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats:
-    """Lattice vectors (K, 2, 2) px at the nodes `at`: row 0 a step of i, row 1 a step of j, as for
-    :func:`predicted`."""
-    return _local_quadratic(ij, yx, at, neighbours, width=1.6, alone=False)[:, 1:3]
+def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tuple[Floats, Floats]:
+    """Lattice vectors and bending at the nodes `at`, as for :func:`predicted`.
+
+    Returns
+    -------
+    vectors : (K, 2, 2) px, row 0 a step of i, row 1 a step of j
+    bend : (K, 4, 2) how far a straight line at the offset (y, x) px from the node is bent away there, coefficients of
+        1 (always 0), y y, y x and x x in px
+    """
+    found = _local_quadratic(ij, yx, at, neighbours, width=1.6, alone=False)
+    vectors, curved = found[:, 1:3], found[:, 3:]
+    step = np.linalg.inv(vectors)  # an offset d px is d @ step nodes
+    (a, b), (c, d) = step[:, 0].T[..., None], step[:, 1].T[..., None]
+    ii, ij_, jj = curved[:, 0], curved[:, 1], curved[:, 2]
+    bend = [
+        np.zeros_like(ii),
+        a * a * ii + a * b * ij_ + b * b * jj,
+        2 * a * c * ii + (a * d + b * c) * ij_ + 2 * b * d * jj,
+        c * c * ii + c * d * ij_ + d * d * jj,
+    ]
+    return vectors, np.stack(bend, axis=1)
 
 
 def _local_quadratic(ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool) -> Floats:

@@ -268,6 +268,11 @@ class TemplateMaker:
         rest *= 1 - min(stretcher.blur / stretcher.radius, 0.7) ** 2
         return TemplateBank(tuple(self._made(tuple(int(v) for v in code)) for code in codes), label, rest)
 
+    @property
+    def blur(self) -> float:
+        """Standard deviation of the blur of the profile, pixel area included, px."""
+        return self._stretcher().blur
+
     def _stretcher(self) -> _Stretcher:
         if self.stretcher is None:
             self.stretcher = _Stretcher(self.profile)

@@ -42,6 +42,8 @@ class SpotState:
     yx, amplitude, background : (N, 2) px, (N,) and (N,) counts
     slope_a, slope_b : (N, 2) relative gradients of the light on hole and background, per px
     stretch : (N, 2, 2) of the holes against the learned one, None for none
+    bend : (N, 4, 2) how the field bends within a hole (:func:`~pyfai_gridcal.completion.local_frames`), None for not;
+        with it, `yx` is the image of the hole's centre and not the middle of its picture
     prior : (N, 4) expected amplitude, its sigma, expected background, its sigma; sigma infinite for no
         expectation; or None
     """
@@ -53,6 +55,7 @@ class SpotState:
     slope_b: Floats
     stretch: Floats | None = None
     prior: Floats | None = None
+    bend: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.yx)
@@ -67,6 +70,7 @@ class SpotState:
             self.slope_b[rows],
             None if self.stretch is None else self.stretch[rows],
             None if self.prior is None else self.prior[rows],
+            None if self.bend is None else self.bend[rows],
         )
 
     def moved(self, fitted: FittedSpots) -> SpotState:
@@ -131,12 +135,17 @@ def model_of(
     y, x = ramp(templates.reach)
     one = np.float32
     along_y, along_x = shift[:, :1].astype(one), shift[:, 1:].astype(one)
+    offset = (state.yx - windows.middle).astype(one)
+    dy, dx = y - offset[:, :1], x - offset[:, 1:]
     if rest.any():
-        offset = (state.yx - windows.middle).astype(one)
-        dy, dx = y - offset[:, :1], x - offset[:, 1:]
-        e = rest.astype(one)
-        along_y = along_y + dy * e[:, 0, 0, None] + dx * e[:, 1, 0, None]
-        along_x = along_x + dy * e[:, 0, 1, None] + dx * e[:, 1, 1, None]
+        e = rest.astype(one)[..., None]
+        along_y, along_x = (along + dy * e[:, 0, k] + dx * e[:, 1, k] for k, along in enumerate((along_y, along_x)))
+    if state.bend is not None:
+        b = state.bend.astype(one)[..., None]
+        along_y, along_x = (
+            along + b[:, 0, k] + dy * (dy * b[:, 1, k] + dx * b[:, 2, k]) + dx * dx * b[:, 3, k]
+            for k, along in enumerate((along_y, along_x))
+        )
     value = templates.value[row] + along_y * slow + along_x * fast
     a, b = state.slope_a.astype(one), state.slope_b.astype(one)
     light = 1 + a[:, :1] * y + a[:, 1:] * x

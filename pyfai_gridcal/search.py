@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ._typing import AnyArray, Bools, Floats
-from .completion import away_from, local_vectors, missing_nodes, predicted
+from .completion import away_from, local_frames, missing_nodes, predicted
 from .errors import IndexingError, PickingError
 from .indexing import LatticeKind, index_spots
 from .learning import Learned, hole_radius, learn
@@ -30,6 +30,10 @@ _FAINT = 0.2
 _UNLIKE = 0.25
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
 _FREE_TILT = 0.05
+#: Bending within a hole is looked at when it moves rims by so many px.
+_BENT = 5e-4
+#: A place that rests so much more on what is assumed of the hole than on what is seen of it is none that was measured.
+_ASSUMED = 2.5
 #: The gradient is fitted when leaving it out would move spots by so many of their sigma.
 _TILTED = 0.3
 #: A misfit is out of the common when it is this large and so many times that of most spots.
@@ -58,7 +62,8 @@ class SpotSearch:
         self.spacing, self.stretch_error = _spacing(yx), 0.0
         self.tilt: float | None = None
         strong = yx[np.argsort(-np.asarray(found.candidates.relative), kind="stable")]
-        radius = hole_radius(image, strong, found.guess.radius_px, self.spacing)
+        self.maker: TemplateMaker | None = None
+        self.radius = radius = hole_radius(image, strong, found.guess.radius_px, self.spacing)
         self.reach = min(window_reach(radius, self.spacing), image.pad - 1)
         self.limit = max(1.5, 0.6 * radius)
         state = start_from(image, yx, self.reach, radius)
@@ -90,26 +95,40 @@ class SpotSearch:
         tree = cKDTree(points.yx)
         turn = np.linalg.inv(points.basis_px)
 
-        def stretch_at(rows: AnyArray) -> Floats:
-            vectors = local_vectors(points.ij[whole], places[whole], points.ij[rows])
-            return _without_turn(turn @ vectors)
+        def frames_at(rows: AnyArray) -> tuple[Floats, Floats]:
+            vectors, bend = local_frames(points.ij[whole], places[whole], points.ij[rows])
+            return _without_turn(turn @ vectors), bend
 
         sample = np.arange(0, len(points), max(1, len(points) // _SAMPLE))
         near = tree.query(points.yx[sample], k=min(5, len(points)))[1]
         rows, place = np.unique(near, return_inverse=True)
-        local = stretch_at(rows)
+        local, bend = frames_at(rows)
         around = local[place.reshape(near.shape)]
         self.stretch_error = 0.3 * float(
             np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3)))
         )
-        if np.abs(local - np.eye(2)).max() < 0.01:
+        stretched = np.abs(local - np.eye(2)).max() > 0.01
+        usual = float(np.quantile(np.abs(bend), 0.9))
+        bent = usual * self.radius**2 > _BENT
+        if not (stretched or bent):
             return state
         if len(rows) < len(points):
-            local = stretch_at(np.arange(len(points)))
+            local, bend = frames_at(np.arange(len(points)))
         _, nearest = tree.query(yx)
-        return replace(state, stretch=local[nearest])
+        return replace(
+            state,
+            stretch=local[nearest] if stretched else None,
+            bend=self._sharp(np.clip(bend, -5 * usual, 5 * usual))[nearest] if bent else None,
+        )
+
+    def _sharp(self, bend: Floats) -> Floats:
+        """The bending of the sharp rims, before the blur: the blurred ones lie at offsets whose mean square is larger
+        by that of the blur along each axis."""
+        blur = 0.0 if self.maker is None else self.maker.blur
+        return np.concatenate([bend[:, :1] - blur**2 * (bend[:, 1:2] + bend[:, 3:]), bend[:, 1:]], axis=1)
 
     def fit(self, state: SpotState, iterations: int, tilt: float | None = None) -> FittedSpots:
+        assert self.maker is not None
         bank = self.maker.bank(state.stretch, len(state))
         return fit_spots(
             self.image,
@@ -269,12 +288,14 @@ class SpotSearch:
         # counted
         sigma *= np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
         radius = profile_radius(self.learned.profile)
-        sigma = np.hypot(sigma, self._one_sided(yx, radius))
+        assumed = self._one_sided(yx, radius)
+        measured = (assumed < _ASSUMED * sigma).all(axis=1)
+        sigma = np.hypot(sigma, assumed)
         misfit = self._misfit(fitted)
         # whatever covers such a part of the hole may move its middle by as much of its radius
         sigma = np.hypot(sigma, (radius * self._oddity(fitted))[:, None])
         strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
-        keep = fitted.good & (strength > _SIGNIFICANT) & (sigma.max(axis=1) < 0.4 * max(radius, 1.0))
+        keep = fitted.good & measured & (strength > _SIGNIFICANT) & (sigma.max(axis=1) < 0.4 * max(radius, 1.0))
         keep &= misfit < _UNLIKE
         keep &= ((yx > -0.5) & (yx < np.array([ny, nx]) - 0.5)).all(axis=1)
         if extra is not None:
@@ -300,9 +321,9 @@ class SpotSearch:
 def refine_at(run: SpotSearch, places: Floats, farthest: float) -> Spots:
     """Fit spots at predicted places; those that are there, near enough and strong enough are returned."""
     start = start_from(run.image, places, run.reach, profile_radius(run.learned.profile))
-    if run.state.stretch is not None:
-        _, nearest = cKDTree(run.state.yx).query(places)
-        start = replace(start, stretch=run.state.stretch[nearest])
+    _, nearest = cKDTree(run.state.yx).query(places)
+    near = run.state.select(nearest)
+    start = replace(start, stretch=near.stretch, bend=near.bend)
     whole = run.image.is_whole(places, run.reach)
     if run.good.sum() >= 9:
         start = run._lit(start, run.fitted, run.good, ~whole)
