@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from pyfai_gridcal import calibrate
+from pyfai_gridcal.errors import GridcalError
+
 SHAPE = (201, 246)
 PITCH = 1e-3
 
@@ -42,6 +45,15 @@ class Kind:
         made = self.draw(rng)
         image, more = made if isinstance(made, tuple) else (made, {})
         return image, {"pitch": PITCH, **more}
+
+    def outcome(self, seed: int) -> tuple[str, str]:
+        """What a calibration makes of it: the level of the verdict ("refused" for an error), and what is said."""
+        image, settings = self.settings(np.random.default_rng(seed))
+        try:
+            verdict = calibrate(image, **settings).verdict
+        except GridcalError as error:
+            return "refused", str(error)
+        return verdict.level, "; ".join(verdict.reasons)
 
     def explains(self, text: str) -> bool:
         """Whether a message holds the right reason."""

@@ -13,7 +13,7 @@ FOLDER = "examples"
 HEAD = """# Gallery
 
 Scripts that run as they are: `python3 doc/gallery/NAME.py FOLDER` draws the pictures of a page into a folder. The tests
-run all of them.
+run all of them (a part of those that take minutes).
 
 {items}
 
@@ -42,6 +42,9 @@ def page_of(script: Path) -> str:
     title, text = told(script)
     out = [f"# {title}\n", text + "\n"]
     out += [f"```{{image}} ../images/gallery/{p.name}\n:alt: {title}\n```\n" for p in pictures_of(script)]
+    table = script.parent.parent / "images" / "gallery" / f"{script.stem}.md"
+    if table.is_file():
+        out.append(f"```{{include}} ../images/gallery/{table.name}\n```\n")
     out.append(f"```{{literalinclude}} ../gallery/{script.name}\n:language: python\n```\n")
     return "\n".join(out)
 
