@@ -8,9 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from ._typing import AnyArray, Floats, frozen_array
+from .blockband import BlockCholesky
 from .splinebasis import Axis, CellRows, band_of_stencil, roughness_stencil, stencil_energy, stencil_of_band
 
-__all__ = ["SplineField", "SplineProblem", "SplineSolution"]
+__all__ = ["ModuloRigid", "SplineField", "SplineProblem", "SplineSolution"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class SplineProblem:
     """
 
     def __init__(self, y: Axis, x: Axis, yx: Floats, d: Floats, order: int):
-        self.y, self.x, self.d, self.order = y, x, d, order
+        self.y, self.x, self.yx, self.d, self.order = y, x, yx, d, order
         self.rows = CellRows.of_points(y, x, yx)
         self.rough = roughness_stencil(y, x, order)
         self.weights: Floats = np.zeros_like(d)
@@ -89,13 +90,23 @@ class SplineProblem:
         ny, nx = self.y.size, self.x.size
         coefficients = np.empty((ny, nx, 2))
         inverses: list[Floats] = []
+        factors: list[BlockCholesky] = []
         logdet = 0.0
         for columns, normal, right in self._normal:
             factor = band_of_stencil(normal + smoothness * self.rough).cholesky()
+            factors.append(factor)
             coefficients[..., columns] = factor.solve(right.reshape(ny * nx, -1)).reshape(ny, nx, -1)
             inverses.append(stencil_of_band(factor.inverse()))
             logdet += factor.logdet() * (columns.stop - columns.start)
-        return SplineSolution(self, self.weights, smoothness, coefficients, (inverses[0], inverses[-1]), logdet)
+        return SplineSolution(
+            self,
+            self.weights,
+            smoothness,
+            coefficients,
+            (inverses[0], inverses[-1]),
+            (factors[0], factors[-1]),
+            logdet,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +119,7 @@ class SplineSolution:
     smoothness : px^(2 order - 2)
     coefficients : (y.size, x.size, 2) px
     inverses : stencils of the covariance of the coefficients, one for each component
+    factors : of the normal matrices, one for each component
     logdet : of the two normal matrices together
     """
 
@@ -116,6 +128,7 @@ class SplineSolution:
     smoothness: float
     coefficients: Floats
     inverses: tuple[Floats, Floats]
+    factors: tuple[BlockCholesky, BlockCholesky]
     logdet: float
 
     @cached_property
@@ -131,6 +144,25 @@ class SplineSolution:
     def variance(self, yx: Floats) -> Floats:
         """(N, 2) variance of the field at points, px²."""
         return self._forms(CellRows.of_points(self.problem.y, self.problem.x, yx))
+
+    def modulo_rigid(self) -> ModuloRigid:
+        """The same uncertainty without the common shift and turn of all points that count."""
+        used = (self.weights > 0).all(axis=1)
+        yx = self.problem.yx[used]
+        centre = yx.mean(axis=0)
+        rows, at = CellRows.of_points(self.problem.y, self.problem.x, yx), yx - centre
+        norms = np.array([np.sqrt(len(yx)), np.sqrt((at**2).sum())])
+        # shift and turn as they act on each component, of unit length over all points and both components
+        modes = [np.stack([np.ones(len(yx)), turn], axis=1) / norms for turn in (at[:, 1], -at[:, 0])]
+        follow = np.stack(
+            [
+                factor.solve(rows.right_side(mode).reshape(-1, 2)).reshape(*self.coefficients.shape[:2], 2)
+                for factor, mode in zip(self.factors, modes, strict=True)
+            ],
+            axis=-1,
+        )
+        shared = [mode.T @ rows.values(follow[..., c]) for c, mode in enumerate(modes)]
+        return ModuloRigid(self, centre, norms, follow, (shared[0], shared[1]))
 
     def _forms(self, rows: CellRows) -> Floats:
         first, second = self.inverses
@@ -169,3 +201,40 @@ class SplineSolution:
     @property
     def field(self) -> SplineField:
         return SplineField(self.problem.y, self.problem.x, self.coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class ModuloRigid:
+    """Uncertainty of a field when only its shape counts: where the whole lies, and how it is turned, is no error.
+
+    The best rigid motion of the error at the points is taken away from it::
+
+        var(e(x) - Σ r_m(x) <r_m, e>) = var e(x) - 2 Σ r_m(x) g_m(x) + Σ r_m(x) Q_mn r_n(x)
+
+    Attributes
+    ----------
+    solution : the field
+    centre : (2,) px, of the points
+    norms : (2,) of shift and turn over the points
+    follow : (y.size, x.size, 2, 2) coefficients of g, the covariance of the field with [shift or turn, component]
+    shared : for each component, its part of the covariance Q of the shift along it and the turn
+    """
+
+    solution: SplineSolution
+    centre: Floats
+    norms: Floats
+    follow: Floats
+    shared: tuple[Floats, Floats]
+
+    def variance(self, yx: Floats) -> Floats:
+        """(N, 2) px²."""
+        out, at = self.solution.variance(yx), yx - self.centre
+        rows = CellRows.of_points(self.solution.problem.y, self.solution.problem.x, yx)
+        turning = self.shared[0][1, 1] + self.shared[1][1, 1]
+        for c, turn in enumerate((at[:, 1], -at[:, 0])):
+            mode = np.stack([np.ones(len(at)), turn], axis=1) / self.norms
+            motion = self.shared[c].copy()
+            motion[1, 1] = turning
+            change = np.einsum("nm,mk,nk->n", mode, motion, mode) - 2 * (mode * rows.values(self.follow[..., c])).sum(1)
+            out[:, c] = np.maximum(out[:, c] + change, 0.01 * out[:, c])
+        return out

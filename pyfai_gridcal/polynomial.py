@@ -8,7 +8,7 @@ import numpy as np
 
 from ._typing import AnyArray, Bools, Floats, frozen_array
 from .neighbours import isolated_outliers
-from .recipe import FieldFit, Sample
+from .recipe import FieldFit, Sample, Uncertainty
 
 __all__ = ["Polynomial", "PolynomialField"]
 
@@ -85,6 +85,18 @@ class _Covariance:
         return np.stack([((rows @ r) ** 2).sum(axis=1) for r in self.roots], axis=1)
 
 
+@dataclass(frozen=True, eq=False)
+class _Mean:
+    """Mean of two variances."""
+
+    one: Uncertainty
+    other: Uncertainty
+
+    def variance(self, yx: Floats) -> Floats:
+        """(N, 2) px²."""
+        return (self.one.variance(yx) + self.other.variance(yx)) / 2
+
+
 def _rows(field: PolynomialField, terms: tuple[AnyArray, AnyArray], yx: Floats) -> Floats:
     y, x = (
         np.polynomial.legendre.legvander((yx[:, k] - field.centre[k]) / field.scale[k], field.order) for k in range(2)
@@ -109,8 +121,8 @@ class Polynomial:
     def fit(self, sample: Sample) -> FieldFit:
         """Fit the order asked for, or the best one.
 
-        The best order is as uncertain as the next one: terms that were left out because they predict nothing are known
-        no better than the data know them.
+        Terms of the next order, left out because they predict nothing, may be there all the same: the variance is the
+        mean of that with them and that without.
         """
         if self.order is not None:
             return self._fit(sample, self.order)
@@ -122,8 +134,10 @@ class Polynomial:
             tried.append(self._fit(sample, order))
             if tried[-1].held_out_px < 0.995 * tried[best].held_out_px:
                 best = len(tried) - 1
-        beyond = tried[min(best + 1, len(tried) - 1)]
-        return replace(tried[best], uncertainty=beyond.uncertainty)
+        own, beyond = (tried[k].uncertainty for k in (best, min(best + 1, len(tried) - 1)))
+        assert own is not None
+        assert beyond is not None
+        return replace(tried[best], uncertainty=_Mean(own, beyond))
 
     def plain(self, sample: Sample, order: int) -> PolynomialField:
         """Least squares of one order, all points alike and none rejected."""

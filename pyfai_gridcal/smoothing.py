@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ._typing import Bools, Floats
 from .blas import one_blas_thread
-from .bspline import SplineProblem, SplineSolution
+from .bspline import ModuloRigid, SplineProblem, SplineSolution
 from .errors import FittingError
 from .neighbours import isolated_outliers
 from .recipe import FieldFit, Sample, rms
@@ -20,8 +21,10 @@ __all__ = ["BSpline"]
 
 #: As many points tell the smoothness, the order and the knots of a field as well as more of them would.
 _ENOUGH = 16000
-#: Smoothness, in decades from the chosen one, at which the held-out error is put down as well.
-_CURVE = (-2.0, -1.0, 1.0, 2.0)
+#: Smoothness, in decades from that of the largest likelihood, at which the held-out error is looked at as well ...
+_CURVE = (-1.0, -0.5, 0.5, 1.0)
+#: ... on not more than this many cells.
+_CURVE_CELLS = 40
 #: A model counts by this power of its held-out error: an eighth as much when that is larger by a fifth.
 _DECISIVE = 12
 
@@ -30,9 +33,10 @@ _DECISIVE = 12
 class BSpline:
     """Tensor-product spline with a roughness penalty.
 
-    Smoothness by restricted maximum likelihood, the order of the roughness by held-out error; knots are set closer
-    until that no longer helps. Outliers are points whose held-out residual stands out of those around; what the others
-    scatter beyond their own sigma is found on the way (the *nugget*: errors of the holes, or of the model).
+    Smoothness by restricted maximum likelihood first and by the held-out error around that in the end, the order of the
+    roughness by held-out error; knots are set closer until that no longer helps. Outliers are points whose held-out
+    residual stands out of those around; what the others scatter beyond their own sigma is found on the way (the
+    *nugget*: errors of the holes, or of the model).
 
     Attributes
     ----------
@@ -42,7 +46,6 @@ class BSpline:
     most_cells : never more intervals than this
     density : never more knots than this per distance of neighbouring points
     limit : held-out residual in units of its predicted scatter beyond which a point is left out
-    with_curve : also the held-out error for other values of the smoothness
     """
 
     orders: tuple[int, ...] = (4, 3, 2)
@@ -52,7 +55,6 @@ class BSpline:
     density: float = 1.5
     limit: float = 5.0
     name: str = "spline"
-    with_curve: bool = True
 
     def fit(self, sample: Sample) -> FieldFit:
         """Fit a smooth field; see :class:`FieldFit` for what comes out."""
@@ -60,29 +62,39 @@ class BSpline:
             return self._fit(sample)
 
     def again(self, sample: Sample, before: FieldFit) -> FieldFit:
-        """The same for points that have moved a little since a fit of this recipe: its knots, order and curve stay."""
+        """The same for points that have moved a little: knots, smoothness and curve are those of a fit before."""
         known = before.uncertainty
         if not isinstance(known, _Doubted):
             return self.fit(sample)
-        order, knots = known.own.problem.order, known.own.problem
-        state = _State(sample, before.used, before.nugget, before.noise_scale, smoothness={order: known.own.smoothness})
+        knots, smoothness = known.own.problem, {known.own.problem.order: known.own.smoothness}
+        state = _State(sample, before.used, before.nugget, before.noise_scale, smoothness)
         with one_blas_thread():
-            trial = self._polished(self._converge(sample, state, (knots.y, knots.x), order, 3))
-            result = trial.result(sample, self.name)
+            first = self._converge(sample, state, (knots.y, knots.x), knots.order, 1)
+            trial = self._polished(first, 0.0)
+        result = trial.result(sample, self.name)
         return replace(result, curve=before.curve, uncertainty=replace(known, own=trial.solution))
 
     def _fit(self, sample: Sample) -> FieldFit:
-        if len(sample) <= 1.5 * _ENOUGH:
-            return self._curved(self._polished(self._searched(sample)), sample)
-        some = np.sort(np.random.default_rng(0).permutation(len(sample))[:_ENOUGH])
-        best = self._searched(sample.select(some))
-        state = replace(best.state, sample=sample, used=sample.used)
-        best = self._converge(sample, state, best.cells, best.order, 6)
+        some = sample
+        if len(sample) > 1.5 * _ENOUGH:
+            some = sample.select(np.sort(np.random.default_rng(0).permutation(len(sample))[:_ENOUGH]))
+        best = self._searched(some)
+        curve = self._curve(best)
+        if some is not sample:
+            best = self._on_all(sample, best)
+        ratio = _lowest(curve)
+        trial = self._polished(best, ratio)
+        shown = _about(curve, ratio, trial.held_out_px)
+        return replace(trial.result(sample, self.name), curve=shown, uncertainty=self._doubted(trial, sample))
+
+    def _on_all(self, sample: Sample, some: _Trial) -> _Trial:
+        """All points on the knots that some of them asked for, or on closer ones when they ask for these."""
+        best = self._converge(sample, replace(some.state, sample=sample, used=sample.used), some.cells, some.order, 6)
         levels = self._levels(sample)
         while not best.is_smooth and best.cells < levels[-1]:
             cells = min(levels[-1], int(np.ceil(1.5 * best.cells)))
             best = self._converge(sample, best.state, cells, best.order, 6)
-        return self._curved(self._polished(best), sample)
+        return best
 
     def _searched(self, sample: Sample) -> _Trial:
         """From coarse knots to fine ones, and through the orders of roughness."""
@@ -96,7 +108,7 @@ class BSpline:
             finer = self._converge(sample, state, cells, best.order, 6)
             done = best.score < 1.005 * finer.score and finer.is_smooth
             best = finer
-            if done or cells == levels[-2]:
+            if done or cells == levels[max(len(levels) - 2, 1)]:
                 best = self._other_orders(sample, best, orders[1:])
             if done:
                 break
@@ -114,16 +126,17 @@ class BSpline:
         other = self._converge(silent, replace(state, sample=silent, nugget=0.0), best.cells, best.order, 5)
         return other if other.score < best.score else best
 
-    def _curved(self, trial: _Trial, sample: Sample) -> FieldFit:
-        """The result, with the held-out error for other values of the smoothness."""
-        problem, smoothness = trial.solution.problem, trial.solution.smoothness
-        curve = [(0.0, trial.held_out_px)]
-        for log_ratio in _CURVE if self.with_curve and trial.cells <= 45 else ():
-            other = replace(trial, solution=_solved(problem, smoothness * 10.0**log_ratio))
-            curve.append((log_ratio, other.held_out_px))
-        return replace(
-            trial.result(sample, self.name), curve=tuple(sorted(curve)), uncertainty=self._doubted(trial, sample)
-        )
+    def _curve(self, best: _Trial) -> list[tuple[float, float, float]]:
+        """Held-out error for other values of the smoothness: (decades from this one, weighted, plain rms in px).
+
+        On fewer knots where there are many: what smoothness predicts best hardly depends on them.
+        """
+        if best.cells > _CURVE_CELLS:
+            best = self._converge(best.state.sample, best.state, _CURVE_CELLS, best.order, 1)
+        problem, smoothness, curve = best.solution.problem, best.solution.smoothness, {0.0: best}
+        for ratio in _CURVE:
+            curve[ratio] = replace(best, solution=_solved(problem, smoothness * 10.0**ratio))
+        return sorted((at, trial.score, trial.held_out_px) for at, trial in curve.items())
 
     def _doubted(self, trial: _Trial, sample: Sample) -> _Doubted:
         """The uncertainty, averaged over two opinions on how the field goes on between points too few to show it.
@@ -132,7 +145,7 @@ class BSpline:
         spacings; how it goes on below one is what the order of the roughness assumes. The next lower order is the more
         careful assumption; it counts the less, the worse it predicts.
         """
-        crowded = float(np.clip((trial.freedom / max(int(trial.state.used.sum()), 1) - 0.3) / 0.4, 0.0, 1.0))
+        crowded = float(np.clip((trial.freedom / max(int(trial.state.used.sum()), 1) - 0.5) / 0.4, 0.0, 1.0))
         if crowded <= 0 or trial.order - 1 not in self.orders:
             return _Doubted(trial.solution, trial.solution, 0.0)
         order = trial.order - 1
@@ -159,15 +172,16 @@ class BSpline:
             best = other
         return best
 
-    def _polished(self, trial: _Trial) -> _Trial:
-        """One more solution with the two coordinates weighed each by its own uncertainty, where that matters."""
+    def _polished(self, trial: _Trial, ratio: float) -> _Trial:
+        """One more solution, smoother by some decades, the two coordinates weighed each by its own uncertainty."""
         own, both = trial.state.weights(apart=True), trial.state.weights()
-        if np.all(np.abs(own - both) <= 0.05 * both):
+        together = bool(np.all(np.abs(own - both) <= 0.05 * both))
+        if together and not ratio and trial.state.smoothness[trial.order] == trial.solution.smoothness:
             return trial
         problem = trial.solution.problem
-        problem.weigh(own)
-        solution = problem.solve(trial.state.smoothness[trial.order])
-        return _Trial(solution, trial.state)
+        problem.weigh(both if together else own)
+        solution = _solved(problem, trial.state.smoothness[trial.order] * 10.0**ratio)
+        return _Trial(solution, replace(trial.state, smoothness={trial.order: solution.smoothness}))
 
     def _possible(self, sample: Sample) -> list[int]:
         """Orders whose polynomials the points can determine."""
@@ -203,6 +217,27 @@ class BSpline:
         return _Trial(solution, replace(state, smoothness={**state.smoothness, order: used_smoothness}))
 
 
+def _lowest(curve: Sequence[tuple[float, float, float]], step: float = 0.5) -> float:
+    """Where a parabola through the lowest of the middle points of a curve and its neighbours has its lowest point.
+
+    The largest likelihood leaves fields that are smoother than its prior a little too rough, and their uncertainty too
+    large. The curve is flat, so its minimum is believed near that value only.
+    """
+    square = {at: score**2 for at, score, _ in curve}
+    middle = min((at for at in square if abs(at) <= step), key=lambda at: square[at])
+    low, here, high = (square[middle + k * step] for k in (-1, 0, 1))
+    bend = low - 2 * here + high
+    return float(np.clip(middle + step * (low - high) / (2 * bend), -step, 2 * step)) if bend > 0 else middle
+
+
+def _about(curve: Sequence[tuple[float, float, float]], ratio: float, chosen: float) -> tuple[tuple[float, float], ...]:
+    """The curve seen from the value that was chosen, through the held-out error that it has on all knots and points."""
+    ratios, _, values = (list(column) for column in zip(*curve, strict=True))
+    scale = chosen / min(float(np.interp(ratio, ratios, values)), *values)
+    shown = {round(at - ratio, 6): value * scale for at, value in zip(ratios, values, strict=True)}
+    return tuple(sorted((shown | {0.0: chosen}).items()))
+
+
 def _window(sample: Sample, margin: float = 3.0) -> tuple[tuple[float, float], tuple[int, int]]:
     """Origin and size (px) of the part of the detector that gets knots: the points and some spacings around."""
     points = sample.yx[sample.used]
@@ -225,7 +260,7 @@ def _solved(problem: SplineProblem, smoothness: float) -> SplineSolution:
 
 @dataclass(frozen=True, eq=False)
 class _Doubted:
-    """Variance of a solution, raised by a share of what a more careful one has beyond it."""
+    """Variance of the shape of a solution, raised by a share of what a more careful one has beyond it."""
 
     own: SplineSolution
     careful: SplineSolution
@@ -240,10 +275,14 @@ class _Doubted:
 
     def variance(self, yx: Floats) -> Floats:
         """(N, 2) px²."""
-        own = self.own.variance(yx)
+        own = self._shape.variance(yx)
         if not self.share:
             return own
-        return own + self.share * np.maximum(self.careful.variance(yx) - own, 0.0)
+        return own + self.share * np.maximum(self.careful.variance(yx) - self.own.variance(yx), 0.0)
+
+    @cached_property
+    def _shape(self) -> ModuloRigid:
+        return self.own.modulo_rigid()
 
 
 @dataclass(frozen=True, eq=False)

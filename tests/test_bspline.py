@@ -101,3 +101,28 @@ def test_quadratics_are_not_smoothed_away() -> None:
     problem = SplineProblem(Y, X, yx, d, 3)
     problem.weigh(np.ones_like(d))
     assert np.abs(problem.solve(1e12).residual).max() < 1e-4
+
+
+def test_uncertainty_modulo_a_rigid_motion_against_draws(problem: SplineProblem) -> None:
+    """Errors drawn from the posterior, their best shift and turn taken away, scatter as is said."""
+    weights = np.random.default_rng(4).uniform(100, 400, problem.d.shape)
+    problem.weigh(weights)
+    solution = problem.solve(2e7)
+    b = problem.rows.sparse().toarray()
+    rng = np.random.default_rng(0)
+    rough = band_of_stencil(problem.rough).dense()
+    draws = []
+    for c in range(2):
+        covariance = np.linalg.inv(b.T @ (weights[:, c, None] * b) + 2e7 * rough)
+        draws.append(b @ (np.linalg.cholesky(covariance) @ rng.normal(size=(len(covariance), 4000))))
+    error = np.stack(draws, axis=1)  # (N, 2, draws)
+    at = problem.yx - problem.yx.mean(axis=0)
+    one, zero = np.ones(len(at)), np.zeros(len(at))
+    rigid = np.stack([np.c_[one, zero], np.c_[zero, one], np.c_[at[:, 1], -at[:, 0]]]).reshape(3, -1)
+    rigid /= np.linalg.norm(rigid, axis=1)[:, None]
+    flat = error.reshape(-1, error.shape[-1])
+    left = (flat - rigid.T @ (rigid @ flat)).reshape(error.shape)
+    found = solution.modulo_rigid().variance(problem.yx)
+    assert np.allclose(found, left.var(axis=-1), rtol=0.2)
+    assert found.mean() == pytest.approx(left.var(), rel=0.02)
+    assert found.mean() < 0.99 * solution.variance(problem.yx).mean()

@@ -130,7 +130,7 @@ def test_the_runner_up_is_reported(fit: DistortionFit) -> None:
     assert "polynomial" in names
     chosen = [t for t in fit.trials if t.chosen]
     assert len(chosen) == 1
-    assert len(chosen[0].curve) == 5
+    assert len(chosen[0].curve) == 6
 
 
 def test_a_polynomial_field_is_taken_for_one() -> None:
