@@ -321,7 +321,7 @@ class SpotSearch:
 def refine_at(run: SpotSearch, places: Floats, farthest: float) -> Spots:
     """Fit spots at predicted places; those that are there, near enough and strong enough are returned."""
     start = start_from(run.image, places, run.reach, profile_radius(run.learned.profile))
-    _, nearest = cKDTree(run.state.yx).query(places)
+    nearest = np.asarray(cKDTree(run.state.yx).query(places)[1])
     near = run.state.select(nearest)
     start = replace(start, stretch=near.stretch, bend=near.bend)
     whole = run.image.is_whole(places, run.reach)
