@@ -19,7 +19,7 @@ from .plate import Plate
 from .platemap import error_sigma
 from .points import ControlPoints
 from .polynomial import Polynomial
-from .recipe import FieldFit, Recipe, Sample, rms
+from .recipe import FieldFit, Recipe, Sample
 from .rigid import Placement, RigidBody, place
 from .seamplace import placed_seams
 from .seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam_strips
@@ -154,10 +154,10 @@ def choose(
     progress(0.4, "comparing tiles with a smooth field")
     clearly = _CLEARLY if layout.cut is None else _BEYOND_DOUBT
     rough = BSpline(orders=(3,), most_cells=24).fit(sample)
-    if tiled.fit.held_out_px < 0.5 * clearly * rms(rough.held_out[tiled.fit.used]):
+    if tiled.fit.held_out_px < 0.5 * clearly * rough.held_out_of(tiled.fit.used):
         return _with_rival(tiled, rough)
     smooth = _smooth(sample, start, nothing)
-    if tiled.fit.held_out_px < clearly * rms(smooth.fit.held_out[tiled.fit.used]):
+    if tiled.fit.held_out_px < clearly * smooth.fit.held_out_of(tiled.fit.used):
         return _with_rival(tiled, smooth.fit)
     return replace(smooth, trials=(*smooth.trials, replace(tiled.trials[0], chosen=False)))
 
@@ -178,7 +178,7 @@ def choose_again(view: View, choice: Choice) -> Choice:
 
 def _with_rival(tiled: Choice, smooth: FieldFit) -> Choice:
     """Tiles, with the smooth field that they were better than."""
-    one, many = rms(smooth.held_out[tiled.fit.used]), tiled.fit.held_out_px
+    one, many = smooth.held_out_of(tiled.fit.used), tiled.fit.held_out_px
     note = f"a smooth field leaves a seam: held-out error {one:.3g} px, {many:.3g} px with tiles"
     trials = (*tiled.trials, replace(_trial(smooth), held_out_px=one))
     return replace(tiled, trials=trials, notes=(*tiled.notes, note))
@@ -190,9 +190,9 @@ def _smooth(sample: Sample, start: Placement, nothing: Bools) -> Choice:
     with one_blas_thread():
         rival = Polynomial().fit(_thinned(sample))
     trials = [_trial(fit, chosen=True), replace(_trial(rival), note=rival.note)]
-    if rival.held_out_px < _CLEARLY * rms(fit.held_out[fit.used]):
+    if rival.held_out_px < _CLEARLY * fit.held_out_of(fit.used):
         other = Polynomial().fit(sample)
-        if other.held_out_px < _CLEARLY * rms(fit.held_out[other.used]):
+        if other.held_out_px < _CLEARLY * fit.held_out_of(other.used):
             fit, trials = other, [replace(trials[0], chosen=False), _trial(other, chosen=True)]
     return Choice(fit, support_of(fit, sample), start, tuple(trials), nothing)
 

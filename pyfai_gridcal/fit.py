@@ -11,6 +11,7 @@ from .distortion import Distortion
 from .frames import index_from_edge
 from .plate import Plate
 from .points import ControlPoints
+from .recipe import rms
 
 __all__ = ["DistortionFit", "Pose", "TrialScore"]
 
@@ -95,14 +96,14 @@ class DistortionFit:
 
     @property
     def residual_px(self) -> float:
-        """Rms residual of the points used, px per axis."""
+        """Rms residual of the points used, px per axis; see :func:`~pyfai_gridcal.recipe.rms`."""
         return self._rms(self.residual_yx)
 
     @property
     def held_out_px(self) -> float:
-        """Rms held-out residual of the points used, px per axis."""
+        """Rms held-out residual of the points used, px per axis; see :func:`~pyfai_gridcal.recipe.rms`."""
         return self._rms(self.held_out_yx)
 
     def _rms(self, columns: tuple[Floats, ...]) -> float:
         values = np.concatenate([v[u] for v, u in zip(columns, self.used, strict=True)])
-        return float(np.sqrt(np.mean(values**2))) if len(values) else float("nan")
+        return rms(values, np.concatenate([p.sigma_yx[u] for p, u in zip(self.points, self.used, strict=True)]))

@@ -225,6 +225,7 @@ def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], hole_px:
         z=np.zeros_like(sample.d),
         leverage=np.zeros_like(sample.d),
         uncertainty=joint.uncertainty,
+        sigma=sample.sigma,
         nugget=joint.extra_px,
         freedom=joint.solution.field_freedom,
         note=f"{len(views)} exposures and the errors of {len(joint.hole_ij)} holes together",

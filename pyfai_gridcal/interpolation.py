@@ -47,6 +47,7 @@ def _wrapped(name: str, field: SampledField, sample: Sample, predict: Callable[[
         leverage=np.full(sample.d.shape, 1 - 1e-9),
         freedom=float(used.sum()),
         note=f"held-out error of {_FOLDS} folds",
+        sigma=sample.sigma,
     )
 
 

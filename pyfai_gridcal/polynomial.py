@@ -176,6 +176,7 @@ class Polynomial:
             nugget=old,
             freedom=float(len(terms[0])),
             note=f"order {order}",
+            sigma=sample.sigma,
         )
 
 

@@ -80,6 +80,7 @@ class FieldFit:
     freedom : effective number of parameters of one component
     curve : pairs (log10 of the smoothness relative to the chosen one, held-out rms in px)
     note : in words
+    sigma : (N, 2) uncertainty of the points, px: those known badly count less in what is said of all
     """
 
     name: str
@@ -95,11 +96,16 @@ class FieldFit:
     freedom: float = float("nan")
     curve: tuple[tuple[float, float], ...] = ()
     note: str = ""
+    sigma: Floats | None = None
 
     @property
     def held_out_px(self) -> float:
         """Rms held-out residual of the points used, px per axis."""
-        return rms(self.held_out[self.used])
+        return self.held_out_of(self.used)
+
+    def held_out_of(self, which: Bools) -> float:
+        """Rms held-out residual of some points (N,), px per axis."""
+        return rms(self.held_out[which], None if self.sigma is None else self.sigma[which])
 
 
 class Recipe(Protocol):
@@ -115,6 +121,15 @@ class Recipe(Protocol):
         ...
 
 
-def rms(values: Floats) -> float:
-    """Root mean square, NaN of nothing."""
-    return float(np.sqrt(np.mean(np.square(values)))) if np.size(values) else float("nan")
+def rms(values: Floats, sigma: Floats | None = None) -> float:
+    """Root mean square, NaN of nothing.
+
+    With the uncertainty of the values, those that are known worse than half of them count less, by the square: a spot
+    at the border of which hardly anything is seen says nothing about all others.
+    """
+    if not np.size(values):
+        return float("nan")
+    if sigma is None:
+        return float(np.sqrt(np.mean(np.square(values))))
+    weight = np.minimum(1.0, (np.median(sigma) / sigma) ** 2)
+    return float(np.sqrt((weight * np.square(values)).sum() / weight.sum()))

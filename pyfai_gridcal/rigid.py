@@ -199,4 +199,5 @@ class RigidBody:
             uncertainty=lever,
             nugget=old,
             freedom=1.5,
+            sigma=sample.sigma,
         )

@@ -386,7 +386,7 @@ class _Trial:
     @cached_property
     def held_out_px(self) -> float:
         """Rms of the held-out residuals, px per axis."""
-        return rms(self.held_out[self.state.used])
+        return rms(self.held_out[self.state.used], self.state.sample.sigma[self.state.used])
 
     @cached_property
     def score(self) -> float:
@@ -408,5 +408,6 @@ class _Trial:
             nugget=state.nugget,
             noise_scale=state.noise_scale,
             freedom=self.freedom,
+            sigma=sample.sigma,
             note=f"roughness of order {self.order} on {problem.y.cells} x {problem.x.cells} cells",
         )

@@ -142,7 +142,8 @@ def _part(sample: Sample, here: Bools, box: tuple[slice, slice]) -> Sample:
 
 def _missed(fits: dict[int, FieldFit]) -> float:
     """Rms held-out residual of all tiles, outliers of a tile aside."""
-    return rms(np.concatenate([f.held_out[f.used] for f in fits.values()]))
+    held_out = np.concatenate([f.held_out[f.used] for f in fits.values()])
+    return rms(held_out, np.concatenate([f.sigma[f.used] for f in fits.values() if f.sigma is not None]))
 
 
 def _joined(sample: Sample, tile: Ints, fits: dict[int, FieldFit], field: TiledField, name: str) -> FieldFit:
@@ -167,6 +168,7 @@ def _joined(sample: Sample, tile: Ints, fits: dict[int, FieldFit], field: TiledF
         held_out=columns["held_out"],
         z=columns["z"],
         leverage=columns["leverage"],
+        sigma=sample.sigma,
     )
 
 

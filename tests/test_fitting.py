@@ -192,6 +192,18 @@ def test_outliers_are_marked(truth: Truth) -> None:
     assert np.abs(truth.errors(result.distortion, truth.grid(margin=15))).max() < 0.06
 
 
+def test_a_point_that_is_hardly_known_spoils_no_figure(truth: Truth) -> None:
+    yx, sigma = truth.points.yx.copy(), truth.points.sigma_yx.copy()
+    yx[40] += [0.4, -0.3]
+    sigma[40] = 0.5
+    result = fit_distortion(replace(truth.points, yx=yx, sigma_yx=sigma), plate=truth.plate, shape=SHAPE)
+    plain = fitted(truth)
+    assert result.used[0][40]
+    assert result.held_out_px == pytest.approx(plain.held_out_px, rel=0.02)
+    assert result.residual_px == pytest.approx(plain.residual_px, rel=0.02)
+    assert result.trials[0].held_out_px == pytest.approx(result.held_out_px, rel=0.02)
+
+
 def test_bending_within_a_hole_is_taken_out() -> None:
     from pyfai_gridcal.bending import curvature_shift
 
