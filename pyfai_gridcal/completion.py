@@ -10,6 +10,8 @@ from ._typing import AnyArray, Floats, Ints
 __all__ = ["away_from", "local_frames", "missing_nodes", "predicted"]
 
 _STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+#: Nodes whose neighbours are summed up at a time.
+_CHUNK = 20_000
 
 
 def missing_nodes(ij: Ints) -> Ints:
@@ -45,7 +47,10 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
     bend : (K, 4, 2) how far a straight line at the offset (y, x) px from the node is bent away there, coefficients of
         1 (always 0), y y, y x and x x in px
     """
-    found = _local_quadratic(ij, yx, at, neighbours, width=1.6, alone=False)
+    found, known = _by_stencil(ij, yx, at, width=1.6)
+    rest = np.flatnonzero(~known)
+    if len(rest):
+        found[rest] = _local_quadratic(ij, yx, at[rest], neighbours, width=1.6, alone=False)
     vectors, curved = found[:, 1:3], found[:, 3:]
     step = np.linalg.inv(vectors)  # an offset d px is d @ step nodes
     (a, b), (c, d) = step[:, 0].T[..., None], step[:, 1].T[..., None]
@@ -59,6 +64,36 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
     return vectors, np.stack(bend, axis=1)
 
 
+def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats, AnyArray]:
+    """The same coefficients as :func:`_local_quadratic` finds, and where they are known: at the nodes that have all
+    neighbours up to two steps away, since there the fit is one and the same sum over them."""
+    out, known = np.empty((len(at), 6, 2)), np.zeros(len(at), bool)
+    low = ij.min(axis=0) - 2
+    size = ij.max(axis=0) - low + 3
+    if np.prod(size) > 50 * len(ij) + 10_000:  # pieces far apart
+        return out, known
+    table = np.full(size, -1)
+    table[tuple((ij - low).T)] = np.arange(len(ij))
+    step = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    step = step[np.hypot(*step.T) < 2.5]
+    design = _monomials(step.astype(float))
+    weighted = design * np.exp(-0.5 * (np.hypot(*step.T) / width) ** 2)[:, None]
+    stencil = np.linalg.solve(weighted.T @ design, weighted.T)
+    for start in range(0, len(at), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        middle = np.clip(at[rows] - low, 2, size - 3)
+        near = table[tuple((middle[:, None] + step).transpose(2, 0, 1))]
+        known[rows] = (near >= 0).all(axis=1) & (middle + low == at[rows]).all(axis=1)
+        out[rows] = np.matmul(stencil, yx[near])
+    return out, known
+
+
+def _monomials(d: Floats) -> Floats:
+    """1, i, j, i i, i j, j j of the steps `d` (..., 2)."""
+    a, b = d[..., 0], d[..., 1]
+    return np.stack([np.ones(d.shape[:-1]), a, b, a * a, a * b, b * b], axis=-1)
+
+
 def _local_quadratic(ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool) -> Floats:
     """Coefficients (K, 6, 2) of 1, i, j, i i, i j, j j around each node."""
     tree = cKDTree(ij)
@@ -68,9 +103,7 @@ def _local_quadratic(ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: 
     weight = np.exp(-0.5 * (distance / width) ** 2) + 1e-6
     if alone:
         weight = np.where(distance > 0, weight, 0.0)
-    one = np.ones(d.shape[:2])
-    a, b = d[..., 0], d[..., 1]
-    design = np.stack([one, a, b, a * a, a * b, b * b], axis=-1)
+    design = _monomials(d)
     weighted = design * weight[..., None]
     normal = np.matmul(weighted.transpose(0, 2, 1), design)
     # curvature is kept small where the neighbours lie to one side and cannot tell

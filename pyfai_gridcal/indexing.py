@@ -113,8 +113,9 @@ def index_spots(
             expected=f"at least {LEAST}",
             hint="is this the image of a regular grid of holes?",
         )
-    left = np.setdiff1d(np.arange(len(yx)), patch.rows)
-    local = local_lattices(yx, tree, left)
+    left = np.ones(len(yx), bool)
+    left[patch.rows] = False
+    local = local_lattices(yx, tree, np.flatnonzero(left))
     patch, doubt = _with_islands(yx, tree, local, patch, hexagonal, tolerance)
     patch = _closed(yx, patch, tolerance)
     if sieve:

@@ -31,6 +31,8 @@ __all__ = [
 PHASES = 8
 #: Widest difference of rims within one class of stretch, px.
 _RIM_SHIFT = 0.4
+#: Classes of stretch along each of the four components, at most.
+_CODES = 1 << 14
 
 
 def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
@@ -258,9 +260,10 @@ class TemplateMaker:
         """Templates for `count` spots with these stretches (N, 2, 2), see :meth:`TemplateBank.of`."""
         if stretch is None or not count:
             return TemplateBank((self._made((0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
-        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step).astype(int)
-        codes, label = np.unique(flat, axis=0, return_inverse=True)
-        label = label.ravel()
+        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step).astype(np.int64)
+        flat = np.clip(flat, 1 - _CODES // 2, _CODES // 2 - 1)
+        _, first, label = np.unique(flat @ _CODES ** np.arange(4), return_index=True, return_inverse=True)
+        codes, label = flat[first], label.ravel()
         centres = np.eye(2) + self.step * codes.reshape(-1, 2, 2)
         # first order moves the rim; that of a blurred disk moves less than its radius grows
         rest = np.linalg.solve(centres[label], stretch) - np.eye(2)
