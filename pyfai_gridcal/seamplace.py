@@ -25,6 +25,8 @@ __all__ = ["PlacedSeams", "placed_seams"]
 _REACH = 0.35
 #: A cut hole misses both sides by this part of the jump, and by so many times what whole holes miss their field by.
 _BETWEEN, _TIMES = 0.1, 3.0
+#: A hole on one side for sure has less than this part of the jump.
+_CLEAR = 0.3
 #: Fewest holes beside a seam that can place it.
 _FEWEST = 4
 
@@ -64,7 +66,7 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
         side, jump = _sides(sample, tiles.fit, seam, rows, frozenset(tiles.empty))
         known = np.isfinite(side) & (jump > 0)
         rows, side, jump = rows[known], side[known], jump[known]
-        placed.append(_between(seam, sample.yx[rows, seam.axis], side, jump))
+        placed.append(_between(seam, sample.yx[rows, seam.axis], side, jump, _REACH * sample.spacing))
         miss = np.minimum(np.abs(side), np.abs(1 - side)) * jump
         typical = float(np.median(np.abs(tiles.fit.held_out[tiles.fit.used])))
         cut[rows] |= miss > np.maximum(_BETWEEN * jump, _TIMES * 1.5 * typical)
@@ -97,8 +99,11 @@ def _sides(sample: Sample, fit: FieldFit, seam: Seam, rows: Ints, empty: frozens
     return side, np.sqrt(square)
 
 
-def _between(seam: Seam, at: Floats, side: Floats, jump: Floats) -> Seam:
-    """The seam between those two neighbours along its axis where all holes are best told apart."""
+def _between(seam: Seam, at: Floats, side: Floats, jump: Floats, reach: float) -> Seam:
+    """The seam where holes are best told apart, between the nearest that are on one side for sure.
+
+    No hole is cut farther than `reach` from it.
+    """
     if len(at) < _FEWEST:
         return seam
     order = np.argsort(at)
@@ -108,6 +113,13 @@ def _between(seam: Seam, at: Floats, side: Floats, jump: Floats) -> Seam:
     below = np.append(0.0, np.cumsum(weight * np.minimum(low, 1)))
     above = np.append(0.0, np.cumsum((weight * np.minimum(high, 1))[::-1]))[::-1]
     k = int(np.argmin(below + above))
-    first = at[k - 1] if k > 0 else min(seam.low, at[0])
-    last = at[k] if k < len(at) else max(seam.high, at[-1])
-    return replace(seam, low=float(first), high=float(last))
+    # holes that are cut right through their middles say where the seam is to a pixel or two only
+    first, last = k - 1, k
+    start = at[first] if first >= 0 else min(seam.low, at[0])
+    end = at[last] if last < len(at) else max(seam.high, at[-1])
+    while first > 0 and low[first] > _CLEAR and at[first - 1] > start - reach:
+        first -= 1
+    while last < len(at) - 1 and high[last] > _CLEAR and at[last + 1] < end + reach:
+        last += 1
+    start, end = min(start, at[max(first, 0)]), max(end, at[min(last, len(at) - 1)])
+    return replace(seam, low=float(start), high=float(end))

@@ -87,51 +87,109 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
     limit : size of a jump in units of the scatter of all such differences
     least_share : of the pairs across a seam that must jump
     """
-    ends, jumps, peak = _links(yx, ij, d)
-    if len(jumps) < 12:
+    links = _links(yx, ij, d)
+    if len(links.size) < 12:
         return ()
-    size = np.hypot(*jumps.T)
-    scale = 1.4826 * float(np.median(np.abs(jumps)))
-    strong = peak & (size > limit * max(scale, 1e-3))
+    strong = links.step & (links.size > limit * links.scale * np.where(links.astride, _ASTRIDE_NOISE, 1.0))
+    # what lies beside a hole that a seam cuts has half of the jump, and says nothing
+    halves = np.isin(links.holes[:, :2], links.holes[strong & links.astride, 2]).any(axis=1)
+    keep = np.where(links.astride, strong, ~halves)
     found = []
     for axis in (0, 1):
-        low, high = np.sort(ends[:, :, axis], axis=1).T
-        across = (high - low) > 0.35 * np.hypot(*(ends[:, 1] - ends[:, 0]).T)
-        found += _along(axis, low[across], high[across], strong[across], size[across], least_share)
+        low, high = np.sort(links.ends[:, :, axis], axis=1).T
+        long = np.hypot(*(links.ends[:, 1] - links.ends[:, 0]).T)
+        across = keep & ((high - low) > 0.35 * long)
+        found += _along(axis, low[across], high[across], strong[across], links.size[across], least_share)
     return tuple(found)
 
 
-def _links(yx: Floats, ij: Ints, d: Floats) -> tuple[Floats, Floats, Bools]:
-    """Pairs of neighbours with a further one on each side.
+@dataclass(frozen=True, eq=False)
+class _Links:
+    """Jumps along the lines of the lattice: between two neighbours, or from one neighbour of a hole to the other.
 
-    Ends (L, 2, 2), jumps (L, 2), and which are largest on their line.
+    Attributes
+    ----------
+    ends : (L, 2, 2) px, between which the jump is
+    size : (L,) of the jump, px
+    step : (L,) whether the values around are those of a step
+    holes : (L, 3) rows of the points at the ends, and of the one between (-1: none)
+    astride : (L,) whether there is a hole between, which a seam may cut
+    scale : scatter of the jumps of neighbours, px
     """
-    at = ij - ij.min(axis=0) + 3
-    table = np.full(at.max(axis=0) + 4, -1)
+
+    ends: Floats
+    size: Floats
+    step: Bools
+    holes: Ints
+    astride: Bools
+    scale: float
+
+
+#: Places along a line and their weights: straight lines through the two points on each side, carried on to the middle.
+#: The second leaves out the hole in the middle, and has more noise by a factor.
+_BETWEEN = ((-1, 0, 1, 2), (0.5, -1.5, 1.5, -0.5))
+_ASTRIDE = ((-2, -1, 1, 2), (1.0, -2.0, 2.0, -1.0))
+_ASTRIDE_NOISE = float(np.sqrt(2))
+
+
+def _links(yx: Floats, ij: Ints, d: Floats) -> _Links:
+    """All jumps along both axes of the lattice."""
+    at = ij - ij.min(axis=0) + 4
+    table = np.full(at.max(axis=0) + 5, -1)
     table[tuple(at.T)] = np.arange(len(ij))
-    ends, jumps, peaks = [], [], []
-    for step in ((1, 0), (0, 1)):
-        a, b, c, e = (table[tuple((at + k * np.array(step)).T)] for k in (-1, 0, 1, 2))
-        good = (a >= 0) & (c >= 0) & (e >= 0)
-        jump = np.zeros((len(d) + 1, 2))  # the last one stands for what is not there
-        a, b, c, e = a[good], b[good], c[good], e[good]
-        jump[:-1][good] = 1.5 * (d[c] - d[b]) - 0.5 * (d[e] - d[a])
-        beside = [jump[table[tuple((at + k * np.array(step)).T)]] for k in (-2, -1, 1, 2)]
-        ends.append(np.stack([yx[b], yx[c]], axis=1))
-        jumps.append(jump[:-1][good])
-        peaks.append(_step_like(jump[:-1], beside)[good])
-    return np.concatenate(ends), np.concatenate(jumps), np.concatenate(peaks)
+    parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
+    for step in np.eye(2, dtype=np.int64):
+        line = {k: table[tuple((at + k * step).T)] for k in range(-3, 4)}
+        for (places, weights), astride in ((_BETWEEN, False), (_ASTRIDE, True)):
+            rows = [line[k] for k in places]
+            good = np.all([r >= 0 for r in rows], axis=0)
+            jump = np.zeros((len(d) + 1, 2))  # the last one stands for what is not there
+            jump[:-1][good] = sum(w * d[r[good]] for w, r in zip(weights, rows, strict=True))
+            beside = {k: jump[line[k]] for k in line}
+            like = (_step_astride if astride else _step_like)(jump[:-1], beside)[good]
+            b, c = rows[1][good], rows[2][good]
+            ends = np.stack([yx[b], yx[c]], axis=1)
+            middle = np.where(astride, np.arange(len(d)), -1)[good]
+            if astride:  # the hole in the middle is cut, so the seam is near it
+                ends = 0.5 * (ends + yx[middle][:, None])
+            holes = np.stack([b, c, middle], axis=1)
+            parts.append((ends, jump[:-1][good], like, holes, np.full(len(b), astride)))
+    ends, jumps, like, holes, over = (np.concatenate(column) for column in zip(*parts, strict=True))
+    plain = np.abs(jumps[~over])
+    scale = max(1.4826 * float(np.median(plain)) if plain.size else 0.0, 1e-3)
+    return _Links(ends, np.hypot(*jumps.T), like, holes, over, scale)
 
 
-def _step_like(jump: Floats, beside: list[Floats]) -> Bools:
+def _step_like(jump: Floats, beside: dict[int, Floats]) -> Bools:
     """Whether jumps along a line go as -1/2, 1, -1/2 and nothing beyond, as those of a step do; a ridge is broader."""
-    square = np.maximum((jump**2).sum(axis=1), 1e-30)
-    far_before, before, after, far_after = ((b * jump).sum(axis=1) / square for b in beside)
+    share = _shares(jump, beside)
     out = np.ones(len(jump), dtype=bool)
-    for near, far in ((before, far_before), (after, far_after)):
+    for sign in (-1, 1):
+        near = share[sign]
         out &= (near == 0) | ((near > -0.75) & (near < -0.25))
-        out &= np.abs(far) < 0.25
+        out &= np.abs(share[2 * sign]) < 0.25
     return out
+
+
+def _step_astride(jump: Floats, beside: dict[int, Floats]) -> Bools:
+    """The same for jumps over a hole that has a part t of the step: 0, -t, 2t - 1, 1, 1 - 2t, t - 1, 0.
+
+    A hole that has nothing or all of it is not cut: the step is then between two neighbours.
+    """
+    share = _shares(jump, beside)
+    out = np.all([(beside[k] != 0).any(axis=1) for k in (-2, -1, 1, 2)], axis=0)
+    for sign in (-1, 1):
+        part = -share[2 * sign]
+        out &= (part > 0.12) & (part < 0.88) & (np.abs(share[sign] - 2 * part + 1) < 0.5)
+        out &= np.abs(share[3 * sign]) < 0.25
+    out &= np.abs(share[2] + share[-2] + 1) < 0.25
+    return np.asarray(out)
+
+
+def _shares(jump: Floats, beside: dict[int, Floats]) -> dict[int, Floats]:
+    """Jumps further along the line in units of this one."""
+    square = np.maximum((jump**2).sum(axis=1), 1e-30)
+    return {k: (b * jump).sum(axis=1) / square for k, b in beside.items()}
 
 
 def _along(axis: int, low: Floats, high: Floats, strong: Bools, size: Floats, least_share: float) -> list[Seam]:

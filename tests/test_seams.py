@@ -65,3 +65,26 @@ def test_labels_and_strips_of_seams() -> None:
     assert not strips[20].any()
     assert strips.sum() == 4 * 90
     assert PIXEL[0] != PIXEL[1]
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.5, 0.7, 1.0])
+def test_a_seam_through_a_column_of_holes_is_found(part: float) -> None:
+    """The holes that it cuts have a part of the jump."""
+    rng = np.random.default_rng(6)
+    ij = np.stack(np.meshgrid(np.arange(20), np.arange(23), indexing="ij"), axis=-1).reshape(-1, 2)
+    yx = ij * (21.0, 19.0) + (8.3, 6.1)
+    share = np.where(ij[:, 1] == 11, part + 0.05 * rng.standard_normal(len(ij)), ij[:, 1] > 11)
+    d = 0.3 * np.sin(yx[:, ::-1] / 140) + 0.01 * rng.standard_normal(yx.shape) + share[:, None] * (1.1, -0.7)
+    (seam,) = find_seams(yx, ij, d)
+    assert seam.axis == 1
+    cut = 6.1 + 11 * 19.0
+    assert abs(seam.middle - (cut + 19 * (0.5 - part))) < 10
+    assert seam.jump_px == pytest.approx(np.hypot(1.1, 0.7), rel=0.15)
+
+
+def test_a_column_of_wrong_holes_is_no_seam() -> None:
+    rng = np.random.default_rng(7)
+    ij = np.stack(np.meshgrid(np.arange(20), np.arange(23), indexing="ij"), axis=-1).reshape(-1, 2)
+    d = 0.01 * rng.standard_normal(ij.shape)
+    d[ij[:, 1] == 11] += (0.8, 0.5)
+    assert find_seams(ij * (21.0, 19.0), ij, d) == ()
