@@ -16,6 +16,7 @@ import numpy as np
 from . import statistics
 from ._typing import Bools
 from .fit import DistortionFit
+from .fitting import folded_pixels
 from .quantity import format_length
 from .regularity import regularity_of
 from .seams import find_seams
@@ -233,12 +234,8 @@ def _geometry(fit: DistortionFit, pitch_given: int, pixel_given: bool) -> list[C
     ]
     if pixel_given:
         out.append(_scale(fit))
-    sign = d.jacobian_sign()
     valid = np.ones(d.shape, bool) if d.mask is None else ~d.mask
-    folded = 0.0
-    if (sign <= 0).any() and valid.any():
-        here = np.repeat(np.repeat(sign <= 0, 8, axis=0), 8, axis=1)[: d.shape[0], : d.shape[1]]
-        folded = float((here & valid[: here.shape[0], : here.shape[1]]).sum() / valid.sum())
+    folded = float((folded_pixels(d.field, d.shape) & valid).sum() / max(int(valid.sum()), 1))
     text = f"the field folds over on {100 * folded:.2g} % of the pixels"
     out.append(check_above("folded over", folded, text, doubtful=0.0, failed=0.01))
     return out

@@ -27,7 +27,7 @@ from .rigid import Placement, place
 from .smoothing import BSpline
 from .support import support_of
 
-__all__ = ["fit_distortion"]
+__all__ = ["fit_distortion", "folded_pixels"]
 
 Progress = Callable[[float, str], None]
 
@@ -270,7 +270,7 @@ def _finish(
     fit, support, size = choice.fit, choice.support, choice.start.pixel_size
     limit, outside = support.default_limits() if task.max_sigma is None else (task.max_sigma, task.max_sigma)
     unknown = support.unknown(task.shape, limit, outside=outside) | choice.strips
-    fold = _folds(fit.field, task.shape)
+    fold = folded_pixels(fit.field, task.shape)
     unknown |= fold
     if fold.any():
         notes = (*notes, "masked where the field folds over")
@@ -319,7 +319,7 @@ def _pixel_sigma(views: Sequence[View], used: Bools, nugget: float) -> tuple[flo
     return best
 
 
-def _folds(field: Field, shape: tuple[int, int], step: int = 8) -> Bools:
+def folded_pixels(field: Field, shape: tuple[int, int], step: int = 8) -> Bools:
     """Pixels near which the Jacobian of the correction is not positive; steps between tiles do not count."""
     sign = Distortion(field, shape, (1.0, 1.0)).jacobian_sign(step) <= 0
     if sign.any() and isinstance(field, TiledField):

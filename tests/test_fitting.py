@@ -11,9 +11,9 @@ from fieldtruth import PIXEL, PLATE, SHAPE, SQUARE, Truth, observe, turned_indic
 from pyfai_gridcal.choice import MODELS
 from pyfai_gridcal.distortion import Distortion
 from pyfai_gridcal.errors import FittingError, UsageError
-from pyfai_gridcal.field import Field
+from pyfai_gridcal.field import Field, TiledField
 from pyfai_gridcal.fit import DistortionFit
-from pyfai_gridcal.fitting import _folds, fit_distortion
+from pyfai_gridcal.fitting import fit_distortion, folded_pixels
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.synthetic import fields
 
@@ -245,9 +245,17 @@ def test_folds_of_an_image_of_any_size(shape: tuple[int, int]) -> None:
     """The field turns the image over along one axis, so every pixel is folded, the last row and column too."""
     over = fields.linear(shape, stretch=-2.0)
     assert Distortion(over, shape, PIXEL).jacobian_sign(8).min() < 0
-    folds = _folds(over, shape)
+    folds = folded_pixels(over, shape)
     assert folds.shape == shape
     assert folds.all()
+
+
+def test_tiles_that_overlap_do_not_fold() -> None:
+    """A step between tiles is no fold, however large."""
+    labels = np.broadcast_to(np.arange(250) > 120, (201, 250)).astype(int)
+    moved = fields.linear((201, 250), shift=(3.0, -20.0))
+    still = fields.linear((201, 250))
+    assert not folded_pixels(TiledField(labels, (still, moved)), (201, 250)).any()
 
 
 @pytest.mark.parametrize("gauge", ["centre", (100.0, 333.0)])
