@@ -10,7 +10,7 @@ from ._typing import AnyArray, Floats
 from .errors import PickingError
 from .light import light_of
 from .noise import noise_of
-from .profile import TemplateBank, disk_profile, learned_profile, normalised
+from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised
 from .refinement import FittedSpots, SpotState, fit_spots, model_of
 from .spots import HoleProfile, Noise
 from .windows import PreparedImage, ramp
@@ -101,7 +101,9 @@ def learn(
     quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
     for turn in range(turns):
         iterations = 4 if turn == 0 and first else 2
-        bank = TemplateBank.of(profile, reach, sample.stretch, len(sample))
+        # while the profile is still coming into shape, so may its stretched copies
+        maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < turns - 2 else 1.0)
+        bank = maker.bank(sample.stretch, len(sample))
         fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
         rows = _typical(fitted)
         sample = sample.moved(fitted).select(rows)

@@ -8,6 +8,7 @@ pixel area are included. It is made symmetric about its centre, which is what de
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 import numpy as np
@@ -29,8 +30,9 @@ __all__ = [
 #: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the
 #: amplitude.
 PHASES = 8
-#: Widest difference of rims within one class of stretch, px.
-_RIM_SHIFT = 0.4
+#: Widest difference of rims within one class of stretch, in units of the blur: what the first order leaves of it, of
+#: the amplitude, is 0.03 times its square.
+_RIM_SHIFT = 0.36
 #: Classes of stretch along each of the four components, at most.
 _CODES = 1 << 14
 
@@ -240,24 +242,24 @@ class TemplateBank:
         """The same templates for the spots `rows`."""
         return TemplateBank(self.templates, self.label[rows], self.rest[rows])
 
-    @classmethod
-    def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None, count: int) -> TemplateBank:
-        """Group `stretch` (N, 2, 2) into classes within which a rim moves by a pixel at most; None stands for none."""
-        return TemplateMaker(profile, reach).bank(stretch, count)
-
 
 class TemplateMaker:
-    """Makes templates of one profile, and keeps them for the next time."""
+    """Makes templates of one profile, and keeps them for the next time.
 
-    def __init__(self, profile: HoleProfile, reach: int):
+    Parameters
+    ----------
+    profile, reach : as in :meth:`Templates.of`
+    coarseness : classes of stretch are so many times as wide as the profile deserves
+    """
+
+    def __init__(self, profile: HoleProfile, reach: int, *, coarseness: float = 1.0):
         self.profile, self.reach = profile, reach
-        self.stretcher: _Stretcher | None = None
         self.radius = max(profile_radius(profile), 1.0)
-        self.step = max(_RIM_SHIFT / self.radius, 0.04)
+        self.coarseness = coarseness
         self.known: dict[tuple[int, ...], Templates] = {}
 
     def bank(self, stretch: Floats | None, count: int) -> TemplateBank:
-        """Templates for `count` spots with these stretches (N, 2, 2), see :meth:`TemplateBank.of`."""
+        """Templates for `count` spots with these stretches (N, 2, 2); None stands for none."""
         if stretch is None or not count:
             return TemplateBank((self._made((0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
         flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step).astype(np.int64)
@@ -267,24 +269,28 @@ class TemplateMaker:
         centres = np.eye(2) + self.step * codes.reshape(-1, 2, 2)
         # first order moves the rim; that of a blurred disk moves less than its radius grows
         rest = np.linalg.solve(centres[label], stretch) - np.eye(2)
-        stretcher = self._stretcher()
-        rest *= 1 - min(stretcher.blur / stretcher.radius, 0.7) ** 2
+        rest *= 1 - min(self.blur / self.stretcher.radius, 0.7) ** 2
         return TemplateBank(tuple(self._made(tuple(int(v) for v in code)) for code in codes), label, rest)
+
+    @cached_property
+    def step(self) -> float:
+        """Width of a class along each component of the stretch."""
+        return self.coarseness * max(_RIM_SHIFT * self.blur / self.radius, 0.04)
 
     @property
     def blur(self) -> float:
         """Standard deviation of the blur of the profile, pixel area included, px."""
-        return self._stretcher().blur
+        return self.stretcher.blur
 
-    def _stretcher(self) -> _Stretcher:
-        if self.stretcher is None:
-            self.stretcher = _Stretcher(self.profile)
-        return self.stretcher
+    @cached_property
+    def stretcher(self) -> _Stretcher:
+        """The profile, ready to be stretched."""
+        return _Stretcher(self.profile)
 
     def _made(self, code: tuple[int, ...]) -> Templates:
         if code not in self.known:
             back: Floats = np.asarray(np.linalg.inv(np.eye(2) + self.step * np.reshape(code, (2, 2))), dtype=np.float64)
-            table = self._stretcher().table(back) if any(code) else self.profile.table
+            table = self.stretcher.table(back) if any(code) else self.profile.table
             self.known[code] = Templates.sampled(table, self.profile.oversampling, self.reach, back)
         return self.known[code]
 
