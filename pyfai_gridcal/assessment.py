@@ -145,7 +145,10 @@ def _lattice(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
     second = max(statistics.second_lattice(p, s) for p, s in every)
     between = max(statistics.spots_between(p, s) for p, s in every)
     irregular = max(np.nan_to_num(regularity_of(p, len(s)).irregularity) for p, s in every)
-    broken = max(statistics.broken_share(p) for p in fit.points)
+    # holes that a seam cuts are known to be wrong
+    whole = [p.select(used) if fit.distortion.is_tiled else p for p, used in zip(fit.points, fit.used, strict=True)]
+    broken = max(statistics.broken_share(p) for p in whole)
+    between_nodes = max(p.seam_doubt for p in fit.points)
     apart = max(statistics.pieces(p) for p in fit.points)
     fill = min(statistics.lattice_fill(p) for p in fit.points)
     return [
@@ -180,6 +183,13 @@ def _lattice(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
             "holes",
             doubtful=0.01,
             failed=0.1,
+        ),
+        check_above(
+            "pieces between two nodes, pitch",
+            between_nodes,
+            f"pieces of the lattice are {between_nodes:.2f} pitches off each other: how they go on is a guess",
+            doubtful=0.33,
+            failed=None,
         ),
         check_above(
             "points apart from the others",

@@ -114,6 +114,24 @@ def test_a_row_counted_wrongly() -> None:
     assert "spots that contradict their neighbours" in alarms(judged(ij, yx))
 
 
+def test_pieces_that_may_be_a_row_off() -> None:
+    ij, yx = lattice()
+    n = len(ij)
+    zeros = np.zeros(n, np.uint8)
+    points = ControlPoints(yx, np.full((n, 2), SIGMA), ij, np.arange(n), zeros, BASIS, seam_doubt=0.41)
+    fit = fit_distortion(points, plate=Plate(1.1e-3), shape=SHAPE)
+    assert alarms(assess(fit, (spots_of(yx),))) == {"pieces between two nodes, pitch": "doubtful"}
+
+
+def test_a_jump_between_tiles_is_no_contradiction_below_half_a_pitch() -> None:
+    ij, yx = lattice()
+    found = [
+        judged(ij, np.where(yx[:, 1:] > 203, yx + (0.6 * jump, -jump), yx), model="mosaic") for jump in (7.0, 21.0)
+    ]
+    assert [v.level for v in found] == ["good", "failed"]
+    assert "contradict" in found[1].reasons[0]
+
+
 def test_a_piece_far_away() -> None:
     ij, yx = lattice()
     keep = (ij[:, 1] < -3) | (ij[:, 1] > 2)
