@@ -54,6 +54,7 @@ class Settings:
     model : "auto" or the name of a recipe, see :func:`~pyfai_gridcal.fitting.fit_distortion`
     gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
     max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
+    positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
     """
 
     pitch: float | tuple[float, float]
@@ -68,6 +69,7 @@ class Settings:
     model: str = "auto"
     gauge: Gauge = "least displacement"
     max_sigma: float | None = None
+    positions: Sequence[tuple[float, float]] | None = None
 
     def __post_init__(self) -> None:
         pitch = np.atleast_1d(np.asarray(self.pitch, dtype=float))
@@ -280,6 +282,7 @@ def assemble(
         model=settings.model,
         gauge=settings.gauge,
         max_sigma=settings.max_sigma,
+        positions=settings.positions,
         progress=lambda f, text: say(0.93 * f, text),
     )
     verdict = assess(

@@ -21,9 +21,10 @@ from .frames import edge_from_index
 from .joint import Exposure, JointProblem, JointSolution
 from .plate import Plate
 from .platemap import fingerprint, map_print, without_errors
+from .positions import Positions, numbered
 from .recipe import FieldFit, Sample
 from .registration import Match, register
-from .rigid import place
+from .rigid import place, turn_matrix
 from .smoothing import BSpline
 from .splinebasis import Axis, CellRows, band_of_stencil, roughness_stencil, uniform_axes
 
@@ -97,6 +98,7 @@ def fit_exposures(
     views: Sequence[View],
     *,
     hole_px: float | None = None,
+    positions: Positions | None = None,
     progress: Callable[[float, str], None] = lambda _fraction, _what: None,
 ) -> JointFit:
     """Solve all exposures together.
@@ -105,6 +107,7 @@ def fit_exposures(
     ----------
     views : exposures of one plate on one detector
     hole_px : diameter of the image of a hole: corrects for the field's bending within a hole
+    positions : where motors had the plate
     progress : called with (fraction, what)
     """
     ideal = [replace(v, plate=without_errors(v.plate)) for v in views]
@@ -121,19 +124,21 @@ def fit_exposures(
         prints if known is None else [*prints, known], views[0].plate, first=None if known is None else -1
     )
     matches = matches[: len(views)]
+    notes: list[str] = []
+    if positions is not None:
+        extent = max(float(np.ptp(v.positions, axis=0).max()) for v in ideal)
+        matches, new = numbered(positions, matches, [start.pose for start, _ in alone], views[0].plate, extent)
+        notes += [f"exposure {k + 1}: its holes are numbered by its position" for k in new]
+        positions = replace(positions, believed=np.array([m is not None for m in matches]))
     progress(0.45, "all exposures together")
-    numbered = _renumbered(views, matches, pixel_size)
-    return _solve(numbered, matches, [fit for _, fit in alone], pixel_size, hole_px, progress)
+    ordered = _renumbered(views, matches, pixel_size)
+    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, hole_px, positions, progress)
+    return replace(done, notes=(*notes, *done.notes))
 
 
 def _mean_pixel_size(sizes: Sequence[tuple[float, float]], weights: Sequence[int]) -> tuple[float, float]:
     mean = np.exp(np.average(np.log(sizes), axis=0, weights=weights))
     return float(mean[0]), float(mean[1])
-
-
-def _turn(angle: float) -> Floats:
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, s], [-s, c]])
 
 
 def _renumbered(views: Sequence[View], matches: Sequence[Match | None], pixel_size: tuple[float, float]) -> list[View]:
@@ -153,6 +158,7 @@ def _solve(
     alone: list[FieldFit],
     pixel_size: tuple[float, float],
     hole_px: float | None,
+    positions: Positions | None,
     progress: Callable[[float, str], None],
 ) -> JointFit:
     """Alternate solutions with updates of poses, smoothness, rms of the holes and outliers."""
@@ -170,7 +176,10 @@ def _solve(
         exposures = [
             _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(seen, poses, rows, used, strict=True)
         ]
-        problem = JointProblem(y, x, exposures, len(holes), order, extra)
+        if positions is not None and round_:
+            positions = positions.judged(poses)
+        prior = None if positions is None else positions.prior(poses, pixel_size)
+        problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior)
         with one_blas_thread():
             solution = problem.solve(smoothness, hole_rms)
         poses = [_moved(p, e, m, pixel_size) for p, e, m in zip(poses, exposures, solution.moves, strict=True)]
@@ -195,7 +204,8 @@ def _solve(
             field = SplineField(problem.y, problem.x, solution.coefficients)
             seen, bent = [_straightened(v, field, hole_px) for v in views], True
         progress(0.5 + 0.04 * round_, "all exposures together")
-    return _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
+    done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
+    return done if positions is None else replace(done, notes=(*done.notes, *positions.remarks(matches)))
 
 
 def _straightened(view: View, field: SplineField, hole_px: float) -> View:
@@ -224,7 +234,7 @@ def _exposure(
     view: View, pose: Pose, hole: Ints, used: Bools, pixel_size: tuple[float, float], scale: float
 ) -> Exposure:
     node = pose.corrected(view.positions, pixel_size)
-    turn = _turn(pose.angle_rad) * (scale / np.asarray(pixel_size))[:, None]
+    turn = turn_matrix(pose.angle_rad) * (scale / np.asarray(pixel_size))[:, None]
     return Exposure(view.points.yx, node, view.points.sigma_yx, turn, node.mean(axis=0), hole, used)
 
 
@@ -233,7 +243,7 @@ def _moved(pose: Pose, exposure: Exposure, move: Floats, pixel_size: tuple[float
     turn = float(move[0])
     centre = edge_from_index(exposure.centre) * pixel_size
     shift = np.asarray(pose.shift_m)
-    new = _turn(turn) @ (shift - centre) + centre + move[1:] * pixel_size
+    new = turn_matrix(turn) @ (shift - centre) + centre + move[1:] * pixel_size
     return Pose(pose.angle_rad + turn, (float(new[0]), float(new[1])))
 
 

@@ -22,6 +22,7 @@ from .gauge import Gauge, best_gauge, gauge_point, gauge_words
 from .plate import Plate
 from .platemap import located, with_errors, without_errors
 from .points import ControlPoints
+from .positions import Positions, positions_of
 from .recipe import FieldFit, Sample
 from .rigid import Placement, place
 from .smoothing import BSpline
@@ -47,6 +48,7 @@ def fit_distortion(
     max_sigma: float | None = None,
     labels: AnyArray | None = None,
     hole_px: float | None = None,
+    positions: AnyArray | Sequence[tuple[float, float]] | None = None,
     progress: Progress | None = None,
 ) -> DistortionFit:
     """Find the distortion of a detector from control points.
@@ -66,6 +68,8 @@ def fit_distortion(
     max_sigma : uncertainty beyond which pixels are masked, px; 0.1 px when omitted (more when the spots are poor)
     labels : (slow, fast) tile of each pixel
     hole_px : diameter of the image of a hole, px: corrects for the field's bending within a hole
+    positions : (E, 2) where motors had the plate in each of several exposures, (slow, fast) metres: a weak prior of a
+        twentieth of the pitch, and the numbers of holes whose errors are too small to tell them
     progress : called with (fraction, what is going on)
 
     Raises
@@ -91,13 +95,14 @@ def fit_distortion(
         if len(each) < FEWEST_POINTS:
             of = f" in exposure {k + 1}" if len(exposures) > 1 else ""
             raise FittingError(f"{len(each)} control points{of}", expected=f"at least {FEWEST_POINTS}")
+    where = positions_of(positions, len(exposures), plate)
     if len(exposures) == 1:
         return _one_exposure(task, exposures[0], model, labels, hole_px)
     if not exposures:
         raise UsageError("no control points", expected="those of one or more exposures")
     if model not in ("auto", "spline") or labels is not None:
         raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
-    return _several_exposures(task, exposures, hole_px)
+    return _several_exposures(task, exposures, hole_px, where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,11 +207,13 @@ def _on_map(view: View) -> tuple[View, tuple[str, ...]]:
     return replace(view, points=points), (note,)
 
 
-def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], hole_px: float | None) -> DistortionFit:
+def _several_exposures(
+    task: _Task, exposures: Sequence[ControlPoints], hole_px: float | None, positions: Positions | None
+) -> DistortionFit:
     handed = [_handed(task.plate, p) for p in exposures]
     views = [View(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
     size = hole_px if hole_px is not None and np.isfinite(hole_px) and hole_px > 0 else None
-    joint = fit_exposures(views, hole_px=size, progress=task.progress)
+    joint = fit_exposures(views, hole_px=size, positions=positions, progress=task.progress)
     sample = Sample(
         yx=np.concatenate([s.yx for s in joint.samples]),
         d=np.concatenate([s.d for s in joint.samples]),

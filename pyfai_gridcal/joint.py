@@ -103,9 +103,20 @@ class JointProblem:
     holes : number of holes
     order : of the roughness
     extra : variance of the observations beyond their sigma, px²
+    prior : on the shifts of all exposures: normal matrix (2 E, 2 E), 1/px², and right side (2 E,), 1/px
     """
 
-    def __init__(self, y: Axis, x: Axis, exposures: Sequence[Exposure], holes: int, order: int, extra: float = 0.0):
+    def __init__(
+        self,
+        y: Axis,
+        x: Axis,
+        exposures: Sequence[Exposure],
+        holes: int,
+        order: int,
+        extra: float = 0.0,
+        *,
+        prior: tuple[Floats, Floats] | None = None,
+    ):
         self.y, self.x, self.exposures, self.holes, self.order = y, x, tuple(exposures), holes, order
         self.size = y.size * x.size
         self.moving = 3 * (len(self.exposures) - 1)
@@ -113,6 +124,11 @@ class JointProblem:
         self.rough = rough.dense()
         self.weights = [self._weight(e, extra) for e in self.exposures]
         self._assemble()
+        if prior is not None:
+            # turn and shift of each exposure but the first, which is held
+            at = np.array([2 * self.size + 3 * (k - 1) + c for k in range(1, len(self.exposures)) for c in (1, 2)], int)
+            self.normal[np.ix_(at, at)] += prior[0][2:, 2:]
+            self.right[at] += prior[1][2:]
 
     @staticmethod
     def _weight(e: Exposure, extra: float) -> Floats:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from .errors import UsageError
 
-__all__ = ["UNITS", "format_length", "parse_length", "parse_lengths", "parse_shape"]
+__all__ = ["UNITS", "format_length", "parse_length", "parse_lengths", "parse_positions", "parse_shape"]
 
 #: Metres per unit. Both micro signs (U+00B5 and U+03BC) are accepted.
 UNITS = {
@@ -80,6 +81,46 @@ def parse_lengths(text: str, *, name: str = "length") -> tuple[float, float]:
         )
     lengths = [parse_length(part, name=name) for part in parts]
     return lengths[0], lengths[-1]
+
+
+def parse_positions(text: str, *, name: str = "positions") -> tuple[tuple[float, float], ...]:
+    """Return pairs (along slow, along fast) in metres of ``"0mm,0mm; 2.5mm,-1mm"``, or of a file with one pair a line.
+
+    In a file, what follows a # is a remark.
+
+    Raises
+    ------
+    UsageError
+        No pairs of lengths with their units, or a file that cannot be read.
+    """
+    path = Path(text)
+    lines = re.split(r";", text)
+    if not re.search(r"\d\s*[a-zµμ]+\s*,", text):
+        try:
+            lines = [line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{name} {text!r}: {error}", expected="a file, or pairs such as 0mm,0mm;2mm,-1mm"
+            ) from None
+    out = []
+    for line in filter(str.strip, lines):
+        pair = [_signed(part, name) for part in re.split(r"[,\t]|(?<=[a-zµμ])\s+(?=[-+.\d])", line.strip())]
+        if len(pair) != 2:
+            raise UsageError(
+                f"{name} {line.strip()!r}", expected="two lengths, along slow and along fast", hint="2mm,-1mm"
+            )
+        out.append((pair[0], pair[1]))
+    return tuple(out)
+
+
+def _signed(text: str, name: str) -> float:
+    """Metres of a length that may be negative or zero."""
+    text = text.strip()
+    sign, size = (-1.0, text[1:]) if text.startswith("-") else (1.0, text.removeprefix("+"))
+    match = _LENGTH.fullmatch(size)
+    if match and match["unit"] in UNITS and float(match["number"]) == 0:
+        return 0.0
+    return sign * parse_length(size, name=name)
 
 
 def parse_shape(text: str, *, name: str = "shape") -> tuple[int, int]:

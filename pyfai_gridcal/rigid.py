@@ -12,7 +12,7 @@ from .fit import Pose
 from .frames import edge_from_index
 from .recipe import FieldFit, Sample
 
-__all__ = ["Placement", "RigidBody", "RigidField", "place"]
+__all__ = ["Placement", "RigidBody", "RigidField", "place", "turn_matrix"]
 
 #: Points whose extent in one direction is less than this part of that in the other lie on a line.
 _NARROW = 5e-3
@@ -80,9 +80,9 @@ def place(
         size = size * np.exp(step[1:])
         if np.abs(step).max() < 1e-13:
             break
-    turned = p @ _turn(angle).T / size
+    turned = p @ turn_matrix(angle).T / size
     shift_px = centre + np.average(q - turned, axis=0, weights=w)
-    shift_m = shift_px * size - plate_centre @ _turn(angle).T
+    shift_m = shift_px * size - plate_centre @ turn_matrix(angle).T
     covariance = np.zeros((5, 5))
     inside = slice(0, 3) if pixel_size is None else slice(0, 1)
     covariance[inside, inside] = np.linalg.inv(normal)
@@ -92,7 +92,7 @@ def place(
     )
 
 
-def _turn(angle: float) -> Floats:
+def turn_matrix(angle: float) -> Floats:
     """Matrix that turns (y, x) on the plane by an angle as :class:`Pose` counts it."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, s], [-s, c]])
@@ -107,8 +107,8 @@ def _start(affine: Floats, pixel_size: tuple[float, float] | None) -> tuple[floa
 
 def _step(p: Floats, q: Floats, w: Floats, angle: float, size: Floats, *, free: bool) -> tuple[Floats, Floats]:
     """One Gauss-Newton step of (angle, log sizes) and its normal matrix."""
-    turned = p @ _turn(angle).T / size
-    slope = p @ _turn(angle + np.pi / 2).T / size
+    turned = p @ turn_matrix(angle).T / size
+    slope = p @ turn_matrix(angle + np.pi / 2).T / size
     miss = q - turned
     count = 3 if free else 1
     normal, right = np.zeros((3, 3)), np.zeros(3)

@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("fit", "recipe", "smoothing", "bspline", "polynomial", "rigid", "gauge", "tiles", "support"),
     (
         *("crossvalidation", "interpolation", "seams", "seamplace", "choice", "fitting", "exposures", "statistics"),
-        *("joint", "platemap", "bending", "comparison", "planning"),
+        *("joint", "platemap", "positions", "bending", "comparison", "planning"),
         *("synthetic", "verdict", "assessment"),
     ),
     ("calibration",),

@@ -36,7 +36,7 @@ FUNCTIONS = {
     "calibrate": "image * pitch mask dark flat progress **settings",
     "find_spots": "image * mask saturation polarity hole_px noise threshold lattice complete workers progress",
     "index_spots": "spots * lattice angle_deg tolerance",
-    "fit_distortion": "points * plate shape mask pixel_size model gauge max_sigma labels hole_px progress",
+    "fit_distortion": "points * plate shape mask pixel_size model gauge max_sigma labels hole_px positions progress",
     "validation.validate": "result image * plate mask polarity hole_px exposure progress",
     "io.result.save_result": "result path * name settings spots images inputs report progress",
     "io.result.load_result": "path * images",
@@ -53,7 +53,7 @@ FUNCTIONS = {
 
 #: Record -> its fields, in order: they may be given by place, so new ones come last.
 RECORDS = {
-    "Settings": "pitch pixel detector plate lattice angle polarity hole origin model gauge max_sigma",
+    "Settings": "pitch pixel detector plate lattice angle polarity hole origin model gauge max_sigma positions",
     "Calibration": "settings images masks spots fit verdict sources notes",
     "Spots": "yx sigma_yx amplitude background chi2 flags polarity hole_px noise profile",
     "ControlPoints": "yx sigma_yx ij spot flags basis_px angle_deg",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ._parser import length, lengths, pair, positive
+from ._parser import length, lengths, pair, positions, positive
 
 __all__ = ["add_image_options", "add_settings", "given_settings"]
 
@@ -61,6 +61,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "type": positive("max-sigma"),
         "metavar": "PX",
         "help": "mask pixels whose position is known less well than this",
+    },
+    "positions": {
+        "type": positions("positions"),
+        "metavar": "FILE|Y,X;Y,X...",
+        "help": "where motors had the plate in each of several exposures (slow, fast), with units: 0mm,0mm;2mm,-1mm or "
+        "a file with one pair a line. A weak hint: the holes decide",
     },
 }
 

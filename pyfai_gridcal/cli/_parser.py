@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from ..errors import UsageError
-from ..quantity import parse_length, parse_lengths, parse_shape
+from ..quantity import parse_length, parse_lengths, parse_positions, parse_shape
 
 __all__ = ["Parser", "length", "lengths", "pair", "positive", "shape"]
 
@@ -64,6 +64,11 @@ def length(what: str) -> Callable[[str], float]:
 def lengths(what: str) -> Callable[[str], tuple[float, float]]:
     """Type of an argument: one or two lengths with units -> (slow, fast) in metres."""
     return _typed(parse_lengths, what)
+
+
+def positions(what: str) -> Callable[[str], tuple[tuple[float, float], ...]]:
+    """Type of an argument: pairs of lengths with units, or a file of them -> metres."""
+    return _typed(parse_positions, what)
 
 
 def shape(what: str) -> Callable[[str], tuple[int, int]]:
