@@ -149,7 +149,9 @@ def main(folder: Path) -> None:
     for name, result in (("raw", raw), ("corrected", corrected)):
         cake = result.cake
         extent = (cake.radial[0], cake.radial[-1], cake.azimuthal[0], cake.azimuthal[-1])
-        axes[name].imshow(np.sqrt(cake.intensity), origin="lower", extent=extent, aspect="auto", cmap="magma")
+        axes[name].imshow(
+            np.sqrt(np.maximum(cake.intensity, 0)), origin="lower", extent=extent, aspect="auto", cmap="magma"
+        )
         axes[name].set(title=result.name.split(", ")[1], xlabel="2θ, degrees", ylabel="azimuth, degrees")
     for result, style in ((raw, "C3-"), (corrected, "C0-"), (ideal, "k:")):
         label = f"{result.name}: FWHM {np.median(result.fwhm):.3f}°"

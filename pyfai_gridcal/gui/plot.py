@@ -78,7 +78,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         for axis in (self.getXAxis(), self.getYAxis()):
             axis.sigLimitsChanged.connect(self._limitsChanged)
         self.getMaskToolsDockWidget().widget().setMultipleMasks("single")
-        self.getMaskToolsDockWidget().widget().sigMaskChanged.connect(self.sigMaskDrawn)
+        self.getMaskToolsDockWidget().widget().sigMaskChanged.connect(self._maskChanged)
 
     # -- parts
     def _makeItems(self) -> None:
@@ -261,6 +261,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             tools.setSelectionMask(np.zeros(self._image.getData(copy=False).shape, np.uint8) if mask is None else mask)
         finally:
             self.blockSignals(blocked)
+        self._showMask()
 
     def lookAt(self, yx: AnyArray, reach: float, shape: tuple[int, int]) -> None:
         """Show a point (y, x) and what is around it, the point in the middle unless the border of the image is near.
@@ -276,6 +277,17 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             middle.append(float(np.clip(at[0], margin, n - margin)))
         (y, x), (tall, wide) = middle, (zoom * one for one in half)
         self.setLimits(x - wide, x + wide, y - tall, y + tall)
+
+    def _maskChanged(self) -> None:
+        self._showMask()
+        self.sigMaskDrawn.emit()
+
+    def _showMask(self) -> None:
+        """Show the drawn mask if there is anything on it: an empty one costs as much to draw as the whole image."""
+        tools = self.getMaskToolsDockWidget().widget()
+        overlay = self.getImage(tools._maskName)
+        if overlay is not None:
+            overlay.setVisible(bool(tools.getSelectionMask(copy=False).any()))
 
     _vectors: VectorLines | None = None
     _mapLabel = ""
