@@ -7,7 +7,7 @@ statistics.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import factorial
 
 import numpy as np
@@ -29,6 +29,8 @@ __all__ = ["Light", "Plan", "plan", "spot_sigma"]
 
 _DEGREE = 4
 _ORDER = 4
+#: As far apart as this part of a cell, fewer holes that are each known better tell as much of a smooth field.
+_HOLES_PER_CELL = 0.7
 
 
 @dataclass(frozen=True)
@@ -146,26 +148,32 @@ def plan(
     hole_px = (plate.hole_m or 0.0) / mean
     sigma = spot_sigma(hole_px, light or Light()) if sigma_px is None else float(sigma_px)
     poses = [_pose(k, angle_deg, shape, (size[0], size[1]), plate) for k in range(exposures)]
-    views = [_visible(plate, pose, shape, (size[0], size[1]), hole_px / 2) for pose in poses]
-    if len(views[0][0]) < 9:
-        raise UsageError(f"{len(views[0][0])} holes in view", expected="at least 9", hint="a smaller pitch is needed")
+    seen, _ = _visible(plate, poses[0], shape, (size[0], size[1]), hole_px / 2)
+    if len(seen) < 9:
+        raise UsageError(f"{len(seen)} holes in view", expected="at least 9", hint="a smaller pitch is needed")
     length = length_px or max(shape) / 3
     spacing = float(np.sqrt(abs(np.linalg.det(plate.basis)) / (size[0] * size[1])))
     cells = int(np.clip(max(1.5 * max(shape) / max(spacing, length / 4), 12), 8, 40))
-    y, x = uniform_axes((0.0, 0.0), shape, cells, _DEGREE)
     extra = plate_error_m / mean
+    joint = exposures > 1 and extra > 0
+    y, x = uniform_axes((0.0, 0.0), shape, min(cells, 22) if joint else cells, _DEGREE)
+    few = max(1, int(_HOLES_PER_CELL * y.step / spacing))
+    coarse = replace(plate, pitch_m=(few * plate.pitch_m[0], few * plate.pitch_m[1]))
+    views = [_visible(coarse, pose, shape, (size[0], size[1]), hole_px / 2) for pose in poses]
     with one_blas_thread():
-        if exposures == 1 or extra <= 0:
-            known = _alone(y, x, views, float(np.hypot(sigma, extra)), amplitude_px, length)
+        if joint:
+            ratio = mean / np.asarray(size)
+            known = _together(y, x, views, poses, sigma / few, extra / few, amplitude_px, length, ratio)
         else:
-            cells = min(cells, 22)
-            y, x = uniform_axes((0.0, 0.0), shape, cells, _DEGREE)
-            known = _together(y, x, views, poses, sigma, extra, amplitude_px, length, mean / np.asarray(size))
+            known = _alone(y, x, views, float(np.hypot(sigma, extra)) / few, amplitude_px, length)
     ay, ax = (np.linspace(0, n - 1, max(8, round(nodes * n / max(shape)))) for n in shape)
     at = np.stack(np.meshgrid(ay, ax, indexing="ij"), axis=-1).reshape(-1, 2)
     values = np.sqrt(known.variance(at)).reshape(len(ay), len(ax), 2)
-    inside = _within(np.concatenate([v[0] for v in views]), at).reshape(len(ay), len(ax))
-    return Plan(SampledField(ay, ax, values, clamp=True), inside, len(views[0][0]), sigma, hole_px)
+    inside = _within(seen, at)
+    for pose in poses[1:]:
+        inside |= _within(_visible(plate, pose, shape, (size[0], size[1]), hole_px / 2)[0], at)
+    inside = inside.reshape(len(ay), len(ax))
+    return Plan(SampledField(ay, ax, values, clamp=True), inside, len(seen), sigma, hole_px)
 
 
 def _pose(k: int, angle_deg: float, shape: tuple[int, int], size: tuple[float, float], plate: Plate) -> Pose:
@@ -251,6 +259,7 @@ def _together(
 
 def _within(points: Floats, at: Floats) -> Bools:
     """Whether places are within the convex hull of the points."""
-    from scipy.spatial import Delaunay
+    from scipy.spatial import ConvexHull
 
-    return np.asarray(Delaunay(points).find_simplex(at) >= 0)
+    plane = ConvexHull(points).equations
+    return np.asarray((at @ plane[:, :2].T + plane[:, 2] <= 1e-9).all(axis=1))

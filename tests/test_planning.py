@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fieldtruth import SHAPE, observe
 
+from pyfai_gridcal import planning
 from pyfai_gridcal.errors import UsageError
 from pyfai_gridcal.fitting import fit_distortion
 from pyfai_gridcal.planning import Light, plan, spot_sigma
@@ -65,6 +66,42 @@ def test_finer_plates_and_better_light_are_better() -> None:
     assert coarse.worst_px > coarse.rms_px
     assert coarse.coverage(coarse.worst_px) > 0.8
     assert coarse.hole_px == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize("exposures", [1, 3])
+def test_fewer_holes_known_better_predict_the_same(exposures: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    dense = Plate((0.4e-3, 0.45e-3), hole_m=0.2e-3)
+    how = {"pixel_size": PIXEL, "sigma_px": 0.05, "plate_error_m": 5e-6, "exposures": exposures, "amplitude_px": 3}
+    quick = plan(dense, SHAPE, **how)
+    monkeypatch.setattr(planning, "_HOLES_PER_CELL", 0.0)
+    every = plan(dense, SHAPE, **how)
+    assert quick.spots == every.spots
+    assert quick.rms_px == pytest.approx(every.rms_px, rel=0.1)
+    assert quick.rms_px != every.rms_px
+
+
+def test_several_exposures_are_as_good_as_predicted() -> None:
+    off, places = 10e-6, ((1.2, (0.2, -0.3)), (92.0, (2.4, -1.7)), (-177.0, (-3.1, 1.2)))
+    rms = []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        ij = np.stack(np.meshgrid(np.arange(-25, 26), np.arange(-25, 26), indexing="ij"), -1).reshape(-1, 2)
+        plate = replace(PLATE, error_ij=ij, error_yx=rng.normal(0, off, ij.shape))
+        field = fields.smooth(SHAPE, 6.0, 170.0, np.random.default_rng(seed))
+        seen = [
+            observe(field, plate=plate, pixel_size=PIXEL, sigma=0.02, seed=10 * seed + k, angle_deg=a, offset=o)
+            for k, (a, o) in enumerate(places)
+        ]
+        fit = fit_distortion([t.points for t in seen], plate=PLATE, shape=SHAPE, pixel_size=PIXEL)
+        yx = seen[0].grid()
+        error = seen[0].errors(fit.distortion, yx)
+        off_centre = yx - yx.mean(axis=0)  # the common scale is taken for given in a prediction
+        error -= off_centre * (error * off_centre).sum() / (off_centre**2).sum()
+        rms.append(error.std())
+    said = plan(
+        PLATE, SHAPE, pixel_size=PIXEL, sigma_px=0.02, plate_error_m=off, exposures=3, amplitude_px=2.0, length_px=110.0
+    )
+    assert said.rms_px == pytest.approx(np.mean(rms), rel=0.5)
 
 
 def test_wrong_usage() -> None:
