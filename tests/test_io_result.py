@@ -1,6 +1,6 @@
 """The result file: pyFAI, silx and this package read the same thing from it."""
 
-from __future__ import annotations
+from __future__ import gzip
 
 import subprocess
 import sys
@@ -479,11 +479,12 @@ def test_named_detector_from_a_file(saved):
     np.testing.assert_array_equal(gaps, saved[1].distortion.mask)
 
 
-def test_file_of_the_first_format_is_still_read():
-    """Written once by version 0.1.0, never to be written again."""
+def test_file_of_the_first_format_is_still_read(tmp_path):
+    """Written once by version 0.1.0 (and packed by gzip), never to be written again."""
     from pyFAI.detectors import detector_factory
 
-    path = Path(__file__).parent / "data" / "result_1_0.h5"
+    path = tmp_path / "result_1_0.h5"
+    path.write_bytes(gzip.decompress((Path(__file__).parent / "data" / "result_1_0.h5.gz").read_bytes()))
     old = load_result(path)
     assert isinstance(old, DistortionFit)
     assert [len(points) for points in old.points] == [56, 51]
