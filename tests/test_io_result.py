@@ -1,7 +1,8 @@
 """The result file: pyFAI, silx and this package read the same thing from it."""
 
-from __future__ import gzip
+from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from dataclasses import dataclass, replace
