@@ -22,7 +22,8 @@ Alignment = Literal["rigid", "similarity", "affine", "none"]
 DIFFERENT_CHI2 = 1.8
 #: Share of the area with a difference beyond ``FAR`` sigma above which they are, whatever the mean says.
 DIFFERENT_SHARE = 0.01
-FAR = 3.5
+#: Where the holes are too far apart for the field, its errors have longer tails than the normal distribution.
+FAR = 4.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,7 @@ class Comparison:
 
     @property
     def far_share(self) -> float:
-        """Share of the valid area where a coordinate differs by more than 3.5 sigma."""
+        """Share of the valid area where a coordinate differs by more than 4.5 sigma."""
         return float((np.abs(self.z[self.valid]) > FAR).any(axis=1).mean())
 
     @property

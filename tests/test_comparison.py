@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from fieldtruth import PLATE, SHAPE, observe
+from test_coverage import CASES, Case
+from test_coverage import SHAPE as SMALL
 
 from pyfai_gridcal.comparison import compare, drift
 from pyfai_gridcal.distortion import Distortion
@@ -50,6 +52,34 @@ def test_a_change_of_some_sigma_is_different(series: list[DistortionFit], change
     result = compare(series[0], calibration(30, fields.SumField((camera(), change))))
     assert result.verdict == "different"
     assert words in result.sentence
+
+
+def again(case: Case, seed: int, change: Field | None = None) -> DistortionFit:
+    """A calibration of one of the cameras with noise and a turn of the plate of its own."""
+    field = case.field if change is None else fields.SumField((case.field, change))
+    truth = replace(case, field=field, angle_deg=case.angle_deg + seed % 5).seen(seed)
+    return fit_distortion(truth.points, plate=truth.plate, shape=SMALL)
+
+
+def change_of(rms_px: float, seed: int) -> Field:
+    """A smooth change of a camera, of that rms per axis."""
+    y, x = (np.arange(0.0, n, 8.0) for n in SMALL)
+    unit = fields.smooth(SMALL, 1.0, 90.0 + 30.0 * (seed % 3), np.random.default_rng(seed))
+    size = rms_px / float(np.sqrt((unit.on_grid(y, x) ** 2).mean()))
+    return fields.SmoothField(unit.y, unit.x, unit.values * size)
+
+
+def test_twenty_pairs_of_the_same_and_twenty_changes_of_five_sigma() -> None:
+    same, different = [], []
+    for k in range(20):
+        case = list(CASES.values())[k % len(CASES)]
+        first, second = again(case, 2 * k), again(case, 2 * k + 1)
+        result = compare(first, second)
+        same.append(result.verdict)
+        sigma = float(np.sqrt((result.sigma[result.valid] ** 2).mean()))
+        different.append(compare(first, again(case, 100 + k, change_of(5 * sigma, k))).verdict)
+    assert same.count("same") >= 19
+    assert different == ["different"] * 20
 
 
 def test_what_no_calibration_can_know_is_taken_out(series: list[DistortionFit]) -> None:
