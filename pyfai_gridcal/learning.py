@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._typing import AnyArray, Floats
+from ._typing import AnyArray, Bools, Floats
 from .errors import PickingError
+from .grain import correlation_of, grain_factor
 from .light import light_of
 from .noise import noise_of
 from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised
@@ -26,10 +27,11 @@ _FEW = 400
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """Profile of the holes and noise of the pixels."""
+    """Profile of the holes, noise of the pixels, and by how much it is grainy (the factor of the positions' sigma)."""
 
     profile: HoleProfile
     noise: Noise
+    grain: float = 1.0
 
 
 def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
@@ -109,11 +111,11 @@ def learn(
         sample = sample.moved(fitted).select(rows)
         if len(sample) >= 12:
             sample = _lit(sample, image, spacing)
-        level, residual, profile = _relearn(image, sample, profile, bank.select(rows), reach)
+        level, residual, quiet, profile = _relearn(image, sample, profile, bank.select(rows), reach)
         if turn >= 1 or not first:
-            noise = noise_of(level, residual, quantised=quantised)
+            noise = noise_of(level[quiet], residual[quiet], quantised=quantised)
     assert noise is not None
-    return Learned(profile, noise)
+    return Learned(profile, noise, grain_factor(correlation_of(residual, quiet), profile))
 
 
 def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
@@ -144,8 +146,8 @@ def _typical(fitted: FittedSpots) -> AnyArray:
 
 def _relearn(
     image: PreparedImage, sample: SpotState, profile: HoleProfile, bank: TemplateBank, reach: int
-) -> tuple[AnyArray, AnyArray, HoleProfile]:
-    """Level and residual of quiet pixels, and the profile corrected by all residuals."""
+) -> tuple[AnyArray, AnyArray, Bools, HoleProfile]:
+    """Level and residual of the pixels, which of them are quiet, and the profile corrected by all residuals."""
     y, x = ramp(reach)
     windows = image.windows(sample.yx, reach)
     relative, levels = np.empty_like(windows.data), np.empty_like(windows.data)
@@ -173,4 +175,4 @@ def _relearn(
     learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 3)
     quiet = windows.usable & ~steep
     residual = relative * sample.amplitude[:, None]
-    return image.sign * levels[quiet], residual[quiet], normalised(learned, reach)
+    return image.sign * levels, residual, quiet, normalised(learned, reach)

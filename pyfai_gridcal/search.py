@@ -11,7 +11,7 @@ from ._typing import AnyArray, Bools, Floats
 from .completion import away_from, local_frames, missing_nodes, predicted
 from .errors import IndexingError, PickingError
 from .indexing import LatticeKind, index_spots
-from .learning import Learned, hole_radius, learn
+from .learning import hole_radius, learn
 from .light import light_of
 from .picking import Candidates
 from .points import ControlPoints
@@ -78,7 +78,9 @@ class SpotSearch:
             workers=workers,
         )
         basis = None if self.points is None else self.points.basis_px
-        self.learned = Learned(replace(self.learned.profile, basis_px=basis), noise or self.learned.noise)
+        self.learned = replace(
+            self.learned, profile=replace(self.learned.profile, basis_px=basis), noise=noise or self.learned.noise
+        )
         self.maker = TemplateMaker(self.learned.profile, self.reach)
 
     def _stretched(
@@ -286,7 +288,7 @@ class SpotSearch:
         sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
         # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
         # counted
-        sigma *= np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
+        sigma *= self.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
         radius = profile_radius(self.learned.profile)
         assumed = self._one_sided(yx, radius)
         measured = (assumed < _ASSUMED * sigma).all(axis=1)
