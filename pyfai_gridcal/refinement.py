@@ -31,6 +31,8 @@ _WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect.
 _TOLERANCE = 0.12
 _GLARING = 0.8
+#: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes.
+_HOT = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +175,12 @@ def _fit_chunk(
         a = state.amplitude[:, None].astype(np.float32)
         level = a * value + state.background[:, None].astype(np.float32) * ground
         residual = windows.data - level
+        if step == 0:
+            # the start knows neither place nor noise, but nothing of a hole is off by more than its amplitude
+            spread = 1.4826 * float(np.median(np.abs(residual[windows.usable]))) if windows.usable.any() else 0.0
+            most = _HOT * np.maximum(a, np.float32(np.median(a))) + np.float32(6 * spread)
+            calm = windows.usable & (np.abs(residual) < most)
+            windows = replace(windows, usable=calm)
         if noise is None:
             weight: AnyArray = windows.usable.astype(np.float32)
         else:

@@ -30,10 +30,14 @@ _FAINT = 0.2
 _UNLIKE = 0.25
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
 _FREE_TILT = 0.05
+#: Pixels nearer to the border than so many blurs are not used.
+_RIM_BLURS = 1.6
 #: Bending within a hole is looked at when it moves rims by so many px.
 _BENT = 5e-4
 #: A place that rests so much more on what is assumed of the hole than on what is seen of it is none that was measured.
 _ASSUMED = 2.5
+#: A place that is known so many times worse than most would count for nothing.
+_WORTHLESS = 30.0
 #: The gradient is fitted when leaving it out would move spots by so many of their sigma.
 _TILTED = 0.3
 #: A misfit is out of the common when it is this large and so many times that of most spots.
@@ -61,6 +65,7 @@ class SpotSearch:
         self.image, self.workers, self.lattice, self.points = image, workers, lattice, found.points
         self.spacing, self.stretch_error = _spacing(yx), 0.0
         self.tilt: float | None = None
+        self.usual_sigma: float | None = None
         strong = yx[np.argsort(-np.asarray(found.candidates.relative), kind="stable")]
         self.maker: TemplateMaker | None = None
         self.radius = radius = hole_radius(image, strong, found.guess.radius_px, self.spacing)
@@ -82,6 +87,7 @@ class SpotSearch:
             self.learned, profile=replace(self.learned.profile, basis_px=basis), noise=noise or self.learned.noise
         )
         self.maker = TemplateMaker(self.learned.profile, self.reach)
+        image.leave_out_rim(int(_RIM_BLURS * self.maker.blur))
 
     def _stretched(
         self, state: SpotState, yx: Floats, points: ControlPoints | None, where: Floats | None = None
@@ -251,6 +257,12 @@ class SpotSearch:
         lean = np.minimum(lean, 0.5 * radius)
         return 2 * np.hypot((_RADIUS_ERROR + self.stretch_error) * lean, self.stretch_error * lean[:, ::-1])
 
+    def _usual(self, sigma: Floats) -> float:
+        """Sigma that most spots of the first look had, px."""
+        if self.usual_sigma is None and len(sigma):
+            self.usual_sigma = float(np.median(sigma))
+        return self.usual_sigma or float("inf")
+
     def _lit_pixels(self, places: Floats) -> Bools:
         """Whether enough of a hole at this place would fall on usable pixels."""
         radius = profile_radius(self.learned.profile)
@@ -299,6 +311,7 @@ class SpotSearch:
         strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
         keep = fitted.good & measured & (strength > _SIGNIFICANT) & (sigma.max(axis=1) < 0.4 * max(radius, 1.0))
         keep &= misfit < _UNLIKE
+        keep &= sigma.max(axis=1) < _WORTHLESS * self._usual(sigma.max(axis=1)[keep])
         keep &= ((yx > -0.5) & (yx < np.array([ny, nx]) - 0.5)).all(axis=1)
         if extra is not None:
             keep &= extra

@@ -56,13 +56,14 @@ class PreparedImage:
         self.whole = bool(usable.all())
         self.data = np.pad(data if self.sign > 0 else -data, pad)
         self.usable = np.pad(usable, pad)
-        self._leave_out_rim(_RIM)
+        self.leave_out_rim(_RIM)
         if not self.whole:
             self.data[~self.usable] = 0
         self.shape = (int(data.shape[0]), int(data.shape[1]))
 
-    def _leave_out_rim(self, width: int) -> None:
-        """The outermost pixels see light that was scattered to or from places outside: no profile is right there."""
+    def leave_out_rim(self, width: int) -> None:
+        """Do not use the outermost `width` pixels: they see light that was scattered to or from places outside, and no
+        profile is right there."""
         near, ny, nx = self.pad + width, *self.usable.shape
         self.usable[:near] = self.usable[ny - near :] = False
         self.usable[:, :near] = self.usable[:, nx - near :] = False
