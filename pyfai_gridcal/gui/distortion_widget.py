@@ -64,7 +64,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self._explicit = False
         self._view: View | None = None
         self._file: str | None = None
-        self._seen: tuple[Any, int] = (None, 0)
+        self._seen: tuple[Any, int] | None = None
         self.plot = GridPlot(self, backend=backend)
         self.layers = LayerBar(self.plot, self)
         self.compare = BeforeAfter(self, backend=backend)
@@ -317,6 +317,8 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
                 self._seen = (state, self._exposure)
                 self._later.start()
         else:
+            self._seen = None  # what is undone to here and done again has to be drawn again
+            self.plot.clearImage()
             self._show(prepare_view(self.workspace.results()))
 
     def _update(self) -> None:

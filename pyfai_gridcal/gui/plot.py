@@ -131,6 +131,11 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         if reset:
             self.resetZoom()
 
+    def clearImage(self) -> None:
+        """Show no image."""
+        if self._image.getPlot() is not None:
+            self.removeItem(self._image)
+
     def clearLayers(self) -> None:
         """Hide all that follows from a calibration; the image stays."""
         self.setSpots(None)

@@ -27,7 +27,7 @@ def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
     plot.setGraphXLabel(x)
     plot.setGraphYLabel(y)
     plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
-    plot.setAxesMargins(0.14, 0.06, 0.04, 0.3)  # room for the label below: the plot is low
+    plot.setAxesMargins(0.19, 0.06, 0.04, 0.3)  # room for the label below: the plot is low
     return plot
 
 

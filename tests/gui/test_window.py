@@ -304,6 +304,20 @@ def test_drawn_mask_counts(go):
     assert not task.plot.drawnMask().any()
 
 
+def test_undone_to_nothing_and_done_again(go):
+    task = go.calibrated()
+    spots = len(task.view().spots)
+    while task.workspace.can_undo:
+        task.workspace.undo()
+    go.idle()
+    assert task.plot.getImage("image") is None
+    while task.workspace.can_redo:
+        task.workspace.redo()
+    go.idle()
+    assert task.plot.getImage("image") is not None
+    assert len(task.view().spots) == spots
+
+
 def test_before_and_after(go, wait):
     task = go.calibrated()
     task.tabs.setCurrentIndex(1)
