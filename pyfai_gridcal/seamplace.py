@@ -121,5 +121,8 @@ def _between(seam: Seam, at: Floats, side: Floats, jump: Floats, reach: float) -
         first -= 1
     while last < len(at) - 1 and high[last] > _CLEAR and at[last + 1] < end + reach:
         last += 1
-    start, end = min(start, at[max(first, 0)]), max(end, at[min(last, len(at) - 1)])
+    first, last = max(first, 0), min(last, len(at) - 1)
+    # a hole that is cut a little is drawn towards the seam by as much
+    start = min(start, at[first]) - weight[first] * min(low[first], _CLEAR)
+    end = max(end, at[last]) + weight[last] * min(high[last], _CLEAR)
     return replace(seam, low=float(start), high=float(end))
