@@ -188,7 +188,7 @@ def _lattice(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
             "pieces between two nodes, pitch",
             between_nodes,
             f"pieces of the lattice are {between_nodes:.2f} pitches off each other: how they go on is a guess",
-            doubtful=0.4,
+            doubtful=0.33,
             failed=None,
         ),
         check_above(
