@@ -292,6 +292,10 @@ def test_pointers_to_nowhere_and_to_themselves(tmp_path, nexus):
     for name, text in (("a.poni", format_poni(tmp_path / "none.h5")), ("a.json", format_json(tmp_path / "none.h5"))):
         (tmp_path / name).write_text(text)
         assert "does not exist" in refused(tmp_path / name)
+    (tmp_path / "long.poni").write_text(format_poni("/" + "n" * 5000 + ".h5"))
+    assert "does not exist" in refused(tmp_path / "long.poni")
+    (tmp_path / "nul.json").write_text(format_json("a").replace('"filename": "', '"filename": "\\u0000'))
+    assert "does not exist" in refused(tmp_path / "nul.json")
     (tmp_path / "b.poni").write_text(format_poni(tmp_path / "b.poni"))
     assert "itself" in refused(tmp_path / "b.poni")
     (tmp_path / "c.poni").write_text(format_poni(tmp_path / "b.poni"))

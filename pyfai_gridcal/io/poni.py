@@ -81,9 +81,10 @@ def detector_of(path: str | PathLike[str]) -> Path:
     found = Path(named)
     if not found.is_absolute():
         found = path.parent / found
-    if not found.is_file():
+    # Path.is_file() raises for names that no file can have.
+    if not os.path.isfile(found):
         raise FileFormatError(
-            f"{path} points to {named}, which does not exist", hint="write the pointer again with an absolute path"
+            f"{path} points to {named[:300]}, which does not exist", hint="write the pointer again with an absolute path"
         )
     if found.resolve() == path.resolve():
         raise FileFormatError(f"{path} points to itself")

@@ -79,7 +79,7 @@ def _image(c: Calibration, k: int, name: str) -> Iterator[Picture]:
     points, data = c.points[k], c.images[k]
     wide = _fitting(c.shape)
     every = int(np.ptp(points.ij, axis=0).max()) // 70 + 1
-    lines = "Every line joins" if every == 1 else f"Every {every}th line of the lattice is drawn; it joins"
+    lines = "Every line joins" if every == 1 else f"One line of the lattice in {every} is drawn; it joins"
 
     def overview(ax: Any) -> None:
         plots.image(data, ax=ax, mask=c.masks[k] if k < len(c.masks) else None)

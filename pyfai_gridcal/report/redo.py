@@ -42,6 +42,8 @@ def _option(name: str, value: Any) -> str:
         return ",".join(_length(float(v)) for v in values)
     if isinstance(value, Plate):
         return "PLATE.h5"
+    if name == "positions":
+        return ";".join(",".join(f"{1e3 * float(v):.12g}mm" for v in pair) for pair in value)
     if isinstance(value, list | tuple):
         return ",".join(f"{float(v):.12g}" for v in value)
     return f"{value:.12g}" if isinstance(value, float) else str(value)
@@ -64,7 +66,9 @@ def command_line(calibration: Calibration) -> str:
     if masked and not calibration.sources and calibration.settings.detector is None:
         words += ["--mask", "MASK"]
     for name, value in changed_settings(calibration.settings).items():
-        words += [f"--{name.replace('_', '-')}", _option(name, value)]
+        option, text = f"--{name.replace('_', '-')}", _option(name, value)
+        # what begins with a minus would be taken for another option
+        words += [f"{option}={text}"] if text.startswith("-") else [option, text]
     return " ".join(shlex.quote(word) for word in words)
 
 
