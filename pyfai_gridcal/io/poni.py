@@ -84,7 +84,8 @@ def detector_of(path: str | PathLike[str]) -> Path:
     # Path.is_file() raises for names that no file can have.
     if not os.path.isfile(found):
         raise FileFormatError(
-            f"{path} points to {named[:300]}, which does not exist", hint="write the pointer again with an absolute path"
+            f"{path} points to {named[:300]}, which does not exist",
+            hint="write the pointer again with an absolute path",
         )
     if found.resolve() == path.resolve():
         raise FileFormatError(f"{path} points to itself")
