@@ -226,9 +226,9 @@ class ModuloRigid:
     follow: Floats
     shared: tuple[Floats, Floats]
 
-    def variance(self, yx: Floats) -> Floats:
-        """(N, 2) px²."""
-        out, at = self.solution.variance(yx), yx - self.centre
+    def variance(self, yx: Floats, whole: Floats | None = None) -> Floats:
+        """(N, 2) px²; `whole` is the variance of the field itself, if it is known already."""
+        out, at = np.array(self.solution.variance(yx) if whole is None else whole), yx - self.centre
         rows = CellRows.of_points(self.solution.problem.y, self.solution.problem.x, yx)
         turning = self.shared[0][1, 1] + self.shared[1][1, 1]
         for c, turn in enumerate((at[:, 1], -at[:, 0])):

@@ -243,7 +243,10 @@ def calibrate(
         )
     chosen = Settings(pitch=pitch, **settings)
     say = progress or (lambda fraction, text: None)
-    exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in _as_list(image)]
+    images = _as_list(image)
+    if chosen.positions is not None and len(chosen.positions) != len(images):
+        raise UsageError(f"{len(chosen.positions)} positions for {len(images)} exposures", expected="one for each")
+    exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in images]
     _common_shape(exposures)
     found, points = [], []
     for k, one in enumerate(exposures):

@@ -275,10 +275,11 @@ class _Doubted:
 
     def variance(self, yx: Floats) -> Floats:
         """(N, 2) px²."""
-        own = self._shape.variance(yx)
+        whole = self.own.variance(yx)
+        shape = self._shape.variance(yx, whole)
         if not self.share:
-            return own
-        return own + self.share * np.maximum(self.careful.variance(yx) - self.own.variance(yx), 0.0)
+            return shape
+        return shape + self.share * np.maximum(self.careful.variance(yx) - whole, 0.0)
 
     @cached_property
     def _shape(self) -> ModuloRigid:

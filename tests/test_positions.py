@@ -10,6 +10,7 @@ import pytest
 from fieldtruth import SHAPE, Truth, observe, turned_indices
 from test_exposures import PLACES, PLATE, exposures, field, rms
 
+from pyfai_gridcal import calibrate
 from pyfai_gridcal.errors import UsageError
 from pyfai_gridcal.fit import Pose
 from pyfai_gridcal.fitting import fit_distortion
@@ -104,6 +105,11 @@ def test_positions_must_fit_the_exposures() -> None:
     with pytest.raises(UsageError, match="positions"):
         positions_of([(0.0, 0.0), (np.nan, 0.0)], 2, PLATE)
     assert positions_of(None, 2, PLATE) is None
+
+
+def test_calibrate_wants_one_position_for_each_image() -> None:
+    with pytest.raises(UsageError, match="1 positions for 2 exposures"):
+        calibrate([np.zeros((60, 50)), np.zeros((60, 50))], pitch=1e-3, positions=[(0.0, 0.0)])
 
 
 def test_positions_as_text_and_as_a_file(tmp_path: Path) -> None:

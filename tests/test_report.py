@@ -351,6 +351,17 @@ def test_command_does_it_again(made: Calibration) -> None:
     assert given["gauge"] == settings.gauge
 
 
+def test_positions_come_back_from_the_command(made: Calibration) -> None:
+    import shlex
+
+    from pyfai_gridcal.cli import build_parser
+
+    where = ((-1.5e-3, 0.0), (40e-6, 7e-3))
+    words = shlex.split(command_line(replace(made, settings=replace(made.settings, positions=where))))
+    options = build_parser("calibrate").parse_args(words[1:])
+    assert np.allclose(options.positions, where, rtol=1e-12)
+
+
 def test_python_lines_are_python(made: Calibration) -> None:
     lines = python_lines(replace(made, settings=replace(made.settings, model="spline")))
     compile(lines, "redo", "exec")
