@@ -92,7 +92,8 @@ class BSpline:
         best = self._converge(sample, replace(some.state, sample=sample, used=sample.used), some.cells, some.order, 6)
         levels = self._levels(sample)
         while not best.is_smooth and best.cells < levels[-1]:
-            cells = min(levels[-1], int(np.ceil(1.5 * best.cells)))
+            closer = int(np.ceil(1.5 * best.cells))
+            cells = closer if closer < 0.85 * levels[-1] else levels[-1]
             best = self._converge(sample, best.state, cells, best.order, 6)
         return best
 
