@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._typing import AnyArray, Bools, Floats
+from ._typing import AnyArray, Floats
 from .errors import PickingError
 from .grain import correlation_of, grain_factor
 from .light import light_of
@@ -21,6 +21,9 @@ __all__ = ["Learned", "hole_radius", "learn"]
 #: More spots than these would not make the profile better than the pixels' noise lets it be.
 _SPOTS = 1200
 _TURNS = 4
+#: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
+#: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
+_QUIET, _FLAT = 0.25, 0.003
 #: Enough spots for a profile, if they are alike.
 _FEW = 400
 
@@ -111,11 +114,12 @@ def learn(
         sample = sample.moved(fitted).select(rows)
         if len(sample) >= 12:
             sample = _lit(sample, image, spacing)
-        level, residual, quiet, profile = _relearn(image, sample, profile, bank.select(rows), reach)
+        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
         if turn >= 1 or not first:
+            quiet = steep < _QUIET
             noise = noise_of(level[quiet], residual[quiet], quantised=quantised)
     assert noise is not None
-    return Learned(profile, noise, grain_factor(correlation_of(residual, quiet), profile))
+    return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
 
 
 def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
@@ -146,12 +150,13 @@ def _typical(fitted: FittedSpots) -> AnyArray:
 
 def _relearn(
     image: PreparedImage, sample: SpotState, profile: HoleProfile, bank: TemplateBank, reach: int
-) -> tuple[AnyArray, AnyArray, Bools, HoleProfile]:
-    """Level and residual of the pixels, which of them are quiet, and the profile corrected by all residuals."""
+) -> tuple[AnyArray, AnyArray, AnyArray, HoleProfile]:
+    """Level and residual of the pixels, how steep the profile is there (square, relative to its steepest; infinite for
+    pixels that are not used), and the profile corrected by all residuals."""
     y, x = ramp(reach)
     windows = image.windows(sample.yx, reach)
     relative, levels = np.empty_like(windows.data), np.empty_like(windows.data)
-    steep = np.zeros(windows.data.shape, bool)
+    steep = np.zeros_like(windows.data)
     for k, templates in enumerate(bank.templates):
         rows = np.flatnonzero(bank.label == k)
         if not len(rows):
@@ -162,7 +167,7 @@ def _relearn(
         levels[rows] = level
         relative[rows] = (cut.data - level) / part.amplitude[:, None]
         slope = slow**2 + fast**2
-        steep[rows] = slope > 0.25 * slope.max()
+        steep[rows] = slope / slope.max()
     offset = sample.yx - windows.middle
     dy, dx = y - offset[:, :1].astype(np.float32), x - offset[:, 1:].astype(np.float32)
     if sample.stretch is not None:
@@ -173,6 +178,6 @@ def _relearn(
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size
     learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 3)
-    quiet = windows.usable & ~steep
+    steep[~windows.usable] = np.inf
     residual = relative * sample.amplitude[:, None]
-    return image.sign * levels, residual, quiet, normalised(learned, reach)
+    return image.sign * levels, residual, steep, normalised(learned, reach)

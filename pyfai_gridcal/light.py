@@ -13,6 +13,9 @@ from .spots import Polarity
 
 __all__ = ["Light", "light_of"]
 
+#: So many spots allow a quadratic polynomial for the large; higher ones swing at the border.
+_LEAST = 30
+
 
 @dataclass(frozen=True, eq=False)
 class Light:
@@ -56,12 +59,58 @@ def light_of(
     )
 
 
+class _Trend:
+    """Quadratic polynomial, or a constant, through values at scattered places; robust."""
+
+    def __init__(self, yx: Floats, values: Floats):
+        self.middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
+        self.reach = 0.5 * np.ptp(yx, axis=0) + 1.0
+        degree = 2 if len(yx) >= _LEAST else 0
+        self.powers = [(i, k - i) for k in range(degree + 1) for i in range(k + 1)]
+        design = self._design(yx)
+        weight = np.ones(len(values))
+        self.coefficients = np.zeros(len(self.powers))
+        self.coefficients[0] = np.median(values)
+        for _ in range(4):
+            off = np.abs(values - design @ self.coefficients)
+            weight = 1 / (1 + (off / (3 * 1.4826 * float(np.median(off)) + 1e-12)) ** 2)
+            normal = (design * weight[:, None]).T @ design
+            normal[np.diag_indices_from(normal)] += 1e-9 * len(values)
+            self.coefficients = np.linalg.solve(normal, (design * weight[:, None]).T @ values)
+
+    def _design(self, yx: Floats, slope: int | None = None) -> Floats:
+        """Monomials at `yx` (N, 2), or their derivatives along an axis; beyond the data they stay what they are at its
+        rim."""
+        v, u = np.clip((yx - self.middle) / self.reach, -1.1, 1.1).T
+        columns = []
+        for i, j in self.powers:
+            if slope is None:
+                columns.append(v**i * u**j)
+            elif slope == 0:
+                columns.append(i * v ** max(i - 1, 0) * u**j / self.reach[0])
+            else:
+                columns.append(j * v**i * u ** max(j - 1, 0) / self.reach[1])
+        return np.stack(columns, axis=1)
+
+    def value(self, yx: Floats) -> Floats:
+        """(N,)"""
+        return np.asarray(self._design(yx) @ self.coefficients)
+
+    def gradient(self, yx: Floats) -> Floats:
+        """(N, 2) per px."""
+        return np.stack([self._design(yx, k) @ self.coefficients for k in (0, 1)], axis=1)
+
+
 def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats, Floats, float]:
-    """Value (N,), gradient (N, 2) per px and robust scatter of a Gaussian-weighted local linear fit on a raster of
-    cells."""
-    typical = np.median(values)
-    spread = 1.4826 * float(np.median(np.abs(values - typical))) + 1e-12
-    clean = np.clip(values, typical - 8 * spread, typical + 8 * spread) - typical
+    """Value (N,), gradient (N, 2) per px and robust scatter of a polynomial, for the large, plus a Gaussian-weighted
+    local linear fit on a raster of cells, for the rest.
+
+    A local linear fit alone makes the gradient at the border that of some place farther inside.
+    """
+    trend = _Trend(yx, values)
+    rest = values - trend.value(yx)
+    spread = 1.4826 * float(np.median(np.abs(rest))) + 1e-12
+    clean = np.clip(rest, -8 * spread, 8 * spread)
     low = np.minimum(yx.min(axis=0), at.min(axis=0)) - 4 * cell
     size = np.ceil((np.maximum(yx.max(axis=0), at.max(axis=0)) - low) / cell).astype(int) + 5
     k = (yx - low) / cell
@@ -90,16 +139,16 @@ def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats
         near = tuple(np.rint(p).astype(int).T)
         weight = np.maximum(rasters["1"][near], 1e-12)
         m = {name: rasters[name][near] / weight for name in rasters}
-        ridge = 0.05
+        ridge = 0.02
         cyy, cxx = m["yy"] - m["y"] ** 2 + ridge, m["xx"] - m["x"] ** 2 + ridge
         cyx = m["yx"] - m["y"] * m["x"]
         cvy, cvx = m["vy"] - m["v"] * m["y"], m["vx"] - m["v"] * m["x"]
         det = cyy * cxx - cyx**2
         slope = np.stack([(cxx * cvy - cyx * cvx) / det, (cyy * cvx - cyx * cvy) / det], axis=1)
         value = m["v"] + slope[:, 0] * (p[:, 0] - m["y"]) + slope[:, 1] * (p[:, 1] - m["x"])
-        return value + typical, slope / cell
+        return value + trend.value(places), slope / cell + trend.gradient(places)
 
     own, _ = evaluate(yx)
-    scatter = 1.4826 * float(np.median(np.abs(values - own))) + 1e-9 * abs(typical) + 1e-12
+    scatter = 1.4826 * float(np.median(np.abs(values - own))) + 1e-9 * abs(float(np.median(values))) + 1e-12
     value, gradient = evaluate(at)
     return value, gradient, 1.3 * scatter

@@ -37,7 +37,7 @@ _BENT = 5e-4
 #: A place that rests so much more on what is assumed of the hole than on what is seen of it is none that was measured.
 _ASSUMED = 2.5
 #: A place that is known so many times worse than most would count for nothing.
-_WORTHLESS = 30.0
+_WORTHLESS = 60.0
 #: The gradient is fitted when leaving it out would move spots by so many of their sigma.
 _TILTED = 0.3
 #: A misfit is out of the common when it is this large and so many times that of most spots.
