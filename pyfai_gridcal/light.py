@@ -73,7 +73,7 @@ class _Trend:
         self.coefficients[0] = np.median(values)
         for _ in range(4):
             off = np.abs(values - design @ self.coefficients)
-            weight = 1 / (1 + (off / (3 * 1.4826 * float(np.median(off)) + 1e-12)) ** 2)
+            weight[:] = 1 / (1 + (off / (3 * 1.4826 * float(np.median(off)) + 1e-12)) ** 2)
             normal = (design * weight[:, None]).T @ design
             normal[np.diag_indices_from(normal)] += 1e-9 * len(values)
             self.coefficients = np.linalg.solve(normal, (design * weight[:, None]).T @ values)
