@@ -68,12 +68,11 @@ class _Trend:
         degree = 2 if len(yx) >= _LEAST else 0
         self.powers = [(i, k - i) for k in range(degree + 1) for i in range(k + 1)]
         design = self._design(yx)
-        weight = np.ones(len(values))
-        self.coefficients = np.zeros(len(self.powers))
+        self.coefficients: Floats = np.zeros(len(self.powers))
         self.coefficients[0] = np.median(values)
         for _ in range(4):
             off = np.abs(values - design @ self.coefficients)
-            weight[:] = 1 / (1 + (off / (3 * 1.4826 * float(np.median(off)) + 1e-12)) ** 2)
+            weight = 1 / (1 + (off / (3 * 1.4826 * float(np.median(off)) + 1e-12)) ** 2)
             normal = (design * weight[:, None]).T @ design
             normal[np.diag_indices_from(normal)] += 1e-9 * len(values)
             self.coefficients = np.linalg.solve(normal, (design * weight[:, None]).T @ values)
