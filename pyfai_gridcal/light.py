@@ -75,7 +75,7 @@ class _Trend:
             weight = 1 / (1 + (off / (3 * 1.4826 * float(np.median(off)) + 1e-12)) ** 2)
             normal = (design * weight[:, None]).T @ design
             normal[np.diag_indices_from(normal)] += 1e-9 * len(values)
-            self.coefficients = np.linalg.solve(normal, (design * weight[:, None]).T @ values)
+            self.coefficients = np.asarray(np.linalg.solve(normal, (design * weight[:, None]).T @ values), np.float64)
 
     def _design(self, yx: Floats, slope: int | None = None) -> Floats:
         """Monomials at `yx` (N, 2), or their derivatives along an axis; beyond the data they stay what they are at its
