@@ -302,7 +302,7 @@ def _accuracy(fit: DistortionFit, spots: tuple[Spots, ...]) -> list[Check]:
             expected,
             f"the field is known no better than {expected:.2g} px",
             doubtful=_NEGLIGIBLE,
-            failed=max(1.0, 0.1 * pitch),
+            failed=max(1.0, 0.05 * pitch),
         ),
         check_above(
             "common residuals of neighbours, px",
