@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -97,6 +97,11 @@ class Comparison:
             return f"they differ by {self.rms_px:.2g} px rms{what}; neither tells how certain it is"
         far = np.sqrt((self.z[self.valid] ** 2).mean(axis=1))
         return f"different: {self.rms_px:.2g} px rms, {np.percentile(far, 95):.0f} sigma{what}"
+
+    def figures(self) -> dict[str, Any]:
+        """All figures, for a machine."""
+        names = ("rms_px", "worst_px", "chi2", "far_share", "angle_rad", "shift_px", "scale", "pattern")
+        return {name: getattr(self, name) for name in names}
 
 
 def compare(

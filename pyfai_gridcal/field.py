@@ -16,7 +16,7 @@ import numpy as np
 from ._typing import AnyArray, Floats, frozen_array
 from .frames import CORNERS, index_from_edge
 
-__all__ = ["CornerField", "Field", "SampledField", "TiledField", "corner_values"]
+__all__ = ["CornerField", "Field", "SampledField", "TiledField", "bracket", "corner_values"]
 
 
 @runtime_checkable
@@ -32,7 +32,7 @@ class Field(Protocol):
         ...
 
 
-def _bracket(axis: Floats, at: Floats) -> tuple[AnyArray, Floats]:
+def bracket(axis: Floats, at: Floats) -> tuple[AnyArray, Floats]:
     """Left neighbour in `axis` of each value and the fraction towards the right one; linear extrapolation outside."""
     k = np.clip(np.searchsorted(axis, at, side="right") - 1, 0, len(axis) - 2)
     return k, (at - axis[k]) / (axis[k + 1] - axis[k])
@@ -68,7 +68,7 @@ class SampledField:
         y, x = np.asarray(y, float), np.asarray(x, float)
         if self.clamp:
             y, x = np.clip(y, self.y[0], self.y[-1]), np.clip(x, self.x[0], self.x[-1])
-        return (*_bracket(self.y, y), *_bracket(self.x, x))
+        return (*bracket(self.y, y), *bracket(self.x, x))
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)

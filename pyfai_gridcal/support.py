@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from ._typing import Bools, Floats, Ints
-from .field import SampledField
+from ._typing import Bools, Floats
+from .field import SampledField, bracket
 from .recipe import FieldFit, Sample
 
 __all__ = ["Support", "hull_of", "support_of"]
@@ -69,8 +69,8 @@ class Support:
         value = np.where(self.near, self.sigma.max(axis=2), np.inf)
         value = np.minimum(value, 1e3 * limit)
         out = np.zeros(shape, dtype=bool)
-        row, v = _bracket(self.y, y)
-        column, u = _bracket(self.x, x)
+        row, v = bracket(self.y, y)
+        column, u = bracket(self.x, x)
         left, right = self._rows_of_hull(y)
         # rows between nodes that are all known, or none of them, need no interpolation
         for k in np.unique(row):
@@ -98,12 +98,6 @@ class Support:
             for at in (x, np.full(len(rows), x1)) if y1 == y0 else (x,):
                 left[rows], right[rows] = np.minimum(left[rows], at), np.maximum(right[rows], at)
         return left, right
-
-
-def _bracket(axis: Floats, at: Floats) -> tuple[Ints, Floats]:
-    """Node to the left of each place and the fraction of the way to the next."""
-    k = np.clip(np.searchsorted(axis, at, side="right") - 1, 0, len(axis) - 2)
-    return k, (at - axis[k]) / (axis[k + 1] - axis[k])
 
 
 def support_of(

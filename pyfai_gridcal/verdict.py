@@ -54,6 +54,10 @@ class Verdict:
         bad = sorted((c for c in checks if c.level != "good"), key=lambda c: -_ORDER[c.level])
         return cls(worst, tuple(c.text for c in bad), tuple(checks))
 
+    def is_worse_than(self, level: Level) -> bool:
+        """Whether this is farther from "good" than `level`."""
+        return _ORDER[self.level] > _ORDER[level]
+
     def __str__(self) -> str:
         return self.level if not self.reasons else f"{self.level}: " + "; ".join(self.reasons)
 

@@ -231,6 +231,8 @@ def test_pictures_are_small_and_used() -> None:
 
 def extension(name: str) -> Any:
     """A module of doc/_ext."""
+    if str(DOC / "_ext") not in sys.path:  # they share a module
+        sys.path.append(str(DOC / "_ext"))
     spec = importlib.util.spec_from_file_location(f"gridcal_doc_{name}", DOC / "_ext" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pages import write_changed
+
 FOLDER = "commands"
 HEAD = """# Commands
 
@@ -129,18 +131,11 @@ def _common() -> str:
 
 def write_pages(folder: Path) -> None:
     """Write all pages; one that did not change is left alone, so that Sphinx does not read it again."""
-    folder.mkdir(exist_ok=True)
     commands = existing()
     rows = "\n".join(f"| [{name}]({name}.md) | {_clean(text)} |" for name, text in commands)
     pages = {"index": HEAD.format(rows=rows, names="\n".join(n for n, _ in commands), common=_common())}
     pages |= {name: page_of(name, text) for name, text in commands}
-    for old in folder.glob("*.md"):
-        if old.stem not in pages:
-            old.unlink()
-    for name, text in pages.items():
-        path = folder / f"{name}.md"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+    write_changed(folder, pages)
 
 
 def setup(app: Any) -> dict[str, Any]:

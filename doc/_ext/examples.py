@@ -9,6 +9,8 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from pages import write_changed
+
 FOLDER = "examples"
 HEAD = """# Gallery
 
@@ -51,7 +53,6 @@ def page_of(script: Path) -> str:
 
 def write_pages(source: Path) -> None:
     folder = source / FOLDER
-    folder.mkdir(exist_ok=True)
     scripts = sorted(p for p in (source / "gallery").glob("*.py") if not p.name.startswith("_"))
     pages = {s.stem: page_of(s) for s in scripts}
     items = []
@@ -62,13 +63,7 @@ def write_pages(source: Path) -> None:
         shown = f"\n  ![{title}](../images/gallery/{picture.name}){{width=420px}}" if picture else ""
         items.append(f"- **[{title}]({script.stem}.md)** – {first}\n{shown}\n")
     pages["index"] = HEAD.format(items="\n".join(items), names="\n".join(s.stem for s in scripts))
-    for old in folder.glob("*.md"):
-        if old.stem not in pages:
-            old.unlink()
-    for name, text in pages.items():
-        path = folder / f"{name}.md"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+    write_changed(folder, pages)
 
 
 def setup(app: Any) -> dict[str, Any]:

@@ -108,11 +108,9 @@ def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
 
 
 def _refusal(options: argparse.Namespace, error: GridcalError) -> dict[str, Any]:
-    return {
-        "verdict": {"level": "failed", "reasons": [str(error)], "checks": []},
-        "inputs": [{"url": one} for one in options.image],
-        "error": type(error).__name__,
-    }
+    from ..report import refusal
+
+    return {**refusal(error), "inputs": [{"url": one} for one in options.image]}
 
 
 def _write_extras(options: argparse.Namespace, calibration: Any, written: bool) -> None:

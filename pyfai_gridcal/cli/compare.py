@@ -80,19 +80,7 @@ def _fit(name: str, options: argparse.Namespace) -> Any:
 
 
 def _record(name: str, c: Any) -> dict[str, Any]:
-    return {
-        "path": name,
-        "verdict": c.verdict,
-        "sentence": c.sentence,
-        "rms_px": c.rms_px,
-        "worst_px": c.worst_px,
-        "chi2": c.chi2,
-        "far_share": c.far_share,
-        "angle_rad": c.angle_rad,
-        "shift_px": c.shift_px,
-        "scale": c.scale,
-        "pattern": c.pattern,
-    }
+    return {"path": name, "verdict": c.verdict, "sentence": c.sentence, **c.figures()}
 
 
 def _table(names: Sequence[str], comparisons: Sequence[Any]) -> list[str]:

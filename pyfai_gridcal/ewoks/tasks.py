@@ -31,8 +31,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_ORDER = ("good", "doubtful", "failed")
-
 
 class Cancelled(GridcalError):
     """The task was cancelled."""
@@ -95,6 +93,26 @@ class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
         raise NotImplementedError
 
 
+def _corrections(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The files that correct an image, where there are any."""
+    return {name: given[name] for name in ("mask", "dark", "flat") if given[name]}
+
+
+def _frames(
+    output: str | Path, corrected: int, resumed: int, shape: tuple[int, int], inside: str | None = None
+) -> dict[str, Any]:
+    """Outputs of a task that wrote frames, to the dataset `inside` of an HDF5 file or to an image."""
+    path = os.path.abspath(output)
+    return {
+        "output": path,
+        "data_url": f"{path}::{inside}" if inside else None,
+        "frames": corrected + resumed,
+        "corrected": corrected,
+        "resumed": resumed,
+        "shape": shape,
+    }
+
+
 class CalibrateGrid(
     _GridTask,
     input_model=models.CalibrateInputs,  # type: ignore[call-arg]
@@ -113,15 +131,15 @@ class CalibrateGrid(
 
         images, together = given["images"], given["combine"]
         output = check_writable(given["output"] or beside(images[0]))
-        corrections = {name: given[name] for name in ("mask", "dark", "flat") if given[name]}
         self.say(0.0, "reading")
         exposures = [
-            load_image(one, combine=together or "median", **corrections) for one in ([images] if together else images)
+            load_image(one, combine=together or "median", **_corrections(given))
+            for one in ([images] if together else images)
         ]
         settings = {one.name: given[one.name] for one in fields(Settings)}
         found = calibrate(exposures, progress=lambda fraction, text: self.say(0.02 + 0.78 * fraction, text), **settings)
         summary, level = found.summary(), found.verdict.level
-        if _ORDER.index(level) > _ORDER.index(given["accept"]):
+        if found.verdict.is_worse_than(given["accept"]):
             reasons = "; ".join(found.verdict.reasons) or "the checks failed"
             raise CalibrationError(f"{output.name} was not written, the result is {level}: {reasons}")
         found.save(output, progress=lambda fraction, text: self.say(0.8 + 0.15 * fraction, text))
@@ -142,10 +160,10 @@ class CalibrateGrid(
         }
 
     def refused(self, given: dict[str, Any], error: GridcalError) -> dict[str, Any]:
+        from ..report import refusal
+
         nothing = dict.fromkeys(("detector_file", "detector", "detector_config", "held_out_px", "pixel_size"))
-        verdict = {"level": "failed", "reasons": [str(error)], "checks": []}
-        summary = {"verdict": verdict, "error": type(error).__name__}
-        return {**nothing, "verdict": "failed", "reasons": [str(error)], "summary": summary}
+        return {**nothing, "verdict": "failed", "reasons": [str(error)], "summary": refusal(error)}
 
 
 class ValidateGrid(
@@ -168,8 +186,7 @@ class ValidateGrid(
         result, plate = known(given)
         image, mask = None, None
         if given["images"]:
-            corrections = {name: given[name] for name in ("mask", "dark", "flat") if given[name]}
-            read = load_image(given["images"], combine=given["combine"], **corrections)
+            read = load_image(given["images"], combine=given["combine"], **_corrections(given))
             image, mask = read.data, read.mask
         polarity = None if given["polarity"] == "auto" else given["polarity"]
         done = validate(result, image, plate=plate, mask=mask, polarity=polarity, progress=self.say)
@@ -261,15 +278,7 @@ class CorrectImages(
             return self._single(given, files)
         choices = {name: given[name] for name in ("dtype", "compression", "part", "workers", "patience")}
         done = correct_part(Work(files, tuple(given["images"]), output, **choices), self.say)
-        path = os.path.abspath(part_path(output, given["part"]))
-        return {
-            "output": path,
-            "data_url": f"{path}::{DATA_PATH}",
-            "frames": done.frames + done.resumed,
-            "corrected": done.frames,
-            "resumed": done.resumed,
-            "shape": done.shape,
-        }
+        return _frames(part_path(output, given["part"]), done.frames, done.resumed, done.shape, DATA_PATH)
 
     def _single(self, given: dict[str, Any], files: Any) -> dict[str, Any]:
         from ..correctors import open_corrector
@@ -281,14 +290,7 @@ class CorrectImages(
         done = correct_files(
             given["images"], corrector, [given["output"]], key=key, dtype=given["dtype"], progress=self.say
         )
-        return {
-            "output": os.path.abspath(given["output"]),
-            "data_url": None,
-            "frames": 1,
-            "corrected": done.frames,
-            "resumed": done.resumed,
-            "shape": done.shape,
-        }
+        return _frames(given["output"], done.frames, done.resumed, done.shape)
 
 
 class JoinCorrected(
@@ -306,15 +308,7 @@ class JoinCorrected(
         from .parts import join_parts
 
         done = join_parts(given["output"], given["parts"])
-        path = os.path.abspath(given["output"])
-        return {
-            "output": path,
-            "data_url": f"{path}::{DATA_PATH}",
-            "frames": done.frames,
-            "corrected": 0,
-            "resumed": done.frames,
-            "shape": done.shape,
-        }
+        return _frames(given["output"], 0, done.frames, done.shape, DATA_PATH)
 
 
 class CompareCalibrations(
@@ -341,17 +335,7 @@ class CompareCalibrations(
         sentence = c.sentence if verdict == c.verdict else f"{c.sentence}; not more than {given['tolerance']:g} px"
         if given["strict"] and verdict == "different":
             raise CalibrationError(f"{given['detector_file']} and {reference}: {sentence}")
-        figures = {
-            "rms_px": c.rms_px,
-            "worst_px": c.worst_px,
-            "chi2": c.chi2,
-            "far_share": c.far_share,
-            "angle_rad": c.angle_rad,
-            "shift_px": c.shift_px,
-            "scale": c.scale,
-            "pattern": c.pattern,
-        }
-        return self._outputs(given, verdict, sentence, reference, figures)
+        return self._outputs(given, verdict, sentence, reference, c.figures())
 
     def _outputs(
         self,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import threading
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,10 @@ __all__ = ["check_detector", "from_detector", "named_detector", "preload", "to_d
 _CLOSE_PX = 1e-3  # what a detector read back may differ from what was written
 
 
+@cache
 def preload() -> threading.Thread:
-    """Import pyFAI's detectors in the background (more than a second), to have them when they are needed."""
+    """Import pyFAI's detectors in the background (more than a second), to have them when they are needed; the same
+    thread however often it is asked for."""
 
     def fetch() -> None:
         import pyFAI.detectors  # noqa: F401

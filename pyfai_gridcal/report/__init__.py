@@ -7,8 +7,8 @@ stated in ``schema.json`` beside this module (:func:`schema`).
 from __future__ import annotations
 
 from .card import html_card
-from .data import SCHEMA, report_data, schema, summary
+from .data import SCHEMA, refusal, report_data, schema, summary
 from .text import text_report
 from .write import write_report
 
-__all__ = ["SCHEMA", "html_card", "report_data", "schema", "summary", "text_report", "write_report"]
+__all__ = ["SCHEMA", "html_card", "refusal", "report_data", "schema", "summary", "text_report", "write_report"]

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..calibration import Calibration
+from ..errors import GridcalError
 from ..spots import SpotFlag
 from .measures import quality
 
 if TYPE_CHECKING:
     from ..validation import Validation
 
-__all__ = ["SCHEMA", "plain", "report_data", "schema", "summary"]
+__all__ = ["SCHEMA", "plain", "refusal", "report_data", "schema", "summary"]
 
 #: Name and version of what :func:`summary` and :func:`report_data` return. A key never changes its meaning within a
 #: version; new keys may appear.
@@ -47,6 +48,12 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return type(value).__name__
     return str(value)
+
+
+def refusal(error: GridcalError) -> dict[str, Any]:
+    """What can be said when there is no calibration to summarise: the verdict, and the kind of the error."""
+    verdict = {"level": "failed", "reasons": [str(error)], "checks": []}
+    return {"verdict": verdict, "error": type(error).__name__}
 
 
 def report_data(calibration: Calibration, *, validation: Validation | None = None) -> dict[str, Any]:
