@@ -24,6 +24,7 @@ from .errors import GridcalError, UsageError
 from .frames import edge_from_index, index_from_edge, pixel_centres
 from .io.formats import KINDS, Reading, Source, locate, open_distortion
 from .io.poni import detector_of
+from .io.silence import muted
 
 __all__ = ["Check", "Difference", "Finding", "Opinion", "check_file", "difference"]
 
@@ -263,7 +264,7 @@ def _calm(name: str) -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+        with warnings.catch_warnings(), muted():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -12,7 +12,8 @@ import numpy as np
 
 from .._typing import AnyArray, Bools
 from ..errors import ImageError, UsageError
-from .sources import open_frames, quiet
+from .silence import quiet
+from .sources import open_frames
 
 __all__ = ["blemishes", "detector_mask", "dummies", "load_mask", "saturation_level"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from .._typing import AnyArray
 from ..errors import FileFormatError
 from .atomic import replacing
-from .sources import quiet
+from .silence import quiet
 
 __all__ = ["MAX_PIXELS", "image_of", "read_raster", "write_raster"]
 

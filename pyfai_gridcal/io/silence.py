@@ -1,25 +1,106 @@
-"""What compiled code prints to the terminal, kept from it."""
+"""What other packages and compiled code say, kept from the terminal."""
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 
-__all__ = ["silenced_stdout"]
+__all__ = ["muted", "quiet", "silenced_stdout"]
 
 _STDOUT = threading.RLock()
 
 
+class _Shared:
+    """A change to something global that lasts while anybody wants it: the first one makes it, the last one takes it
+    back.
+
+    If each of two threads that overlap did so for itself, one would take back what the other had made.
+    """
+
+    def __init__(self, change: Callable[[], Callable[[], None]]):
+        self._change, self._lock, self._users = change, threading.Lock(), 0
+        self._back: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def wanted(self) -> Iterator[None]:
+        with self._lock:
+            if not self._users:
+                self._back = self._change()
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._back()
+
+
+def _mute() -> Callable[[], None]:
+    before = sys.stdout
+    sink = sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # closed by what is returned
+
+    def back() -> None:
+        if sys.stdout is sink:
+            sys.stdout = before
+        sink.close()
+
+    return back
+
+
+def _cut_off(logger: logging.Logger) -> Callable[[], None]:
+    before = logger.propagate
+    logger.propagate = False
+
+    def back() -> None:
+        logger.propagate = before
+
+    return back
+
+
+_MUTED = _Shared(_mute)
+_CUT_OFF: dict[str, _Shared] = {}
+
+
+def muted() -> AbstractContextManager[None]:
+    """Drop what Python code prints; threads may overlap."""
+    return _MUTED.wanted()
+
+
+class _Collector(logging.Handler):
+    """Remarks of the thread that made it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.remarks: list[str] = []
+        self.owner = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self.owner:
+            self.remarks.append(record.getMessage())
+
+
+@contextmanager
+def quiet(name: str) -> Iterator[list[str]]:
+    """Keep the remarks of another package from the user: a list of what it logged; what it prints is dropped."""
+    logger, collector = logging.getLogger(name), _Collector()
+    cut_off = _CUT_OFF.setdefault(name, _Shared(lambda: _cut_off(logger)))
+    logger.addHandler(collector)
+    try:
+        with muted(), cut_off.wanted():
+            yield collector.remarks
+    finally:
+        logger.removeHandler(collector)
+
+
 @contextmanager
 def silenced_stdout() -> Iterator[None]:
-    """Send the standard output of the whole process to nowhere, C code included.
-
-    One thread at a time: two that overlapped would hand each other's sink back, closed, as the standard output.
-    """
+    """Send the standard output of the whole process to nowhere, C code included; one thread at a time."""
     with _STDOUT:
         yield from _silenced()
 
@@ -36,7 +117,7 @@ def _silenced() -> Iterator[None]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 1)
-        with open(os.devnull, "w", encoding="utf-8") as sink, redirect_stdout(sink):  # where sys.stdout is not file 1
+        with muted():  # where sys.stdout is not file 1
             yield
     finally:
         with suppress(OSError, ValueError, AttributeError):

@@ -6,9 +6,7 @@ A source is named by a path (``grid.edf``, ``grid.npy``, ``grid.h5``) or by a si
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import logging
 import os
 import re
 import warnings
@@ -22,6 +20,7 @@ import numpy as np
 
 from .._typing import AnyArray
 from ..errors import ImageError, UsageError
+from .silence import quiet
 
 __all__ = ["Address", "Frames", "open_frames", "parse_address"]
 
@@ -281,27 +280,3 @@ def _with_file(frames: Frames, address: Address) -> Frames:
 
 def _tidy(header: Mapping[str, object]) -> dict[str, str]:
     return {str(k): str(v)[:200] for k, v in list(header.items())[:MAX_HEADER_ENTRIES]}
-
-
-class _Collector(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.remarks: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.remarks.append(record.getMessage())
-
-
-@contextlib.contextmanager
-def quiet(name: str) -> Iterator[list[str]]:
-    """Keep the remarks of another package from the user: a list of what it logged; what it prints is dropped."""
-    logger, collector = logging.getLogger(name), _Collector()
-    propagate = logger.propagate
-    logger.addHandler(collector)
-    logger.propagate = False
-    try:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
-            yield collector.remarks
-    finally:
-        logger.removeHandler(collector)
-        logger.propagate = propagate
