@@ -76,10 +76,10 @@ def find_spots(
         ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
     smooth = filled(image, ignore)
     if hole_px is not None:
-        names = [polarity] if polarity else [g.polarity for g in survey(smooth)[:1]]
+        names = [polarity] if polarity else [g.polarity for g in survey(smooth, workers=workers)[:1]]
         guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2) for name in names)
     else:
-        guesses = survey(smooth, polarity=polarity)
+        guesses = survey(smooth, polarity=polarity, workers=workers)
     found = _best_guess(smooth, guesses, threshold, lattice, mask)
     say(0.3, f"fitting {len(found.candidates)} spots")
     prepared = PreparedImage(image, mask, found.guess.polarity, saturation)

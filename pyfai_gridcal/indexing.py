@@ -9,6 +9,7 @@ its neighbours, and what contradicts them is dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
@@ -29,7 +30,7 @@ LatticeKind = Literal["auto", "square", "rectangular", "oblique", "hexagonal"]
 #: Fewest spots that make a lattice.
 LEAST = 9
 #: Points that are asked for the lattice around them before anything has grown.
-_SAMPLE = 3000
+_SAMPLE = 1000
 #: A lattice with more nodes must take in so many times more spots.
 _GAIN = 1.2
 #: Pieces of lattice that are joined at most, the largest first.
@@ -89,6 +90,12 @@ def index_spots(
     IndexingError
         Fewer than 9 spots, no two directions, or a lattice that contradicts the one that was asked for.
     """
+    return _control_points(spots, *_grown(spots, lattice, tolerance, sieve), angle_deg)
+
+
+@lru_cache(maxsize=1)  # the search indexes what it found in the end, and whoever asked for spots does so again
+def _grown(spots: Spots, lattice: LatticeKind, tolerance: float, sieve: bool) -> tuple[Patch, bool, float]:
+    """Points with their nodes on any basis, whether the lattice is hexagonal, and the doubt about islands."""
     yx = np.asarray(spots.yx)
     if len(yx) < LEAST:
         raise IndexingError(
@@ -97,7 +104,7 @@ def index_spots(
             hint="check polarity and hole size",
         )
     tree = cKDTree(yx)
-    # a few thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
+    # a thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
     local = local_lattices(yx, tree, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
     if not (local.score > 0).any():
         raise IndexingError(
@@ -120,7 +127,7 @@ def index_spots(
     patch = _closed(yx, patch, tolerance)
     if sieve:
         patch = _smooth(yx, np.asarray(spots.sigma_yx), patch)
-    return _control_points(spots, patch, hexagonal, angle_deg, doubt)
+    return patch, hexagonal, doubt
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
@@ -406,7 +413,7 @@ def local_bases(points: ControlPoints) -> Floats:
 
 
 def _control_points(
-    spots: Spots, patch: Patch, hexagonal: bool, angle_deg: float | None, doubt: float
+    spots: Spots, patch: Patch, hexagonal: bool, doubt: float, angle_deg: float | None
 ) -> ControlPoints:
     yx = spots.yx[patch.rows]
     middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))

@@ -25,12 +25,16 @@ from .windows import PreparedImage, Windows, ramp
 
 __all__ = ["FittedSpots", "SpotState", "fit_spots", "model_of", "start_from"]
 
-_CHUNK = 1024
+#: Pixels that are fitted at a time, and the least number of spots: few enough for the cache, enough for the calls not
+#: to count.
+_CHUNK, _LEAST = 1 << 17, 32
 #: A pixel is left out when it is this many sigma off the fit ...
 _WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect.
 _TOLERANCE = 0.12
 _GLARING = 0.8
+#: A spot has come near its place when a step is shorter than this, px: the next one ends it.
+_NEAR = 0.03
 #: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes.
 _HOT = 1.5
 
@@ -74,6 +78,16 @@ class SpotState:
             None if self.prior is None else self.prior[rows],
             None if self.bend is None else self.bend[rows],
         )
+
+    def changed(self, rows: AnyArray, part: SpotState) -> SpotState:
+        """The same where the spots `rows` stand as they do in `part`."""
+        if len(rows) == len(self):
+            return part
+        columns = {}
+        for name in ("yx", "amplitude", "background", "slope_a", "slope_b"):
+            columns[name] = getattr(self, name).copy()
+            columns[name][rows] = getattr(part, name)
+        return replace(self, **columns)
 
     def moved(self, fitted: FittedSpots) -> SpotState:
         """The same spots where a fit left them."""
@@ -154,52 +168,63 @@ def model_of(
     return value * light, slow * light, fast * light, 1 + b[:, :1] * y + b[:, 1:] * x
 
 
-def _fit_chunk(
-    image: PreparedImage,
-    state: SpotState,
-    templates: Templates,
-    rest: Floats,
-    noise: Noise | None,
-    iterations: int,
-    limit: float,
-    tilt: float | None,
-) -> FittedSpots:
-    """Gauss-Newton on spots of one class of stretch; without a noise model all pixels weigh the same."""
-    start = state.yx
-    windows = image.windows(start, templates.reach)
-    clipped = np.zeros(len(start), bool)
-    tilted = np.zeros((len(start), 2))
-    y, x = ramp(templates.reach)
-    for step in range(iterations + 1):
-        value, slow, fast, ground = model_of(state, windows, templates, rest)
-        a = state.amplitude[:, None].astype(np.float32)
-        level = a * value + state.background[:, None].astype(np.float32) * ground
-        residual = windows.data - level
-        if step == 0:
-            # the start knows neither place nor noise, but nothing of a hole is off by more than its amplitude
-            some = np.abs(residual[::8])[windows.usable[::8]]
-            spread = 1.4826 * float(np.median(some)) if len(some) else 0.0
-            most = _HOT * np.maximum(a, np.float32(np.median(a))) + np.float32(6 * spread)
-            calm = windows.usable & (np.abs(residual) < most)
-            windows = replace(windows, usable=calm)
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Pixels around spots, from where a fit stands: what they should read, its derivatives (light x profile, those by
+    y and x, light of the background), and what is left over."""
+
+    level: AnyArray
+    derivatives: tuple[AnyArray, AnyArray, AnyArray, AnyArray]
+    residual: AnyArray
+    usable: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """Weights of what is left over, and the equations of the next step."""
+
+    residual: AnyArray
+    weight: AnyArray
+    wild: Bools
+    normal: Floats
+    right: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same."""
+
+    image: PreparedImage
+    templates: Templates
+    noise: Noise | None
+    tilt: float | None
+
+    def view(self, state: SpotState, windows: Windows, rest: Floats) -> _View:
+        value, slow, fast, ground = model_of(state, windows, self.templates, rest)
+        a, b = (v[:, None].astype(np.float32) for v in (state.amplitude, state.background))
+        level = a * value + b * ground
+        return _View(level, (value, a * slow, a * fast, ground), windows.data - level, windows.usable)
+
+    def look(self, state: SpotState, view: _View, tilted: Floats, tolerance: float | None = None) -> _Look:
+        """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not
+        count."""
+        noise, tilt, level, residual = self.noise, self.tilt, view.level, view.residual
+        wild = np.zeros(len(state), bool)
         if noise is None:
-            weight: AnyArray = windows.usable.astype(np.float32)
+            weight: AnyArray = view.usable.astype(np.float32)
         else:
-            variance: AnyArray = noise.variance(image.sign * level)
-            weight = windows.usable / variance
-            if step >= 1:
-                # while a fit is still on its way only the glaring ones are left out: rims misplaced look wild, too
-                tolerance = _TOLERANCE if step >= iterations - 1 else _GLARING
-                wild = (residual**2 > _WILD**2 * variance + (tolerance * a) ** 2) & windows.usable
-                count = np.count_nonzero(wild, axis=1)
-                wild &= (count <= 0.2 * np.count_nonzero(windows.usable, axis=1))[:, None]
-                weight = np.where(wild, 0, weight)
-                clipped = wild.any(axis=1)
-        jacobian = np.empty((len(start), 4 if tilt is None else 6, level.shape[1]), np.float32)
-        np.multiply(a, slow, out=jacobian[:, 0])
-        np.multiply(a, fast, out=jacobian[:, 1])
-        jacobian[:, 2], jacobian[:, 3] = value, ground
+            variance: AnyArray = noise.variance(self.image.sign * level)
+            weight = view.usable / variance
+            if tolerance is not None:
+                least = (tolerance * state.amplitude[:, None].astype(np.float32)) ** 2
+                far = (residual**2 > _WILD**2 * variance + least) & view.usable
+                count = np.count_nonzero(far, axis=1)
+                wild = (count > 0) & (count <= 0.2 * np.count_nonzero(view.usable, axis=1))
+                weight[far & wild[:, None]] = 0
+        jacobian = np.empty((len(state), 4 if tilt is None else 6, level.shape[1]), np.float32)
+        jacobian[:, 2], jacobian[:, 0], jacobian[:, 1], jacobian[:, 3] = view.derivatives
         if tilt is not None:
+            y, x = ramp(self.templates.reach)
             jacobian[:, 4], jacobian[:, 5] = level * y, level * x
         weighted = jacobian * weight[:, None, :]
         normal = np.matmul(weighted, jacobian.transpose(0, 2, 1)).astype(np.float64)
@@ -215,38 +240,71 @@ def _fit_chunk(
             for k in (4, 5):
                 normal[:, k, k] += 1 / tilt**2
                 right[:, k] -= tilted[:, k - 4] / tilt**2
-        if step == iterations:
+        return _Look(residual, weight, wild, normal, right)
+
+
+def _calm(amplitude: Floats, view: _View) -> Bools:
+    """Usable pixels without those that cannot belong to a hole: the start knows neither place nor noise, but nothing of
+    a hole is off by more than its amplitude."""
+    off = np.abs(view.residual)
+    some = off[::8][view.usable[::8]]
+    spread = 1.4826 * float(np.median(some)) if len(some) else 0.0
+    most = _HOT * np.maximum(amplitude, np.median(amplitude)) + 6 * spread
+    out: Bools = view.usable & (off < most[:, None].astype(np.float32))
+    return out
+
+
+def _fit_chunk(job: _Job, state: SpotState, rest: Floats, iterations: int, limit: float) -> FittedSpots:
+    """Gauss-Newton on spots of one class of stretch.
+
+    Each spot takes as many steps as it needs to come near its place; then comes one step, and a last look, in which
+    wild pixels do not count: while a fit is still on its way only the glaring ones are left out, for rims that are
+    misplaced look wild, too.
+    """
+    start = state.yx
+    windows = job.image.windows(start, job.templates.reach)
+    tilted = np.zeros((len(start), 2))
+    rows = np.arange(len(start))
+    for step in range(iterations):
+        last = step == iterations - 1 or not len(rows)
+        if last:
+            rows = np.arange(len(start))
+        part, cut = state.select(rows), windows.select(rows)
+        view = job.view(part, cut, rest[rows])
+        if step == 0:
+            view = replace(view, usable=_calm(part.amplitude, view))
+            windows = replace(windows, usable=view.usable)
+        look = job.look(part, view, tilted[rows], _TOLERANCE if last else _GLARING if step else None)
+        move = _solve(look.normal, look.right)
+        if job.tilt is not None:
+            tilted[rows] += move[:, 4:]
+            part = replace(part, slope_a=part.slope_a + move[:, 4:], slope_b=part.slope_b + move[:, 4:])
+        yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
+        far = np.abs(yx - part.yx).max(axis=1) > _NEAR
+        part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
+        state = state.changed(rows, part)
+        out = rows[(np.abs(yx - cut.middle) > 0.6).any(axis=1)]
+        if len(out):
+            windows = windows.changed(out, job.image.windows(state.yx[out], job.templates.reach))
+        if last:
             break
-        move = _solve(normal, right)
-        if tilt is not None:
-            tilted += move[:, 4:]
-            state = replace(state, slope_a=state.slope_a + move[:, 4:], slope_b=state.slope_b + move[:, 4:])
-        yx = np.clip(state.yx + np.clip(move[:, :2], -0.7, 0.7), start - limit, start + limit)
-        state = replace(state, yx=yx, amplitude=state.amplitude + move[:, 2], background=state.background + move[:, 3])
-        if (np.abs(yx - windows.middle) > 0.6).any():
-            windows = image.windows(yx, templates.reach)
-    return _summary(state, start, limit, residual, weight, normal, clipped, noise, tilted)
+        rows = rows[far]
+    look = job.look(state, job.view(state, windows, rest), tilted, _TOLERANCE)
+    return _summary(state, start, limit, look, job.noise, tilted)
 
 
 def _summary(
-    state: SpotState,
-    start: Floats,
-    limit: float,
-    residual: AnyArray,
-    weight: AnyArray,
-    normal: Floats,
-    clipped: Bools,
-    noise: Noise | None,
-    tilted: Floats,
+    state: SpotState, start: Floats, limit: float, look: _Look, noise: Noise | None, tilted: Floats
 ) -> FittedSpots:
+    residual, weight = look.residual, look.weight
     freedom = np.maximum(np.count_nonzero(weight > 0, axis=1) - 4, 1)
     chi2 = (residual**2 * weight).sum(axis=1, dtype=float) / freedom
-    covariance = _inverse(normal)
+    covariance = _inverse(look.normal)
     if noise is None:
         covariance = covariance * chi2[:, None, None]
     good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
     good &= np.isfinite(covariance).all(axis=(1, 2)) & (covariance[:, 0, 0] > 0) & (covariance[:, 1, 1] > 0)
-    return FittedSpots(state.yx, state.amplitude, state.background, covariance, chi2, clipped, good, tilted)
+    return FittedSpots(state.yx, state.amplitude, state.background, covariance, chi2, look.wild, good, tilted)
 
 
 def _scaled(normal: Floats) -> tuple[Floats, Floats]:
@@ -295,14 +353,16 @@ def fit_spots(
     """
     order = np.argsort(bank.label, kind="stable")
     sorted_labels = bank.label[order]
+    size = max(_CHUNK // (2 * bank.templates[0].reach + 1) ** 2, _LEAST)
     jobs = []
     for k, templates in enumerate(bank.templates):
         rows = order[np.searchsorted(sorted_labels, k) : np.searchsorted(sorted_labels, k, side="right")]
-        jobs += [(rows[a : a + _CHUNK], templates) for a in range(0, len(rows), _CHUNK)]
+        jobs += [(rows[a : a + size], templates) for a in range(0, len(rows), size)]
 
-    def run(job: tuple[AnyArray, Templates]) -> FittedSpots:
-        rows, templates = job
-        return _fit_chunk(image, state.select(rows), templates, bank.rest[rows], noise, iterations, limit, tilt)
+    def run(piece: tuple[AnyArray, Templates]) -> FittedSpots:
+        rows, templates = piece
+        job = _Job(image, templates, noise, tilt)
+        return _fit_chunk(job, state.select(rows), bank.rest[rows], iterations, limit)
 
     if workers > 1 and len(jobs) > 1:
         with ThreadPoolExecutor(workers) as pool:

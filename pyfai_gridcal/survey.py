@@ -8,6 +8,7 @@ polarity.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,13 +106,14 @@ def _energy(image: AnyArray, centre: int, surround: int, floor: float) -> tuple[
     return rms, float(np.mean(square * clipped)) / rms**3 if rms > 0 else 0.0
 
 
-def survey(image: AnyArray, *, polarity: Polarity | None = None) -> tuple[HoleGuess, ...]:
+def survey(image: AnyArray, *, polarity: Polarity | None = None, workers: int = 2) -> tuple[HoleGuess, ...]:
     """Look at all scales of an image without masked pixels (see :func:`filled`).
 
     Parameters
     ----------
     image : (ny, nx) float32
     polarity : known in advance, or None to find it
+    workers : threads
 
     Returns
     -------
@@ -128,13 +130,15 @@ def survey(image: AnyArray, *, polarity: Polarity | None = None) -> tuple[HoleGu
         raise PickingError(
             f"the image is blank: every pixel reads {float(image.max()):g}", hint="check the exposure and the file"
         )
-    scales, level, factor = [], image, 1
-    while min(level.shape) >= 40 or factor == 1:
-        part = _sample(level)
-        floor = 0.02 * float(np.abs(part[::4, ::4]).mean())
-        for centre, surround, radius in _BOXES:
-            scales.append((factor * radius, *_energy(part, centre, surround, floor)))
-        level, factor = binned(level, 2), factor * 2
+    looks, level, factor = [], image, 1
+    with ThreadPoolExecutor(workers) as pool:
+        while min(level.shape) >= 40 or factor == 1:
+            part = _sample(level)
+            floor = 0.02 * float(np.abs(part[::4, ::4]).mean())
+            for centre, surround, radius in _BOXES:
+                looks.append((factor * radius, pool.submit(_energy, part, centre, surround, floor)))
+            level, factor = binned(level, 2), factor * 2
+    scales = [(radius, *look.result()) for radius, look in looks]
     ranked = []
     for name, sign in (("bright", 1.0), ("dark", -1.0)):
         if polarity not in (None, name):

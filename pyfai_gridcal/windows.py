@@ -38,6 +38,19 @@ class Windows:
     data: AnyArray
     usable: Bools
 
+    def select(self, rows: AnyArray) -> Windows:
+        """The windows of the spots `rows`."""
+        if len(rows) == len(self.middle):
+            return self
+        return Windows(self.middle[rows], self.data[rows], self.usable[rows])
+
+    def changed(self, rows: AnyArray, part: Windows) -> Windows:
+        """The same with other windows for the spots `rows`."""
+        columns = [getattr(self, name).copy() for name in ("middle", "data", "usable")]
+        for column, new in zip(columns, (part.middle, part.data, part.usable), strict=True):
+            column[rows] = new
+        return Windows(*columns)
+
 
 class PreparedImage:
     """An image padded for cutting windows, holes made positive, with a map of usable pixels."""
@@ -56,6 +69,7 @@ class PreparedImage:
         self.whole = bool(usable.all())
         self.data = np.pad(data if self.sign > 0 else -data, pad)
         self.usable = np.pad(usable, pad)
+        self._whole_at: dict[int, Bools] = {}
         self.leave_out_rim(_RIM)
         if not self.whole:
             self.data[~self.usable] = 0
@@ -67,6 +81,7 @@ class PreparedImage:
         near, ny, nx = self.pad + width, *self.usable.shape
         self.usable[:near] = self.usable[ny - near :] = False
         self.usable[:, :near] = self.usable[:, nx - near :] = False
+        self._whole_at.clear()
 
     def windows(self, yx: Floats, reach: int) -> Windows:
         """Windows of +- `reach` px (at most the padding) around the pixels nearest to `yx` (N, 2)."""
@@ -94,4 +109,6 @@ class PreparedImage:
         if self.whole:
             inside = np.asarray((np.rint(yx) >= reach).all(axis=1))
             return np.asarray(inside & (np.rint(yx) <= np.array(self.shape) - 1 - reach).all(axis=1))
-        return np.asarray(ndimage.minimum_filter(self.usable, 2 * reach + 1)[self.near(yx)])
+        if reach not in self._whole_at:
+            self._whole_at[reach] = ndimage.minimum_filter(self.usable, 2 * reach + 1)
+        return np.asarray(self._whole_at[reach][self.near(yx)])

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_detector", "from_detector", "named_detector", "preload", "to_detector"]
 
+_BLOCK = 16  # rows at a time, for the sake of the cache
 _CLOSE_PX = 1e-3  # what a detector read back may differ from what was written
 
 
@@ -45,10 +46,14 @@ def corners_of_nodes(nodes: AnyArray) -> AnyArray:
     """Pixel corners (ny, nx, 4, 3) in pyFAI's form from what :func:`~pyfai_gridcal.io.nexus.detector_nodes` returns."""
     tiled = nodes.ndim == 4
     ny, nx = nodes.shape[:2] if tiled else (nodes.shape[0] - 1, nodes.shape[1] - 1)
-    corners = np.zeros((ny, nx, 4, 3), np.float32)
-    for corner, (down, right) in enumerate(CORNERS):
-        part = nodes[:, :, corner] if tiled else nodes[down : ny + down, right : nx + right]
-        corners[:, :, corner, 1:] = part
+    corners = np.empty((ny, nx, 4, 3), np.float32)
+    for start in range(0, ny, _BLOCK):
+        stop = min(ny, start + _BLOCK)
+        corners[start:stop, ..., 0] = 0
+        for corner, (down, right) in enumerate(CORNERS):
+            part = nodes[start:stop, :, corner] if tiled else nodes[start + down : stop + down, right : nx + right]
+            for axis in (0, 1):  # one at a time: pairs are copied one by one
+                corners[start:stop, :, corner, 1 + axis] = part[..., axis]
     return corners
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import struct
 import sys
 import time
-import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +24,7 @@ from ..distortion import Distortion
 from ..errors import FileFormatError
 from ..field import CornerField, Field, SampledField
 from ..frames import CORNERS, edge_nodes
+from .packing import Packing
 
 __all__ = [
     "distortion_of_corners",
@@ -39,9 +38,9 @@ __all__ = [
 
 _ENTRY = "entry_0000"
 _API_VERSION = "1.1"  # of pyFAI's detector group
-_CORNER_CHUNK = (16, 512, 4, 1)
-_PROBE = 4096  # bytes that tell whether compression is worth it
-_STORED = 0xFFFF  # longest stored block
+_CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
+_PACKING = Packing(repeats=True)
+_BLOCK = 128  # rows at a time: few enough for the cache, enough for what a field does once for each call
 _SMALL = 1 << 16  # bytes below which compression is not worth it
 _SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one
 
@@ -124,41 +123,11 @@ def _threads() -> int:
     return min(4, os.cpu_count() or 1)
 
 
-def _packed(block: AnyArray) -> bytes:
-    """One chunk as the filters shuffle and gzip leave it: bytes of equal weight side by side, then deflated."""
-    size = block.dtype.itemsize
-    raw = np.ascontiguousarray(block).reshape(-1).view(np.uint8).reshape(-1, size)
-    planes = np.empty((size, len(raw)), np.uint8)
-    for k in range(size):
-        planes[k] = raw[:, k]
-    return _deflated(planes)
-
-
-def _deflated(planes: AnyArray) -> bytes:
-    """A zlib stream (RFC 1950, 1951) of the rows one after the other; rows that look like noise are stored, not
-    compressed.
-
-    The lowest bytes of floats and counts are noise: trying to compress them takes most of the time and wins nothing.
-    """
-    parts = [b"\x78\x01"]
-    for plane in planes:
-        probe = plane[:_PROBE].data
-        if len(zlib.compress(probe, 1)) > 0.95 * len(probe):
-            for start in range(0, len(plane), _STORED):
-                piece = plane[start : start + _STORED].data
-                parts += [b"\x00", struct.pack("<HH", len(piece), len(piece) ^ 0xFFFF), piece]
-        else:
-            packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
-            parts += [packer.compress(plane.data), packer.flush(zlib.Z_SYNC_FLUSH)]
-    parts += [b"\x01\x00\x00\xff\xff", struct.pack(">I", zlib.adler32(planes.data))]
-    return b"".join(parts)
-
-
 def _write_chunks(dataset: h5py.Dataset, offsets: list[tuple[int, ...]], block_at: Any) -> None:
     """Compress the blocks in threads (zlib and numpy's copies let go of the interpreter), write them in order."""
 
     def compress(offset: tuple[int, ...]) -> bytes:
-        return _packed(block_at(offset))
+        return _PACKING.pack(block_at(offset))
 
     with ThreadPoolExecutor(_threads()) as pool:
         for offset, data in zip(offsets, pool.map(compress, offsets), strict=True):
@@ -211,11 +180,15 @@ def detector_nodes(distortion: Distortion) -> AnyArray:
     """
     if distortion.is_tiled:
         return np.ascontiguousarray(distortion.pixel_corners()[..., 1:])
-    nodes = distortion.field.on_grid(*edge_nodes(distortion.shape))
-    nodes[..., 0] += np.arange(distortion.shape[0] + 1)[:, None]
-    nodes[..., 1] += np.arange(distortion.shape[1] + 1)[None, :]
-    nodes *= distortion.pixel_size
-    return nodes.astype(np.float32)
+    y, x = edge_nodes(distortion.shape)
+    size = distortion.pixel_size
+    nodes = np.empty((len(y), len(x), 2), np.float32)
+    for start in range(0, len(y), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        part = distortion.field.on_grid(y[rows], x)
+        nodes[rows, :, 0] = (part[..., 0] + np.arange(len(y))[rows, None]) * size[0]
+        nodes[rows, :, 1] = (part[..., 1] + np.arange(len(x))) * size[1]
+    return nodes
 
 
 def write_detector(

@@ -27,10 +27,12 @@ class Packing:
     ----------
     method : "gzip", "none", or "bitshuffle" (with LZ4, by the plugin of hdf5plugin)
     level : of gzip, 1 (quick) to 9
+    repeats : whether longer pieces come again (corners that pixels share), which takes more time to look for than runs
     """
 
     method: str = "gzip"
     level: int = 1
+    repeats: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Packing:
@@ -61,7 +63,7 @@ class Packing:
         """The bytes of the chunk that holds `frame` alone."""
         if self.method == "gzip":
             planes = _shuffled(frame)
-            return _quick(planes) if self.level == 1 else zlib.compress(planes.tobytes(), self.level)
+            return _quick(planes, self.repeats) if self.level == 1 else zlib.compress(planes.tobytes(), self.level)
         if self.method == "none":
             return np.ascontiguousarray(frame).tobytes()
         return self._by_plugin(frame)
@@ -76,22 +78,26 @@ class Packing:
             return bytes(dataset.id.read_direct_chunk((0,) * frame.ndim)[1])
 
 
-#: Bytes by which it is judged whether a plane of bytes can be compressed, and the least that must come of it.
-_SAMPLE, _WORTH = 1 << 16, 0.97
+#: Bytes by which it is judged whether a plane of bytes can be compressed (at most, and which share of the plane), and
+#: what must come of it.
+_SAMPLE, _SHARE, _WORTH = 1 << 16, 16, 0.95
 
 
-def _quick(planes: AnyArray) -> bytes:
-    """A zlib stream of the planes: runs and frequent bytes only, which shuffled counts are made of; noise is stored.
+def _quick(planes: AnyArray, repeats: bool) -> bytes:
+    """A zlib stream of the planes: runs and frequent bytes only, which shuffled counts are made of, or `repeats` as
+    well; noise is stored.
 
     Three to six times as fast as level 1 and not larger, for such data. Each plane is a piece of its own, ended at a
     byte; a zlib stream may consist of any such pieces.
     """
+    strategy = zlib.Z_DEFAULT_STRATEGY if repeats else zlib.Z_RLE
     pieces = [b"\x78\x01"]
     for plane in planes:
-        middle = max(0, (len(plane) - _SAMPLE) // 2)
-        sample = plane[middle : middle + _SAMPLE]
+        size = min(_SAMPLE, max(256, len(plane) // _SHARE))
+        middle = max(0, (len(plane) - size) // 2)
+        sample = plane[middle : middle + size]
         level = 1 if len(zlib.compress(sample.tobytes(), 1)) < _WORTH * len(sample) else 0
-        engine = zlib.compressobj(level, zlib.DEFLATED, -15, 9, zlib.Z_RLE)
+        engine = zlib.compressobj(level, zlib.DEFLATED, -15, 8, strategy)
         pieces += [engine.compress(plane.data), engine.flush(zlib.Z_FULL_FLUSH)]
     pieces += [b"\x03\x00", zlib.adler32(planes.data).to_bytes(4, "big")]
     return b"".join(pieces)
