@@ -19,7 +19,7 @@ from .windows import PreparedImage, ramp
 __all__ = ["Learned", "hole_radius", "learn"]
 
 #: More spots than these would not make the profile better than the pixels' noise lets it be.
-_SPOTS = 1200
+_SPOTS = 800
 _TURNS = 4
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.

@@ -28,6 +28,8 @@ __all__ = ["FittedSpots", "SpotState", "fit_spots", "model_of", "start_from"]
 #: Pixels that are fitted at a time, and the least number of spots: few enough for the cache, enough for the calls not
 #: to count.
 _CHUNK, _LEAST = 1 << 17, 32
+#: Below so many pixels threads wait for each other longer than they work.
+_WORTH_THREADS = 500_000
 #: A pixel is left out when it is this many sigma off the fit ...
 _WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect.
@@ -364,7 +366,8 @@ def fit_spots(
         job = _Job(image, templates, noise, tilt)
         return _fit_chunk(job, state.select(rows), bank.rest[rows], iterations, limit)
 
-    if workers > 1 and len(jobs) > 1:
+    pixels = len(state) * (2 * bank.templates[0].reach + 1) ** 2
+    if workers > 1 and len(jobs) > 1 and pixels > _WORTH_THREADS:
         with ThreadPoolExecutor(workers) as pool:
             parts = list(pool.map(run, jobs))
     else:

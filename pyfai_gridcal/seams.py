@@ -87,10 +87,10 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
     limit : size of a jump in units of the scatter of all such differences
     least_share : of the pairs across a seam that must jump
     """
-    links = _links(yx, ij, d)
-    if len(links.size) < 12:
+    links = _links(yx, ij, d, limit)
+    strong = links.strong
+    if len(links.size) < 12 or not strong.any():
         return ()
-    strong = links.step & (links.size > limit * links.scale * np.where(links.astride, _ASTRIDE_NOISE, 1.0))
     # what lies beside a hole that a seam cuts has half of the jump, and says nothing
     halves = np.isin(links.holes[:, :2], links.holes[strong & links.astride, 2]).any(axis=1)
     keep = np.where(links.astride, strong, ~halves)
@@ -111,18 +111,16 @@ class _Links:
     ----------
     ends : (L, 2, 2) px, between which the jump is
     size : (L,) of the jump, px
-    step : (L,) whether the values around are those of a step
+    strong : (L,) whether it is beyond the limit, and the values around are those of a step
     holes : (L, 3) rows of the points at the ends, and of the one between (-1: none)
     astride : (L,) whether there is a hole between, which a seam may cut
-    scale : scatter of the jumps of neighbours, px
     """
 
     ends: Floats
     size: Floats
-    step: Bools
+    strong: Bools
     holes: Ints
     astride: Bools
-    scale: float
 
 
 #: Places along a line and their weights: straight lines through the two points on each side, carried on to the middle.
@@ -132,32 +130,43 @@ _ASTRIDE = ((-2, -1, 1, 2), (1.0, -2.0, 2.0, -1.0))
 _ASTRIDE_NOISE = float(np.sqrt(2))
 
 
-def _links(yx: Floats, ij: Ints, d: Floats) -> _Links:
-    """All jumps along both axes of the lattice."""
+def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
+    """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter."""
     at = ij - ij.min(axis=0) + 4
     table = np.full(at.max(axis=0) + 5, -1)
     table[tuple(at.T)] = np.arange(len(ij))
-    parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
-    for step in np.eye(2, dtype=np.int64):
-        line = {k: table[tuple((at + k * step).T)] for k in range(-3, 4)}
-        for (places, weights), astride in ((_BETWEEN, False), (_ASTRIDE, True)):
-            rows = [line[k] for k in places]
-            good = np.all([r >= 0 for r in rows], axis=0)
-            jump = np.zeros((len(d) + 1, 2))  # the last one stands for what is not there
-            jump[:-1][good] = sum(w * d[r[good]] for w, r in zip(weights, rows, strict=True))
-            beside = {k: jump[line[k]] for k in line}
-            like = (_step_astride if astride else _step_like)(jump[:-1], beside)[good]
-            b, c = rows[1][good], rows[2][good]
-            ends = np.stack([yx[b], yx[c]], axis=1)
-            middle = np.where(astride, np.arange(len(d)), -1)[good]
-            if astride:  # the hole in the middle is cut, so the seam is near it
-                ends = 0.5 * (ends + yx[middle][:, None])
-            holes = np.stack([b, c, middle], axis=1)
-            parts.append((ends, jump[:-1][good], like, holes, np.full(len(b), astride)))
-    ends, jumps, like, holes, over = (np.concatenate(column) for column in zip(*parts, strict=True))
-    plain = np.abs(jumps[~over])
+    lines = [{k: table[tuple((at + k * step).T)] for k in range(-3, 4)} for step in np.eye(2, dtype=np.int64)]
+    kinds = [(line, *kind) for line in lines for kind in ((*_BETWEEN, False), (*_ASTRIDE, True))]
+    jumps = [_jumps(line, d, places, weights) for line, places, weights, _ in kinds]
+    plain = np.concatenate(
+        [np.abs(jump[:-1][good]).ravel() for (jump, good), kind in zip(jumps, kinds, strict=True) if not kind[3]]
+    )
     scale = max(1.4826 * float(np.median(plain)) if plain.size else 0.0, 1e-3)
-    return _Links(ends, np.hypot(*jumps.T), like, holes, over, scale)
+    parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
+    for (jump, good), (line, places, _, astride) in zip(jumps, kinds, strict=True):
+        size = np.hypot(*jump[:-1].T)
+        large = np.flatnonzero(good & (size > limit * scale * (_ASTRIDE_NOISE if astride else 1.0)))
+        strong = np.zeros(len(d), bool)
+        strong[large] = (_step_astride if astride else _step_like)(jump[large], {k: jump[line[k][large]] for k in line})
+        b, c = line[places[1]][good], line[places[2]][good]
+        ends = np.stack([yx[b], yx[c]], axis=1)
+        middle = np.where(astride, np.arange(len(d)), -1)[good]
+        if astride:  # the hole in the middle is cut, so the seam is near it
+            ends = 0.5 * (ends + yx[middle][:, None])
+        parts.append((ends, size[good], strong[good], np.stack([b, c, middle], axis=1), np.full(len(b), astride)))
+    return _Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _jumps(
+    line: dict[int, Ints], d: Floats, places: tuple[int, ...], weights: tuple[float, ...]
+) -> tuple[Floats, Bools]:
+    """Jump (N + 1, 2) at each point along one axis, the last one being that of a point that is not there; and whether
+    (N,) it is known."""
+    rows = [line[k] for k in places]
+    good = np.all([r >= 0 for r in rows], axis=0)
+    jump = np.zeros((len(d) + 1, 2))
+    jump[:-1][good] = sum(w * d[r[good]] for w, r in zip(weights, rows, strict=True))
+    return jump, good
 
 
 def _step_like(jump: Floats, beside: dict[int, Floats]) -> Bools:
