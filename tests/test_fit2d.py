@@ -170,6 +170,29 @@ def test_known_pixels_alone_decide_about_a_spline(inverse):
         assert result.spline.dy.coefficients.size + result.spline.dx.coefficients.size < 1000
 
 
+@pytest.mark.parametrize("inverse", [False, True])
+def test_a_strongly_bent_field_with_a_bitten_border_fits(inverse):
+    """Many bends everywhere, and a border that draws a search for knots to itself."""
+    from pyfai_gridcal.distortion import Distortion
+    from pyfai_gridcal.field import SampledField
+
+    shape = (420, 510)
+    y, x = np.indices((shape[0] + 1, shape[1] + 1)) - 0.5
+    bent = np.stack(
+        [
+            9 * np.sin(y / 62 + 1) * np.cos(x / 94) + x * y / 4000,
+            14 * np.cos(y / 86) * np.sin(x / 58) + (x / 100) ** 2,
+        ],
+        axis=-1,
+    )
+    y, x = np.indices(shape)
+    unknown = (y < 6) | (x < 5 + 3 * np.sin(y / 20))
+    unknown |= ((y - 210) ** 2 + (x - 560) ** 2 < 95**2) | ((x - 260) ** 2 + (y + 20) ** 2 < 40**2)
+    axes = (np.arange(n + 1) - 0.5 for n in shape)
+    fit = fit_spline(Distortion(SampledField(*axes, bent), shape, PIXEL, mask=unknown), inverse=inverse)
+    assert fit.largest <= 0.01
+
+
 @pytest.mark.parametrize("tolerance", [0, -1])
 def test_tolerance_is_positive(tolerance):
     with pytest.raises(FittingError):

@@ -23,6 +23,8 @@ INVERSE_SAMPLES = 1025
 UNKNOWN_WEIGHT = 1e-4
 #: More inner knots than that along one axis are never tried.
 MOST_KNOTS = 120
+#: Inner knots at equal distances that are tried.
+_EVEN = (20, 30, 45, 65, 90, MOST_KNOTS)
 
 
 @dataclass(frozen=True)
@@ -168,7 +170,40 @@ def _fit_component(
         if search.hopeless:
             break  # finer samples will not help
     assert best is not None
-    return best[1:]
+    return min(best, _even(y, x, values, known, tolerance), key=lambda fit: fit[0])[1:]
+
+
+def _even(y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float) -> tuple[float, Floats, Floats, Floats]:
+    """The same from knots at equal distances, in front the largest deviation.
+
+    They are more than those that a search finds, but the border of what is known cannot lead them astray: the best that
+    a search there does is to crowd them where the deviation is largest.
+    """
+    rows, columns = _subset(len(y), 4 * SAMPLES), _subset(len(x), 4 * SAMPLES)
+    some, sure = values[np.ix_(rows, columns)], known[np.ix_(rows, columns)]
+    length = max(np.ptp(y), np.ptp(x))
+    best: tuple[float, Floats, Floats, Floats] | None = None
+    for count in _EVEN:
+        ky, kx = (_full_knots(at, _inner(at, int(np.ceil(count * np.ptp(at) / length)))) for at in (y, x))
+        coefficients, _ = _solve(y[rows], x[columns], ky, kx, some, sure)
+        largest = _largest(_design(ky, y) @ coefficients @ _design(kx, x).T, values, known)
+        if best is not None and largest > best[0]:
+            break
+        best = largest, kx, ky, coefficients.T
+        if largest <= tolerance:
+            break
+    assert best is not None
+    return best
+
+
+def _largest(model: Floats, values: Floats, known: Bools) -> float:
+    """Largest deviation over the known samples."""
+    return float(np.abs(model - values)[known].max(initial=0))
+
+
+def _inner(axis: Floats, count: int) -> tuple[float, ...]:
+    """Inner knots at equal distances, not more than the samples can bear."""
+    return tuple(np.linspace(axis[0], axis[-1], min(count, len(axis) // 3) + 2)[1:-1].tolist())
 
 
 def _subset(n: int, samples: int) -> Ints:
@@ -193,7 +228,7 @@ def _solve(
     (qy, ry), (qx, rx) = np.linalg.qr(by), np.linalg.qr(bx)
     amplitudes = _projected(qy, qx, values, known, values)
     c = np.linalg.solve(ry, np.linalg.solve(rx, amplitudes.T).T)
-    return c, float(np.abs(by @ c @ bx.T - values)[known].max(initial=0))
+    return c, _largest(by @ c @ bx.T, values, known)
 
 
 def _projected(qy: Floats, qx: Floats, values: Floats, known: Bools, start: Floats, *, steps: int = 100) -> Floats:
