@@ -99,7 +99,7 @@ def _grown(spots: Spots, lattice: LatticeKind, tolerance: float, sieve: bool) ->
     yx = np.asarray(spots.yx)
     if len(yx) < LEAST:
         raise IndexingError(
-            f"found {len(yx)} spots",
+            f"found {len(yx)} spot{'' if len(yx) == 1 else 's'}",
             expected=f"at least {LEAST} to index a lattice",
             hint="check polarity and hole size",
         )

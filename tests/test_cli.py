@@ -108,7 +108,8 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_unknown_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("calibrat", "x.edf") == 2
-    assert "'calibrat'" in capsys.readouterr().err
+    assert "'calibrat'" in (error := capsys.readouterr().err)
+    assert "did you mean calibrate?" in error
     assert run("calibrate", "x.edf", "--pitch", "5mm", "--foo") == 2
     error = capsys.readouterr().err
     assert "--foo" in error
@@ -300,6 +301,7 @@ def test_hdf5_image_is_not_overwritten(core: Core, tmp_path: Path) -> None:
         (MemoryError(), 1, "not enough memory"),
         (OSError(28, "No space left on device", "x.h5"), 1, "x.h5: No space left"),
         (ModuleNotFoundError("No module named 'PySide6'", name="PySide6.QtCore"), 1, "pyfai-gridcal[gui]"),
+        (ImportError("No Qt wrapper found. Install PySide6, PyQt6, PyQt5."), 1, "pyfai-gridcal[gui]"),
     ],
 )
 def test_ends(

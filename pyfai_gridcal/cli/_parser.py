@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import itertools
 import re
 import textwrap
@@ -43,7 +44,14 @@ class Parser(argparse.ArgumentParser):
         self._negative_number_matcher = re.compile(r"-\.?\d.*")
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {message}{_meant(message)} (see {self.prog} --help)\n")
+
+
+def _meant(message: str) -> str:
+    """What the user may have meant by a wrong choice."""
+    wrong = re.match(r".*invalid choice: '([^']*)' \(choose from (.*)\)$", message, re.DOTALL)
+    near = difflib.get_close_matches(wrong[1], re.findall(r"[\w-]+", wrong[2]), 1) if wrong else []
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _typed(parse: Callable[..., T], what: str) -> Callable[[str], T]:

@@ -80,7 +80,7 @@ def _failed(error: Exception, status: int, debug: bool) -> int:
 
 
 def _unexpected(error: Exception, debug: bool) -> int:
-    missing = (getattr(error, "name", None) or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    missing = _missing(error)
     if missing in EXTRAS:
         tell(f"error: this needs {missing}; python3 -m pip install 'pyfai-gridcal[{EXTRAS[missing]}]'")
         return 1
@@ -97,6 +97,13 @@ def _unexpected(error: Exception, debug: bool) -> int:
         hint = "" if debug else " (use --debug to see where)"
         tell(f"unexpected error: {type(error).__name__}: {error}{hint}")
     return 1
+
+
+def _missing(error: Exception) -> str:
+    """Package that an import did not find."""
+    if isinstance(error, ImportError) and "No Qt wrapper" in str(error):  # what silx says
+        return "PySide6"
+    return (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
 
 
 @contextlib.contextmanager

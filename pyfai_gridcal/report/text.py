@@ -68,7 +68,7 @@ def _exposures(s: dict[str, Any]) -> list[str]:
         hole = "" if e["hole_px"] is None else f" of {e['hole_px']:.1f} px"
         lines.append(
             f"{head}{e['spots']} {e['polarity']} spots{hole}, {e['control_points']} with a node, "
-            f"{e['outliers']} outliers; pitch {e['pitch_px'][0]:.2f} x {e['pitch_px'][1]:.2f} px, "
+            f"{e['outliers']} of them left out; pitch {e['pitch_px'][0]:.2f} x {e['pitch_px'][1]:.2f} px, "
             f"turned by {e['angle_deg']:.2f}°"
         )
         if e["spot_sigma_px"] is not None:
