@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from silx.gui import qt
 
 from .artwork import icon, register
 
-__all__ = ["BACKENDS", "application", "run_application", "settings"]
+__all__ = ["BACKENDS", "application", "run_application", "settings", "spare_the_loaded"]
 
 #: Plot backends by the name that the user gives.
 BACKENDS = {"matplotlib": "mpl", "opengl": "gl"}
@@ -34,6 +35,13 @@ def settings(name: str) -> qt.QSettings:
     return qt.QSettings(qt.QSettings.Format.IniFormat, qt.QSettings.Scope.UserScope, "pyfai", f"gridcal-{name}")
 
 
+def spare_the_loaded() -> None:
+    """Keep Python's collector of garbage from what has been loaded by now: looking through all of it, as it does now and
+    then, stops a window for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
+
+
 def run_application(app: qt.QApplication, window: Any) -> int:
     """Show a window until it is closed; Ctrl+C in the terminal closes it too."""
     before = signal.signal(signal.SIGINT, lambda *_: window.close())
@@ -41,6 +49,7 @@ def run_application(app: qt.QApplication, window: Any) -> int:
     ticks = qt.QTimer()
     ticks.timeout.connect(lambda: None)
     ticks.start(300)
+    spare_the_loaded()
     try:
         window.show()
         return int(app.exec())

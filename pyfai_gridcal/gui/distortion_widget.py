@@ -327,11 +327,11 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         if not self.panel.autoBox.isChecked() and STAGES.index(wanted) > STAGES.index("spots"):
             wanted = "spots"
         if self.workspace.results().missing == "image":
-            self._start("image", then=lambda: self._start(wanted))
+            self._start("image", then=lambda: self._start(wanted, patient=True))
         else:
             self._start(wanted)
 
-    def _start(self, upto: StageName | None, *, then: Callable[[], None] | None = None) -> None:
+    def _start(self, upto: StageName | None, *, then: Callable[[], None] | None = None, patient: bool = False) -> None:
         """Compute up to a stage (None: nothing) and draw what there is then, before going on with `then`."""
         workspace, state, exposure, old = self.workspace, self.workspace.state, self._exposure, self._view
         overlay, explicit = self.layers.map(), self._explicit
@@ -362,7 +362,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             elif then is not None and not self._later.isActive():
                 then()
 
-        self.worker.start(Job("working", work, done, self._fail("Calibrate")))
+        self.worker.start(Job("working", work, done, self._fail("Calibrate"), patient=patient))
 
     def _stopped(self, error: BaseException, explicit: bool) -> None:
         """A stage failed: told in a box when the user asked for it, beside the progress bar when it came along."""

@@ -25,7 +25,8 @@ class Job:
     """Something to do: `function` gets the progress to report to, its result goes to `done`.
 
     What must be brought to its end, such as writing a file, is `lasting`: a new job waits for it instead of taking its
-    place.
+    place. A `patient` one lets the windows draw first what they have to: beside the work that takes several times as
+    long.
     """
 
     name: str
@@ -33,7 +34,9 @@ class Job:
     done: Callable[[Any], None]
     failed: Callable[[BaseException], None] | None = None
     lasting: bool = False
+    patient: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
+    drawn: threading.Event = field(default_factory=threading.Event)
 
 
 class Worker(qt.QObject):
@@ -56,6 +59,9 @@ class Worker(qt.QObject):
 
     #: Seconds between two reports of the same that are passed on.
     INTERVAL = 0.05
+    #: Milliseconds after which what was to be drawn has at least begun, and seconds that a job waits for its end.
+    DRAW_MS = 30
+    PATIENCE = 2.0
 
     def __init__(self, parent: qt.QObject | None = None):
         super().__init__(parent)
@@ -82,6 +88,8 @@ class Worker(qt.QObject):
         else:
             self.sigBusyChanged.emit(True)
         self._current = job
+        if job.patient:
+            qt.QTimer.singleShot(self.DRAW_MS, job.drawn.set)
         self.sigProgress.emit(0.0, job.name)
         self._jobs.put(job)
 
@@ -110,6 +118,8 @@ class Worker(qt.QObject):
         while (job := self._jobs.get()) is not None:
             if job.cancelled.is_set():
                 continue
+            if job.patient:
+                job.drawn.wait(self.PATIENCE)
             try:
                 result, error = job.function(self._reporter(job)), None
             except BaseException as reason:  # told to the user in the other thread, never lost
