@@ -36,8 +36,10 @@ def settings(name: str) -> qt.QSettings:
 
 
 def spare_the_loaded() -> None:
-    """Keep Python's collector of garbage from what has been loaded by now: looking through all of it, as it does now and
-    then, stops a window for a tenth of a second."""
+    """Keep Python's collector of garbage from what has been loaded by now.
+
+    Looking through all of it, as it does now and then, stops a window for a tenth of a second.
+    """
     gc.collect()
     gc.freeze()
 
