@@ -355,7 +355,8 @@ def fit_spots(
     """
     order = np.argsort(bank.label, kind="stable")
     sorted_labels = bank.label[order]
-    size = max(_CHUNK // (2 * bank.templates[0].reach + 1) ** 2, _LEAST)
+    window = (2 * bank.templates[0].reach + 1) ** 2
+    size = max(_CHUNK // window, _LEAST)
     jobs = []
     for k, templates in enumerate(bank.templates):
         rows = order[np.searchsorted(sorted_labels, k) : np.searchsorted(sorted_labels, k, side="right")]
@@ -366,8 +367,7 @@ def fit_spots(
         job = _Job(image, templates, noise, tilt)
         return _fit_chunk(job, state.select(rows), bank.rest[rows], iterations, limit)
 
-    pixels = len(state) * (2 * bank.templates[0].reach + 1) ** 2
-    if workers > 1 and len(jobs) > 1 and pixels > _WORTH_THREADS:
+    if workers > 1 and len(jobs) > 1 and len(state) * window > _WORTH_THREADS:
         with ThreadPoolExecutor(workers) as pool:
             parts = list(pool.map(run, jobs))
     else:

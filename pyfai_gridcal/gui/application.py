@@ -13,7 +13,7 @@ from silx.gui import qt
 
 from .artwork import icon, register
 
-__all__ = ["BACKENDS", "application", "run_application", "settings", "spare_the_loaded"]
+__all__ = ["BACKENDS", "application", "run_application", "settings"]
 
 #: Plot backends by the name that the user gives.
 BACKENDS = {"matplotlib": "mpl", "opengl": "gl"}
@@ -35,7 +35,7 @@ def settings(name: str) -> qt.QSettings:
     return qt.QSettings(qt.QSettings.Format.IniFormat, qt.QSettings.Scope.UserScope, "pyfai", f"gridcal-{name}")
 
 
-def spare_the_loaded() -> None:
+def _spare_the_loaded() -> None:
     """Keep Python's collector of garbage from what has been loaded by now.
 
     Looking through all of it, as it does now and then, stops a window for a tenth of a second.
@@ -51,7 +51,7 @@ def run_application(app: qt.QApplication, window: Any) -> int:
     ticks = qt.QTimer()
     ticks.timeout.connect(lambda: None)
     ticks.start(300)
-    spare_the_loaded()
+    _spare_the_loaded()
     try:
         window.show()
         return int(app.exec())
