@@ -12,7 +12,8 @@ from .grain import correlation_of, grain_factor
 from .light import light_of
 from .noise import noise_of
 from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised
-from .refinement import FittedSpots, SpotState, fit_spots, model_of
+from .refinement import FittedSpots, fit_spots
+from .spotmodel import SpotState, model_of
 from .spots import HoleProfile, Noise
 from .windows import PreparedImage, ramp
 
@@ -111,7 +112,7 @@ def learn(
         bank = maker.bank(sample.stretch, len(sample))
         fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
         rows = _typical(fitted)
-        sample = sample.moved(fitted).select(rows)
+        sample = replace(sample, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background).select(rows)
         if len(sample) >= 12:
             sample = _lit(sample, image, spacing)
         level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
@@ -162,11 +163,10 @@ def _relearn(
         if not len(rows):
             continue
         part, cut = sample.select(rows), image.windows(sample.yx[rows], reach)
-        value, slow, fast, ground = model_of(part, cut, templates, bank.rest[rows])
-        level = part.amplitude[:, None] * value + part.background[:, None] * ground
+        level, derivatives = model_of(part, cut, templates, bank.rest[rows])
         levels[rows] = level
         relative[rows] = (cut.data - level) / part.amplitude[:, None]
-        slope = slow**2 + fast**2
+        slope = (derivatives[:, :2] ** 2).sum(axis=1) / part.amplitude[:, None] ** 2
         steep[rows] = slope / slope.max()
     offset = sample.yx - windows.middle
     dy, dx = y - offset[:, :1].astype(np.float32), x - offset[:, 1:].astype(np.float32)

@@ -18,12 +18,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ._typing import AnyArray, Bools, Floats
-from .light import Light
 from .profile import TemplateBank, Templates
+from .spotmodel import SpotState, model_of
 from .spots import Noise
 from .windows import PreparedImage, Windows, ramp
 
-__all__ = ["FittedSpots", "SpotState", "fit_spots", "model_of", "start_from"]
+__all__ = ["FittedSpots", "fit_spots"]
 
 #: Pixels that are fitted at a time, and the least number of spots: few enough for the cache, enough for the calls not
 #: to count.
@@ -39,69 +39,6 @@ _GLARING = 0.8
 _NEAR = 0.03
 #: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes.
 _HOT = 1.5
-
-
-@dataclass(frozen=True, eq=False)
-class SpotState:
-    """Where a fit stands: columns over N spots, holes positive.
-
-    Attributes
-    ----------
-    yx, amplitude, background : (N, 2) px, (N,) and (N,) counts
-    slope_a, slope_b : (N, 2) relative gradients of the light on hole and background, per px
-    stretch : (N, 2, 2) of the holes against the learned one, None for none
-    bend : (N, 4, 2) how the field bends within a hole (:func:`~pyfai_gridcal.completion.local_frames`), None for not;
-        with it, `yx` is the image of the hole's centre and not the middle of its picture
-    prior : (N, 4) expected amplitude, its sigma, expected background, its sigma; sigma infinite for no
-        expectation; or None
-    """
-
-    yx: Floats
-    amplitude: Floats
-    background: Floats
-    slope_a: Floats
-    slope_b: Floats
-    stretch: Floats | None = None
-    prior: Floats | None = None
-    bend: Floats | None = None
-
-    def __len__(self) -> int:
-        return len(self.yx)
-
-    def select(self, rows: AnyArray) -> SpotState:
-        """The spots `rows`."""
-        return SpotState(
-            self.yx[rows],
-            self.amplitude[rows],
-            self.background[rows],
-            self.slope_a[rows],
-            self.slope_b[rows],
-            None if self.stretch is None else self.stretch[rows],
-            None if self.prior is None else self.prior[rows],
-            None if self.bend is None else self.bend[rows],
-        )
-
-    def changed(self, rows: AnyArray, part: SpotState) -> SpotState:
-        """The same where the spots `rows` stand as they do in `part`."""
-        if len(rows) == len(self):
-            return part
-        columns = {}
-        for name in ("yx", "amplitude", "background", "slope_a", "slope_b"):
-            columns[name] = getattr(self, name).copy()
-            columns[name][rows] = getattr(part, name)
-        return replace(self, **columns)
-
-    def moved(self, fitted: FittedSpots) -> SpotState:
-        """The same spots where a fit left them."""
-        return replace(self, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background)
-
-    def lit(self, light: Light, lean: Bools) -> SpotState:
-        """The same with the light's slopes, and with its level as a prior for the spots where `lean` (N,) is true."""
-        free = np.where(lean, 1.0, np.inf)
-        prior = np.stack(
-            [light.amplitude, light.amplitude_sigma * free, light.background, light.background_sigma * free], axis=1
-        )
-        return replace(self, slope_a=light.slope_a, slope_b=light.slope_b, prior=prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,68 +65,50 @@ class FittedSpots:
     tilt: Floats
 
 
-def start_from(image: PreparedImage, yx: Floats, reach: int, radius: float) -> SpotState:
-    """A start at `yx` (N, 2): amplitude and background from the middle and the rim of each window."""
-    windows = image.windows(yx, reach)
-    y, x = ramp(reach)
-    r = np.hypot(y, x)
-
-    def mean(where: AnyArray) -> Floats:
-        w = windows.usable[:, where]
-        m: Floats = (windows.data[:, where] * w).sum(axis=1, dtype=float) / np.maximum(w.sum(axis=1), 1)
-        return m
-
-    background = mean(r >= reach - 0.5)
-    zero = np.zeros((len(yx), 2))
-    return SpotState(yx, np.maximum(mean(r <= max(1.0, 0.5 * radius)) - background, 1e-3), background, zero, zero)
-
-
-def model_of(
-    state: SpotState, windows: Windows, templates: Templates, rest: Floats
-) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-    """(light x profile, its derivatives by y and x, light of the background), each (N, m * m) float32."""
-    row, shift = Templates.phase(state.yx - windows.middle)
-    slow, fast = templates.slow[row], templates.fast[row]
-    y, x = ramp(templates.reach)
-    one = np.float32
-    along_y, along_x = shift[:, :1].astype(one), shift[:, 1:].astype(one)
-    offset = (state.yx - windows.middle).astype(one)
-    dy, dx = y - offset[:, :1], x - offset[:, 1:]
-    if rest.any():
-        e = rest.astype(one)[..., None]
-        along_y, along_x = (along + dy * e[:, 0, k] + dx * e[:, 1, k] for k, along in enumerate((along_y, along_x)))
-    if state.bend is not None:
-        b = state.bend.astype(one)[..., None]
-        along_y, along_x = (
-            along + b[:, 0, k] + dy * (dy * b[:, 1, k] + dx * b[:, 2, k]) + dx * dx * b[:, 3, k]
-            for k, along in enumerate((along_y, along_x))
-        )
-    value = templates.value[row] + along_y * slow + along_x * fast
-    a, b = state.slope_a.astype(one), state.slope_b.astype(one)
-    light = 1 + a[:, :1] * y + a[:, 1:] * x
-    return value * light, slow * light, fast * light, 1 + b[:, :1] * y + b[:, 1:] * x
-
-
 @dataclass(frozen=True, eq=False)
 class _View:
-    """Pixels around spots, from where a fit stands: what they should read, its derivatives (light x profile, those by
-    y and x, light of the background), and what is left over."""
+    """Pixels around spots, from where a fit stands.
+
+    Attributes
+    ----------
+    level : (N, P) what they should read
+    rows : (N, parameters + 1, P) derivatives of that, and last what is left over
+    usable : (N, P)
+    """
 
     level: AnyArray
-    derivatives: tuple[AnyArray, AnyArray, AnyArray, AnyArray]
-    residual: AnyArray
+    rows: AnyArray
     usable: Bools
 
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """Weights of what is left over, and the equations of the next step."""
+    """What a view tells, columns over spots.
 
-    residual: AnyArray
+    Attributes
+    ----------
+    square : weighted sum of squares of what is left over
+    weight : (N, P) of the pixels
+    wild : whether some were left out as wild
+    normal, right : equations of the next step
+    """
+
+    square: Floats
     weight: AnyArray
     wild: Bools
     normal: Floats
     right: Floats
+
+    def after(self, move: Floats) -> _Look:
+        """The same once this step (N, parameters) is taken, as far as the equations know."""
+        return replace(self, square=np.maximum(self.square - (move * self.right).sum(axis=1), 0.0))
+
+    def changed(self, rows: AnyArray, part: _Look) -> _Look:
+        """The same where the spots `rows` look as in `part`."""
+        columns = {f.name: getattr(self, f.name).copy() for f in fields(self)}
+        for name, column in columns.items():
+            column[rows] = getattr(part, name)
+        return _Look(**columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,35 +121,37 @@ class _Job:
     tilt: float | None
 
     def view(self, state: SpotState, windows: Windows, rest: Floats) -> _View:
-        value, slow, fast, ground = model_of(state, windows, self.templates, rest)
-        a, b = (v[:, None].astype(np.float32) for v in (state.amplitude, state.background))
-        level = a * value + b * ground
-        return _View(level, (value, a * slow, a * fast, ground), windows.data - level, windows.usable)
+        parameters = 4 if self.tilt is None else 6
+        rows = np.empty((len(state), parameters + 1, windows.data.shape[1]), np.float32)
+        level, _ = model_of(state, windows, self.templates, rest, out=rows[:, :4])
+        if self.tilt is not None:
+            for k, along in enumerate(ramp(self.templates.reach)):
+                np.multiply(level, along, out=rows[:, 4 + k])
+        np.subtract(windows.data, level, out=rows[:, -1])
+        return _View(level, rows, windows.usable)
 
     def look(self, state: SpotState, view: _View, tilted: Floats, tolerance: float | None = None) -> _Look:
         """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not
         count."""
-        noise, tilt, level, residual = self.noise, self.tilt, view.level, view.residual
+        noise, tilt, level, rows = self.noise, self.tilt, view.level, view.rows
         wild = np.zeros(len(state), bool)
         if noise is None:
             weight: AnyArray = view.usable.astype(np.float32)
         else:
-            variance: AnyArray = noise.variance(self.image.sign * level)
+            variance: AnyArray = noise.variance(level if self.image.sign > 0 else -level)
             weight = view.usable / variance
             if tolerance is not None:
                 least = (tolerance * state.amplitude[:, None].astype(np.float32)) ** 2
-                far = (residual**2 > _WILD**2 * variance + least) & view.usable
-                count = np.count_nonzero(far, axis=1)
-                wild = (count > 0) & (count <= 0.2 * np.count_nonzero(view.usable, axis=1))
-                weight[far & wild[:, None]] = 0
-        jacobian = np.empty((len(state), 4 if tilt is None else 6, level.shape[1]), np.float32)
-        jacobian[:, 2], jacobian[:, 0], jacobian[:, 1], jacobian[:, 3] = view.derivatives
-        if tilt is not None:
-            y, x = ramp(self.templates.reach)
-            jacobian[:, 4], jacobian[:, 5] = level * y, level * x
-        weighted = jacobian * weight[:, None, :]
-        normal = np.matmul(weighted, jacobian.transpose(0, 2, 1)).astype(np.float64)
-        right = np.matmul(weighted, residual[:, :, None])[:, :, 0].astype(np.float64)
+                variance *= _WILD**2
+                variance += least
+                spot, pixel = np.nonzero((rows[:, -1] ** 2 > variance) & view.usable)
+                count = np.bincount(spot, minlength=len(state))
+                some = np.flatnonzero(count)
+                wild[some] = count[some] <= 0.2 * np.count_nonzero(view.usable[some], axis=1)
+                weight[spot[wild[spot]], pixel[wild[spot]]] = 0
+        # all sums of products at once: the last row and column are those with what is left over
+        gram = np.matmul(rows * weight[:, None, :], rows.transpose(0, 2, 1)).astype(np.float64)
+        normal, right, square = gram[:, :-1, :-1], gram[:, :-1, -1], gram[:, -1, -1]
         # equal weights are not inverse variances: leave the prior to the fits that know the noise
         if state.prior is not None and noise is not None:
             for k, column in ((2, 0), (3, 2)):
@@ -242,13 +163,13 @@ class _Job:
             for k in (4, 5):
                 normal[:, k, k] += 1 / tilt**2
                 right[:, k] -= tilted[:, k - 4] / tilt**2
-        return _Look(residual, weight, wild, normal, right)
+        return _Look(square, weight, wild, normal, right)
 
 
 def _calm(amplitude: Floats, view: _View) -> Bools:
     """Usable pixels without those that cannot belong to a hole: the start knows neither place nor noise, but nothing of
     a hole is off by more than its amplitude."""
-    off = np.abs(view.residual)
+    off = np.abs(view.rows[:, -1])
     some = off[::8][view.usable[::8]]
     spread = 1.4826 * float(np.median(some)) if len(some) else 0.0
     most = _HOT * np.maximum(amplitude, np.median(amplitude)) + 6 * spread
@@ -259,9 +180,10 @@ def _calm(amplitude: Floats, view: _View) -> Bools:
 def _fit_chunk(job: _Job, state: SpotState, rest: Floats, iterations: int, limit: float) -> FittedSpots:
     """Gauss-Newton on spots of one class of stretch.
 
-    Each spot takes as many steps as it needs to come near its place; then comes one step, and a last look, in which
-    wild pixels do not count: while a fit is still on its way only the glaring ones are left out, for rims that are
-    misplaced look wild, too.
+    Each spot takes as many steps as it needs to come near its place; then comes one step in which wild pixels do not
+    count: while a fit is still on its way only the glaring ones are left out, for rims that are misplaced look wild,
+    too. What that step leaves over follows from its own equations, which are exact for so short a way; only a spot
+    that still moved farther is looked at once more.
     """
     start = state.yx
     windows = job.image.windows(start, job.templates.reach)
@@ -288,25 +210,27 @@ def _fit_chunk(job: _Job, state: SpotState, rest: Floats, iterations: int, limit
         out = rows[(np.abs(yx - cut.middle) > 0.6).any(axis=1)]
         if len(out):
             windows = windows.changed(out, job.image.windows(state.yx[out], job.templates.reach))
+        rows = rows[far]
         if last:
             break
-        rows = rows[far]
-    look = job.look(state, job.view(state, windows, rest), tilted, _TOLERANCE)
-    return _summary(state, start, limit, look, job.noise, tilted)
+    end = look.after(move)
+    if len(rows):
+        part = state.select(rows)
+        view = job.view(part, windows.select(rows), rest[rows])
+        end = end.changed(rows, job.look(part, view, tilted[rows], _TOLERANCE))
+    return _summary(state, start, limit, end, job.noise, tilted)
 
 
 def _summary(
-    state: SpotState, start: Floats, limit: float, look: _Look, noise: Noise | None, tilted: Floats
+    state: SpotState, start: Floats, limit: float, end: _Look, noise: Noise | None, tilted: Floats
 ) -> FittedSpots:
-    residual, weight = look.residual, look.weight
-    freedom = np.maximum(np.count_nonzero(weight > 0, axis=1) - 4, 1)
-    chi2 = (residual**2 * weight).sum(axis=1, dtype=float) / freedom
-    covariance = _inverse(look.normal)
+    chi2 = end.square / np.maximum(np.count_nonzero(end.weight, axis=1) - 4, 1)
+    covariance = _inverse(end.normal)
     if noise is None:
         covariance = covariance * chi2[:, None, None]
     good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
     good &= np.isfinite(covariance).all(axis=(1, 2)) & (covariance[:, 0, 0] > 0) & (covariance[:, 1, 1] > 0)
-    return FittedSpots(state.yx, state.amplitude, state.background, covariance, chi2, look.wild, good, tilted)
+    return FittedSpots(state.yx, state.amplitude, state.background, covariance, chi2, end.wild, good, tilted)
 
 
 def _scaled(normal: Floats) -> tuple[Floats, Floats]:

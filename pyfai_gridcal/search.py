@@ -16,7 +16,8 @@ from .light import light_of
 from .picking import Candidates
 from .points import ControlPoints
 from .profile import TemplateMaker, profile_radius, window_reach
-from .refinement import FittedSpots, SpotState, fit_spots, start_from
+from .refinement import FittedSpots, fit_spots
+from .spotmodel import SpotState, start_from
 from .spots import Noise, SpotFlag, Spots
 from .survey import HoleGuess
 from .windows import PreparedImage, ramp

@@ -39,7 +39,9 @@ class Noise:
 
     def variance(self, value: AnyArray) -> AnyArray:
         """Variance, counts squared, of pixels that should read `value` (any shape)."""
-        return np.maximum(self.readout**2 + self.gain * (value - self.pedestal), 1e-3 * self.readout**2 + 1e-12)
+        out = np.multiply(value, self.gain)
+        out += self.readout**2 - self.gain * self.pedestal
+        return np.maximum(out, 1e-3 * self.readout**2 + 1e-12)
 
 
 @dataclass(frozen=True, eq=False)

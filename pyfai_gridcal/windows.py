@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import ndimage
 
-from ._typing import AnyArray, Bools, Floats
+from ._typing import AnyArray, Bools, Floats, frozen_array
 from .spots import Polarity
 
-__all__ = ["PreparedImage", "Windows", "ramp"]
+__all__ = ["PreparedImage", "Windows", "powers", "ramp"]
 
 #: Pixels along the border of the image that are not fitted.
 _RIM = 2
@@ -21,6 +23,14 @@ def ramp(reach: int) -> tuple[AnyArray, AnyArray]:
     k = np.arange(-reach, reach + 1, dtype=np.float32)
     y, x = np.meshgrid(k, k, indexing="ij")
     return y.ravel(), x.ravel()
+
+
+@lru_cache(maxsize=8)
+def powers(reach: int, degree: int) -> AnyArray:
+    """Polynomials over a window: rows 1, y, x and for degree 2 also y y, y x, x x, ((2 reach + 1)**2,) float32 each."""
+    y, x = ramp(reach)
+    rows = [np.ones_like(y), y, x]
+    return frozen_array(np.stack(rows if degree == 1 else [*rows, y * y, y * x, x * x]), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +96,13 @@ class PreparedImage:
     def windows(self, yx: Floats, reach: int) -> Windows:
         """Windows of +- `reach` px (at most the padding) around the pixels nearest to `yx` (N, 2)."""
         middle = np.clip(np.rint(yx).astype(np.int64), -self.pad + reach, np.array(self.shape) - 1 + self.pad - reach)
-        nx = self.data.shape[1]
-        step = np.arange(-reach, reach + 1)
-        around = (step[:, None] * nx + step[None, :]).ravel()
-        index = ((middle[:, 0] + self.pad) * nx + middle[:, 1] + self.pad)[:, None] + around[None, :]
-        return Windows(middle, self.data.ravel()[index], self.usable.ravel()[index])
+        row, column = (middle + self.pad - reach).T
+        m = 2 * reach + 1
+        data, usable = (
+            sliding_window_view(raster, (m, m))[row, column].reshape(len(middle), m * m)
+            for raster in (self.data, self.usable)
+        )
+        return Windows(middle, data, usable)
 
     def near(self, yx: Floats) -> tuple[AnyArray, AnyArray]:
         """Rows and columns, in the padded arrays, of the pixels nearest to `yx` (N, 2)."""

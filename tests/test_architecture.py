@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "grain",
             "profile",
             "windows",
+            "spotmodel",
             "refinement",
             "learning",
         ),

@@ -1,0 +1,152 @@
+"""What the pixels around a spot should read: the profile of a hole, moved, stretched and lit, on a background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._typing import AnyArray, Bools, Floats
+from .light import Light
+from .profile import Templates
+from .windows import PreparedImage, Windows, powers, ramp
+
+__all__ = ["SpotState", "model_of", "start_from"]
+
+
+@dataclass(frozen=True, eq=False)
+class SpotState:
+    """Where a fit stands: columns over N spots, holes positive.
+
+    Attributes
+    ----------
+    yx, amplitude, background : (N, 2) px, (N,) and (N,) counts
+    slope_a, slope_b : (N, 2) relative gradients of the light on hole and background, per px
+    stretch : (N, 2, 2) of the holes against the learned one, None for none
+    bend : (N, 4, 2) how the field bends within a hole (:func:`~pyfai_gridcal.completion.local_frames`), None for not;
+        with it, `yx` is the image of the hole's centre and not the middle of its picture
+    prior : (N, 4) expected amplitude, its sigma, expected background, its sigma; sigma infinite for no
+        expectation; or None
+    """
+
+    yx: Floats
+    amplitude: Floats
+    background: Floats
+    slope_a: Floats
+    slope_b: Floats
+    stretch: Floats | None = None
+    prior: Floats | None = None
+    bend: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.yx)
+
+    def select(self, rows: AnyArray) -> SpotState:
+        """The spots `rows`."""
+        return SpotState(
+            self.yx[rows],
+            self.amplitude[rows],
+            self.background[rows],
+            self.slope_a[rows],
+            self.slope_b[rows],
+            None if self.stretch is None else self.stretch[rows],
+            None if self.prior is None else self.prior[rows],
+            None if self.bend is None else self.bend[rows],
+        )
+
+    def changed(self, rows: AnyArray, part: SpotState) -> SpotState:
+        """The same where the spots `rows` stand as they do in `part`."""
+        if len(rows) == len(self):
+            return part
+        columns = {}
+        for name in ("yx", "amplitude", "background", "slope_a", "slope_b"):
+            columns[name] = getattr(self, name).copy()
+            columns[name][rows] = getattr(part, name)
+        return replace(self, **columns)
+
+    def lit(self, light: Light, lean: Bools) -> SpotState:
+        """The same with the light's slopes, and with its level as a prior for the spots where `lean` (N,) is true."""
+        free = np.where(lean, 1.0, np.inf)
+        prior = np.stack(
+            [light.amplitude, light.amplitude_sigma * free, light.background, light.background_sigma * free], axis=1
+        )
+        return replace(self, slope_a=light.slope_a, slope_b=light.slope_b, prior=prior)
+
+
+def start_from(image: PreparedImage, yx: Floats, reach: int, radius: float) -> SpotState:
+    """A start at `yx` (N, 2): amplitude and background from the middle and the rim of each window."""
+    windows = image.windows(yx, reach)
+    y, x = ramp(reach)
+    r = np.hypot(y, x)
+
+    def mean(where: AnyArray) -> Floats:
+        w = windows.usable[:, where]
+        m: Floats = (windows.data[:, where] * w).sum(axis=1, dtype=float) / np.maximum(w.sum(axis=1), 1)
+        return m
+
+    background = mean(r >= reach - 0.5)
+    zero = np.zeros((len(yx), 2))
+    return SpotState(yx, np.maximum(mean(r <= max(1.0, 0.5 * radius)) - background, 1e-3), background, zero, zero)
+
+
+def model_of(
+    state: SpotState, windows: Windows, templates: Templates, rest: Floats, out: AnyArray | None = None
+) -> tuple[AnyArray, AnyArray]:
+    """What the windows should read, and how that changes.
+
+    Parameters
+    ----------
+    state : N spots, in these windows
+    templates, rest : of the class of stretch of these spots, see :class:`~pyfai_gridcal.profile.TemplateBank`
+    out : (N, 4, m * m) float32 for the second result
+
+    Returns
+    -------
+    (N, m * m) float32 counts, and its derivatives by y and x (counts per px), amplitude and background, (N, 4, m * m)
+    float32
+    """
+    row, shift = Templates.phase(state.yx - windows.middle)
+    slow, fast, value = (raster.take(row, axis=0) for raster in (templates.slow, templates.fast, templates.value))
+    # Light and stretch are polynomials over the window, for all spots the product of two small matrices.
+    plane, bent = powers(templates.reach, 1), powers(templates.reach, 1 if state.bend is None else 2)
+    one = np.ones((len(state), 1))
+    on_hole, on_ground = np.concatenate([one, state.slope_a], axis=1), np.concatenate([one, state.slope_b], axis=1)
+    along_y, along_x = (way.astype(np.float32) @ bent for way in _ways(state, state.yx - windows.middle, shift, rest))
+    along_y *= slow
+    along_x *= fast
+    value += along_y
+    value += along_x
+    light, ground = on_hole.astype(np.float32) @ plane, on_ground.astype(np.float32) @ plane
+    shine = (state.amplitude[:, None] * on_hole).astype(np.float32) @ plane
+    level = (state.background[:, None] * on_ground).astype(np.float32) @ plane
+    if out is None:
+        out = np.empty((len(state), 4, plane.shape[1]), np.float32)
+    np.multiply(slow, shine, out=out[:, 0])
+    np.multiply(fast, shine, out=out[:, 1])
+    np.multiply(value, light, out=out[:, 2])
+    out[:, 3] = ground
+    value *= shine
+    level += value
+    return level, out
+
+
+def _ways(state: SpotState, offset: Floats, shift: Floats, rest: Floats) -> tuple[Floats, Floats]:
+    """How far (y, x) a template is moved, px, as polynomials of the place in the window (see
+    :func:`~pyfai_gridcal.windows.powers`), (N, coefficients) each.
+
+    About the hole these are ``shift + rest.d`` and the bending, see :func:`~pyfai_gridcal.completion.local_frames`; the
+    hole itself lies at `offset` (N, 2) from the window's middle.
+    """
+    y, x = offset.T
+    ways = []
+    for k in range(2):
+        linear = rest[:, 0, k], rest[:, 1, k]
+        terms = [shift[:, k] - y * linear[0] - x * linear[1], *linear]
+        if state.bend is not None:
+            at, yy, yx, xx = state.bend[:, :, k].T
+            terms[0] = terms[0] + at + y * y * yy + y * x * yx + x * x * xx
+            terms[1] = terms[1] - 2 * y * yy - x * yx
+            terms[2] = terms[2] - 2 * x * xx - y * yx
+            terms += [yy, yx, xx]
+        ways.append(np.stack(terms, axis=1))
+    return ways[0], ways[1]
