@@ -74,6 +74,7 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
         return out, known
     table = np.full(size, -1)
     table[tuple((ij - low).T)] = np.arange(len(ij))
+    along = np.array([size[1], 1])
     step = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
     step = step[np.hypot(*step.T) < 2.5]
     design = _monomials(step.astype(float))
@@ -82,7 +83,7 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
     for start in range(0, len(at), _CHUNK):
         rows = slice(start, start + _CHUNK)
         middle = np.clip(at[rows] - low, 2, size - 3)
-        near = table[tuple((middle[:, None] + step).transpose(2, 0, 1))]
+        near = table.ravel()[(middle @ along)[:, None] + step @ along]
         known[rows] = (near >= 0).all(axis=1) & (middle + low == at[rows]).all(axis=1)
         out[rows] = np.matmul(stencil, yx[near])
     return out, known

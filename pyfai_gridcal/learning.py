@@ -21,6 +21,7 @@ __all__ = ["Learned", "hole_radius", "learn"]
 
 #: More spots than these would not make the profile better than the pixels' noise lets it be.
 _SPOTS = 800
+_FIRST = 200
 _TURNS = 4
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
@@ -101,12 +102,16 @@ def learn(
         rows = rows[unlike <= max(0.03, np.sort(unlike)[max(_FEW, len(rows) // 3)])]
     if len(rows) > _SPOTS:
         rows = rows[np.linspace(0, len(rows) - 1, _SPOTS).astype(int)]
-    sample = state.select(rows)
+    whole = state.select(rows)
+    # a profile that is still coming into shape needs no more spots than its bins
+    sample = whole.select(np.arange(0, len(rows), max(1, len(rows) // _FIRST)))
     first = profile is None
     profile = profile or disk_profile(radius, max(0.8, 0.15 * radius), reach)
     quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
     for turn in range(turns):
         iterations = 4 if turn == 0 and first else 2
+        if turn == turns - 2:
+            sample, iterations = whole, 4
         # while the profile is still coming into shape, so may its stretched copies
         maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < turns - 2 else 1.0)
         bank = maker.bank(sample.stretch, len(sample))

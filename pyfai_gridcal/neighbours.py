@@ -13,31 +13,29 @@ __all__ = ["gross_outliers", "isolated_outliers", "scatter_of_neighbours"]
 _LINES = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
-def _table(ij: Ints) -> tuple[Ints, Ints]:
-    """Row of each node in a table (-1 where there is no point, a rim of 2), and the place (M, 2) of each in it."""
-    at = ij - ij.min(axis=0) + 2
-    table = np.full(at.max(axis=0) + 3, -1)
-    table[tuple(at.T)] = np.arange(len(ij))
-    return table, at
-
-
 def _misfits(ij: Ints, values: Floats) -> tuple[Floats, Floats]:
     """Value minus what the neighbours along each line say, (lines, M, 2), NaN where there are none.
 
     And the factor by which it scatters more.
     """
-    table, at = _table(ij)
-    out = np.full((len(_LINES), *values.shape), np.nan)
-    factor = np.full((len(_LINES), len(ij)), np.nan)
-    for k, step in enumerate(_LINES):
-        near = [table[tuple((at + s * np.array(step)).T)] for s in (-2, -1, 1, 2)]
-        two = (near[1] >= 0) & (near[2] >= 0)
-        four = two & (near[0] >= 0) & (near[3] >= 0)
-        out[k, two] = values[two] - (values[near[1][two]] + values[near[2][two]]) / 2
-        factor[k, two] = np.sqrt(1.5)
-        inner, outer = values[near[1][four]] + values[near[2][four]], values[near[0][four]] + values[near[3][four]]
-        out[k, four] = values[four] - (4 * inner - outer) / 6
-        factor[k, four] = np.sqrt(1 + 34 / 36)
+    # rows of the nodes in a table with a rim of two, which has the row of NaN where there is no point
+    at = ij - ij.min(axis=0) + 2
+    size = at.max(axis=0) + 3
+    place = at @ np.array([size[1], 1])
+    table = np.full(int(size[0] * size[1]), len(ij))
+    table[place] = np.arange(len(ij))
+    known = np.concatenate([values, np.full((1, values.shape[1]), np.nan)])
+    out = np.empty((len(_LINES), *values.shape))
+    factor = np.empty((len(_LINES), len(ij)))
+    for k, (di, dj) in enumerate(_LINES):
+        step = di * size[1] + dj
+        far, near, after, beyond = (known[table[place + s * step]] for s in (-2, -1, 1, 2))
+        inner = near + after
+        two, four = values - inner / 2, values - (4 * inner - (far + beyond)) / 6
+        whole = np.isfinite(four)
+        out[k] = np.where(whole, four, two)
+        factor[k] = np.where(whole[:, 0], np.sqrt(1 + 34 / 36), np.sqrt(1.5))
+    factor[~np.isfinite(out[..., 0])] = np.nan
     return out, factor
 
 

@@ -91,12 +91,41 @@ def contrast_map(image: AnyArray, radius: float, polarity: Polarity) -> tuple[An
     kernel = _kernel(radius)
     sign = 1.0 if polarity == "bright" else -1.0
     half = kernel.shape[0] // 2
-    padded = np.pad(image, half, mode="symmetric").astype(np.float32)
+    padded = np.pad(np.asarray(image, np.float32), half, mode="symmetric")
     size = [fft.next_fast_len(n, real=True) for n in padded.shape]
-    product = fft.rfft2(padded, size, workers=2) * fft.rfft2((sign * kernel).astype(np.float32), size)
-    contrast = fft.irfft2(product, size, workers=2)[2 * half : padded.shape[0], 2 * half : padded.shape[1]]
+    product = fft.rfft2(padded, size, workers=2)
+    product *= _transform(sign * kernel, size)
+    ny, nx = image.shape
+    contrast = fft.irfft2(product, size, workers=2)[half : half + ny, half : half + nx]
     contrast = np.ascontiguousarray(contrast, dtype=np.float32)
     return contrast, float(np.sqrt((kernel**2).sum()))
+
+
+def _transform(kernel: AnyArray, size: list[int]) -> AnyArray:
+    """Fourier transform of a small kernel, symmetric along both axes, about its middle: real, (ny, nx // 2 + 1).
+
+    A few cosines for each frequency, which is much less than the transform of a kernel padded to the size of an image.
+    """
+    half = kernel.shape[0] // 2
+    quarter = kernel[half:, half:] * np.where(np.arange(half + 1) > 0, 2.0, 1.0)
+    quarter = quarter * np.where(np.arange(half + 1) > 0, 2.0, 1.0)[:, None]
+    waves = [
+        np.cos(np.outer(2 * np.pi * frequency, np.arange(half + 1)))
+        for frequency in (fft.fftfreq(size[0]), fft.rfftfreq(size[1]))
+    ]
+    out: AnyArray = (waves[0] @ quarter).astype(np.float32) @ waves[1].T.astype(np.float32)
+    return out
+
+
+def _highest_around(values: AnyArray) -> AnyArray:
+    """Largest value among each pixel and its eight neighbours."""
+    rows = values.copy()
+    np.maximum(rows[1:], values[:-1], out=rows[1:])
+    np.maximum(rows[:-1], values[1:], out=rows[:-1])
+    out = rows.copy()
+    np.maximum(out[:, 1:], rows[:, :-1], out=out[:, 1:])
+    np.maximum(out[:, :-1], rows[:, 1:], out=out[:, :-1])
+    return out
 
 
 def _noise_map(image: AnyArray, cell: int = 64) -> AnyArray:
@@ -114,7 +143,7 @@ def _noise_map(image: AnyArray, cell: int = 64) -> AnyArray:
 
 def _peaks(contrast: AnyArray, least: float) -> AnyArray:
     """Indices (N, 2) of the local maxima above `least`."""
-    top = contrast == ndimage.maximum_filter(contrast, size=3, mode="nearest")
+    top = contrast == _highest_around(contrast)
     top &= contrast > least
     if int(np.count_nonzero(top)) > _WATERSHED_LIMIT:
         # also the way out for clipped images: every pixel of a plateau is a maximum, and the watershed drowns in them

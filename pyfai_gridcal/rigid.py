@@ -74,8 +74,9 @@ def place(
             expected="i growing along slow and j along fast as on the plate",
         )
     angle, size = _start(np.asarray(affine, dtype=np.float64), pixel_size)
+    pp, pq = (p * w[:, None]).T @ p, (p * w[:, None]).T @ q
     for _ in range(50):
-        step, normal = _step(p, q, w, angle, size, free=pixel_size is None)
+        step, normal = _step(pp, pq, angle, size, free=pixel_size is None)
         angle += step[0]
         size = size * np.exp(step[1:])
         if np.abs(step).max() < 1e-13:
@@ -105,18 +106,20 @@ def _start(affine: Floats, pixel_size: tuple[float, float] | None) -> tuple[floa
     return float(np.arctan2(m[1, 0] - m[0, 1], m[0, 0] + m[1, 1])), size
 
 
-def _step(p: Floats, q: Floats, w: Floats, angle: float, size: Floats, *, free: bool) -> tuple[Floats, Floats]:
-    """One Gauss-Newton step of (angle, log sizes) and its normal matrix."""
-    turned = p @ turn_matrix(angle).T / size
-    slope = p @ turn_matrix(angle + np.pi / 2).T / size
-    miss = q - turned
+def _step(pp: Floats, pq: Floats, angle: float, size: Floats, *, free: bool) -> tuple[Floats, Floats]:
+    """One Gauss-Newton step of (angle, log sizes) and its normal matrix.
+
+    Of the points only their second moments matter: pp = Σ w p pᵀ and pq = Σ w p qᵀ, (2, 2) each.
+    """
+    turn, ahead = turn_matrix(angle) / size[:, None], turn_matrix(angle + np.pi / 2) / size[:, None]
+    turned, crossed, slope = (np.diagonal(m) for m in (turn @ pp @ turn.T, ahead @ pp @ turn.T, ahead @ pp @ ahead.T))
+    on_turned, on_slope = np.diagonal(turn @ pq), np.diagonal(ahead @ pq)
     count = 3 if free else 1
     normal, right = np.zeros((3, 3)), np.zeros(3)
-    normal[0, 0], right[0] = w @ (slope**2).sum(axis=1), w @ (slope * miss).sum(axis=1)
-    for k in range(2):
-        normal[0, k + 1] = normal[k + 1, 0] = -(w @ (slope[:, k] * turned[:, k]))
-        normal[k + 1, k + 1] = w @ turned[:, k] ** 2
-        right[k + 1] = -(w @ (turned[:, k] * miss[:, k]))
+    normal[0, 0], right[0] = slope.sum(), (on_slope - crossed).sum()
+    normal[0, 1:] = normal[1:, 0] = -crossed
+    normal[[1, 2], [1, 2]] = turned
+    right[1:] = turned - on_turned
     step = np.zeros(3)
     step[:count] = np.linalg.solve(normal[:count, :count], right[:count])
     return step, normal[:count, :count]

@@ -366,8 +366,11 @@ def _excess(values: Floats, variance: Floats) -> float:
 def _without_turn(matrices: Floats) -> Floats:
     """Symmetric stretches (N, 2, 2) with the effect of `matrices` on a circle: holes are round, a turn changes
     nothing."""
-    value, vector = np.linalg.eigh(np.matmul(matrices.transpose(0, 2, 1), matrices))
-    out: Floats = np.matmul(vector * np.sqrt(value)[:, None, :], vector.transpose(0, 2, 1))
+    square = np.matmul(matrices.transpose(0, 2, 1), matrices)
+    # the root of a positive matrix of two rows, by the theorem of Cayley and Hamilton
+    size = np.abs(np.linalg.det(matrices))
+    scale = np.sqrt(np.trace(square, axis1=1, axis2=2) + 2 * size)
+    out: Floats = (square + size[:, None, None] * np.eye(2)) / np.maximum(scale, 1e-30)[:, None, None]
     return out
 
 
