@@ -42,6 +42,8 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
 
 #: A more complicated model must predict better by this factor.
 _CLEARLY = 0.97
+#: What predicts better must do so by so many times the uncertainty of the difference.
+_SURE = 3.0
 #: The same for seams that only the points tell of: a narrow ridge looks like one.
 _BEYOND_DOUBT = 0.5
 
@@ -187,21 +189,33 @@ def _with_rival(tiled: Choice, smooth: FieldFit) -> Choice:
 def _smooth(sample: Sample, start: Placement, nothing: Bools) -> Choice:
     """A spline, or a polynomial where that predicts better."""
     fit: FieldFit = BSpline().fit(sample)
+    some = _evenly_drawn(len(sample))
     with one_blas_thread():
-        rival = Polynomial().fit(_thinned(sample))
+        rival = Polynomial().fit(sample.select(some))
     trials = [_trial(fit, chosen=True), replace(_trial(rival), note=rival.note)]
-    if rival.held_out_px < _CLEARLY * fit.held_out_of(fit.used):
+    if _predicts_better(rival, fit, some):
         other = Polynomial().fit(sample)
-        if other.held_out_px < _CLEARLY * fit.held_out_of(other.used):
+        if _predicts_better(other, fit, np.arange(len(sample))):
             fit, trials = other, [replace(trials[0], chosen=False), _trial(other, chosen=True)]
     return Choice(fit, support_of(fit, sample), start, tuple(trials), nothing)
 
 
-def _thinned(sample: Sample, most: int = 1200) -> Sample:
-    """Some of the points, evenly drawn."""
-    if len(sample) <= most:
-        return sample
-    return sample.select(np.random.default_rng(0).permutation(len(sample))[:most])
+def _evenly_drawn(count: int, most: int = 1200) -> AnyArray:
+    """Some rows out of `count`."""
+    return np.arange(count) if count <= most else np.random.default_rng(0).permutation(count)[:most]
+
+
+def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
+    """Whether a rival, fitted to the points `rows` of a fit, predicts points that were left out surely better.
+
+    Both are asked for the same points, whose own noise is nearly all that either is off by; so what counts is the
+    difference at each point, and how much the differences scatter.
+    """
+    both = rival.used & fit.used[rows]
+    sigma = np.ones_like(fit.residual[rows]) if fit.sigma is None else fit.sigma[rows]
+    gain = (fit.held_out[rows] ** 2 - rival.held_out**2)[both] / sigma[both] ** 2
+    each = gain.mean(axis=1)
+    return bool(len(each) > 2 and each.mean() > _SURE * each.std() / np.sqrt(len(each)))
 
 
 def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None) -> _Layout | None:
@@ -283,7 +297,7 @@ def _trial(fit: FieldFit, *, chosen: bool = False) -> TrialScore:
 
 def _stretched(sample: Sample) -> Floats:
     """Uncertainty (N, 2) of the displacement: that of the spot times the local stretch of the correction."""
-    some = _thinned(sample, 600)
+    some = sample.select(_evenly_drawn(len(sample), 600))
     if some.used.sum() < 40:
         return sample.sigma
     with one_blas_thread():

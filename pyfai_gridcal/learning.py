@@ -113,7 +113,7 @@ def learn(
         if turn == turns - 2:
             sample, iterations = whole, 4
         # while the profile is still coming into shape, so may its stretched copies
-        maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < turns - 2 else 1.0)
+        maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < turns - 2 else 1.0, workers=workers)
         bank = maker.bank(sample.stretch, len(sample))
         fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
         rows = _typical(fitted)
@@ -167,7 +167,7 @@ def _relearn(
         rows = np.flatnonzero(bank.label == k)
         if not len(rows):
             continue
-        part, cut = sample.select(rows), image.windows(sample.yx[rows], reach)
+        part, cut = sample.select(rows), windows.select(rows)
         level, derivatives = model_of(part, cut, templates, bank.rest[rows])
         levels[rows] = level
         relative[rows] = (cut.data - level) / part.amplitude[:, None]
@@ -178,7 +178,7 @@ def _relearn(
     if sample.stretch is not None:
         back = np.linalg.inv(sample.stretch).astype(np.float32)[:, None]
         dy, dx = dy * back[..., 0, 0] + dx * back[..., 1, 0], dy * back[..., 0, 1] + dx * back[..., 1, 1]
-    scale = np.median(np.abs(relative), axis=0) + 1e-12
+    scale = np.median(np.abs(relative[:: max(1, len(relative) // _FIRST)]), axis=0) + 1e-12
     weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size

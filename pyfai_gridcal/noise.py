@@ -11,6 +11,8 @@ from .spots import Noise
 __all__ = ["noise_of"]
 
 _BINS = 12
+#: So many pixels tell the variance in each bin to one or two per cent.
+_PIXELS = 100_000
 
 
 def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
@@ -26,14 +28,13 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
     PickingError
         Fewer than 50 pixels.
     """
-    level, square = np.ravel(level).astype(float), np.ravel(residual).astype(float) ** 2
+    level, residual = np.ravel(level), np.ravel(residual)
     if len(level) < 50:
         raise PickingError(
             f"{len(level)} usable pixels around the spots", expected="at least 50", hint="check the mask"
         )
-    if len(level) > 400_000:
-        step = len(level) // 400_000 + 1
-        level, square = level[::step], square[::step]
+    step = len(level) // _PIXELS + 1
+    level, square = level[::step].astype(float), residual[::step].astype(float) ** 2
     count = int(np.clip(len(level) // 40, 1, _BINS))
     edges = np.quantile(level, np.linspace(0, 1, count + 1))
     where = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, count - 1)

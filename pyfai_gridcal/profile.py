@@ -7,6 +7,7 @@ pixel area are included. It is made symmetric about its centre, which is what de
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import ceil
@@ -259,10 +260,11 @@ class TemplateMaker:
     ----------
     profile, reach : as in :meth:`Templates.of`
     coarseness : classes of stretch are so many times as wide as the profile deserves
+    workers : threads
     """
 
-    def __init__(self, profile: HoleProfile, reach: int, *, coarseness: float = 1.0):
-        self.profile, self.reach = profile, reach
+    def __init__(self, profile: HoleProfile, reach: int, *, coarseness: float = 1.0, workers: int = 2):
+        self.profile, self.reach, self.workers = profile, reach, workers
         self.radius = max(profile_radius(profile), 1.0)
         self.coarseness = coarseness
         self.known: dict[tuple[int, ...], Templates] = {}
@@ -279,7 +281,11 @@ class TemplateMaker:
         # first order moves the rim; that of a blurred disk moves less than its radius grows
         rest = np.linalg.solve(centres[label], stretch) - np.eye(2)
         rest *= 1 - min(self.blur / self.stretcher.radius, 0.7) ** 2
-        return TemplateBank(tuple(self._made(tuple(int(v) for v in code)) for code in codes), label, rest)
+        names = [tuple(int(v) for v in code) for code in codes]
+        if sum(name not in self.known for name in names) > 1:
+            with ThreadPoolExecutor(self.workers) as pool:
+                return TemplateBank(tuple(pool.map(self._made, names)), label, rest)
+        return TemplateBank(tuple(self._made(name) for name in names), label, rest)
 
     @cached_property
     def step(self) -> float:

@@ -87,7 +87,7 @@ class SpotSearch:
         self.learned = replace(
             self.learned, profile=replace(self.learned.profile, basis_px=basis), noise=noise or self.learned.noise
         )
-        self.maker = TemplateMaker(self.learned.profile, self.reach)
+        self.maker = TemplateMaker(self.learned.profile, self.reach, workers=workers)
         image.leave_out_rim(int(_RIM_BLURS * self.maker.blur))
 
     def _stretched(
