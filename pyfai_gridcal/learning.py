@@ -110,7 +110,7 @@ def learn(
     quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
     for turn in range(turns):
         iterations = 4 if turn == 0 and first else 2
-        if turn == turns - 2:
+        if turn == turns - 1:
             sample, iterations = whole, 4
         # while the profile is still coming into shape, so may its stretched copies
         maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < turns - 2 else 1.0, workers=workers)
