@@ -9,7 +9,15 @@ import numpy as np
 
 from ._typing import AnyArray, Floats, frozen_array
 from .blockband import BlockCholesky
-from .splinebasis import Axis, CellRows, band_of_stencil, roughness_stencil, stencil_energy, stencil_of_band
+from .splinebasis import (
+    Axis,
+    CellRows,
+    band_of_stencil,
+    roughness_stencil,
+    stencil_energy,
+    stencil_of_band,
+    transposed_stencil,
+)
 
 __all__ = ["ModuloRigid", "SplineField", "SplineProblem", "SplineSolution"]
 
@@ -90,13 +98,13 @@ class SplineProblem:
         ny, nx = self.y.size, self.x.size
         coefficients = np.empty((ny, nx, 2))
         inverses: list[Floats] = []
-        factors: list[BlockCholesky] = []
+        factors: list[_Factor] = []
         logdet = 0.0
         for columns, normal, right in self._normal:
-            factor = band_of_stencil(normal + smoothness * self.rough).cholesky()
+            factor = _Factor.of(normal + smoothness * self.rough)
             factors.append(factor)
-            coefficients[..., columns] = factor.solve(right.reshape(ny * nx, -1)).reshape(ny, nx, -1)
-            inverses.append(stencil_of_band(factor.inverse()))
+            coefficients[..., columns] = factor.solve(right)
+            inverses.append(factor.inverse())
             logdet += factor.logdet() * (columns.stop - columns.start)
         return SplineSolution(
             self,
@@ -107,6 +115,34 @@ class SplineProblem:
             (factors[0], factors[-1]),
             logdet,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Factor:
+    """A factored normal matrix; the shorter axis makes the blocks, whose size counts with its third power."""
+
+    factor: BlockCholesky
+    swapped: bool
+
+    @classmethod
+    def of(cls, stencil: Floats) -> _Factor:
+        """Factor the matrix of a stencil (p + 1, 2 p + 1, y.size, x.size)."""
+        swapped = stencil.shape[3] > stencil.shape[2]
+        return cls(band_of_stencil(transposed_stencil(stencil) if swapped else stencil).cholesky(), swapped)
+
+    def logdet(self) -> float:
+        return self.factor.logdet()
+
+    def solve(self, right: Floats) -> Floats:
+        """(y.size, x.size, columns) for a right side of that shape."""
+        right = right.swapaxes(0, 1) if self.swapped else right
+        out = self.factor.solve(right.reshape(-1, right.shape[2])).reshape(right.shape)
+        return out.swapaxes(0, 1) if self.swapped else out
+
+    def inverse(self) -> Floats:
+        """Those entries of the inverse that the stencil holds."""
+        out = stencil_of_band(self.factor.inverse())
+        return transposed_stencil(out) if self.swapped else out
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +164,7 @@ class SplineSolution:
     smoothness: float
     coefficients: Floats
     inverses: tuple[Floats, Floats]
-    factors: tuple[BlockCholesky, BlockCholesky]
+    factors: tuple[_Factor, _Factor]
     logdet: float
 
     @cached_property
@@ -155,10 +191,7 @@ class SplineSolution:
         # shift and turn as they act on each component, of unit length over all points and both components
         modes = [np.stack([np.ones(len(yx)), turn], axis=1) / norms for turn in (at[:, 1], -at[:, 0])]
         follow = np.stack(
-            [
-                factor.solve(rows.right_side(mode).reshape(-1, 2)).reshape(*self.coefficients.shape[:2], 2)
-                for factor, mode in zip(self.factors, modes, strict=True)
-            ],
+            [factor.solve(rows.right_side(mode)) for factor, mode in zip(self.factors, modes, strict=True)],
             axis=-1,
         )
         shared = [mode.T @ rows.values(follow[..., c]) for c, mode in enumerate(modes)]

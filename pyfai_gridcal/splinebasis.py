@@ -27,6 +27,7 @@ __all__ = [
     "stencil_energy",
     "stencil_of_band",
     "stencil_product",
+    "transposed_stencil",
     "uniform_axes",
 ]
 
@@ -200,6 +201,18 @@ def stencil_of_band(band: BlockBanded) -> Floats:
         for dc in range(-p, p + 1):
             here, there = _columns(size_x, dc)
             out[dr, dc + p][:, here] = band.columns[:, dr, there, here]
+    return out
+
+
+def transposed_stencil(stencil: Floats) -> Floats:
+    """The stencil of the same symmetric matrix when the coefficients are taken column by column."""
+    p, size_y, size_x = stencil.shape[0] - 1, stencil.shape[2], stencil.shape[3]
+    out = np.zeros((p + 1, 2 * p + 1, size_x, size_y))
+    for dc in range(p + 1):
+        for dr in range(p + 1):
+            out[dc, p + dr] = stencil[dr, p + dc].T
+            if dr:  # what leads backwards is known from the other end
+                out[dc, p - dr][: size_x - dc, dr:] = stencil[dr, p - dc][: size_y - dr, dc:].T
     return out
 
 

@@ -11,12 +11,13 @@ from pyfai_gridcal.splinebasis import Axis, band_of_stencil
 Y, X = Axis(-1.0, 30.0, 5, 4), Axis(-2.0, 30.0, 6, 4)
 
 
-@pytest.fixture
-def problem() -> SplineProblem:
+@pytest.fixture(params=["wide", "tall"])
+def problem(request: pytest.FixtureRequest) -> SplineProblem:
     rng = np.random.default_rng(2)
     yx = np.stack([rng.uniform(0, 148, 120), rng.uniform(0, 177, 120)], axis=1)
     d = np.stack([np.sin(yx[:, 0] / 40), np.cos(yx[:, 1] / 50 + yx[:, 0] / 90)], axis=1)
-    return SplineProblem(Y, X, yx, d + rng.normal(0, 0.05, d.shape), 3)
+    d += rng.normal(0, 0.05, d.shape)
+    return SplineProblem(Y, X, yx, d, 3) if request.param == "wide" else SplineProblem(X, Y, yx[:, ::-1], d, 3)
 
 
 def field() -> SplineField:

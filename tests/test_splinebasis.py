@@ -15,6 +15,7 @@ from pyfai_gridcal.splinebasis import (
     stencil_energy,
     stencil_of_band,
     stencil_product,
+    transposed_stencil,
     uniform_axes,
 )
 
@@ -82,6 +83,16 @@ def test_stencil_and_band_are_inverse_to_each_other(degree: int) -> None:
     y, x = axes(degree)
     stencil = CellRows.of_points(y, x, some_points(y, x)).normal_stencil(np.ones(150)) + roughness_stencil(y, x, 2)
     assert np.allclose(stencil_of_band(band_of_stencil(stencil)), stencil)
+
+
+def test_a_transposed_stencil_is_the_same_matrix_column_by_column() -> None:
+    y, x = axes(4)
+    assert y.size != x.size
+    stencil = CellRows.of_points(y, x, some_points(y, x)).normal_stencil(np.ones(150)) + roughness_stencil(y, x, 2)
+    columns_first = np.arange(y.size * x.size).reshape(y.size, x.size).T.ravel()
+    turned = transposed_stencil(stencil)
+    assert np.allclose(dense(turned), dense(stencil)[np.ix_(columns_first, columns_first)])
+    assert np.allclose(transposed_stencil(turned), stencil)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
