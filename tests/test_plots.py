@@ -13,7 +13,7 @@ from pyfai_gridcal.distortion import Distortion
 from pyfai_gridcal.field import SampledField
 from pyfai_gridcal.fit import DistortionFit, Pose, TrialScore
 from pyfai_gridcal.plate import Plate
-from pyfai_gridcal.plots.canvas import nice
+from pyfai_gridcal.plots.canvas import directions, nice
 from pyfai_gridcal.plots.maps import reduced
 from pyfai_gridcal.plots.quality import standardised_residuals
 from pyfai_gridcal.points import ControlPoints
@@ -107,6 +107,55 @@ def test_residual_vectors_and_outliers(fit: DistortionFit) -> None:
     assert len(arrows.U) == 62
     np.testing.assert_allclose(arrows.V, fit.residual_yx[0][fit.used[0], 0])
     assert ax.lines[0].get_xydata().tolist() == [[*fit.points[0].yx[5, ::-1]]]
+
+
+def test_one_long_residual_is_cut_and_said_to_be(fit: DistortionFit) -> None:
+    """A wrong spot that the fit used neither crosses the picture nor changes the scale of the others."""
+    plain = plots.residuals(fit).collections[0]
+    residual = fit.residual_yx[0].copy()
+    residual[20] = (1.2, -0.9)
+    ax = plots.residuals(replace(fit, residual_yx=(residual,)))
+    drawn = ax.collections[0]
+    row = 20 - 1  # the outlier before it is not an arrow
+    assert drawn.scale == pytest.approx(plain.scale, rel=0.05)
+    length = np.hypot(drawn.U, drawn.V) / drawn.scale
+    assert length[row] == pytest.approx(length.max())
+    assert length[row] < 3.3 * 17.3, "px of the drawing; the pitch is 17.3"
+    assert drawn.V[row] / drawn.U[row] == pytest.approx(1.2 / -0.9), "it still points where it did"
+    np.testing.assert_allclose(np.delete(drawn.V, row), np.delete(residual[fit.used[0], 0], row))
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words[0].startswith("1 arrow cut at 0.1")
+    assert words[0].endswith("the longest is 1.5 px")
+    assert ax.lines[0].get_xydata().tolist() == [[*fit.points[0].yx[20, ::-1]]]
+
+
+def test_directions_are_seen_on_white_and_closed() -> None:
+    colours = directions()(np.linspace(0, 1, 73))[:, :3]
+    assert (colours @ (0.2126, 0.7152, 0.0722)).max() < 0.8
+    np.testing.assert_allclose(colours[0], colours[-1], atol=0.1)
+
+
+def test_picture_of_the_demo_cuts_nothing_off(fit: DistortionFit, tmp_path, monkeypatch) -> None:
+    from types import SimpleNamespace
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from pyfai_gridcal.cli.demo import save_picture
+
+    shape = (128, 140)  # a square would fill its half of the picture anyhow
+    image = np.random.default_rng(5).poisson(100.0, shape)
+    fit = replace(fit, distortion=replace(fit.distortion, shape=shape, mask=None))
+    spots = Spots.from_positions(fit.points[0].yx)
+    figures = []
+    real = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *args, **kw: (figures.append(self), real(self, *args, **kw)))
+    save_picture(SimpleNamespace(images=(image,), spots=(spots,), fit=fit), tmp_path / "result.png")
+    box = figures[0].get_tightbbox(FigureCanvasAgg(figures[0]).get_renderer())
+    width, height = figures[0].get_size_inches()
+    assert min(box.x0, box.y0) >= 0
+    assert box.x1 <= width
+    assert box.y1 <= height
 
 
 def test_directions_are_from_fast_to_slow(fit: DistortionFit) -> None:

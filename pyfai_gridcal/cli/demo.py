@@ -85,16 +85,18 @@ def save_picture(calibration: Any, path: Path) -> None:
 
     from .. import plots
 
-    figure = Figure(figsize=(13.0, 10.5), layout="constrained")
+    # "constrained" cuts the labels off where axes of a fixed aspect stand beside others.
+    figure = Figure(figsize=(13.0, 10.5), layout="compressed")
     axes = figure.subplots(2, 2)
     found, fit = calibration.spots[0], calibration.fit
     plots.spots(found, ax=axes[0, 0], data=calibration.images[0])
-    axes[0, 0].set_title("image and spots", loc="left")
+    axes[0, 0].set_title("image and spots", loc="left", fontsize="medium")
     plots.displacement(fit.distortion, ax=axes[0, 1])
     plots.vectors(fit.distortion, ax=axes[0, 1])
-    axes[0, 1].set_title("displacement: corrected - observed", loc="left")
+    axes[0, 1].set_title("displacement: corrected - observed", loc="left", fontsize="medium")
     plots.residuals(fit, ax=axes[1, 0])
     plots.pulls(fit, ax=axes[1, 1])
+    axes[1, 1].set_title("residuals over their uncertainty", loc="left", fontsize="medium")
     figure.savefig(path, dpi=110)
 
 

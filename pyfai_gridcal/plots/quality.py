@@ -10,7 +10,7 @@ import numpy as np
 from .._typing import Floats
 from ..fit import DistortionFit
 from ..spots import Spots
-from .canvas import OUTLIER, arrows, axes_or_new, colorbar, frame, marker_size, nothing
+from .canvas import CUT, OUTLIER, arrows, axes_or_new, colorbar, directions, frame, marker_size, nothing
 
 __all__ = [
     "contrast",
@@ -28,6 +28,7 @@ __all__ = [
 def residuals(fit: DistortionFit, exposure: int = 0, *, ax: Any = None) -> Any:
     """Draw the residuals (corrected - node) as arrows where the spots are; outliers are crosses.
 
+    An arrow much longer than the others is cut, and has a ring at its tail.
     Arrows that point the same way over a region are distortion that the model missed: see
     :func:`residual_directions`.
     """
@@ -36,11 +37,12 @@ def residuals(fit: DistortionFit, exposure: int = 0, *, ax: Any = None) -> Any:
     yx, vector = points.yx[used], fit.residual_yx[exposure][used]
     angle = np.degrees(np.arctan2(vector[:, 0], vector[:, 1]))
     reach = 0.8 * min(points.pitch_px)
-    arrows(ax, yx, vector, reach, (angle,), cmap="twilight_shifted", clim=(-180, 180), width=0.002)
+    arrows(ax, yx, vector, reach, (angle,), cut=CUT, cmap=directions(), clim=(-180, 180), width=0.002)
     out = points.yx[~used]
     if len(out):
         ax.plot(out[:, 1], out[:, 0], "x", color=OUTLIER, ms=4, ls="", label=f"{len(out)} outliers")
-        ax.legend(loc="upper right", fontsize="small")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="upper right", fontsize="small", framealpha=0.9)
     frame(ax, fit.distortion.shape)
     ax.set_title("residuals", loc="left", fontsize="medium")
     return ax
@@ -54,7 +56,7 @@ def residual_directions(fit: DistortionFit, exposure: int = 0, *, ax: Any = None
     dy, dx = fit.residual_yx[exposure][used].T
     angle = np.degrees(np.arctan2(dy, dx))
     size = marker_size(len(points)) ** 2
-    drawn = ax.scatter(x, y, c=angle, s=size, cmap="twilight_shifted", vmin=-180, vmax=180, rasterized=True)
+    drawn = ax.scatter(x, y, c=angle, s=size, cmap=directions(), vmin=-180, vmax=180, rasterized=True)
     frame(ax, fit.distortion.shape)
     colorbar(ax, drawn, "direction, degrees from fast to slow")
     return ax

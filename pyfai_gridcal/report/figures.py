@@ -152,7 +152,7 @@ def _residuals(c: Calibration, k: int, name: str) -> Iterator[Picture]:
         "residuals",
         f"Residuals{name}",
         "Corrected minus true place of every spot. Arrows that agree over several spots are distortion that was "
-        "missed.",
+        "missed. One that is far longer than the others is cut and has a ring.",
         partial(plots.residuals, c.fit, k),
         size,
     )

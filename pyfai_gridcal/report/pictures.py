@@ -11,7 +11,7 @@ from .. import plots
 from .._typing import AnyArray, Floats
 from ..distortion import Distortion
 from ..fit import DistortionFit
-from ..plots.canvas import arrows
+from ..plots.canvas import CUT, arrows
 from ..points import ControlPoints
 from ..spots import HoleProfile
 from .contrast import Contrasts
@@ -186,6 +186,8 @@ def closed_loop(validation: Validation, *, ax: Any) -> Any:
     rms = float(np.sqrt(np.mean(np.sum(left**2, axis=1)))) if len(left) else 0.0
     plots.image(validation.corrected.data, ax=ax, mask=validation.corrected.mask)
     if rms > 0:
-        arrows(ax, yx, left, 0.8 * min(points.pitch_px), (), color="#ff7f0e", width=0.002)
+        arrows(ax, yx, left, 0.8 * min(points.pitch_px), (), cut=CUT, color="#ff7f0e", width=0.002)
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(loc="upper right", fontsize="small", framealpha=0.9)
     ax.set_title(f"left: rms {validation.rms_px:.4f} px per axis", loc="left", fontsize="medium")
     return ax
