@@ -10,11 +10,16 @@ from silx.gui import qt
 from silx.gui.colors import Colormap
 from silx.gui.plot import PlotWidget
 from silx.gui.plot.CompareImages import CompareImages
+from silx.gui.plot.items.marker import MarkerBase
 from silx.gui.plot.utils.axis import SyncAxes
 
 from .._typing import AnyArray
+from .calm import hide_axes
 
 __all__ = ["BeforeAfter"]
+
+#: What is told in the place of images.
+NOTHING = "Nothing to compare yet: the correction needs an image and a calibration."
 
 
 class BeforeAfter(qt.QWidget):  # type: ignore[misc]
@@ -34,9 +39,16 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         self.mode.addItems(["Slider", "Side by side"])
         self.mode.currentIndexChanged.connect(lambda _: self._show())
         self._stack = qt.QStackedWidget(self)
+        self.note = qt.QLabel(NOTHING, self)
+        self.note.setObjectName("compare-note")
+        self.note.setAlignment(qt.Qt.AlignmentFlag.AlignCenter)
+        self._stack.addWidget(self.note)
+        self._help = qt.QLabel("Left of the line: as recorded; right of it: corrected. Drag the line.", self)
+        self._help.setVisible(False)
         bar = qt.QHBoxLayout()
         bar.addWidget(qt.QLabel("Show: "))
         bar.addWidget(self.mode)
+        bar.addWidget(self._help)
         bar.addStretch(1)
         layout = qt.QVBoxLayout(self)
         layout.setContentsMargins(2, 2, 2, 2)
@@ -48,7 +60,12 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
     def slider(self) -> Any:
         """Both images in one plot, with a line between them to be moved."""
         compare = CompareImages(self, backend=self._backend)
-        compare.getPlot().setAxesDisplayed(False)
+        plot = compare.getPlot()
+        hide_axes(plot)
+        for line in plot.getItems():
+            if isinstance(line, MarkerBase):
+                line.setColor("#ffd030")  # silx's blue is not seen on a dark image
+                line.setLineWidth(2)
         self._stack.addWidget(compare)
         return compare
 
@@ -61,7 +78,7 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         self.plots = [PlotWidget(parent=widget, backend=self._backend) for _ in range(2)]
         for plot, title in zip(self.plots, ("As recorded", "Corrected"), strict=True):
             plot.setKeepDataAspectRatio(True)
-            plot.setAxesDisplayed(False)
+            hide_axes(plot)
             plot.setGraphTitle(title)
             line.addWidget(plot)
         self._sync = [
@@ -81,14 +98,15 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         """Compare two images, whose colours end at the counts `limits`; None takes away what is there."""
         self._images = None if raw is None or corrected is None else (raw, corrected)
         self._limits = limits
-        if self._images is not None:
-            self._show()
-        elif self.isVisible():
+        self.note.setText(NOTHING)
+        self._show()
+        if self._images is None and self.isVisible():
             self.sigWanted.emit()
 
     def _show(self) -> None:
-        self._stack.setVisible(self._images is not None)
+        self._help.setVisible(self._images is not None and self.mode.currentIndex() == 0)
         if self._images is None:
+            self._stack.setCurrentWidget(self.note)
             return
         raw, corrected = (np.array(image, np.float32) for image in self._images)
         self._colormap.setVRange(*self._limits)

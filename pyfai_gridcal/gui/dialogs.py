@@ -9,9 +9,13 @@ from typing import Any
 from silx.gui import qt
 
 from ..errors import GridcalError
+from ..io.formats import KINDS
 from .files import FileRow
 
 __all__ = ["Dialogs"]
+
+#: Kinds of files that hold nothing but the name of the detector file.
+POINTERS = ("poni", "json")
 
 
 class Dialogs:
@@ -55,12 +59,17 @@ class Dialogs:
             self._task.save(name)
 
     def export(self, kind: str) -> None:
-        """Ask where to write another kind of file, and write it."""
+        """Ask where to write another kind of file, and write it; what only names the detector needs its file first."""
+        if kind in POINTERS and self._task.savedFile() is None:
+            name = self.target(f"Save detector, which the {KINDS[kind].title.split()[0]} file names")
+            if name:
+                self._task.save(name, then=lambda _: self.export(kind))
+            return
         if self._refused("Export") or not self._trusted("Export"):
             return
-        suffix = self._task.core.suffix(kind)
+        suffix, title = self._task.core.suffix(kind), KINDS[kind].title
         start = str(Path(self._task.defaultFile()).with_suffix("")) + suffix
-        name, _ = qt.QFileDialog.getSaveFileName(self._task, "Export", start, f"*{suffix}")
+        name, _ = qt.QFileDialog.getSaveFileName(self._task, f"Export: {title}", start, f"{title} (*{suffix})")
         if name:
             self._task.export(name if Path(name).suffix else name + suffix, kind)
 

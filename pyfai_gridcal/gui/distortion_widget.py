@@ -204,7 +204,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self._file = path
             self.workspace.mark_saved(state)
             self.panel.resultLabel.setText(f"written: {path}")
-            self.panel.setProgress(1.0, "written")
+            self.panel.setProgress(0.0, "written")
             self.sigSaved.emit(path)
             if then is not None:
                 then(path)
@@ -219,9 +219,10 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
 
         def done(paths: Sequence[Path]) -> None:
             self.panel.resultLabel.setText("written: " + ", ".join(map(str, paths)))
-            self.panel.setProgress(1.0, "written")
+            self.panel.setProgress(0.0, "written")
 
-        write = lambda progress: self.core.export(calibration, path, kind, self._file)  # noqa: E731
+        detector = self.savedFile()
+        write = lambda progress: self.core.export(calibration, path, kind, detector)  # noqa: E731
         self.worker.start(Job("exporting", write, done, self._fail("Export"), lasting=True))
 
     def accept(self, path: str) -> None:
@@ -235,6 +236,10 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     def file(self) -> str | None:
         """The file that holds the work, if any."""
         return self._file
+
+    def savedFile(self) -> str | None:
+        """The file that holds the present state of the work; None when there were changes since."""
+        return None if self.isModified() else self._file
 
     def defaultFile(self) -> str:
         """Name to propose for the detector file: beside the image."""
@@ -401,6 +406,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         if view is None or view.results.calibration is None or view.image is None or self.worker.isBusy:
             return
         calibration, raw = view.results.calibration, view.image.data
+        self.compare.note.setText("The image is being corrected by pyFAI.")
 
         def done(corrected: Any) -> None:
             if self._view is view:

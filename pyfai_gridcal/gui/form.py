@@ -10,6 +10,7 @@ from silx.gui import qt
 
 from ..errors import GridcalError, UsageError
 from ..quantity import format_length, parse_length, parse_lengths
+from .calm import ignore_wheel
 
 __all__ = ["Row", "SettingsForm"]
 
@@ -91,6 +92,7 @@ class SettingsForm(qt.QWidget):  # type: ignore[misc]
     def _choice(self, row: Row) -> qt.QComboBox:
         box = qt.QComboBox(self)
         box.addItems([str(choice) for choice in row.choices])
+        ignore_wheel(box)
         box.activated.connect(lambda _index: self._edited(row.name))
         return box
 

@@ -10,6 +10,7 @@ from silx.gui.widgets.ElidedLabel import ElidedLabel
 
 from ..io.formats import KINDS
 from ..quantity import format_length
+from .calm import ignore_wheel
 from .files import FileRow
 from .form import Row, SettingsForm
 from .layers import SpotKind
@@ -139,6 +140,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         bar = qt.QHBoxLayout()
         self.exposures = qt.QComboBox()
         self.exposures.setObjectName("exposures")
+        ignore_wheel(self.exposures)
         self.exposures.activated.connect(self.sigExposure)
         self.addButton, self.removeButton = qt.QToolButton(), qt.QToolButton()
         self.addButton.setText("+")

@@ -16,6 +16,7 @@ from silx.gui.plot.items.scatter import Scatter
 from silx.gui.plot.tools.PositionInfo import PositionInfo
 
 from .._typing import AnyArray, Bools
+from .calm import hide_axes
 from .layers import GridLines, MapImage, SpotKind, SpotLayer, VectorLines, plot_xy, yx_of_plot
 from .pyramid import PyramidImage
 from .thinning import Window, thinned_lines, thinned_spots
@@ -56,7 +57,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         )  # fmt: skip
         self.setKeepDataAspectRatio(True)
         self.setDataMargins(0.01, 0.01, 0.01, 0.01)
-        self.setAxesDisplayed(False)
+        hide_axes(self)
         self.setGraphXLabel("fast (x), px")
         self.setGraphYLabel("slow (y), px")
         self._spots: SpotLayer | None = None
@@ -68,9 +69,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self.tools = SpotTools(self)
         self.addToolBar(self.tools)
         self._makeStatus()
-        # Always there, so that showing a scale does not move the plot.
-        self.getColorBarWidget().setPlot(None)
-        self.getColorBarWidget().setVisible(True)
+        self._makeScale()
         self._redraw = qt.QTimer(self)
         self._redraw.setSingleShot(True)
         self._redraw.setInterval(40)
@@ -102,19 +101,36 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self._scatter.setZValue(5)
         self._origin: Any = None
 
+    def _makeScale(self) -> None:
+        """The colour bar keeps its place and its width, for each change of the plot's size draws all anew."""
+        bar = self.getColorBarWidget()
+        bar.setPlot(None)
+        bar.layout().setSizeConstraint(qt.QLayout.SizeConstraint.SetNoConstraint)
+        bar.setColormap(Colormap("viridis", vmin=-0.0123, vmax=0.0123))
+        bar.setLegend(COLOURINGS["residual"])
+        bar.setFixedWidth(bar.layout().sizeHint().width())  # that of a scale with long numbers
+        policy = bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        bar.setSizePolicy(policy)
+        bar.setVisible(False)
+
     def _makeStatus(self) -> None:
         converters: list[tuple[str, Callable[[float, float], Any]]] = [
             ("x", lambda x, y: f"{yx_of_plot(x, y)[1]:.2f}"),
             ("y", lambda x, y: f"{yx_of_plot(x, y)[0]:.2f}"),
             ("Value", self._valueAt),
-            ("Spot", self._spotAt),
         ]
         self._position = PositionInfo(plot=self, converters=converters, parent=self)
+        self._spotLabel = qt.QLabel(self)
+        self._spotLabel.setSizePolicy(qt.QSizePolicy.Policy.Ignored, qt.QSizePolicy.Policy.Preferred)
+        self._spotLabel.setObjectName("plot-spot")
+        self.sigPlotSignal.connect(self._tellSpot)
         self._note = qt.QLabel(self)
         self._note.setObjectName("plot-note")
         status = qt.QStatusBar(self)
         status.setSizeGripEnabled(False)
-        status.addWidget(self._position, 1)
+        status.addWidget(self._position)
+        status.addWidget(self._spotLabel, 1)
         status.addPermanentWidget(self._note)
         self.setStatusBar(status)
 
@@ -155,7 +171,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
     def setGrid(self, lines: GridLines | None) -> None:
         """Show the fitted grid."""
         self._lines = lines
-        self._drawThinned()
+        self._drawGrid()
 
     def setVectors(self, lines: VectorLines | None) -> None:
         """Show displacement vectors, with their scale."""
@@ -181,7 +197,10 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         colormap = Colormap("seismic" if image.signed else "viridis")
         finite = np.abs(image.values[np.isfinite(image.values)])
         top = float(np.percentile(finite, 99.5)) if finite.size else 1.0
-        colormap.setVRange(-top if image.signed else 0.0, max(top, 1e-12))
+        low, high = -top if image.signed else 0.0, max(top, 1e-12)
+        if image.label == COLOURINGS[self._colouring] and self._spots is not None and self._isColoured(self._spots):
+            low, high = self._scatter.getColormap().getVRange()  # spots and map of the same have the same colours
+        colormap.setVRange(low, high)
         colormap.setNaNColor("#00000000")
         self._map.setData(image.values, copy=False)
         self._map.setOrigin(image.origin)
@@ -189,21 +208,21 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self._map.setColormap(colormap)
         if not present:
             self.addItem(self._map)
-        self._mapLabel = image.label
+        self._mapImage = image
         self._showScale()
 
     def _showScale(self) -> None:
         """Colour bar of the map, or without one of the spots."""
         bar = self.getColorBarWidget()
+        bar.setVisible(True)
         if self._map.getPlot() is not None:
             bar.setColormap(self._map.getColormap())
-            bar.setLegend(self._mapLabel)
+            bar.setLegend("" if self._mapImage is None else self._mapImage.label)
         elif self._spots is not None and self._visible["spots"] and self._isColoured(self._spots):
             bar.setColormap(self._scatter.getColormap())
             bar.setLegend(COLOURINGS[self._colouring])
         else:
-            bar.setColormap(None)
-            bar.setLegend("")
+            bar.setVisible(False)
 
     def setUnknown(self, mask: Bools | None) -> None:
         """Tint the pixels (ny, nx) whose displacement is not known."""
@@ -231,6 +250,8 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         """What the colour of a spot says: one of :data:`COLOURINGS`."""
         self._colouring = name
         self._drawThinned()
+        if self._map.getPlot() is not None:
+            self.setMap(self._mapImage)
         self._showScale()
 
     def colouring(self) -> str:
@@ -295,7 +316,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             overlay.setVisible(bool(tools.getSelectionMask(copy=False).any()))
 
     _vectors: VectorLines | None = None
-    _mapLabel = ""
+    _mapImage: MapImage | None = None
     _unknownMask: Bools | None = None
 
     # -- drawing of what can be too much to draw
@@ -396,6 +417,10 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         if 0 <= row < data.shape[0] and 0 <= column < data.shape[1]:
             return f"{data[row, column]:g}"
         return "-"
+
+    def _tellSpot(self, event: dict[str, Any]) -> None:
+        if event["event"] == "mouseMoved":
+            self._spotLabel.setText(f"<b>Spot:</b> {self._spotAt(event['x'], event['y'])}")
 
     def _spotAt(self, x: float, y: float) -> str:
         """The spot near a point in words."""

@@ -11,6 +11,7 @@ from silx.gui.plot import PlotWidget
 
 from ..fit import DistortionFit
 from .artwork import icon
+from .calm import ignore_wheel
 
 __all__ = ["QualityView", "VerdictLabel"]
 
@@ -28,6 +29,8 @@ def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
     plot.setGraphYLabel(y)
     plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
     plot.setAxesMargins(0.19, 0.06, 0.04, 0.3)  # room for the label below: the plot is low
+    plot.setInteractiveMode("select", zoomOnWheel=False)  # a picture, with no button to bring it back
+    ignore_wheel(plot.getWidgetHandle())
     return plot
 
 
@@ -36,7 +39,7 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
 
     def __init__(self, parent: qt.QWidget | None = None):
         super().__init__(parent)
-        self.histogram = _small_plot(self, "residual, px / 1000", "spots")
+        self.histogram = _small_plot(self, "residual, 0.001 px (blue: slow, orange: fast)", "spots")
         self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
         self.scatter.getXAxis().setScale("log")
         self.scatter.getYAxis().setScale("log")

@@ -181,6 +181,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         if view is None or view.image is None or isinstance(view.results.calibration, Bare) or self.worker.isBusy:
             return
         raw, calibration = view.image.data, view.results.calibration
+        self.compare.note.setText("The image is being corrected by pyFAI.")
 
         def done(corrected: Any) -> None:
             if self._view is not None and self._view.image is view.image:

@@ -573,3 +573,128 @@ def test_a_failed_result_is_written_only_on_demand(go, monkeypatch, tmp_path, wa
     QTest.mouseClick(task.panel.saveButton, LEFT)
     wait(lambda: not task.worker.isBusy, what="writing")
     assert path.exists(), "with the suffix that pyFAI's dialogs look for"
+
+
+def wheel(widget):
+    """Turn the wheel over the middle of a widget; returns whether it took the turn."""
+    place = qt.QPointF(widget.rect().center())
+    event = qt.QWheelEvent(
+        place, widget.mapToGlobal(place), qt.QPoint(0, 0), qt.QPoint(0, -120), qt.Qt.MouseButton.NoButton,
+        qt.Qt.KeyboardModifier.NoModifier, qt.Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    event.ignore()
+    qt.QApplication.sendEvent(widget, event)
+    return event.isAccepted()
+
+
+def test_the_wheel_is_left_to_the_panel_and_changes_nothing(go):
+    task = go.calibrated()
+    panel, before = task.panel, task.workspace.state
+    for widget in (panel.editor("model"), panel.exposures, panel.quality.histogram.getWidgetHandle()):
+        limits = panel.quality.histogram.getXAxis().getLimits()
+        assert not wheel(widget), "it goes on to what is around"
+        assert panel.quality.histogram.getXAxis().getLimits() == limits
+    assert panel.editor("model").currentText() == "auto"
+    assert task.workspace.state is before
+    limits = task.plot.getXAxis().getLimits()
+    wheel(task.plot.getWidgetHandle())
+    assert task.plot.getXAxis().getLimits() != limits, "the image is zoomed by the wheel"
+
+
+def test_axes_are_not_drawn(go):
+    """They would be moved out of the picture only, and their ticks come back where the aspect is kept."""
+    go.load()
+    backend = go.task.plot.getBackend()
+    assert not backend.ax.axison
+    assert not backend.ax2.axison
+
+
+def test_a_scale_does_not_move_the_plot(go):
+    go.load()
+    task = go.task
+    assert not task.plot.getColorBarWidget().isVisible()
+    bounds = task.plot.getPlotBoundsInPixels()
+    task = go.calibrated()
+    assert task.plot.getColorBarWidget().isVisible()
+    assert task.plot.getPlotBoundsInPixels() == bounds
+    task.layers.maps.setCurrentIndex(task.layers.maps.findData("dx"))
+    go.idle()
+    QTest.qWait(50)
+    assert task.plot.getPlotBoundsInPixels() == bounds
+
+
+def test_map_and_spots_of_the_residuals_have_the_same_colours(go):
+    task = go.calibrated()
+    spots = task.plot._scatter.getColormap()
+    task.layers.maps.setCurrentIndex(task.layers.maps.findData("residual"))
+    go.idle()
+    colormap = task.plot.getImage("map").getColormap()
+    assert colormap.getVRange() == spots.getVRange()
+    shared = colormap.getVRange()
+    task.layers.colours.setCurrentIndex(task.layers.colours.findData("sigma"))
+    assert spots.getVRange() != shared
+    assert task.plot.getImage("map").getColormap().getVRange() != spots.getVRange()
+    assert task.plot.getColorBarWidget().getLegend() == "Residual, px"
+
+
+def test_spot_under_the_mouse_is_told_in_full(go, window):
+    from .qtest import at
+
+    window.resize(1280, 860)
+    task, (y, x) = go.calibrated(), hole()
+    QTest.mouseMove(task.plot.getWidgetHandle(), at(task.plot, y, x))
+    label = task.plot.findChild(qt.QLabel, "plot-spot")
+    assert label.text() == f"<b>Spot:</b> {task.plot._spotAt(x + 0.5, y + 0.5)}"
+    assert "sigma" in label.text()
+    assert label.width() >= label.sizeHint().width()
+
+
+def test_before_and_after_says_what_is_where(go, wait):
+    from silx.gui.plot.items.marker import MarkerBase
+
+    go.load()
+    task = go.task
+    task.tabs.setCurrentIndex(1)
+    assert task.compare.note.isVisible()
+    assert "needs an image and a calibration" in task.compare.note.text()
+    task.tabs.setCurrentIndex(0)
+    go.calibrated()
+    task.tabs.setCurrentIndex(1)
+    assert "being corrected" in task.compare.note.text()
+    wait(lambda: task.compare.images() is not None, what="the corrected image")
+    assert task.compare._help.isVisible()
+    assert not task.compare.note.isVisible()
+    lines = [item for item in task.compare.slider.getPlot().getItems() if isinstance(item, MarkerBase)]
+    assert {line.getColor()[:2] for line in lines} == {(1.0, 208 / 255)}, "light, for the image is dark"
+    task.compare.mode.setCurrentIndex(1)
+    assert not task.compare._help.isVisible()
+
+
+def test_a_pointer_names_a_file_that_holds_what_is_shown(go, wait, tmp_path, monkeypatch):
+    """A PONI file shall not name the detector as it was before the last edit."""
+    task, asked = go.calibrated(), []
+    names = {
+        "Save detector, which the PONI file names": "new.h5",
+        "Export: PONI file that names the detector": "x.poni",
+    }
+    monkeypatch.setattr(
+        qt.QFileDialog,
+        "getSaveFileName",
+        staticmethod(lambda parent, title, *more: (asked.append(title), (str(tmp_path / names[title]), ""))[1]),
+    )
+    task.save(str(tmp_path / "old.h5"))
+    wait(lambda: task.savedFile() == str(tmp_path / "old.h5"), what="saving")
+    task.workspace.toggle_spot(*hole())
+    go.idle()
+    assert task.savedFile() is None
+    export = next(a for a in task.panel.exportButton.menu().actions() if a.objectName() == "export-poni")
+    export.trigger()
+    wait((tmp_path / "x.poni").exists, what="the PONI file")
+    go.idle()
+    assert asked == list(names)
+    assert str(tmp_path / "new.h5") in (tmp_path / "x.poni").read_text()
+    asked.clear()
+    (tmp_path / "x.poni").unlink()
+    export.trigger()
+    wait((tmp_path / "x.poni").exists, what="the PONI file")
+    assert asked == [list(names)[1]], "the file is there now"

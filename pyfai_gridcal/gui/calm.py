@@ -1,0 +1,38 @@
+"""Plots and editors made calm: without axes that nobody reads, and deaf to the wheel that scrolls what they are on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from silx.gui import qt
+
+__all__ = ["hide_axes", "ignore_wheel"]
+
+
+def hide_axes(plot: Any) -> None:
+    """Show no axes in a plot.
+
+    silx moves them out of the picture. With matplotlib they are drawn there all the same, which takes as long as
+    drawing the image, and where the aspect is kept their ticks come back into sight.
+    """
+    plot.setAxesDisplayed(False)
+    backend = plot.getBackend()
+    for name in ("ax", "ax2"):
+        axes = getattr(backend, name, None)
+        if axes is not None:
+            axes.set_axis_off()
+
+
+class _Deaf(qt.QObject):  # type: ignore[misc]
+    """Leaves the wheel to what is around a widget."""
+
+    def eventFilter(self, _watched: qt.QObject, event: qt.QEvent) -> bool:
+        if event.type() != qt.QEvent.Type.Wheel:
+            return False
+        event.ignore()
+        return True
+
+
+def ignore_wheel(widget: qt.QWidget) -> None:
+    """Let the wheel scroll the panel that a widget is on, instead of changing a value while it passes by."""
+    widget.installEventFilter(_Deaf(widget))
