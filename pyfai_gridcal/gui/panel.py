@@ -300,7 +300,7 @@ def _spot_words(view: View, edits: int) -> str:
     lines = [f"{len(found)} {found.polarity} holes of {found.hole_px:.1f} px"]
     counts = {
         "on the grid": layer.count(SpotKind.USED) + layer.count(SpotKind.OUTLIER),
-        "outliers": layer.count(SpotKind.OUTLIER),
+        f"outlier{'s' if (out := layer.count(SpotKind.OUTLIER)) != 1 else ''}": out,
         "without a node": layer.count(SpotKind.STRAY),
         "removed": layer.count(SpotKind.REMOVED),
     }
@@ -315,8 +315,9 @@ def _model_words(view: View) -> str:
     fit = view.fit
     if fit is None:
         return ""
+    notes = next((f" ({t.note})" for t in fit.trials if t.chosen and t.note), "")
     return (
-        f"{fit.recipe}: held-out error {fit.held_out_px:.4f} px, residual {fit.residual_px:.4f} px\n"
+        f"{fit.recipe}{notes}: held-out error {fit.held_out_px:.4f} px, residual {fit.residual_px:.4f} px\n"
         f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}"
     )
 
@@ -325,6 +326,9 @@ def _model_tip(view: View) -> str:
     fit = view.fit
     if fit is None:
         return ""
-    others = [f"{t.name}: held-out {t.held_out_px:.4f} px{' (taken)' if t.chosen else ''}" for t in fit.trials]
+    others = [
+        f"{t.name}: held-out {t.held_out_px:.4f} px{' (taken)' if t.chosen else ''}{f', {t.note}' if t.note else ''}"
+        for t in fit.trials
+    ]
     pixel = format_length(fit.distortion.pixel_size, fit.pixel_sigma_m, digits=6)
     return "\n".join([*others, f"pixel size {pixel}", fit.distortion.gauge, *fit.notes])

@@ -106,7 +106,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         bar = self.getColorBarWidget()
         bar.setPlot(None)
         bar.layout().setSizeConstraint(qt.QLayout.SizeConstraint.SetNoConstraint)
-        bar.setColormap(Colormap("viridis", vmin=-0.0123, vmax=0.0123))
+        bar.setColormap(Colormap("viridis", vmin=0.0, vmax=0.0123))
         bar.setLegend(COLOURINGS["residual"])
         bar.setFixedWidth(bar.layout().sizeHint().width())  # that of a scale with long numbers
         policy = bar.sizePolicy()

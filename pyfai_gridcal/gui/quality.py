@@ -35,16 +35,19 @@ def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
 
 
 class QualityView(qt.QTabWidget):  # type: ignore[misc]
-    """Two small plots of the residuals."""
+    """Small plots: residuals, residuals against sigma, and the held-out error of the models that were tried."""
 
     def __init__(self, parent: qt.QWidget | None = None):
         super().__init__(parent)
-        self.histogram = _small_plot(self, "residual, 0.001 px (blue: slow, orange: fast)", "spots")
+        self.histogram = _small_plot(self, "slow (blue), fast (orange), 0.001 px", "spots")
         self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
         self.scatter.getXAxis().setScale("log")
         self.scatter.getYAxis().setScale("log")
-        self.addTab(self.histogram, "Histogram")
+        self.addTab(self.histogram, "Residuals")
         self.addTab(self.scatter, "Against sigma")
+        self.trials = _small_plot(self, "smoothness, log10 (0: the chosen one)", "held out, px")
+        self.trials.getYAxis().setScale("log")
+        self.addTab(self.trials, "Held out")
         self.setDocumentMode(True)
         self.setFixedHeight(HEIGHT)
         self._later: tuple[DistortionFit | None, int] = (None, 0)
@@ -62,8 +65,10 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         """Show the residuals of a fit."""
         self.histogram.clear()
         self.scatter.clear()
+        self.trials.clear()
         if fit is None:
             return
+        self._drawTrials(fit)
         used = fit.used[exposure]
         residual = 1000 * fit.residual_yx[exposure][used]  # short labels: four digits do not fit side by side
         if not len(residual):
@@ -86,6 +91,31 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.scatter.addCurve(ends, ends, legend="equal", color="#808080", linestyle="--", symbol="", resetzoom=False)
         low, high = (float(v) for v in np.percentile(length, (1, 100)))
         self.scatter.setLimits(0.8 * float(ends[0]), 1.2 * float(ends[1]), 0.7 * low, 1.4 * high)
+
+    def _drawTrials(self, fit: DistortionFit) -> None:
+        """Held-out error against the smoothness, the model that was chosen in blue, others in grey."""
+        shown = [trial for trial in fit.trials if trial.held_out_px > 0]
+        curves = [np.array(sorted(trial.curve)).T.reshape(2, -1) for trial in shown]
+        known = [at for at, _ in curves if len(at) > 1]
+        left, right = (min(map(min, known)), max(map(max, known))) if known else (-1.0, 1.0)
+        for trial, (at, error) in zip(shown, curves, strict=True):
+            colour = "#3c78dc" if trial.chosen else "#909090"
+            if len(at) > 1:
+                self.trials.addCurve(
+                    at, error, legend=trial.name, color=colour, linestyle="-", symbol="o", resetzoom=False
+                )
+            else:
+                ends, level = np.array([left, right]), np.full(2, trial.held_out_px)
+                self.trials.addCurve(
+                    ends, level, legend=trial.name, color=colour, linestyle="--", symbol="", resetzoom=False
+                )
+            if trial.chosen:
+                self.trials.addMarker(
+                    0.0, trial.held_out_px, legend="chosen", text=trial.name, color=colour, symbol="d"
+                )
+        if shown:
+            levels = np.concatenate([[trial.held_out_px for trial in shown], *(error for _, error in curves)])
+            self.trials.setLimits(left, right, 0.9 * float(levels.min()), 1.1 * float(levels.max()))
 
 
 class VerdictLabel(qt.QWidget):  # type: ignore[misc]

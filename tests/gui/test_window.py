@@ -102,6 +102,13 @@ def test_the_result_is_the_core_s(go, image, wait):
     assert f"{fit.held_out_px:.4f} px" in task.panel.modelLabel.text()
     assert f"{len(expected.spots[0])} bright holes" in task.panel.spotLabel.text()
     wait(lambda: len(task.panel.quality.histogram.getItems()) == 2, 5, "the histogram")
+    chosen = next(trial for trial in fit.trials if trial.chosen)
+    drawn = task.panel.quality.trials.getCurve(chosen.name)
+    np.testing.assert_array_equal([drawn.getXData(), drawn.getYData()], np.array(sorted(chosen.curve)).T)
+    assert {curve.getName() for curve in task.panel.quality.trials.getAllCurves()} == {
+        t.name for t in fit.trials if t.held_out_px > 0
+    }
+    assert chosen.note in task.panel.modelLabel.text()
     assert task.plot.getColorBarWidget().getLegend() == "Residual, px"
 
 
