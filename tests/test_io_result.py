@@ -20,6 +20,7 @@ from pyfai_gridcal.fit import DistortionFit, Pose, TrialScore
 from pyfai_gridcal.io import detector as detector_io
 from pyfai_gridcal.io import nexus, records, result
 from pyfai_gridcal.io.detector import from_detector, to_detector
+from pyfai_gridcal.io.preview import cell_means
 from pyfai_gridcal.io.result import load_result, save_result
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.points import ControlPoints
@@ -179,6 +180,8 @@ def test_silx_opens_on_the_displacement(saved):
         assert kinds["sigma"][0]
         assert kinds["grid_image_0"][0]
         assert kinds["grid_image_1"][0]
+        assert kinds["before_after_0"][0]
+        assert kinds["before_after_1"][0]
         assert file["entry_0000/grid_calibration/grid_image_0/counts"].dtype == np.uint16
         np.testing.assert_array_equal(file["entry_0000/grid_calibration/grid_image_0/counts"][()], images[0])
 
@@ -494,3 +497,30 @@ def test_file_of_the_first_format_is_still_read(tmp_path):
     assert old.poses[1].shift_m == (1e-3, 2e-3 + 1)
     detector = detector_factory(str(path))
     np.testing.assert_allclose(detector.get_pixel_corners(), old.distortion.pixel_corners(), atol=1e-9)
+
+
+def test_before_and_after_are_at_their_places(tmp_path):
+    """A spot is seen where it was recorded, and where the field takes it; what is masked is missing."""
+    shape = (90, 130)
+    y, x = np.array([0.0, 89.0]), np.array([0.0, 129.0])
+    # dy = 6 + y / 89, dx = -9 - x / 129: no symmetry
+    dy, dx = np.meshgrid(6 + y / 89, -9 - x / 129, indexing="ij")
+    mask = np.zeros(shape, bool)
+    mask[:20, :30] = True
+    distortion = Distortion(SampledField(y, x, np.stack([dy, dx], axis=-1)), shape, (50e-6, 46e-6), mask)
+    image = np.full(shape, 10.0)
+    image[40:42, 100:102] = 810.0
+    before = cell_means(image, 2)
+    assert before.shape == (45, 65)
+    assert np.unravel_index(before.argmax(), before.shape) == (20, 50)
+    assert before.max() == 810
+    maps = [np.where(mask, np.nan, d) for d in distortion.displacement_maps()]
+    after = cell_means(image, 2, tuple(maps))
+    row, column = np.unravel_index(np.nanargmax(after), after.shape)
+    (at,) = distortion.correct([[40.5, 100.5]])
+    assert abs(2 * row + 0.5 - at[0]) <= 1.5
+    assert abs(2 * column + 0.5 - at[1]) <= 1.5
+    assert np.isnan(after[:3]).all(), "everything went away from there"
+    assert np.isnan(after[5:12, :9]).all(), "of what is masked nothing is known"
+    assert np.isfinite(after[14:40, 12:50]).all(), "no cell is left empty"
+    assert np.nansum(cell_means(np.ones((7, 5)), 2)) == 12

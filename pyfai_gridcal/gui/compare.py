@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from silx.gui import qt
 from silx.gui.colors import Colormap
 from silx.gui.plot import PlotWidget
@@ -15,6 +14,8 @@ from silx.gui.plot.utils.axis import SyncAxes
 
 from .._typing import AnyArray
 from .calm import hide_axes
+from .pyramid import PyramidImage
+from .views import Pair
 
 __all__ = ["BeforeAfter"]
 
@@ -31,8 +32,7 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
     def __init__(self, parent: qt.QWidget | None = None, backend: str | None = None):
         super().__init__(parent)
         self._colormap = Colormap("gray", normalization=Colormap.LOGARITHM)
-        self._images: tuple[AnyArray, AnyArray] | None = None
-        self._limits = (1.0, 2.0)
+        self._shown: Pair | None = None
         self._backend = backend
         self.mode = qt.QComboBox(self)
         self.mode.setObjectName("compare-mode")
@@ -43,8 +43,11 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         self.note.setObjectName("compare-note")
         self.note.setAlignment(qt.Qt.AlignmentFlag.AlignCenter)
         self._stack.addWidget(self.note)
-        self._help = qt.QLabel("Left of the line: as recorded; right of it: corrected. Drag the line.", self)
+        self._help = qt.QLabel(self)
         self._help.setVisible(False)
+        self._soon = qt.QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._make)
         bar = qt.QHBoxLayout()
         bar.addWidget(qt.QLabel("Show: "))
         bar.addWidget(self.mode)
@@ -55,7 +58,7 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         layout.addLayout(bar)
         layout.addWidget(self._stack, 1)
 
-    # Plots take long to make, so they are made when they are first looked at.
+    # Plots take long to make: each is made when it is first looked at, and gets its images a turn of the loop later.
     @cached_property
     def slider(self) -> Any:
         """Both images in one plot, with a line between them to be moved."""
@@ -81,6 +84,10 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
             hide_axes(plot)
             plot.setGraphTitle(title)
             line.addWidget(plot)
+        self._items = [PyramidImage() for _ in self.plots]
+        for item in self._items:
+            item.setName("image")
+            item.setColormap(self._colormap)
         self._sync = [
             SyncAxes(axes, syncLimits=True, syncScale=False, syncDirection=False)
             for axes in ([plot.getXAxis() for plot in self.plots], [plot.getYAxis() for plot in self.plots])
@@ -90,38 +97,51 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
 
     def images(self) -> tuple[AnyArray, AnyArray] | None:
         """The images that are compared."""
-        return self._images
+        return None if self._shown is None else self._shown.images
 
-    def setImages(
-        self, raw: AnyArray | None, corrected: AnyArray | None = None, limits: tuple[float, float] = (1.0, 2.0)
-    ) -> None:
-        """Compare two images, whose colours end at the counts `limits`; None takes away what is there."""
-        self._images = None if raw is None or corrected is None else (raw, corrected)
-        self._limits = limits
+    def setPair(self, pair: Pair | None) -> None:
+        """Compare two images; None takes away what is there."""
+        self._shown = pair
         self.note.setText(NOTHING)
         self._show()
-        if self._images is None and self.isVisible():
+        if pair is None and self.isVisible():
             self.sigWanted.emit()
 
+    def _make(self) -> None:
+        """Make the plot that is wanted, and let the windows live before it is filled."""
+        _ = self.slider if self.mode.currentIndex() == 0 else self.pair
+        if self._shown is not None:
+            qt.QTimer.singleShot(0, self, self._show)
+
     def _show(self) -> None:
-        self._help.setVisible(self._images is not None and self.mode.currentIndex() == 0)
-        if self._images is None:
+        shown, sliding = self._shown, self.mode.currentIndex() == 0
+        self._help.setVisible(shown is not None and sliding)
+        if shown is None:
             self._stack.setCurrentWidget(self.note)
             return
-        raw, corrected = (np.array(image, np.float32) for image in self._images)
-        self._colormap.setVRange(*self._limits)
-        if self.mode.currentIndex() == 0:
+        if ("slider" if sliding else "pair") not in vars(self):
+            self._soon.start()
+            return
+        self._colormap.setVRange(*shown.limits)
+        if sliding:
+            coarse = f" Means of {shown.step} × {shown.step} pixels; side by side shows all." if shown.step > 1 else ""
+            self._help.setText(f"Left of the line: as recorded; right of it: corrected. Drag the line.{coarse}")
             self._stack.setCurrentWidget(self.slider)
             self.slider.getColormap().setFromColormap(self._colormap)
-            self.slider.setData(raw, corrected)
+            self.slider.setData(*shown.coarse)
             self.slider.centerLines()
             return
         self._stack.setCurrentWidget(self.pair)
-        for plot, data in zip(self.plots, (raw, corrected), strict=True):
-            plot.addImage(data, legend="image", colormap=self._colormap, copy=False)
+        for plot, item, levels in zip(self.plots, self._items, shown.levels, strict=True):
+            item.setPyramid(levels)
+            if item.getPlot() is None:
+                plot.addItem(item)
+                plot.resetZoom()
 
     def showEvent(self, event: Any) -> None:
         """Ask for the corrected image when it is looked for."""
         super().showEvent(event)
-        if self._images is None:
+        if self._shown is None:
+            # The plot is made while the image is being corrected, not when both are there.
+            self._soon.start()
             self.sigWanted.emit()

@@ -23,7 +23,7 @@ from .messages import error_box, words_of
 from .panel import WorkPanel
 from .plot import GridPlot
 from .state import STAGES, Exposure, StageName
-from .views import View, prepare_view
+from .views import Pair, View, prepare_pair, prepare_view
 from .worker import Job, Worker
 from .workspace import Workspace
 
@@ -393,7 +393,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         plot.setOrigin(view.origin)
         self.panel.setView(view, edits=len(state.exposures[view.exposure].edits) if state.exposures else 0)
         if old is None or old.fit is not view.fit:
-            self.compare.setImages(None)
+            self.compare.setPair(None)
         self.sigViewChanged.emit(view)
 
     def view(self) -> View | None:
@@ -405,14 +405,14 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         view = self._view
         if view is None or view.results.calibration is None or view.image is None or self.worker.isBusy:
             return
-        calibration, raw = view.results.calibration, view.image.data
+        calibration = view.results.calibration
         self.compare.note.setText("The image is being corrected by pyFAI.")
 
-        def done(corrected: Any) -> None:
+        def done(pair: Pair) -> None:
             if self._view is view:
-                self.compare.setImages(raw, corrected, view.limits)
+                self.compare.setPair(pair)
 
-        correct = lambda progress: self.core.correct(calibration, view.exposure, progress)  # noqa: E731
+        correct = lambda progress: prepare_pair(view, self.core.correct(calibration, view.exposure, progress))  # noqa: E731
         self.worker.start(Job("correcting the image", correct, done, self._fail("Before and after")))
 
     # -- errors and ends

@@ -22,7 +22,7 @@ from .quality import QualityView, VerdictLabel
 from .results import Bare, read_any
 from .state import Results
 from .table import PointTable
-from .views import View, prepare_view
+from .views import Pair, View, prepare_pair, prepare_view
 from .worker import Job, Worker
 
 __all__ = ["ResultWindow", "main"]
@@ -168,7 +168,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
             self.table.setFit(fit if known else None, view.exposure)
             self.quality.setFit(fit if known else None, view.exposure)
             self._tree = cKDTree(fit.points[view.exposure].yx) if known and len(fit.points[view.exposure]) else None
-            self.compare.setImages(None)
+            self.compare.setPair(None)
         self.statusBar().clearMessage()
         self.sigShown.emit(view)
 
@@ -180,16 +180,17 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         view = self._view
         if view is None or view.image is None or isinstance(view.results.calibration, Bare) or self.worker.isBusy:
             return
-        raw, calibration = view.image.data, view.results.calibration
+        calibration = view.results.calibration
         self.compare.note.setText("The image is being corrected by pyFAI.")
 
-        def done(corrected: Any) -> None:
-            if self._view is not None and self._view.image is view.image:
-                self.compare.setImages(raw, corrected, view.limits)
+        def correct(progress: Any) -> Pair:
+            return prepare_pair(view, Core().correct(calibration, view.exposure, progress))
 
-        self.worker.start(
-            Job("correcting", lambda progress: Core().correct(calibration, view.exposure, progress), done)
-        )
+        def done(pair: Pair) -> None:
+            if self._view is not None and self._view.image is view.image:
+                self.compare.setPair(pair)
+
+        self.worker.start(Job("correcting", correct, done))
 
     # -- table and plot
     def _goTo(self, point: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from .._typing import AnyArray, Bools
 from ..fit import DistortionFit
 from ..io.images import Image
+from ..plots.maps import reduced
 from .layers import (
     GridLines,
     MapImage,
@@ -24,7 +25,10 @@ from .layers import (
 )
 from .state import Results
 
-__all__ = ["View", "colour_limits", "prepare_view"]
+__all__ = ["Pair", "View", "colour_limits", "prepare_pair", "prepare_view"]
+
+#: Longest side of the images under the slider, px: silx goes through all their pixels several times to draw them.
+SLIDER_SIDE = 1400
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,3 +112,32 @@ def prepare_view(results: Results, exposure: int = 0, overlay: MapName | None = 
         zero = points.yx[(points.ij == 0).all(axis=1)]
         layers["origin"] = (float(zero[0, 0]), float(zero[0, 1])) if len(zero) else None
     return View(results, exposure, work.picture, levels, limits, **layers)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The image as recorded and as corrected, to be compared.
+
+    Attributes
+    ----------
+    images : both, (ny, nx)
+    levels : their pyramids
+    coarse : both as block means of `step` x `step` pixels, float32, small enough to be drawn at once
+    limits : counts at the ends of the colours
+    """
+
+    images: tuple[AnyArray, AnyArray]
+    levels: tuple[tuple[AnyArray, ...], tuple[AnyArray, ...]]
+    coarse: tuple[AnyArray, AnyArray]
+    step: int
+    limits: tuple[float, float]
+
+
+def prepare_pair(view: View, corrected: AnyArray) -> Pair:
+    """Collect what is drawn of the image of `view` and of the corrected one, both (ny, nx)."""
+    assert view.image is not None
+    raw = view.image.data
+    levels = view.levels or build_pyramid(raw), build_pyramid(corrected)
+    step = -(-max(raw.shape) // SLIDER_SIDE)
+    coarse = tuple(np.array(reduced(image, SLIDER_SIDE)[0], np.float32) for image in (raw, corrected))
+    return Pair((raw, corrected), levels, coarse, step, view.limits)  # type: ignore[arg-type]

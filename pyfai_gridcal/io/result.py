@@ -7,7 +7,7 @@ up again.
         pyFAI/<name>                 NXdetector: what pyFAI reads
         control_points               y, x, i, j, residual_y, residual_x, sigma_y, sigma_x, ...
         grid_calibration             NXprocess: program, version, date, configuration, inputs, report
-            displacement, sigma, residuals, histogram, smoothness, grid_image...    NXdata
+            displacement, sigma, residuals, histogram, smoothness, grid_image, before_after...    NXdata
             record                   the records themselves, field by field
 """
 
@@ -43,6 +43,7 @@ from .nexus import (
     write_data,
     write_detector,
 )
+from .preview import cell_means
 from .records import read_record, write_record
 
 __all__ = ["FORMAT", "load_result", "save_result"]
@@ -170,11 +171,14 @@ def _write_process(entry: h5py.Group, parts: _Parts) -> None:
         versions[what] = number
     if parts.inputs:
         _write_inputs(group, parts.inputs)
-    _write_displacement(group, parts.distortion)
+    maps = _write_displacement(group, parts.distortion)
     if parts.fit is not None:
         _write_residuals(group, entry["control_points"])
         _write_trials(group, parts.fit)
     known = _write_images(group, parts.images)
+    for k, image in enumerate(parts.images):
+        if image.shape == parts.distortion.shape:
+            _write_before_after(group, "before_after" + (f"_{k}" if len(parts.images) > 1 else ""), image, maps)
     write_record(group, "record", parts.result, known=known, write_array=write_array)
 
 
@@ -229,7 +233,8 @@ def _write_control_points(entry: h5py.Group, parts: _Parts) -> None:
     group["flags"].attrs["bits"] = ", ".join(f"{flag.value} {flag.name}" for flag in SpotFlag)
 
 
-def _write_displacement(group: h5py.Group, distortion: Distortion) -> None:
+def _write_displacement(group: h5py.Group, distortion: Distortion) -> tuple[AnyArray, AnyArray]:
+    """The maps of the displacement and of its uncertainty; returns dy, dx, NaN where masked."""
     dy, dx = (np.asarray(v, np.float32) for v in distortion.displacement_maps())
     # A ten-thousandth of a pixel is below what is ever known, and rounded numbers take half the room.
     dy, dx = (np.round(v * 8192) / np.float32(8192) for v in (dy, dx))
@@ -265,6 +270,7 @@ def _write_displacement(group: h5py.Group, distortion: Distortion) -> None:
             units=dict.fromkeys(("sigma", "sigma_x", "sigma_y", "y", "x"), "px"),
             attributes={"interpretation": "image"},
         )
+    return dy, dx
 
 
 def _write_residuals(group: h5py.Group, points: h5py.Group) -> None:
@@ -325,6 +331,26 @@ def _write_trials(group: h5py.Group, fit: DistortionFit) -> None:
             units={"held_out": "px"},
             long_names={"smoothness": "log10 of the smoothness, relative to the chosen one", "held_out": "rms, px"},
         )
+
+
+def _write_before_after(group: h5py.Group, name: str, image: AnyArray, maps: tuple[AnyArray, AnyArray]) -> None:
+    """The image as recorded and as corrected, both as means over a few pixels, to be looked at."""
+    step = max(2, -(-max(image.shape) // 1024))
+    both = (np.asarray(cell_means(image, step, d), np.float32) for d in (maps, None))
+    # Three digits are enough to look at, and take a third of the room.
+    corrected, recorded = ((v.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32) for v in both)
+    y, x = (np.arange(n) * float(step) + (step - 1) / 2 for n in corrected.shape)
+    write_data(
+        group,
+        name,
+        "corrected",
+        {"corrected": corrected, "recorded": recorded, "y": y, "x": x},
+        axes=("y", "x"),
+        auxiliary=("recorded",),
+        title=f"After and before the correction, means of {step} x {step} px",
+        units={"y": "px", "x": "px"},
+        attributes={"interpretation": "image"},
+    )
 
 
 def _write_images(group: h5py.Group, images: Sequence[AnyArray]) -> dict[int, h5py.Dataset]:
