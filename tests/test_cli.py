@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import types
@@ -67,6 +68,8 @@ class Core:
 
 @pytest.fixture
 def core(monkeypatch: pytest.MonkeyPatch) -> Core:
+    import pyfai_gridcal.report  # noqa: F401  # which imports the real module, whatever ran before
+
     core = Core()
     module = types.ModuleType("pyfai_gridcal.calibration")
     module.calibrate = core.calibrate  # type: ignore[attr-defined]
@@ -376,6 +379,21 @@ def test_quick_work_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressLine() as progress:
         progress(1.0, "done")
     assert capsys.readouterr().err == ""
+
+
+def test_convert_tells_how_far_the_fit_of_a_spline_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hub import wave
+
+    from pyfai_gridcal.cli import _progress
+    from pyfai_gridcal.io.formats import write_distortion
+
+    write_distortion(wave(), tmp_path / "a.npz")
+    for name in ("PATIENCE", "SPARSE"):
+        monkeypatch.setattr(_progress, name, 0.0)
+    assert cli.main(["convert", str(tmp_path / "a.npz"), str(tmp_path / "a.spline")]) == 0
+    assert re.search(r"^ *\d+ % .*knots", capsys.readouterr().err, re.MULTILINE)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")

@@ -17,6 +17,7 @@ from pyfai_gridcal.errors import FileFormatError, FittingError, GridcalError
 from pyfai_gridcal.io import fit2d
 from pyfai_gridcal.io.maps import distortion_of_centres
 from pyfai_gridcal.io.splinefit import fit_spline
+from pyfai_gridcal.io.tensorfit import design, least_squares
 
 REAL = ("F21.spline", "f4mnew.spline")
 
@@ -191,6 +192,59 @@ def test_a_strongly_bent_field_with_a_bitten_border_fits(inverse):
     axes = (np.arange(n + 1) - 0.5 for n in shape)
     fit = fit_spline(Distortion(SampledField(*axes, bent), shape, PIXEL, mask=unknown), inverse=inverse)
     assert fit.largest <= 0.01
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_a_taper_with_dark_corners_needs_hardly_more_knots_than_a_whole_one(inverse):
+    from pyfai_gridcal.distortion import Distortion
+    from pyfai_gridcal.synthetic import fields
+
+    shape = (1300, 1400)
+    whole = Distortion(fields.taper(shape, np.random.default_rng(0)), shape, PIXEL)
+    y, x = np.indices(shape)
+    dark = np.hypot(y - 650, x - 700) > 0.56 * 1400
+    assert 0.05 < dark.mean() < 0.2
+    sizes = []
+    for distortion in (whole, replace(whole, mask=dark)):
+        fit = fit_spline(distortion, inverse=inverse)
+        assert fit.largest <= 0.01
+        sizes.append(fit.spline.dy.coefficients.size + fit.spline.dx.coefficients.size)
+    assert sizes[0] < 500
+    assert sizes[1] < 1.6 * sizes[0]
+
+
+def test_a_spline_tells_how_far_its_fit_is():
+    said = []
+    fit_spline(wave(), progress=lambda fraction, text: said.append((fraction, text)))
+    fractions = [fraction for fraction, _ in said]
+    assert 0 <= min(fractions) < 0.2
+    assert 0.8 < max(fractions) <= 1
+    assert any("knots" in text for _, text in said)
+
+
+def test_unknown_samples_are_not_looked_at():
+    """Of a plane, half of whose samples are rubbish, the whole plane comes back."""
+    y, x = np.linspace(0, 90, 46), np.linspace(0, 120, 61)
+    knots_y, knots_x = (np.r_[[at[0]] * 4, inner, [at[-1]] * 4] for at, inner in ((y, [20.0, 50]), (x, [30.0, 70, 90])))
+    plane = 3 + 0.02 * y[:, None] - 0.01 * x[None, :]
+    known = (y[:, None] + x[None, :] < 120) & (x[None, :] > 8)
+    spoilt = np.where(known, plane, np.nan)
+    c = least_squares(y, x, knots_y, knots_x, spoilt, known)
+    model = design(knots_y, y) @ c @ design(knots_x, x).T
+    assert np.abs(model - plane).max() < 1e-6
+
+
+def test_with_and_without_a_mask_the_same_spline():
+    """The banded solution with one sample unknown, beside the two projections with all of them."""
+    rng = np.random.default_rng(8)
+    y, x = np.linspace(0, 90, 46), np.linspace(0, 120, 61)
+    knots_y, knots_x = (np.r_[[at[0]] * 4, inner, [at[-1]] * 4] for at, inner in ((y, [20.0, 50]), (x, [30.0, 70, 90])))
+    true = rng.normal(size=(6, 7))
+    values = design(knots_y, y) @ true @ design(knots_x, x).T
+    known = np.ones(values.shape, bool)
+    assert np.allclose(least_squares(y, x, knots_y, knots_x, values, known), true, atol=1e-10)
+    known[17, 23] = False
+    assert np.allclose(least_squares(y, x, knots_y, knots_x, values, known), true, atol=1e-3)
 
 
 @pytest.mark.parametrize("tolerance", [0, -1])

@@ -9,6 +9,7 @@ from ..io.formats import KINDS
 from ._distortions import add_reading, given_reading, kinds_text, split_pair
 from ._files import check_outputs, write_json
 from ._parser import positive
+from ._progress import ProgressLine
 
 EPILOG = """kinds (the input's is told by its content, the output's by its suffix):
 {kinds}
@@ -53,8 +54,9 @@ def run(options: argparse.Namespace) -> int:
 
     source = split_pair(options.input)
     check_outputs([options.json], [source] if isinstance(source, str) else source)
-    writing = Writing(tolerance=options.tolerance, force=options.force, name=options.name)
-    done = convert(source, options.output, kind=options.to, reading=given_reading(options), writing=writing)
+    with ProgressLine() as progress:
+        writing = Writing(options.tolerance, options.force, options.name, progress=progress)
+        done = convert(source, options.output, kind=options.to, reading=given_reading(options), writing=writing)
     if options.json:
         record = {
             "written": [str(p.absolute()) for p in done.written],

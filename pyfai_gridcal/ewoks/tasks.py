@@ -227,7 +227,7 @@ class ConvertDetector(
         source = given["detector_file"]
         pixel = pair(given["pixel"])
         reading = Reading(given["from_kind"], given["shape"], pixel, given["binning"], given["orientation"])
-        writing = Writing(given["tolerance"], given["force"], given["name"])
+        writing = Writing(given["tolerance"], given["force"], given["name"], progress=self.say)
         done = convert(
             source if len(source) > 1 else source[0],
             given["output"],

@@ -68,12 +68,14 @@ class Writing:
     force : write what loses more than that, or what the kind cannot hold
     name : of the detector
     source : path of the detector file that the distortion came from, for pointers
+    progress : called with (fraction, text) now and then by what takes long
     """
 
     tolerance: float = 0.01
     force: bool = False
     name: str = "calibrated"
     source: Path | None = None
+    progress: Callable[[float, str], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ def _write_nexus(distortion: Distortion, path: Path, writing: Writing) -> list[P
 def _write_spline(distortion: Distortion, path: Path, writing: Writing, *, inverse: bool = False) -> list[Path]:
     from .splinefit import fit_spline
 
-    fit = fit_spline(distortion, tolerance=writing.tolerance, force=writing.force, inverse=inverse)
+    tolerance, force, progress = writing.tolerance, writing.force, writing.progress
+    fit = fit_spline(distortion, tolerance=tolerance, inverse=inverse, force=force, progress=progress)
     return [save_spline(path, fit.spline)]
 
 

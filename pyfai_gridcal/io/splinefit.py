@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,18 +14,20 @@ from ..errors import FittingError
 from ..field import Field
 from ..frames import edge_from_index, edge_nodes
 from .fit2d import Fit2DSpline, TensorSpline
-from .nodes import SAMPLES, continued, shared_nodes
+from .nodes import SAMPLES, shared_nodes
+from .tensorfit import design, least_squares, orthonormal
 
 __all__ = ["SplineFit", "fit_spline"]
 
+Progress = Callable[[float, str], None]
+
 #: At most so many along one axis of the inverse, which takes iterations for each; there the deviation is taken at them.
 INVERSE_SAMPLES = 1025
-#: What a sample counts where nothing is known.
-UNKNOWN_WEIGHT = 1e-4
-#: More inner knots than that along one axis are never tried.
-MOST_KNOTS = 120
-#: Inner knots at equal distances that are tried.
-_EVEN = (20, 30, 45, 65, 90, MOST_KNOTS)
+#: Inner knots at equal distances along the longer axis that are tried.
+_EVEN = (0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 19, 24, 30, 38, 48, 60, 75, 95, 120)
+#: Turns, at most, in which knots are moved and those that are not needed any more taken out; less with many knots,
+#: where a turn takes long and gains little: so many knots are looked at in all.
+_TURNS, _LOOKS = 8, 240
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def fit_spline(
     inverse: bool = False,
     force: bool = False,
     grid_um: float = 1000.0,
+    progress: Progress | None = None,
 ) -> SplineFit:
     """Fit a Fit2D spline to a distortion.
 
@@ -61,6 +65,7 @@ def fit_spline(
     inverse : make the other kind, from ideal to distorted
     force : accept a field with jumps (modules), and a deviation above `tolerance`
     grid_um : the pitch that the header tells, µm; readers do not use it
+    progress : called with (fraction, text) now and then
 
     Raises
     ------
@@ -70,9 +75,9 @@ def fit_spline(
 
     Notes
     -----
-    Along each axis a knot is put into the middle of the interval with the largest misfit until the deviation is
-    reached; then knots are moved to where they serve best and all that are not needed are taken out again, least
-    useful first. As the samples form a raster, each trial costs two small dense products.
+    Knots at equal distances come closer and closer until the deviation is reached; then they are moved to where they
+    serve best, and all that are not needed are taken out, least useful first. As the samples form a raster, each trial
+    costs two small dense products.
     """
     if tolerance <= 0:
         raise FittingError(f"a deviation of {tolerance:g} px cannot be reached", expected="a positive number of px")
@@ -88,7 +93,7 @@ def fit_spline(
     y, x = (edge_from_index(axis) for axis in axes)
     share = tolerance / np.sqrt(2)
     with one_blas_thread():
-        fits = [_fit_component(y, x, nodes[..., k], known, share) for k in (0, 1)]
+        fits = [_fit_component(y, x, nodes[..., k], known, share, _half(progress, k)) for k in (0, 1)]
     functions = [TensorSpline(tx, ty, c) for tx, ty, c in fits]
     deviation = np.stack([f.on_grid(x, y) - nodes[..., k] for k, f in enumerate(functions)], axis=-1)[known]
     size = np.hypot(*deviation.T)
@@ -97,7 +102,11 @@ def fit_spline(
         raise FittingError(
             f"the best spline is off by up to {largest:.3g} px (rms {rms:.2g})",
             expected=f"at most {tolerance:g} px",
-            hint="allow a larger deviation, or --force",
+            hint=(
+                "tiles are no smooth field: keep the NeXus detector, write maps, or --force"
+                if distortion.is_tiled
+                else "allow a larger deviation (--tolerance), or --force"
+            ),
         )
     py, px = distortion.pixel_size
     ny, nx = distortion.shape
@@ -105,6 +114,16 @@ def fit_spline(
         functions[1], functions[0], (0.0, 0.0, float(nx), float(ny)), (px * 1e6, py * 1e6), grid_um, inverse
     )
     return SplineFit(spline, largest, rms, tolerance)
+
+
+def _half(progress: Progress | None, k: int) -> Progress:
+    """The progress of one of two equal parts."""
+
+    def report(fraction: float, text: str) -> None:
+        if progress is not None:
+            progress(0.5 * (k + fraction), text)
+
+    return report
 
 
 def _inverse_samples(
@@ -136,7 +155,7 @@ def _inverse_samples(
     for rows in (low, high):
         for columns in (low, high):
             matters &= known[rows[..., 0], columns[..., 1]]
-    return (axes[0], axes[1]), continued(np.nan_to_num(back), matters), matters
+    return (axes[0], axes[1]), np.nan_to_num(back), matters
 
 
 # -- one component
@@ -145,7 +164,7 @@ Inner = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def _fit_component(
-    y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float
+    y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float, progress: Progress
 ) -> tuple[Floats, Floats, Floats]:
     """(knots of x, knots of y, coefficients (x slowest)) of one component sampled on the raster."""
     best: tuple[float, Floats, Floats, Floats] | None = None
@@ -153,13 +172,15 @@ def _fit_component(
         rows, columns = _subset(len(y), samples), _subset(len(x), samples)
         search = _Search(y[rows], x[columns], values[np.ix_(rows, columns)], known[np.ix_(rows, columns)])
         goal = 0.97 * tolerance
-        inner: Inner = ((), ())
         for _ in range(3):  # what fits the samples nearly always fits between them as well; else with a stricter goal
-            inner = search.grown(inner, goal)
+            progress(0.1, "looking for knots")
+            inner = search.even(goal)
             reached = search.error(inner) <= goal
-            inner = search.slim(inner, goal) if reached else inner
+            inner = search.slim(inner, goal, progress) if reached else inner
+            progress(0.9, "fitting the spline")
             knots_y, knots_x = _full_knots(y, inner[0]), _full_knots(x, inner[1])
-            coefficients, largest = _solve(y, x, knots_y, knots_x, values, known)
+            coefficients = least_squares(y, x, knots_y, knots_x, values, known)
+            largest = _largest(design(knots_y, y) @ coefficients @ design(knots_x, x).T, values, known)
             if best is None or largest < best[0]:
                 best = (largest, knots_x, knots_y, coefficients.T)
             if largest <= tolerance:
@@ -167,33 +188,8 @@ def _fit_component(
             if not reached:
                 break  # no number of knots will do
             goal *= 0.97 * tolerance / largest
-        if search.hopeless:
-            break  # finer samples will not help
     assert best is not None
-    return min(best, _even(y, x, values, known, tolerance), key=lambda fit: fit[0])[1:]
-
-
-def _even(y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float) -> tuple[float, Floats, Floats, Floats]:
-    """The same from knots at equal distances, in front the largest deviation.
-
-    They are more than those that a search finds, but the border of what is known cannot lead them astray: the best that
-    a search there does is to crowd them where the deviation is largest.
-    """
-    rows, columns = _subset(len(y), 4 * SAMPLES), _subset(len(x), 4 * SAMPLES)
-    some, sure = values[np.ix_(rows, columns)], known[np.ix_(rows, columns)]
-    length = max(np.ptp(y), np.ptp(x))
-    best: tuple[float, Floats, Floats, Floats] | None = None
-    for count in _EVEN:
-        ky, kx = (_full_knots(at, _inner(at, int(np.ceil(count * np.ptp(at) / length)))) for at in (y, x))
-        coefficients, _ = _solve(y[rows], x[columns], ky, kx, some, sure)
-        largest = _largest(_design(ky, y) @ coefficients @ _design(kx, x).T, values, known)
-        if best is not None and largest > best[0]:
-            break
-        best = largest, kx, ky, coefficients.T
-        if largest <= tolerance:
-            break
-    assert best is not None
-    return best
+    return best[1:]
 
 
 def _largest(model: Floats, values: Floats, known: Bools) -> float:
@@ -201,65 +197,17 @@ def _largest(model: Floats, values: Floats, known: Bools) -> float:
     return float(np.abs(model - values)[known].max(initial=0))
 
 
-def _inner(axis: Floats, count: int) -> tuple[float, ...]:
-    """Inner knots at equal distances, not more than the samples can bear."""
-    return tuple(np.linspace(axis[0], axis[-1], min(count, len(axis) // 3) + 2)[1:-1].tolist())
-
-
 def _subset(n: int, samples: int) -> Ints:
     return np.unique(np.rint(np.linspace(0, n - 1, min(n, samples))).astype(np.int64))
 
 
+def _spread(axis: Floats, count: int) -> tuple[float, ...]:
+    """Inner knots at equal distances, not more than the samples can bear."""
+    return tuple(np.linspace(axis[0], axis[-1], min(count, len(axis) // 3) + 2)[1:-1].tolist())
+
+
 def _full_knots(axis: Floats, inner: tuple[float, ...]) -> Floats:
     return np.concatenate([np.repeat(axis[0], 4), np.sort(inner), np.repeat(axis[-1], 4)])
-
-
-def _design(knots: Floats, at: Floats) -> Floats:
-    from scipy.interpolate import BSpline
-
-    return BSpline.design_matrix(at, knots, 3).toarray()
-
-
-def _solve(
-    y: Floats, x: Floats, knots_y: Floats, knots_x: Floats, values: Floats, known: Bools
-) -> tuple[Floats, float]:
-    """Least-squares coefficients (y slowest) over the known samples, and the largest deviation there."""
-    by, bx = _design(knots_y, y), _design(knots_x, x)
-    (qy, ry), (qx, rx) = np.linalg.qr(by), np.linalg.qr(bx)
-    amplitudes = _projected(qy, qx, values, known, values)
-    c = np.linalg.solve(ry, np.linalg.solve(rx, amplitudes.T).T)
-    return c, _largest(by @ c @ bx.T, values, known)
-
-
-def _projected(qy: Floats, qx: Floats, values: Floats, known: Bools, start: Floats, *, steps: int = 100) -> Floats:
-    """Amplitudes, in the orthonormal bases, of the least-squares fit.
-
-    With all samples known that is a projection. Otherwise unknown ones count a little, with whatever value they have
-    (the field goes on there in some way), so that nothing runs away where they alone decide, and conjugate gradients
-    solve for the rest, from the projection of `start`.
-    """
-    if known.all():
-        return qy.T @ values @ qx
-    weight = np.where(known, 1.0, UNKNOWN_WEIGHT)
-    right = qy.T @ (weight * values) @ qx
-
-    def applied(c: Floats) -> Floats:
-        return qy.T @ (weight * (qy @ c @ qx.T)) @ qx
-
-    c = qy.T @ start @ qx
-    left = right - applied(c)
-    direction, size = left.copy(), float(np.vdot(left, left))
-    goal = 1e-16 * float(np.vdot(right, right))
-    for _ in range(steps):
-        if size <= goal:
-            break
-        image = applied(direction)
-        step = size / float(np.vdot(direction, image))
-        c += step * direction
-        left -= step * image
-        size, before = float(np.vdot(left, left)), size
-        direction = left + (size / before) * direction
-    return c
 
 
 class _Search:
@@ -269,11 +217,9 @@ class _Search:
 
     def __init__(self, y: Floats, x: Floats, values: Floats, known: Bools):
         self.axes = (y, x)
-        self.given = values
         self.values = values.copy()
         self.known = known
         self.complete = bool(known.all())
-        self.hopeless = False
         self._bases: dict[tuple[int, tuple[float, ...]], Floats] = {}
 
     def _basis(self, axis: int, inner: tuple[float, ...]) -> Floats:
@@ -283,7 +229,7 @@ class _Search:
             if len(self._bases) > 400:
                 self._bases.clear()
             at = self.axes[axis]
-            self._bases[key] = np.linalg.qr(_design(_full_knots(at, inner), at))[0]
+            self._bases[key] = orthonormal(_full_knots(at, inner), at)
         return self._bases[key]
 
     def misfit(self, inner: Inner) -> Floats:
@@ -299,53 +245,38 @@ class _Search:
         out = self.misfit(inner)
         return float(max(out.max(), -out.min()))
 
-    def _settle(self, inner: Inner) -> None:
+    def settle(self, inner: Inner) -> None:
+        """Give the unknown samples the values of the fit to the known ones."""
         if not self.complete:
-            qy, qx = self._basis(0, inner[0]), self._basis(1, inner[1])
-            model = qy @ _projected(qy, qx, self.given, self.known, self.values, steps=60) @ qx.T
+            (y, x), (ky, kx) = self.axes, map(_full_knots, self.axes, inner)
+            model = design(ky, y) @ least_squares(y, x, ky, kx, self.values, self.known) @ design(kx, x).T
             self.values[~self.known] = model[~self.known]
 
-    def grown(self, inner: Inner, goal: float) -> Inner:
-        """With more knots, each put where the misfit is, until `goal` is reached."""
-        self._settle(inner)
-        history: dict[int, float] = {}
-        while (error := self.error(inner)) > goal and not self._full(inner):
-            history[_count(inner)] = error
-            half = history.get(_count(inner) // 2)
-            if _count(inner) >= 40 and half is not None and error > 0.85 * half:
-                self.hopeless = True  # a smooth field would have gained much more by twice the knots
+    def even(self, goal: float) -> Inner:
+        """The fewest knots at equal distances, as far apart along both axes, that reach `goal`; the best that were
+        tried where none does."""
+        length = max(np.ptp(at) for at in self.axes)
+        best: tuple[float, Inner] | None = None
+        for count in _EVEN:
+            y, x = (_spread(at, round(count * np.ptp(at) / length)) for at in self.axes)
+            inner = y, x
+            self.settle(inner)
+            error = self.error(inner)
+            if best is None or error < best[0]:
+                best = error, inner
+            if best[0] <= goal:
                 break
-            power = np.square(np.square(self.misfit(inner)))
-            trials = [t for t in (self._one_more(inner, axis, power) for axis in (0, 1)) if t is not None]
-            if not trials:
-                break
-            inner = min(trials, key=lambda t: float(np.square(np.square(self.misfit(t))).sum()))
-            self._settle(inner)
-        return inner
+        assert best is not None
+        return best[1]
 
-    def _full(self, inner: Inner) -> bool:
-        """Whether there are as many knots as the samples can bear."""
-        return any(len(t) >= min(MOST_KNOTS, len(at) // 3) for t, at in zip(inner, self.axes, strict=True))
-
-    def _one_more(self, inner: Inner, axis: int, power: Floats) -> Inner | None:
-        at = self.axes[axis]
-        edges = np.concatenate([[at[0]], np.sort(inner[axis]), [at[-1]]])
-        along = np.concatenate([[0.0], np.cumsum(power.sum(axis=1 - axis))])
-        cut = np.searchsorted(at, edges)
-        loads = along[np.minimum(cut[1:] + 1, len(at))] - along[cut[:-1]]
-        loads[np.diff(cut) < 4] = -1
-        k = int(np.argmax(loads))
-        if loads[k] <= 0:
-            return None
-        more = tuple(sorted((*inner[axis], 0.5 * (edges[k] + edges[k + 1]))))
-        return (more, inner[1]) if axis == 0 else (inner[0], more)
-
-    def slim(self, inner: Inner, goal: float) -> Inner:
+    def slim(self, inner: Inner, goal: float, progress: Progress) -> Inner:
         """Without the knots that `goal` can be reached without, the others moved to where they serve best."""
         best = inner = self.pruned(inner, goal)
-        for _ in range(8):
+        turns = min(_TURNS, 1 + _LOOKS // max(1, _count(inner)))
+        for turn in range(turns):
+            progress(0.3 + 0.6 * turn / turns, f"thinning out {_count(inner)} knots")
             inner = self.slid(inner)
-            self._settle(inner)
+            self.settle(inner)
             inner = self.pruned(inner, goal)
             if _count(inner) >= _count(best) or self.error(inner) > goal:
                 break
