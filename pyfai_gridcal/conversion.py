@@ -42,7 +42,8 @@ class Conversion:
         if self.source is not None:
             names = ", ".join(str(p) for p in self.source.paths)
             d = self.source.distortion
-            lines.append(f"read:    {names} ({KINDS[self.source.kind].title}, {d.shape[0]} x {d.shape[1]} pixels)")
+            by = "binned {} x {} to ".format(*self.source.binning) if self.source.binning != (1, 1) else ""
+            lines.append(f"read:    {names} ({KINDS[self.source.kind].title}, {by}{d.shape[0]} x {d.shape[1]} pixels)")
         lines.append(f"written: {', '.join(str(p) for p in self.written)} ({KINDS[self.kind].title})")
         lines.append(f"holds:   {KINDS[self.kind].statement}")
         lines.append(f"loss:    {self.largest:.2g} px at most, {self.rms:.2g} px rms, at the pixel corners")

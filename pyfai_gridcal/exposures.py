@@ -354,7 +354,7 @@ def _remarks(
     """What hangs together, and what the exposures leave open."""
     out = [
         (
-            f"holes of the plate are off by {solution.hole_rms * scale * 1e6:.3g} um rms;"
+            f"holes of the plate are off by {solution.hole_rms * scale * 1e6:.3g} µm rms;"
             " their mean pitch is taken for nominal, which no exposure can tell"
         )
     ]

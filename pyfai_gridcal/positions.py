@@ -67,7 +67,7 @@ class Positions:
     def remarks(self, matches: Sequence[Match | None]) -> list[str]:
         """What became of them, in words."""
         off = [k + 1 for k, m in enumerate(matches) if m is not None and not self.believed[k]]
-        out = [f"positions of the plate count with {self.sigma_m * 1e6:.3g} um"] if self.believed.any() else []
+        out = [f"positions of the plate count with {self.sigma_m * 1e6:.3g} µm"] if self.believed.any() else []
         if off:
             out.append(
                 f"exposure {', '.join(map(str, off))}: the holes say otherwise than the position, which is not used"

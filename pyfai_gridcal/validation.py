@@ -105,12 +105,13 @@ class Validation:
         """Figures for a person."""
         low, high = self.displacement_left_px
         mean, largest = self.mean_misplacement, self.max_misplacement
-        of = f" of {self.expected}" if self.expected else ""
-        cut = len(self.points) - int(self.counted.sum())
-        aside = f" ({cut} cut or left out by the fit, not counted)" if cut else ""
+        counted = int(self.counted.sum())
+        of = f", of {self.expected} in the calibration" if self.expected else ""
+        aside = len(self.points) - counted
+        more = f"; {aside} more are cut, saturated or left out by the fit" if aside else ""
         return "\n".join(
             (
-                f"spots in the corrected image  {len(self.points)}{of}{aside}",
+                f"spots in the corrected image  {counted}{of}{more}",
                 f"misplacement                  mean {mean:.5f}, max {largest:.5f} pitch",
                 f"displacement left             {low:+.3f} to {high:+.3f} px, rms {self.rms_px:.4f} px",
             )

@@ -221,6 +221,27 @@ def test_json(core: Core, image: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert json.loads(capsys.readouterr().out)["spots"] == 12
 
 
+def test_raw_data_beside_the_image_are_not_replaced(core: Core, image: Path) -> None:
+    import h5py
+
+    raw = image.with_suffix(".h5")
+    with h5py.File(raw, "w") as file:
+        file["entry/data"] = [1, 2, 3]
+    assert run("calibrate", image, "--pitch", "5mm") == 0
+    assert core.result.saved == [str(image.with_name("grid_detector.h5"))]
+    with h5py.File(raw) as file:
+        assert file["entry/data"][()].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["detector.spline", "detector.EDF", "detector.poni"])
+def test_result_under_the_name_of_another_kind(
+    core: Core, image: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("calibrate", image, "--pitch", "5mm", "-o", image.with_name(name)) == 2
+    assert "pyFAI-gridcal convert" in capsys.readouterr().err
+    assert not core.calls
+
+
 def test_failed_verdict_writes_no_detector(
     core: Core, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,6 +23,9 @@ EPILOG = """examples:
 
 exit status: 0 good or doubtful (said why), 1 not to be trusted: no detector is written unless --force, 2 wrong usage"""
 
+#: What stands for other kinds of files: a detector under such a name would mislead the program that opens it.
+OTHER_KINDS = (".spline", ".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz", ".modules", ".poni", ".json", ".html")
+
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
@@ -44,7 +47,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "the grid nearest to slow (vertical), then along the other",
     )
     out = parser.add_argument_group("results")
-    out.add_argument("-o", "--output", metavar="FILE", help="detector file (default: beside the image, .h5)")
+    out.add_argument("-o", "--output", metavar="FILE", help="detector file, .h5 (default: beside the image)")
     out.add_argument("--json", metavar="FILE", help="summary with the verdict, for machines; - is standard output")
     out.add_argument("--report", metavar="FILE", help="report as one HTML page")
     out.add_argument("--corrected", metavar="FILE", help="corrected image, .edf, .tif or .h5")
@@ -57,6 +60,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     output = Path(options.output) if options.output else default_output(options.image[0])
     check_outputs([output, options.json, options.report, options.corrected], options.image)
+    if output.suffix.lower() in OTHER_KINDS:
+        raise UsageError(
+            f"output {output}: the result of a calibration is HDF5",
+            expected="a name that ends in .h5",
+            hint=f"pyFAI-gridcal convert makes {output.suffix} files of it",
+        )
     try:
         with ProgressLine() as progress:
             calibration = _calibrate(options, progress)

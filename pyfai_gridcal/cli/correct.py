@@ -99,7 +99,8 @@ def run(options: argparse.Namespace) -> int:
         write_json(record, options.json)
     if options.json != "-":
         again = f" ({done.resumed} more were done before)" if done.resumed else ""
-        print(f"corrected: {done.frames} frames{again}, {done.shape[0]} x {done.shape[1]} pixels")
+        frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
+        print(f"corrected: {frames}{again}, {done.shape[0]} x {done.shape[1]} pixels")
         lost = corrector.lost()
         if lost > 1e-4:
             print(
@@ -154,6 +155,8 @@ def _corrector(options: argparse.Namespace) -> tuple[Corrector, str, dict[str, s
     from ..io.formats import locate, open_distortion
     from ..io.images import load_image
     from ..io.masks import load_mask
+    from ..io.rawframes import FrameReader
+    from ..io.sources import open_frames
     from ..tablecache import cached_table, key_of_files
 
     reading, name = given_reading(options), split_pair(options.detector)
@@ -162,6 +165,8 @@ def _corrector(options: argparse.Namespace) -> tuple[Corrector, str, dict[str, s
     table = cached_table(None, files[0], key, whole=options.whole, keep=not options.no_cache)
     if table is None:
         distortion = open_distortion(name, reading).distortion
+        with FrameReader([open_frames(options.image[0])]) as first:  # before the table is made, which takes long
+            first.require(distortion.shape)
         table = cached_table(distortion, files[0], key, whole=options.whole, keep=not options.no_cache)
     assert table is not None
     shape = table.shape_in

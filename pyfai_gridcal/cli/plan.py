@@ -24,27 +24,82 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "taken.",
         epilog=EPILOG,
     )
-    parser.add_argument("-p", "--pitch", required=True, type=lengths("pitch"), metavar="LENGTH", help="of the plate")
-    parser.add_argument("--hole", type=length("hole"), metavar="LENGTH", help="diameter of the holes")
-    parser.add_argument("--shape", required=True, type=shape("shape"), metavar="Y,X", help="pixels of the detector")
-    parser.add_argument("--pixel", required=True, type=lengths("pixel size"), metavar="LENGTH", help="pixel size")
-    parser.add_argument("--angle", type=positive("angle"), default=90.0, metavar="DEGREES", help="of the lattice")
-    light = parser.add_argument_group("exposure")
-    light.add_argument("--peak", type=positive("peak"), default=5000.0, help="counts of a hole (default: %(default)g)")
-    light.add_argument(
-        "--background", type=positive("background"), default=500.0, help="counts beside it (default: %(default)g)"
+    parser.add_argument(
+        "-p",
+        "--pitch",
+        required=True,
+        type=lengths("pitch"),
+        metavar="LENGTH",
+        help="distance of neighbouring holes, with its unit (1mm); two for a rectangular grid",
     )
-    light.add_argument("--readout", type=positive("readout"), default=5.0, help="noise, counts (default: %(default)g)")
-    light.add_argument("--gain", type=positive("gain"), default=1.0, help="variance per count (default: %(default)g)")
-    light.add_argument("--blur", type=positive("blur"), default=1.0, metavar="PX", help="sigma (default: %(default)g)")
-    light.add_argument("--sigma", type=positive("sigma"), metavar="PX", help="of a spot, if it is known better")
+    parser.add_argument("--hole", type=length("hole"), metavar="LENGTH", help="diameter of the holes, with its unit")
+    parser.add_argument(
+        "--shape",
+        required=True,
+        type=shape("shape"),
+        metavar="SLOW,FAST",
+        help="pixels of the detector; one number for a square",
+    )
+    parser.add_argument(
+        "--pixel", required=True, type=lengths("pixel size"), metavar="LENGTH", help="pixel size, with its unit (50um)"
+    )
+    parser.add_argument(
+        "--angle",
+        type=positive("angle"),
+        default=90.0,
+        metavar="DEGREES",
+        help="between the axes of the lattice (default: %(default)g)",
+    )
+    light = parser.add_argument_group("exposure")
     light.add_argument(
-        "--exposures", type=_counts, default=(1,), metavar="N", help="placements of the plate; several: 1,2,3,5"
+        "--peak", type=positive("peak"), default=5000.0, help="counts that a hole adds (default: %(default)g)"
+    )
+    light.add_argument(
+        "--background",
+        type=positive("background"),
+        default=500.0,
+        help="counts between the holes (default: %(default)g)",
+    )
+    light.add_argument(
+        "--readout",
+        type=positive("readout"),
+        default=5.0,
+        help="noise of the camera, counts rms (default: %(default)g)",
+    )
+    light.add_argument("--gain", type=positive("gain"), default=1.0, help="variance per count (default: %(default)g)")
+    light.add_argument(
+        "--blur", type=positive("blur"), default=1.0, metavar="PX", help="of the camera, sigma (default: %(default)g)"
+    )
+    light.add_argument(
+        "--sigma",
+        type=positive("sigma"),
+        metavar="PX",
+        help="uncertainty of a spot, in place of the one that follows from the light",
+    )
+    light.add_argument(
+        "--exposures",
+        type=_counts,
+        default=(1,),
+        metavar="N",
+        help="placements of the plate (default: 1); several, 1,2,3,5, make a table",
     )
     other = parser.add_argument_group("plate and detector")
-    other.add_argument("--plate-error", type=length("plate error"), metavar="LENGTH", help="rms of the holes' places")
-    other.add_argument("--amplitude", type=positive("amplitude"), default=10.0, metavar="PX", help="of the distortion")
-    other.add_argument("--length", type=positive("length"), metavar="PX", help="over which the distortion changes")
+    other.add_argument(
+        "--plate-error", type=length("plate error"), metavar="LENGTH", help="of the holes' places, rms (default: 0)"
+    )
+    other.add_argument(
+        "--amplitude",
+        type=positive("amplitude"),
+        default=10.0,
+        metavar="PX",
+        help="of the distortion, rms (default: %(default)g)",
+    )
+    other.add_argument(
+        "--length",
+        type=positive("length"),
+        metavar="PX",
+        help="over which the distortion changes (default: a third of the detector)",
+    )
     out = parser.add_argument_group("results")
     out.add_argument("--json", metavar="FILE", help="the same for machines; - is standard output")
     out.add_argument("--picture", metavar="FILE", help="map of the uncertainty")

@@ -39,7 +39,7 @@ class Bare:
         ny, nx = self.distortion.shape
         dy, dx = self.distortion.pixel_size
         return (
-            f"distortion of {ny} x {nx} pixels of {dy * 1e6:.4f} x {dx * 1e6:.4f} um, without control points\n"
+            f"distortion of {ny} x {nx} pixels of {dy * 1e6:.4f} x {dx * 1e6:.4f} µm, without control points\n"
             f"{self.distortion.gauge}\n"
         )
 

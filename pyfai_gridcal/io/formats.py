@@ -87,11 +87,13 @@ class Source:
     distortion : in orientation 3, binned as asked for
     kind : name of the kind of file
     paths : the files read
+    binning : (slow, fast), as asked for
     """
 
     distortion: Distortion
     kind: str
     paths: tuple[Path, ...]
+    binning: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -363,7 +365,7 @@ def open_distortion(
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
     distortion = binned(to_orientation_3(distortion, reading.orientation), reading.binning)
-    return Source(distortion, kind.name, paths)
+    return Source(distortion, kind.name, paths, reading.binning)
 
 
 def read_distortion(

@@ -330,6 +330,17 @@ def find_detector(file: h5py.File) -> h5py.Group:
     raise FileFormatError(f"{file.filename} holds no NeXus detector", expected="NXentry/NXsubentry/NXdetector")
 
 
+def holds_detector(path: str | PathLike[str]) -> bool:
+    """Whether a file is an HDF5 file with a detector that has pixel corners, as this package and pyFAI write them; the
+    detectors of files with raw data have none.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return "pixel_corners" in find_detector(file)
+    except (OSError, FileFormatError):
+        return False
+
+
 def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
     orientation = int(group["orientation"][()]) if "orientation" in group else 3
     if orientation not in (0, 3):
