@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         type=positive("tolerance"),
         default=0.01,
         metavar="PX",
-        help="largest deviation wanted of a spline; it gets the fewest knots that reach it (default: %(default)s)",
+        help="largest deviation wanted of a spline; it gets as few knots as reach it (default: %(default)s)",
     )
     parser.add_argument(
         "--force", action="store_true", help="write a spline also of a field that jumps, or that is less close"
