@@ -38,8 +38,9 @@ HEAD = """# Commands
 | 2 | wrong usage |
 | 130 | interrupted |
 
-Standard output carries the result. Standard error carries what goes wrong, and the progress of what takes longer than two
-seconds: a bar on a terminal, a line every ten seconds elsewhere. Files appear complete under their name or not at all; one that was there stays as it is until the new one is good.
+Standard output carries the result. Standard error carries what goes wrong, and the progress of what takes longer than
+two seconds: a bar on a terminal, a line every ten seconds elsewhere. Files appear complete under their name or not at
+all; one that was there stays as it is until the new one is good.
 """
 
 
