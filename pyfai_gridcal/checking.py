@@ -4,12 +4,10 @@ meant.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -24,7 +22,7 @@ from .errors import GridcalError, UsageError
 from .frames import edge_from_index, index_from_edge, pixel_centres
 from .io.formats import KINDS, Reading, Source, locate, open_distortion
 from .io.poni import detector_of
-from .io.silence import muted
+from .io.silence import quiet
 
 __all__ = ["Check", "Difference", "Finding", "Opinion", "check_file", "difference"]
 
@@ -168,7 +166,7 @@ def _pyfai(kind: str, paths: tuple[Path, ...], source: Source, meant: Floats, kn
     intended = kind in ("nexus", "spline", "spd", "poni", "json")
     way = "detector_factory"
     try:
-        with _calm("pyFAI"):
+        with quiet("pyFAI"), warnings.catch_warnings(action="ignore"):
             detector, way = _pyfai_detector(kind, paths, source)
             if detector is None:
                 return None
@@ -215,7 +213,7 @@ def _imaged11(kind: str, paths: tuple[Path, ...], source: Source, meant: Floats,
     ny, nx = source.distortion.shape
     way = ""
     try:
-        with _calm("ImageD11"):
+        with quiet("ImageD11"), warnings.catch_warnings(action="ignore"):
             from ImageD11 import blobcorrector
 
             if kind == "imaged11":
@@ -255,20 +253,6 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
             file["entry_0000/pyFAI/Eiger2_CdTe_4M"] = h5py.ExternalLink(str(path.resolve()), name)
         found = blobcorrector.detector_spatial(h5file=str(alias), detector="eiger")
         return np.asarray(found.dx, float), np.asarray(found.dy, float)
-
-
-@contextlib.contextmanager
-def _calm(name: str) -> Iterator[None]:
-    """Without the remarks of a program that only loads a file for us."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), muted():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 # -- two files
