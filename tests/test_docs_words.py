@@ -16,6 +16,8 @@ from test_docs import COMMANDS, DOC, EVERY, ROOT, SCRIPTS, fences, name_of
 
 from pyfai_gridcal import cli
 
+PACKAGE = Path(cli.__file__).parent.parent
+
 #: Where an address may lead. The tests have no network: a mistyped host is seen by not being here.
 HOSTS = {"arxiv.org", "doi.org", "github.com", "journals.iucr.org", "www.silx.org"}
 #: Options of other programs that the pages name.
@@ -162,7 +164,7 @@ def _known_to_ewoks(words: list[str]) -> None:
 
 def _checks() -> Iterator[tuple[str, dict[str, float | None]]]:
     """(name, limits that are plain numbers) of all checks of the verdict, from their source."""
-    tree = ast.parse((ROOT / "pyfai_gridcal" / "assessment.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PACKAGE / "assessment.py").read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.startswith("check_"):
             limits = {k.arg: k.value.value for k in node.keywords if k.arg and isinstance(k.value, ast.Constant)}
@@ -186,8 +188,7 @@ def test_table_of_the_checks_is_whole() -> None:
 
 
 def _sources() -> list[Path]:
-    package = sorted((ROOT / "pyfai_gridcal").rglob("*.py"))
-    return [*EVERY, *DOC.glob("*.ipynb"), *SCRIPTS, *package, ROOT / "pyproject.toml"]
+    return [*EVERY, *DOC.glob("*.ipynb"), *SCRIPTS, *sorted(PACKAGE.rglob("*.py")), ROOT / "pyproject.toml"]
 
 
 def test_addresses_are_of_known_hosts() -> None:
