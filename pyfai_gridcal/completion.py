@@ -44,8 +44,8 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
     Returns
     -------
     vectors : (K, 2, 2) px, row 0 a step of i, row 1 a step of j
-    bend : (K, 4, 2) how far a straight line at the offset (y, x) px from the node is bent away there, coefficients of
-        1 (always 0), y y, y x and x x in px
+    bend : (K, 3, 2) how far a straight line at the offset (y, x) px from the node is bent away there, coefficients of
+        y y, y x and x x in px
     """
     found, known = _by_stencil(ij, yx, at, width=1.6)
     rest = np.flatnonzero(~known)
@@ -56,7 +56,6 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
     (a, b), (c, d) = step[:, 0].T[..., None], step[:, 1].T[..., None]
     ii, ij_, jj = curved[:, 0], curved[:, 1], curved[:, 2]
     bend = [
-        np.zeros_like(ii),
         a * a * ii + a * b * ij_ + b * b * jj,
         2 * a * c * ii + (a * d + b * c) * ij_ + 2 * b * d * jj,
         c * c * ii + c * d * ij_ + d * d * jj,

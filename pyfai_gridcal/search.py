@@ -17,6 +17,7 @@ from .picking import Candidates
 from .points import ControlPoints
 from .profile import TemplateMaker, profile_radius, window_reach
 from .refinement import FittedSpots, fit_spots
+from .rim import BentRims
 from .spotmodel import SpotState, start_from
 from .spots import Noise, SpotFlag, Spots
 from .survey import HoleGuess
@@ -123,18 +124,13 @@ class SpotSearch:
             return state
         if len(rows) < len(points):
             local, bend = frames_at(np.arange(len(points)))
-        _, nearest = tree.query(yx)
+        near = np.asarray(tree.query(yx)[1])
+        radius = self.radius if self.maker is None else self.maker.stretcher.radius
         return replace(
             state,
-            stretch=local[nearest] if stretched else None,
-            bend=self._sharp(np.clip(bend, -5 * usual, 5 * usual))[nearest] if bent else None,
+            stretch=local[near] if stretched else None,
+            bend=BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, radius).select(near) if bent else None,
         )
-
-    def _sharp(self, bend: Floats) -> Floats:
-        """The bending of the sharp rims, before the blur: the blurred ones lie at offsets whose mean square is larger
-        by that of the blur along each axis."""
-        blur = 0.0 if self.maker is None else self.maker.blur
-        return np.concatenate([bend[:, :1] - blur**2 * (bend[:, 1:2] + bend[:, 3:]), bend[:, 1:]], axis=1)
 
     def fit(self, state: SpotState, iterations: int, tilt: float | None = None) -> FittedSpots:
         assert self.maker is not None

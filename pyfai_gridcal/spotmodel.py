@@ -9,6 +9,7 @@ import numpy as np
 from ._typing import AnyArray, Bools, Floats
 from .light import Light
 from .profile import Templates
+from .rim import BentRims
 from .windows import PreparedImage, Windows, powers, ramp
 
 __all__ = ["SpotState", "model_of", "start_from"]
@@ -23,8 +24,8 @@ class SpotState:
     yx, amplitude, background : (N, 2) px, (N,) and (N,) counts
     slope_a, slope_b : (N, 2) relative gradients of the light on hole and background, per px
     stretch : (N, 2, 2) of the holes against the learned one, None for none
-    bend : (N, 4, 2) how the field bends within a hole (:func:`~pyfai_gridcal.completion.local_frames`), None for not;
-        with it, `yx` is the image of the hole's centre and not the middle of its picture
+    bend : how the field bends the rims, None for not; with it, `yx` is the image of the hole's centre and not the
+        middle of its picture
     prior : (N, 4) expected amplitude, its sigma, expected background, its sigma; sigma infinite for no
         expectation; or None
     """
@@ -36,7 +37,7 @@ class SpotState:
     slope_b: Floats
     stretch: Floats | None = None
     prior: Floats | None = None
-    bend: Floats | None = None
+    bend: BentRims | None = None
 
     def __len__(self) -> int:
         return len(self.yx)
@@ -51,7 +52,7 @@ class SpotState:
             self.slope_b[rows],
             None if self.stretch is None else self.stretch[rows],
             None if self.prior is None else self.prior[rows],
-            None if self.bend is None else self.bend[rows],
+            None if self.bend is None else self.bend.select(rows),
         )
 
     def changed(self, rows: AnyArray, part: SpotState) -> SpotState:
@@ -108,10 +109,13 @@ def model_of(
     row, shift = Templates.phase(state.yx - windows.middle)
     slow, fast, value = (raster.take(row, axis=0) for raster in (templates.slow, templates.fast, templates.value))
     # Light and stretch are polynomials over the window, for all spots the product of two small matrices.
-    plane, bent = powers(templates.reach, 1), powers(templates.reach, 1 if state.bend is None else 2)
+    plane, offset = powers(templates.reach, 1), state.yx - windows.middle
     one = np.ones((len(state), 1))
     on_hole, on_ground = np.concatenate([one, state.slope_a], axis=1), np.concatenate([one, state.slope_b], axis=1)
-    along_y, along_x = (way.astype(np.float32) @ bent for way in _ways(state, state.yx - windows.middle, shift, rest))
+    along_y, along_x = (way.astype(np.float32) @ plane for way in _ways(offset, shift, rest))
+    if state.bend is not None:
+        for along, bent in zip((along_y, along_x), state.bend.at(offset, templates.reach), strict=True):
+            along += bent
     along_y *= slow
     along_x *= fast
     value += along_y
@@ -130,23 +134,13 @@ def model_of(
     return level, out
 
 
-def _ways(state: SpotState, offset: Floats, shift: Floats, rest: Floats) -> tuple[Floats, Floats]:
-    """How far (y, x) a template is moved, px, as polynomials of the place in the window (see
-    :func:`~pyfai_gridcal.windows.powers`), (N, coefficients) each.
-
-    About the hole these are ``shift + rest.d`` and the bending, see :func:`~pyfai_gridcal.completion.local_frames`; the
-    hole itself lies at `offset` (N, 2) from the window's middle.
-    """
+def _ways(offset: Floats, shift: Floats, rest: Floats) -> tuple[Floats, Floats]:
+    """``shift + rest.d``, how far (y, x) a template is moved at the distance d from a hole that lies at `offset` (N, 2)
+    from the window's middle, as polynomials of the place in the window (:func:`~pyfai_gridcal.windows.powers`), (N, 3)
+    each."""
     y, x = offset.T
-    ways = []
-    for k in range(2):
-        linear = rest[:, 0, k], rest[:, 1, k]
-        terms = [shift[:, k] - y * linear[0] - x * linear[1], *linear]
-        if state.bend is not None:
-            at, yy, yx, xx = state.bend[:, :, k].T
-            terms[0] = terms[0] + at + y * y * yy + y * x * yx + x * x * xx
-            terms[1] = terms[1] - 2 * y * yy - x * yx
-            terms[2] = terms[2] - 2 * x * xx - y * yx
-            terms += [yy, yx, xx]
-        ways.append(np.stack(terms, axis=1))
-    return ways[0], ways[1]
+    along = [
+        np.stack([shift[:, k] - y * rest[:, 0, k] - x * rest[:, 1, k], rest[:, 0, k], rest[:, 1, k]], axis=1)
+        for k in range(2)
+    ]
+    return along[0], along[1]

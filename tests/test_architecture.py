@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
             "grain",
             "profile",
             "windows",
+            "rim",
             "spotmodel",
             "refinement",
             "learning",

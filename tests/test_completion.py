@@ -38,9 +38,7 @@ def test_frames_of_a_quadratic_field(missing: float) -> None:
     # an offset of a step of i and half a step of j is bent by the field's second order
     step = np.array([1.0, 0.5])
     dy, dx = (step @ true).transpose()
-    bent = (
-        bend[:, 0] + (dy * dy)[:, None] * bend[:, 1] + (dy * dx)[:, None] * bend[:, 2] + (dx * dx)[:, None] * bend[:, 3]
-    )
+    bent = (dy * dy)[:, None] * bend[:, 0] + (dy * dx)[:, None] * bend[:, 1] + (dx * dx)[:, None] * bend[:, 2]
     np.testing.assert_allclose(bent, np.broadcast_to([0.05 - 0.01, 0.03 / 4 + 0.005], bent.shape), atol=3e-3)
 
 
