@@ -100,44 +100,33 @@ class _Trend:
         return np.stack([self._design(yx, k) @ self.coefficients for k in (0, 1)], axis=1)
 
 
-def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats, Floats, float]:
-    """Value (N,), gradient (N, 2) per px and robust scatter of a polynomial, for the large, plus a Gaussian-weighted
-    local linear fit on a raster of cells, for the rest.
+class _LocalLines:
+    """Gaussian-weighted local linear fits of values at scattered places, on a raster of cells."""
 
-    A local linear fit alone makes the gradient at the border that of some place farther inside.
-    """
-    trend = _Trend(yx, values)
-    rest = values - trend.value(yx)
-    spread = 1.4826 * float(np.median(np.abs(rest))) + 1e-12
-    clean = np.clip(rest, -8 * spread, 8 * spread)
-    low = np.minimum(yx.min(axis=0), at.min(axis=0)) - 4 * cell
-    size = np.ceil((np.maximum(yx.max(axis=0), at.max(axis=0)) - low) / cell).astype(int) + 5
-    k = (yx - low) / cell
-    flat = np.rint(k).astype(int) @ np.array([size[1], 1])
-    y, x = k[:, 0], k[:, 1]
-    ones = np.ones(len(y))
-    sums = {
-        "1": ones,
-        "y": y,
-        "x": x,
-        "yy": y * y,
-        "xx": x * x,
-        "yx": y * x,
-        "v": clean,
-        "vy": clean * y,
-        "vx": clean * x,
-    }
-    rasters = {}
-    for name, v in sums.items():
-        raster = np.bincount(flat, weights=v, minlength=int(size[0] * size[1])).reshape(size)
+    def __init__(self, yx: Floats, at: Floats, cell: float):
+        self.cell = cell
+        self.low = np.minimum(yx.min(axis=0), at.min(axis=0)) - 4 * cell
+        self.size = np.ceil((np.maximum(yx.max(axis=0), at.max(axis=0)) - self.low) / cell).astype(int) + 5
+        k = (yx - self.low) / cell
+        self.flat = np.rint(k).astype(int) @ np.array([self.size[1], 1])
+        self.y, self.x = y, x = k[:, 0], k[:, 1]
+        names = {"1": np.ones(len(y)), "y": y, "x": x, "yy": y * y, "xx": x * x, "yx": y * x}
+        self.moments = {name: self._raster(v) for name, v in names.items()}
+
+    def _raster(self, values: Floats) -> Floats:
+        raster = np.bincount(self.flat, weights=values, minlength=int(self.size.prod())).reshape(self.size)
         # the wide tail serves places with few spots around; it does not count where there are many
-        rasters[name] = ndimage.gaussian_filter(raster, 1.0, truncate=4) + 1e-3 * ndimage.gaussian_filter(raster, 3.0)
+        wide = ndimage.gaussian_filter(raster, 3.0)
+        return np.asarray(ndimage.gaussian_filter(raster, 1.0, truncate=4) + 1e-3 * wide)
 
-    def evaluate(places: AnyArray) -> tuple[Floats, Floats]:
-        p = (places - low) / cell
+    def through(self, values: Floats, places: AnyArray) -> tuple[Floats, Floats]:
+        """Value (K,) and gradient (K, 2) per px at `places` (K, 2) px."""
+        p = (places - self.low) / self.cell
         near = tuple(np.rint(p).astype(int).T)
-        weight = np.maximum(rasters["1"][near], 1e-12)
-        m = {name: rasters[name][near] / weight for name in rasters}
+        weight = np.maximum(self.moments["1"][near], 1e-12)
+        m = {name: raster[near] / weight for name, raster in self.moments.items()}
+        for name, v in (("v", values), ("vy", values * self.y), ("vx", values * self.x)):
+            m[name] = self._raster(v)[near] / weight
         ridge = 0.02
         cyy, cxx = m["yy"] - m["y"] ** 2 + ridge, m["xx"] - m["x"] ** 2 + ridge
         cyx = m["yx"] - m["y"] * m["x"]
@@ -145,9 +134,27 @@ def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats
         det = cyy * cxx - cyx**2
         slope = np.stack([(cxx * cvy - cyx * cvx) / det, (cyy * cvx - cyx * cvy) / det], axis=1)
         value = m["v"] + slope[:, 0] * (p[:, 0] - m["y"]) + slope[:, 1] * (p[:, 1] - m["x"])
-        return value + trend.value(places), slope / cell + trend.gradient(places)
+        return value, slope / self.cell
 
-    own, _ = evaluate(yx)
-    scatter = 1.4826 * float(np.median(np.abs(values - own))) + 1e-9 * abs(float(np.median(values))) + 1e-12
-    value, gradient = evaluate(at)
-    return value, gradient, 1.3 * scatter
+
+def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats, Floats, float]:
+    """Value (N,), gradient (N, 2) per px and robust scatter of a polynomial, for the large, plus local linear fits, for
+    the rest, and once more for what these leave over.
+
+    A local linear fit alone makes the gradient at the border that of some place farther inside, and every gradient that
+    varies over some spots too small by some per cent; all spots around are then moved the same way.
+    """
+    trend = _Trend(yx, values)
+    rest = values - trend.value(yx)
+    spread = 1.4826 * float(np.median(np.abs(rest))) + 1e-12
+    clean = np.clip(rest, -8 * spread, 8 * spread)
+    lines = _LocalLines(yx, at, cell)
+    both = np.concatenate([yx, at])
+    value, gradient = trend.value(both), trend.gradient(both)
+    for _ in range(2):
+        more, steeper = lines.through(clean, both)
+        value, gradient, clean = value + more, gradient + steeper, clean - more[: len(yx)]
+    count = len(yx)
+    scatter = 1.4826 * float(np.median(np.abs(values - value[:count])))
+    scatter += 1e-9 * abs(float(np.median(values))) + 1e-12
+    return value[count:], gradient[count:], 1.3 * scatter

@@ -148,11 +148,11 @@ class SpotSearch:
 
     def spots(self) -> Spots:
         fitted = self.fit(self.state, 4)
-        state = self._continued(self.state, fitted)
         whole = self.image.is_whole(fitted.yx, self.reach)
-        good = fitted.good & whole
         # half shadowed spots know nothing about the light, and would spread that to their neighbours
-        plain = good & (self._oddity(fitted) == 0)
+        fitted, plain = self._plain(fitted, fitted.good & whole)
+        state = self._continued(self.state, fitted)
+        good = fitted.good & whole
         if plain.sum() >= 9:
             good = plain
         if good.sum() >= 9:
@@ -164,6 +164,25 @@ class SpotSearch:
             fitted = self.fit(state, 4, self.tilt)
         self.state, self.fitted, self.good = state, fitted, good
         return self._select(fitted, np.zeros(len(fitted.yx), np.uint8))
+
+    def _plain(self, fitted: FittedSpots, good: Bools) -> tuple[FittedSpots, Bools]:
+        """Those of the good spots (N,) that look as usual, and what was found.
+
+        Where the light falls off steeply whole regions look odd as long as that is not known, so odd ones are looked at
+        once more with a gradient of their own.
+        """
+        plain = good & (self._oddity(fitted) == 0)
+        odd = np.flatnonzero(good & ~plain)
+        if not len(odd):
+            return fitted, plain
+        again = self.fit(self.state.select(odd), 4, _FREE_TILT)
+        clear = again.good & (self._oddity(again, self._usual_misfit(fitted)) == 0)
+        columns = {}
+        for name in ("yx", "amplitude", "background"):
+            columns[name] = getattr(fitted, name).copy()
+            columns[name][odd[clear]] = getattr(again, name)[clear]
+        plain[odd[clear]] = True
+        return replace(fitted, **columns), plain
 
     def _tilt(self, state: SpotState, good: Bools) -> float | None:
         """How far the gradient of the light at single spots differs from what the neighbours say, relative per px.
@@ -274,11 +293,14 @@ class SpotSearch:
         out: Floats = np.sqrt(np.maximum(fitted.chi2 - 1, 0) * variance) / np.maximum(fitted.amplitude, 1e-9)
         return out
 
-    def _oddity(self, fitted: FittedSpots) -> Floats:
-        """(N,) misfit of the spots beyond that of most of them, in units of the amplitude; 0 for the usual ones."""
-        misfit = self._misfit(fitted)
-        usual = float(np.median(misfit[fitted.good])) if fitted.good.any() else 0.0
-        out: Floats = np.sqrt(np.maximum(misfit**2 - max(_ODD, _TIMES * usual) ** 2, 0.0))
+    def _usual_misfit(self, fitted: FittedSpots) -> float:
+        return float(np.median(self._misfit(fitted)[fitted.good])) if fitted.good.any() else 0.0
+
+    def _oddity(self, fitted: FittedSpots, usual: float | None = None) -> Floats:
+        """(N,) misfit of the spots beyond the usual one (that of most of them), in units of the amplitude; 0 for the
+        usual ones."""
+        usual = self._usual_misfit(fitted) if usual is None else usual
+        out: Floats = np.sqrt(np.maximum(self._misfit(fitted) ** 2 - max(_ODD, _TIMES * usual) ** 2, 0.0))
         return out
 
     def _select(self, fitted: FittedSpots, bits: AnyArray, extra: Bools | None = None) -> Spots:
