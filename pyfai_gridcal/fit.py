@@ -12,6 +12,7 @@ from .frames import index_from_edge
 from .plate import Plate
 from .points import ControlPoints
 from .recipe import rms
+from .support import hull_of, within_hull
 
 __all__ = ["DistortionFit", "Pose", "TrialScore"]
 
@@ -103,6 +104,28 @@ class DistortionFit:
     def held_out_px(self) -> float:
         """Rms held-out residual of the points used, px per axis; see :func:`~pyfai_gridcal.recipe.rms`."""
         return self._rms(self.held_out_yx)
+
+    @property
+    def expected_error_px(self) -> float:
+        """Rms error of the field that is to be expected at the pixels among the holes, px per axis.
+
+        The held-out error holds the noise of the very spot that is predicted, and bridges a gap that the spot itself
+        fills as soon as it is used. This is the rms of the map of the uncertainty over the valid pixels within the hull
+        of the points used: the same held-out residuals, which scale that map, without both. NaN where no uncertainty is
+        known.
+        """
+        d, step = self.distortion, max(1, max(self.distortion.shape) // 200)
+        maps = d.sigma_maps(step)
+        hull = hull_of(np.concatenate([p.yx[u] for p, u in zip(self.points, self.used, strict=True)]))
+        if maps is None or len(hull) < 3:
+            return float("nan")
+        rows, columns = (np.arange(0, n, step, dtype=float) for n in d.shape)
+        at = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+        which = within_hull(hull, at)
+        if d.mask is not None:
+            which &= ~d.mask[::step, ::step].ravel()
+        values = np.stack(maps, axis=-1).reshape(-1, 2)[which]
+        return rms(values[np.isfinite(values).all(axis=1)])
 
     def _rms(self, columns: tuple[Floats, ...]) -> float:
         values = np.concatenate([v[u] for v, u in zip(columns, self.used, strict=True)])

@@ -11,7 +11,7 @@ from ._typing import Bools, Floats
 from .field import SampledField, bracket
 from .recipe import FieldFit, Sample
 
-__all__ = ["Support", "hull_of", "support_of"]
+__all__ = ["Support", "hull_of", "support_of", "within_hull"]
 
 #: Uncertainty beyond which a pixel is masked when nothing else is asked for, px.
 MAX_SIGMA_PX = 0.1
@@ -141,8 +141,8 @@ def support_of(
         variance = variance * (1 + (distance[:, :1] / sample.spacing) ** 4)
     own = hull_of(points)
     hull = own if hull is None else hull
-    inside = _within(hull, nodes)
-    near = _within(own, nodes) | (distance[:, 0] < reach * sample.spacing)
+    inside = within_hull(hull, nodes)
+    near = within_hull(own, nodes) | (distance[:, 0] < reach * sample.spacing)
     size = (len(y), len(x))
     return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), hull)
 
@@ -155,7 +155,7 @@ def hull_of(points: Floats) -> Floats:
         return points
 
 
-def _within(hull: Floats, at: Floats) -> Bools:
+def within_hull(hull: Floats, at: Floats) -> Bools:
     """Whether places are within a convex polygon."""
     edge = np.roll(hull, -1, axis=0) - hull
     cross = edge[:, 0] * (at[:, None, 1] - hull[:, 1]) - edge[:, 1] * (at[:, None, 0] - hull[:, 0])

@@ -11,6 +11,7 @@ from fieldtruth import Truth, observe
 from pyfai_gridcal import calibrate
 from pyfai_gridcal.distortion import Distortion
 from pyfai_gridcal.field import Field
+from pyfai_gridcal.fit import DistortionFit
 from pyfai_gridcal.fitting import fit_distortion
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.synthetic import Camera, Light, Scene, fields, place
@@ -95,16 +96,23 @@ def pulls_of(truth: Truth, distortion: Distortion) -> Pulls:
 
 
 @pytest.fixture(scope="module")
-def pulls() -> dict[str, Pulls]:
-    out = {}
+def runs() -> dict[str, list[tuple[Pulls, DistortionFit]]]:
+    """For each case and each seed what the fit said, and how wrong it was."""
+    out: dict[str, list[tuple[Pulls, DistortionFit]]] = {name: [] for name in CASES}
     for name, case in CASES.items():
-        runs = []
         for seed in range(SEEDS):
             truth = case.seen(seed)
             fit = fit_distortion(truth.points, plate=truth.plate, shape=SHAPE)
-            runs.append(pulls_of(truth, fit.distortion))
-        out[name] = Pulls(*(np.concatenate([getattr(r, k) for r in runs]) for k in ("yx", "error", "sigma")))
+            out[name].append((pulls_of(truth, fit.distortion), fit))
     return out
+
+
+@pytest.fixture(scope="module")
+def pulls(runs: dict[str, list[tuple[Pulls, DistortionFit]]]) -> dict[str, Pulls]:
+    return {
+        name: Pulls(*(np.concatenate([getattr(p, k) for p, _ in some]) for k in ("yx", "error", "sigma")))
+        for name, some in runs.items()
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -117,6 +125,16 @@ def test_coverage(pulls: dict[str, Pulls], name: str) -> None:
 def test_the_map_predicts_the_error_of_the_field(pulls: dict[str, Pulls], name: str) -> None:
     error, sigma = (float(np.sqrt(np.mean(v**2))) for v in (pulls[name].error, pulls[name].sigma))
     assert sigma == pytest.approx(error, rel=0.3)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_error_of_the_field_is_expected_as_it_is(runs: dict[str, list[tuple[Pulls, DistortionFit]]], name: str) -> None:
+    """The held-out error cannot tell it: it holds the noise of the spots."""
+    error = np.array([np.sqrt(np.mean(pulls.error**2)) for pulls, _ in runs[name]])
+    expected, held_out = np.array([(fit.expected_error_px, fit.held_out_px) for _, fit in runs[name]]).T
+    assert np.sqrt(np.mean(expected**2)) == pytest.approx(np.sqrt(np.mean(error**2)), rel=0.3)
+    assert np.median(np.abs(np.log(expected / error))) < np.log(1.3)
+    assert (held_out > 1.3 * expected).all()
 
 
 def test_coverage_at_the_rim_and_at_a_gap(pulls: dict[str, Pulls]) -> None:

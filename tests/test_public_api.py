@@ -72,7 +72,7 @@ METHODS = {
     "to_spline validate",
     "Distortion": "correct displacement displacement_maps displacement_nodes distort is_tiled jacobian_sign masked "
     "pixel_corners sigma_maps",
-    "DistortionFit": "held_out_px recipe residual_px",
+    "DistortionFit": "expected_error_px held_out_px recipe residual_px",
     "Spots": "from_positions select",
     "ControlPoints": "pitch_px reindexed select",
     "Plate": "basis positions symmetry",

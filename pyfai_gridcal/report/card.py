@@ -28,6 +28,7 @@ def html_card(calibration: Calibration) -> str:
     s = summary(calibration)
     micron = 1e6 * float(np.sqrt(np.prod(s["pixel_size_m"])))
     held = "not known" if s["held_out_px"] is None else f"{rounded(s['held_out_px'])} px"
+    field = "not known" if s["expected_error_px"] is None else f"{rounded(s['expected_error_px'])} px"
     residual = "not known" if s["residual_px"] is None else f"{rounded(s['residual_px'])} px"
     rows = {
         "control points": ", ".join(f"{e['control_points']} ({e['outliers']} outliers)" for e in s["exposures"]),
@@ -35,6 +36,7 @@ def html_card(calibration: Calibration) -> str:
         "pixel size": pixel_text(s),
         "residual": f"{residual} rms per axis (1 px = {micron:.4g} µm)",
         "held out": f"{held} rms per axis",
+        "field error": f"{field} rms per axis, expected among the holes",
         "coverage": f"{100 * s['coverage']:.1f} %",
     }
     if s["verdict"]["reasons"]:

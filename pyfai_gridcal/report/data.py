@@ -84,6 +84,7 @@ def summary(calibration: Calibration) -> dict[str, Any]:
         "recipe": fit.recipe,
         "residual_px": fit.residual_px,
         "held_out_px": fit.held_out_px,
+        "expected_error_px": fit.expected_error_px,
         "plate_sigma_px": fit.plate_sigma_px,
         "field_sigma_px": _typical_sigma(calibration, valid),
         "displacement_px": dict(zip(("dy", "dx"), d.extent or (None, None), strict=True)),

@@ -164,6 +164,8 @@ def _figures(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Model", str(data["recipe"])
     yield "Residual", _px(data["residual_px"], micron)
     yield "Held-out error", _px(data["held_out_px"], micron)
+    if data["expected_error_px"] is not None:
+        yield "Expected error of the field", f"{_px(data['expected_error_px'], micron)} among the holes"
     yield (
         "Scatter beyond the spots' sigma",
         _px(data["plate_sigma_px"], micron) if data["plate_sigma_px"] else "none seen",

@@ -40,9 +40,11 @@ def text_report(calibration: Calibration) -> str:
         f"residual     {_both(s['residual_px'], micron)}",
         f"held out     {_both(s['held_out_px'], micron)}",
     ]
+    if s["expected_error_px"] is not None:
+        lines.append(f"field error  {_both(s['expected_error_px'], micron)}, expected among the holes")
     if s["field_sigma_px"]:
         sigma = float(np.hypot(*s["field_sigma_px"]) / np.sqrt(2))
-        lines.append(f"uncertainty  {rounded(sigma)} px rms per axis over the calibrated pixels")
+        lines.append(f"uncertainty  {rounded(sigma)} px rms per axis over all calibrated pixels")
     d = s["displacement_px"]
     if d["dy"]:
         lines.append(
