@@ -47,6 +47,8 @@ def labels_of_mask(mask: AnyArray, *, least_share: float = 0.02) -> AnyArray:
         return np.zeros(np.shape(mask), dtype=np.int16)
     size = np.bincount(parts.ravel(), minlength=count + 1)[1:]
     large = np.flatnonzero(size >= least_share * size.max()) + 1
+    if len(large) == 1:
+        return np.zeros(np.shape(mask), dtype=np.int16)
     new = np.full(count + 1, -1, dtype=np.int16)
     new[large] = np.arange(len(large))
     labels = new[parts]

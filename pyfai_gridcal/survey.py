@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ._typing import AnyArray, Bools
+from ._typing import AnyArray, Bools, Ints
 from .errors import PickingError
 from .spots import Polarity
 
@@ -24,6 +24,8 @@ __all__ = ["HoleGuess", "binned", "filled", "survey"]
 _BOXES = ((3, 7, 1.7), (4, 9, 2.4))
 #: Pixels of one level that are looked at; more would not change the answer.
 _SAMPLE = 400_000
+#: Pixels that are gathered at a time around masked ones.
+_GATHERED = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,43 @@ def filled(image: AnyArray, mask: Bools | None) -> AnyArray:
     if bad.all():
         raise PickingError("all pixels are masked", hint="check the mask: True (non-zero) means ignore")
     out[bad] = 0
+    known = out.copy()
     good = (~bad).astype(np.float32)
-    rest = bad
+    rest = np.flatnonzero(bad)
     for size in (5, 17, 65, 257):
-        weight = ndimage.uniform_filter(good, size)
-        value = ndimage.uniform_filter(out * good, size)
-        now = rest & (weight > 0.05)
-        out[now] = value[now] / weight[now]
-        rest = rest & ~now
-        if not rest.any():
-            break
-    out[rest] = np.median(out[~bad][:: max(1, out.size // 100_000)])
+        weight, value = _around(good, rest, size), _around(known, rest, size)
+        now = weight > 0.05
+        out.ravel()[rest[now]] = value[now] / weight[now]
+        rest = rest[~now]
+        if not len(rest):
+            return out
+    out.ravel()[rest] = np.median(out[~bad][:: max(1, out.size // 100_000)])
     return out
+
+
+def _around(image: AnyArray, rows: Ints, size: int) -> AnyArray:
+    """(N,) mean over the square of `size` px around the pixels `rows` of the flattened image, mirrored at its border.
+
+    Few pixels are summed up on their own, many by a filter of the whole image, which costs as much as a sum over some
+    pixels for each of its own.
+    """
+    if len(rows) * size**2 > 5 * image.size:
+        return np.asarray(ndimage.uniform_filter(image, size).ravel()[rows])
+    half, (ny, nx) = size // 2, image.shape
+    step = np.arange(-half, half + 1)
+    out = np.empty(len(rows), np.float32)
+    part = max(1, _GATHERED // size**2)
+    for start in range(0, len(rows), part):
+        y, x = np.divmod(rows[start : start + part], nx)
+        y, x = (_mirrored(at[:, None] + step, n) for at, n in ((y, ny), (x, nx)))
+        out[start : start + part] = image[y[:, :, None], x[:, None, :]].mean(axis=(1, 2))
+    return out
+
+
+def _mirrored(at: Ints, count: int) -> Ints:
+    """Places 0 .. count - 1 of places beyond, as scipy's filters have them: d c b a | a b c d | d c b a."""
+    at = at % (2 * count)
+    return np.where(at < count, at, 2 * count - 1 - at)
 
 
 def binned(image: AnyArray, factor: int) -> AnyArray:

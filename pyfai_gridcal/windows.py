@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import ndimage
 
 from ._typing import AnyArray, Bools, Floats, frozen_array
 from .spots import Polarity
@@ -79,7 +78,6 @@ class PreparedImage:
         self.whole = bool(usable.all())
         self.data = np.pad(data if self.sign > 0 else -data, pad)
         self.usable = np.pad(usable, pad)
-        self._whole_at: dict[int, Bools] = {}
         self.leave_out_rim(_RIM)
         if not self.whole:
             self.data[~self.usable] = 0
@@ -91,36 +89,36 @@ class PreparedImage:
         near, ny, nx = self.pad + width, *self.usable.shape
         self.usable[:near] = self.usable[ny - near :] = False
         self.usable[:, :near] = self.usable[:, nx - near :] = False
-        self._whole_at.clear()
 
     def windows(self, yx: Floats, reach: int) -> Windows:
         """Windows of +- `reach` px (at most the padding) around the pixels nearest to `yx` (N, 2)."""
         middle = np.clip(np.rint(yx).astype(np.int64), -self.pad + reach, np.array(self.shape) - 1 + self.pad - reach)
-        row, column = (middle + self.pad - reach).T
-        m = 2 * reach + 1
-        data, usable = (
-            sliding_window_view(raster, (m, m))[row, column].reshape(len(middle), m * m)
-            for raster in (self.data, self.usable)
-        )
+        data, usable = (_cut(raster, middle + self.pad, reach) for raster in (self.data, self.usable))
         return Windows(middle, data, usable)
-
-    def near(self, yx: Floats) -> tuple[AnyArray, AnyArray]:
-        """Rows and columns, in the padded arrays, of the pixels nearest to `yx` (N, 2)."""
-        k = np.clip(np.rint(yx).astype(int) + self.pad, 0, np.array(self.data.shape) - 1)
-        return k[:, 0], k[:, 1]
 
     def touches_saturation(self, yx: Floats, reach: int) -> Bools:
         """(N,) whether a saturated pixel lies within the window."""
         if self.saturated is None:
             return np.zeros(len(yx), bool)
-        out: Bools = ndimage.maximum_filter(self.saturated, 2 * reach + 1)[self.near(yx)]
-        return out
+        return self._around(self.saturated, yx, reach).any(axis=1)
 
     def is_whole(self, yx: Floats, reach: int) -> Bools:
         """(N,) whether all pixels of the window are usable."""
         if self.whole:
             inside = np.asarray((np.rint(yx) >= reach).all(axis=1))
             return np.asarray(inside & (np.rint(yx) <= np.array(self.shape) - 1 - reach).all(axis=1))
-        if reach not in self._whole_at:
-            self._whole_at[reach] = ndimage.minimum_filter(self.usable, 2 * reach + 1)
-        return np.asarray(self._whole_at[reach][self.near(yx)])
+        return self._around(self.usable, yx, reach).all(axis=1)
+
+    def _around(self, flags: Bools, yx: Floats, reach: int) -> Bools:
+        """(N, m * m) flags, of the padded image, in the windows around spots (N, 2): a filter of the whole image would
+        look at far more pixels."""
+        middle = np.rint(yx).astype(np.int64) + self.pad
+        return _cut(flags, np.clip(middle, reach, np.array(flags.shape) - 1 - reach), reach)
+
+
+def _cut(raster: AnyArray, middle: AnyArray, reach: int) -> AnyArray:
+    """(N, m * m) the windows of +- `reach` px around the pixels `middle` (N, 2) of a raster, all inside."""
+    m = 2 * reach + 1
+    row, column = (middle - reach).T
+    out: AnyArray = sliding_window_view(raster, (m, m))[row, column].reshape(len(middle), m * m)
+    return out

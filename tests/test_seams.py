@@ -26,6 +26,15 @@ def test_labels_of_a_mask_with_gaps() -> None:
     assert labels[22, 5] == 2
 
 
+def test_dead_pixels_and_islands_leave_one_tile() -> None:
+    mask = np.random.default_rng(1).random((60, 90)) < 0.01
+    mask[40:44, 10:14] = True
+    mask[41, 11] = False
+    labels = labels_of_mask(mask)
+    assert labels.shape == mask.shape
+    assert not labels.any()
+
+
 def test_all_masked_is_one_tile() -> None:
     assert not labels_of_mask(np.ones((5, 6), bool)).any()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pyfai_gridcal.dead import dead_areas, dead_level
 from pyfai_gridcal.errors import PickingError
 from pyfai_gridcal.survey import binned, filled, survey
+from pyfai_gridcal.windows import PreparedImage
 
 
 def picture(radius: float, pitch: float, polarity: str, rng: np.random.Generator) -> np.ndarray:
@@ -57,6 +59,23 @@ def test_filled_masks_hold_what_is_around() -> None:
         filled(image, np.ones_like(mask))
 
 
+@pytest.mark.parametrize(("share", "patch"), [(0.001, 0), (0.001, 30), (0.4, 90)])
+def test_filled_pixels_are_means_of_squares(share: float, patch: int) -> None:
+    rng = np.random.default_rng(6)
+    image = rng.poisson(100, (240, 260)).astype(np.float32)
+    mask = rng.random(image.shape) < share
+    mask[:patch, :patch] = True
+    out = filled(image, mask)
+    np.testing.assert_array_equal(out[~mask], image[~mask])
+    weight = ndimage.uniform_filter((~mask).astype(float), 5)
+    near = mask & (weight > 0.051)
+    mean = ndimage.uniform_filter(np.where(mask, 0.0, image), 5)[near] / weight[near]
+    assert near.sum() > 20
+    np.testing.assert_allclose(out[near], mean, rtol=1e-5)
+    # where no pixel near by is good, those farther off are asked
+    np.testing.assert_allclose(out[mask & ~near], 100, atol=25)
+
+
 def test_dead_rows_are_found_and_opaque_dots_are_not() -> None:
     rng = np.random.default_rng(1)
     image = rng.normal(1000, 30, (300, 310))
@@ -76,3 +95,15 @@ def test_dead_rows_are_found_and_opaque_dots_are_not() -> None:
 def test_no_dead_population_in_plain_light() -> None:
     image = np.random.default_rng(1).poisson(30, (300, 310))
     assert dead_level(image) is None
+
+
+def test_windows_that_a_mask_or_saturation_touches() -> None:
+    image = np.full((80, 90), 100.0)
+    mask = np.zeros(image.shape, bool)
+    mask[40, 50] = True
+    image[20, 30] = 255
+    prepared = PreparedImage(image, mask, "bright", saturation=255)
+    yx = np.array([[40, 50], [44, 50], [40, 54], [45, 50], [36, 46], [20, 34], [20, 35]], float)
+    assert prepared.is_whole(yx, 4).tolist() == [False, False, False, True, False, True, True]
+    assert prepared.touches_saturation(yx, 4).tolist() == [False] * 5 + [True, False]
+    assert not prepared.is_whole(np.array([[3.0, 60.0]]), 4).any()
