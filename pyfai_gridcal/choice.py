@@ -10,7 +10,7 @@ import numpy as np
 
 from ._typing import AnyArray, Bools, Floats, Ints
 from .blas import one_blas_thread
-from .errors import UsageError
+from .errors import FittingError, UsageError
 from .field import TiledField
 from .fit import TrialScore
 from .interpolation import GridData, ThinPlate
@@ -21,7 +21,7 @@ from .points import ControlPoints
 from .polynomial import Polynomial
 from .recipe import FieldFit, Recipe, Sample
 from .rigid import Placement, RigidBody, place
-from .seamplace import placed_seams
+from .seamplace import near_seams, placed_seams
 from .seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam_strips
 from .smoothing import BSpline
 from .support import Support, support_of
@@ -46,6 +46,8 @@ _CLEARLY = 0.97
 _SURE = 3.0
 #: The same for seams that only the points tell of: a narrow ridge looks like one.
 _BEYOND_DOUBT = 0.5
+#: On few knots it must at least predict better by this one to be looked into. Seams of mosaics reach a tenth.
+_MAY_PAY = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +146,7 @@ def choose(
         return Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), nothing)
     if model == "rigid":
         return _tiled(view, _Layout(np.zeros(view.shape, dtype=np.int16), nothing), (RigidBody(),))
-    layout = _layout(view, sample, mask, labels)
+    layout = _layout(view, sample, mask, labels, doubt=model == "auto")
     if layout is None and model in ("tiles", "mosaic"):
         one = np.zeros(view.shape, dtype=np.int16)
         layout = _Layout(one, nothing, "neither gaps nor seams were found: one tile")
@@ -218,8 +220,9 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
     return bool(len(each) > 2 and each.mean() > _SURE * each.std() / np.sqrt(len(each)))
 
 
-def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None) -> _Layout | None:
-    """Tiles as given, from the gaps of the mask or from seams; None for a single tile."""
+def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None, *, doubt: bool) -> _Layout | None:
+    """Tiles as given, from the gaps of the mask or from seams (with `doubt`: if these may pay); None for a single
+    tile."""
     nothing = np.zeros(view.shape, dtype=bool)
     if labels is not None:
         labels = np.asarray(labels)
@@ -231,7 +234,7 @@ def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | N
         if _inhabited(found, sample.yx[sample.used]) > 1:
             return _Layout(found, nothing, f"{found.max() + 1} tiles from the gaps of the mask")
     seams = _sensible(find_seams(sample.yx, view.points.ij, sample.d), sample.spacing)
-    if not seams:
+    if not seams or (doubt and not _may_pay(sample, seams)):
         return None
     with one_blas_thread():
         placed = placed_seams(sample, seams)
@@ -250,6 +253,18 @@ def _sensible(seams: tuple[Seam, ...], spacing: float) -> tuple[Seam, ...]:
         if alone and s.high - s.low < 1.5 * spacing:
             kept.append(s)
     return tuple(sorted(kept, key=lambda s: (s.axis, s.middle)))
+
+
+def _may_pay(sample: Sample, seams: tuple[Seam, ...]) -> bool:
+    """Whether tiles predict better than a smooth field already on few knots: a scratch, or a row of holes that is off,
+    looks like a seam, and to place it, and to fit the tiles in full, takes long."""
+    whole = replace(sample, used=sample.used & ~near_seams(sample, seams).any(axis=0))
+    recipe = BSpline(orders=(3,), most_cells=24)
+    try:
+        tiles = fit_tiles(whole, labels_of_seams(seams, sample.shape), (recipe,)).fit
+    except FittingError:
+        return True
+    return tiles.held_out_px < _MAY_PAY * recipe.fit(whole).held_out_of(tiles.used)
 
 
 def _numbered(labels: AnyArray) -> AnyArray:

@@ -19,7 +19,7 @@ from .seams import Seam, labels_of_seams
 from .smoothing import BSpline
 from .tiles import fit_tiles
 
-__all__ = ["PlacedSeams", "placed_seams"]
+__all__ = ["PlacedSeams", "near_seams", "placed_seams"]
 
 #: Holes are at most half a pitch wide: farther than this from a seam, in pitches, none is cut.
 _REACH = 0.35
@@ -53,7 +53,7 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
     sample : points with their displacement
     seams : straight seams across the whole image, as :func:`~pyfai_gridcal.seams.find_seams` gives them
     """
-    near = np.array([_near(sample, seam) for seam in seams])
+    near = near_seams(sample, seams)
     clear = sample.used & ~near.any(axis=0)
     try:
         tiles = fit_tiles(replace(sample, used=clear), labels_of_seams(seams, sample.shape), (BSpline(orders=(3,)),))
@@ -73,10 +73,11 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
     return PlacedSeams(tuple(placed), cut)
 
 
-def _near(sample: Sample, seam: Seam) -> Bools:
-    """Points that may be cut by the seam, or lie on the wrong side of its middle."""
-    at, reach = sample.yx[:, seam.axis], _REACH * sample.spacing
-    return np.asarray((at > seam.low - reach) & (at < seam.high + reach))
+def near_seams(sample: Sample, seams: tuple[Seam, ...]) -> Bools:
+    """(seams, N) points that may be cut by a seam, or lie on the wrong side of its middle."""
+    reach = _REACH * sample.spacing
+    at = [sample.yx[:, seam.axis] for seam in seams]
+    return np.array([(a > s.low - reach) & (a < s.high + reach) for a, s in zip(at, seams, strict=True)])
 
 
 def _sides(sample: Sample, fit: FieldFit, seam: Seam, rows: Ints, empty: frozenset[int]) -> tuple[Floats, Floats]:

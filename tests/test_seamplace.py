@@ -9,7 +9,7 @@ from fieldtruth import PLATE, SHAPE, Truth, observe
 from pyfai_gridcal.field import TiledField
 from pyfai_gridcal.recipe import Sample
 from pyfai_gridcal.rigid import place
-from pyfai_gridcal.seamplace import placed_seams
+from pyfai_gridcal.seamplace import near_seams, placed_seams
 from pyfai_gridcal.seams import Seam
 from pyfai_gridcal.synthetic import fields
 
@@ -72,3 +72,11 @@ def test_tiles_without_points_leave_a_seam_as_it_was() -> None:
     found = placed_seams(few, (seam,))
     assert found.seams == (seam,)
     assert not found.cut.any()
+
+
+def test_near_seams_are_those_that_may_be_cut() -> None:
+    sample = sample_of(observe(torn(1.0), angle_deg=2.3), observe(torn(1.0), angle_deg=2.3).points.yx)
+    (near,) = near_seams(sample, (Seam(1, EDGE - 2, EDGE + 2, 1.0, 1.0),))
+    away = np.abs(sample.yx[:, 1] - EDGE)
+    assert near[away < 2 + 0.3 * sample.spacing].all()
+    assert not near[away > 2 + 0.5 * sample.spacing].any()
