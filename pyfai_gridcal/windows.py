@@ -100,14 +100,14 @@ class PreparedImage:
         """(N,) whether a saturated pixel lies within the window."""
         if self.saturated is None:
             return np.zeros(len(yx), bool)
-        return self._around(self.saturated, yx, reach).any(axis=1)
+        return np.asarray(self._around(self.saturated, yx, reach).any(axis=1))
 
     def is_whole(self, yx: Floats, reach: int) -> Bools:
         """(N,) whether all pixels of the window are usable."""
         if self.whole:
             inside = np.asarray((np.rint(yx) >= reach).all(axis=1))
             return np.asarray(inside & (np.rint(yx) <= np.array(self.shape) - 1 - reach).all(axis=1))
-        return self._around(self.usable, yx, reach).all(axis=1)
+        return np.asarray(self._around(self.usable, yx, reach).all(axis=1))
 
     def _around(self, flags: Bools, yx: Floats, reach: int) -> Bools:
         """(N, m * m) flags, of the padded image, in the windows around spots (N, 2): a filter of the whole image would
