@@ -42,8 +42,9 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
 
 #: A more complicated model must predict better by this factor.
 _CLEARLY = 0.97
-#: What predicts better must do so by so many times the uncertainty of the difference.
-_SURE = 3.0
+#: What predicts better must do so by so many times the uncertainty of the difference, and by so much of the variance
+#: of a point: less than that makes no difference to anybody.
+_SURE, _WORTH = 3.0, 0.01
 #: The same for seams that only the points tell of: a narrow ridge looks like one.
 _BEYOND_DOUBT = 0.5
 #: On few knots it must at least predict better by this one to be looked into. Seams of mosaics reach a tenth.
@@ -217,7 +218,7 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
     sigma = np.ones_like(fit.residual[rows]) if fit.sigma is None else fit.sigma[rows]
     gain = (fit.held_out[rows] ** 2 - rival.held_out**2)[both] / sigma[both] ** 2
     each = gain.mean(axis=1)
-    return bool(len(each) > 2 and each.mean() > _SURE * each.std() / np.sqrt(len(each)))
+    return bool(len(each) > 2 and each.mean() > max(_WORTH, _SURE * each.std() / np.sqrt(len(each))))
 
 
 def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None, *, doubt: bool) -> _Layout | None:
