@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -90,6 +91,11 @@ class SpotLayer:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """The places (y, x) of the plot, to find the spot at a point; growing it takes a while for many spots."""
+        return cKDTree(np.stack([self.y, self.x], axis=1))
 
     def count(self, kind: SpotKind) -> int:
         """How many are of this kind."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 from silx.gui import qt
 from silx.gui.colors import Colormap
 from silx.gui.plot import PlotWindow
@@ -61,7 +60,6 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self.setGraphXLabel("fast (x), px")
         self.setGraphYLabel("slow (y), px")
         self._spots: SpotLayer | None = None
-        self._tree: cKDTree | None = None
         self._lines: GridLines | None = None
         self._colouring = "residual"
         self._visible = {"spots": True, "grid": False, "vectors": False, "unknown": True}
@@ -164,7 +162,6 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
     def setSpots(self, layer: SpotLayer | None) -> None:
         """Show spots."""
         self._spots = layer if layer is not None and len(layer) else None
-        self._tree = None if self._spots is None else cKDTree(np.stack([self._spots.y, self._spots.x], axis=1))
         self._drawThinned()
         self._showScale()
 
@@ -425,9 +422,9 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
     def _spotAt(self, x: float, y: float) -> str:
         """The spot near a point in words."""
         layer = self._spots
-        if self._tree is None or layer is None:
+        if layer is None:
             return "-"
-        distance, row = self._tree.query((y, x))
+        distance, row = layer.tree.query((y, x))
         if distance > 20:
             return "-"
         kind = SpotKind(int(layer.kind[row]))

@@ -96,6 +96,8 @@ def prepare_view(results: Results, exposure: int = 0, overlay: MapName | None = 
         else:
             levels, limits = build_pyramid(work.picture.data), colour_limits(work.picture)
     layers: dict[str, Any] = {"spots": spot_layer(work, fit, exposure)}
+    if layers["spots"] is not None:
+        _ = layers["spots"].tree  # grown here, not when the mouse moves
     if fit is not None:
         if old is not None and old.fit is fit and old.exposure == exposure:
             layers |= {"grid": old.grid, "vectors": old.vectors, "unknown": old.unknown}
