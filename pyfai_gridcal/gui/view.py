@@ -98,6 +98,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         self.tabs.addTab(page, "Displacement")
         self.tabs.addTab(self.compare, "Before and after")
         self.tabs.addTab(whole, "File")
+        self.tabs.currentChanged.connect(self._tabShown)
         self.setCentralWidget(self.tabs)
         self.statusBar()
 
@@ -134,6 +135,11 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         except OSError:
             # Maps and splines are no HDF5 files; there is no tree to show.
             self.tabs.setTabEnabled(2, False)
+
+    def _tabShown(self, index: int) -> None:
+        """Show what a file opens on, as silx view does, until something else is chosen."""
+        if index == 2 and not list(self.file.selectedH5Nodes()):
+            self.file.setCurrentIndex(self.file.model().index(0, 0))
 
     def _fileSelected(self, *_: Any) -> None:
         chosen = list(self.file.selectedH5Nodes())

@@ -118,8 +118,13 @@ def test_the_whole_file(viewer, result):
     window.tabs.setCurrentIndex(2)
     model = window.file.findHdf5TreeModel()
     assert model.rowCount() == 1
-    window.file.setSelectedH5Node(model.data(model.index(0, 0), model.H5PY_OBJECT_ROLE))
-    assert window.data.data() is not None
+    assert window.data.data().h5py_target.name == "/", "what the file opens on is shown at once"
+    entry = model.data(model.index(0, 0), model.H5PY_OBJECT_ROLE)["entry_0000"]
+    window.file.setSelectedH5Node(entry)
+    assert window.data.data().h5py_target.name == "/entry_0000"
+    window.tabs.setCurrentIndex(0)
+    window.tabs.setCurrentIndex(2)
+    assert window.data.data().h5py_target.name == "/entry_0000", "what was chosen stays"
 
 
 @pytest.mark.parametrize("kind", ["spline", "npz"])
