@@ -417,6 +417,29 @@ def test_convert_tells_how_far_the_fit_of_a_spline_is(
     assert re.search(r"^ *\d+ % .*knots", capsys.readouterr().err, re.MULTILINE)
 
 
+def test_binned_pixels_are_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hub import wave
+
+    from pyfai_gridcal.io.formats import write_distortion
+
+    ny, nx = wave().shape
+    write_distortion(wave(), tmp_path / "a.npz")
+    assert cli.main(["convert", str(tmp_path / "a.npz"), str(tmp_path / "b.npz"), "--binning", "2"]) == 0
+    assert f"binned 2 x 2 to {ny // 2} x {nx // 2} pixels" in capsys.readouterr().out
+
+
+def test_images_of_another_shape_cost_no_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hub import wave
+
+    from pyfai_gridcal.io.formats import write_distortion
+
+    write_distortion(wave(), tmp_path / "a.npz")
+    np.save(tmp_path / "image.npy", np.ones((30, 40), np.float32))
+    assert run("correct", tmp_path / "a.npz", tmp_path / "image.npy", "-o", tmp_path / "out.npy") == 1
+    assert "as the detector" in capsys.readouterr().err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "image.npy"]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 def test_write_protected_output(core: Core, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if os.geteuid() == 0:

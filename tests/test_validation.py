@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +51,7 @@ def test_right_distortion_straightens_the_grid(picture):
     low, high = found.displacement_left_px
     assert -0.08 < low < 0 < high < 0.08
     assert "misplacement" in found.report()
+    assert re.search(rf"corrected image +{found.counted.sum()}\b", found.report())
     assert found.summary()["spots_counted"] == found.counted.sum()
 
 
