@@ -110,7 +110,8 @@ def _words(o: Opinion) -> str:
     )
     if a.agreed:
         return f"agrees, {text}"
-    return f"DISAGREES, {text}" + (f"; {a.dialect} (left: {a.left:.2g} px)" if a.dialect else "")
+    head = "DISAGREES" if o.intended else "differs (the file is not made for it)"
+    return f"{head}, {text}" + (f"; {a.dialect} (left: {a.left:.2g} px)" if a.dialect else "")
 
 
 def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None) -> Check:
