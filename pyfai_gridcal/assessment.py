@@ -32,6 +32,8 @@ _NEGLIGIBLE = 0.1
 _FEW = 250
 #: Reduced chi square from which on a misfit is more than a noise model that is not perfect.
 _SEEN = 1.3
+#: Share of the pairs of neighbours across a line whose displacements jump, when there is a seam beyond doubt.
+_SURE = 0.6
 #: A spot whose shape differs by this part of its amplitude from the common one is odd.
 _ODD = 0.1
 
@@ -348,15 +350,21 @@ def _caution(fit: DistortionFit, sigma: float) -> float:
 
 
 def _seam(fit: DistortionFit, sigma: float) -> Check:
-    """A jump of the residuals across a straight line that the model does not have."""
+    """A jump across a straight line that the model does not have: of the residuals, or of the displacements
+    themselves, where the field was bent to follow it."""
     jump, where = 0.0, ""
-    for p, residual, used in zip(fit.points, fit.held_out_yx, fit.used, strict=True):
+    for p, residual, held_out, used in zip(fit.points, fit.residual_yx, fit.held_out_yx, fit.used, strict=True):
         if fit.distortion.is_tiled or used.sum() < 36:
             continue
-        for seam in find_seams(p.yx[used], p.ij[used], residual[used]):
+        d = fit.distortion.displacement(p.yx) - residual
+        found = [
+            *find_seams(p.yx[used], p.ij[used], held_out[used]),
+            *(seam for seam in find_seams(p.yx, p.ij, d) if seam.share > _SURE),
+        ]
+        for seam in found:
             if seam.share * seam.jump_px > jump:
-                jump, where = seam.share * seam.jump_px, f"{'yx'[seam.axis]} = {seam.middle:.0f}"
-    text = f"the residuals jump by {jump:.2g} px at {where}: a seam between modules or tapers? try --model mosaic"
+                jump, where = seam.share * seam.jump_px, str(seam)
+    text = f"the points jump by {jump:.2g} px at {where}: a seam between modules or tapers? try --model mosaic"
     return check_above("jump of the residuals, px", jump, text, doubtful=max(_NEGLIGIBLE, 4 * sigma), failed=None)
 
 

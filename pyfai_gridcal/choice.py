@@ -240,7 +240,7 @@ def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | N
     with one_blas_thread():
         placed = placed_seams(sample, seams)
     seams = placed.seams
-    words = ", ".join(f"{'xy'[s.axis == 0]} = {s.middle:.1f} ± {(s.high - s.low) / 2:.1f}" for s in seams)
+    words = ", ".join(map(str, seams))
     return _Layout(
         labels_of_seams(seams, view.shape), seam_strips(seams, view.shape), f"seams found at {words} px", placed.cut
     )
@@ -250,8 +250,9 @@ def _sensible(seams: tuple[Seam, ...], spacing: float) -> tuple[Seam, ...]:
     """The strongest seams that leave tiles at least four spacings wide."""
     kept: list[Seam] = []
     for s in sorted(seams, key=lambda s: -s.jump_px * s.share):
-        alone = all(s.axis != k.axis or abs(s.middle - k.middle) > 4 * spacing for k in kept)
-        if alone and s.high - s.low < 1.5 * spacing:
+        crossing = [s.axis != k.axis or abs(s.slope - k.slope) > 0.2 for k in kept]
+        alone = all(c or abs(s.middle - k.middle) > 4 * spacing for c, k in zip(crossing, kept, strict=True))
+        if alone and s.high - s.low < 1.6 * spacing:
             kept.append(s)
     return tuple(sorted(kept, key=lambda s: (s.axis, s.middle)))
 

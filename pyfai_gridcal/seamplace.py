@@ -51,7 +51,7 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
     Parameters
     ----------
     sample : points with their displacement
-    seams : straight seams across the whole image, as :func:`~pyfai_gridcal.seams.find_seams` gives them
+    seams : seams across the whole image, as :func:`~pyfai_gridcal.seams.find_seams` gives them
     """
     near = near_seams(sample, seams)
     clear = sample.used & ~near.any(axis=0)
@@ -66,7 +66,9 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
         side, jump = _sides(sample, tiles.fit, seam, rows, frozenset(tiles.empty))
         known = np.isfinite(side) & (jump > 0)
         rows, side, jump = rows[known], side[known], jump[known]
-        placed.append(_between(seam, sample.yx[rows, seam.axis], side, jump, _REACH * sample.spacing))
+        if seam.slope:
+            seam = _turned(seam, sample.yx[rows], side, jump, sample.spacing)
+        placed.append(_between(seam, seam.place(sample.yx[rows]), side, jump, _REACH * sample.spacing))
         miss = np.minimum(np.abs(side), np.abs(1 - side)) * jump
         typical = float(np.median(np.abs(tiles.fit.held_out[tiles.fit.used])))
         cut[rows] |= miss > np.maximum(_BETWEEN * jump, _TIMES * 1.5 * typical)
@@ -76,7 +78,7 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
 def near_seams(sample: Sample, seams: tuple[Seam, ...]) -> Bools:
     """(seams, N) points that may be cut by a seam, or lie on the wrong side of its middle."""
     reach = _REACH * sample.spacing
-    at = [sample.yx[:, seam.axis] for seam in seams]
+    at = [seam.place(sample.yx) for seam in seams]
     return np.array([(a > s.low - reach) & (a < s.high + reach) for a, s in zip(at, seams, strict=True)])
 
 
@@ -88,7 +90,7 @@ def _sides(sample: Sample, fit: FieldFit, seam: Seam, rows: Ints, empty: frozens
     values = []
     for sign in (-1, 1):
         beside = yx.copy()
-        beside[:, seam.axis] = seam.middle + sign * width
+        beside[:, seam.axis] = seam.middle + sign * width + seam.slope * yx[:, 1 - seam.axis]
         tile = field.label_at(beside)
         value = np.full(yx.shape, np.nan)
         for k in set(np.unique(tile).tolist()) - empty:
@@ -98,6 +100,35 @@ def _sides(sample: Sample, fit: FieldFit, seam: Seam, rows: Ints, empty: frozens
     square = (step**2).sum(axis=1)
     side = ((sample.d[rows] - values[0]) * step).sum(axis=1) / np.maximum(square, 1e-30)
     return side, np.sqrt(square)
+
+
+def _turned(seam: Seam, yx: Floats, side: Floats, jump: Floats, spacing: float) -> Seam:
+    """A slanted seam with the slope by which holes are best told apart; of several such, by the widest gap."""
+    if len(yx) < _FEWEST:
+        return seam
+    along = yx[:, 1 - seam.axis]
+    pivot, reach = float(along.mean()), max(float(np.ptp(along)) / 2, spacing)
+    best = (np.inf, seam.slope)
+    for slope in seam.slope + np.linspace(-1.5, 1.5, 121) * spacing / reach:
+        at = yx[:, seam.axis] - slope * along
+        order = np.argsort(at)
+        below, above = _mistaken(side[order], jump[order])
+        k = int(np.argmin(below + above))
+        gap = float(at[order[k]] - at[order[k - 1]]) if 0 < k < len(at) else 0.0
+        # a spot's own error is worth no turn
+        cost = max(float(below[k] + above[k]), 0.2 * float(jump.mean())) - 1e-3 * float(jump.mean()) * gap / spacing
+        best = min(best, (cost, float(slope)))
+    turned = pivot * (seam.slope - best[1])
+    return replace(seam, slope=best[1], low=seam.low + turned, high=seam.high + turned)
+
+
+def _mistaken(side: Floats, jump: Floats) -> tuple[Floats, Floats]:
+    """How much (N + 1,) px the first 0 .. N holes, in order across a seam, miss the lower side by, and the others the
+    upper one; one wrong spot must not outvote the others."""
+    low, high = np.minimum(np.abs(side), 1), np.minimum(np.abs(1 - side), 1)
+    below = np.append(0.0, np.cumsum(jump * low))
+    above = np.append(0.0, np.cumsum((jump * high)[::-1]))[::-1]
+    return below, above
 
 
 def _between(seam: Seam, at: Floats, side: Floats, jump: Floats, reach: float) -> Seam:
@@ -110,9 +141,7 @@ def _between(seam: Seam, at: Floats, side: Floats, jump: Floats, reach: float) -
     order = np.argsort(at)
     at, low, high = at[order], np.abs(side[order]), np.abs(1 - side[order])
     weight = jump[order]
-    # one wrong spot must not outvote the others
-    below = np.append(0.0, np.cumsum(weight * np.minimum(low, 1)))
-    above = np.append(0.0, np.cumsum((weight * np.minimum(high, 1))[::-1]))[::-1]
+    below, above = _mistaken(side[order], weight)
     k = int(np.argmin(below + above))
     # holes that are cut right through their middles say where the seam is to a pixel or two only
     first, last = k - 1, k

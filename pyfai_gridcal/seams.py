@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -12,16 +12,22 @@ from ._typing import AnyArray, Bools, Floats, Ints
 __all__ = ["Seam", "find_seams", "labels_of_mask", "labels_of_seams", "seam_strips"]
 
 
+#: Pairs of neighbours that lie across a seam do so by this share of their distance.
+_ACROSS = 0.35
+
+
 @dataclass(frozen=True)
 class Seam:
-    """A straight seam parallel to an axis of the image.
+    """A straight seam across the whole image, parallel to one of its axes or slanted.
 
     Attributes
     ----------
-    axis : 0 for a seam between rows (y = const), 1 for one between columns
-    low, high : it lies between these two places along that axis, px, index frame
+    axis : 0 for a seam between rows (y = const), 1 for one between columns; of a slanted one, what it is nearer to
+    low, high : it lies between these two places along that axis, px, index frame; of a slanted one where it meets
+        the axis, the other coordinate being 0
     share : part of the pairs of neighbours across it that jump
     jump_px : median size of the jump, px
+    slope : px along `axis` for each px along the other one, -1 .. 1
     """
 
     axis: int
@@ -29,11 +35,21 @@ class Seam:
     high: float
     share: float
     jump_px: float
+    slope: float = 0.0
 
     @property
     def middle(self) -> float:
         """Best guess of its place, px, index frame."""
         return (self.low + self.high) / 2
+
+    def place(self, yx: Floats) -> Floats:
+        """Where points (..., 2) lie across it, (...), px along its axis: to be compared with `low` and `high`."""
+        return np.asarray(yx[..., self.axis] - self.slope * yx[..., 1 - self.axis])
+
+    def __str__(self) -> str:
+        along, other = ("y", "x") if self.axis == 0 else ("x", "y")
+        turn = f" {'+-'[self.slope < 0]} {abs(self.slope):.4f} {other}" if self.slope else ""
+        return f"{along} = {self.middle:.1f} ± {(self.high - self.low) / 2:.1f}{turn}"
 
 
 def labels_of_mask(mask: AnyArray, *, least_share: float = 0.02) -> AnyArray:
@@ -60,6 +76,12 @@ def labels_of_mask(mask: AnyArray, *, least_share: float = 0.02) -> AnyArray:
 
 def labels_of_seams(seams: tuple[Seam, ...], shape: tuple[int, int]) -> AnyArray:
     """Tile (slow, fast) of each pixel for seams that cross the whole image, numbered from 0 in reading order."""
+    if any(s.slope for s in seams):
+        side = np.zeros(shape, dtype=np.int64)
+        for k, s in enumerate(seams):
+            side |= (_places(s, shape) > s.middle).astype(np.int64) << k
+        _, first, tile = np.unique(side, return_index=True, return_inverse=True)
+        return np.argsort(np.argsort(first)).astype(np.int16)[tile.reshape(shape)]
     row, column = (
         np.searchsorted(np.sort([s.middle for s in seams if s.axis == axis]), np.arange(n))
         for axis, n in enumerate(shape)
@@ -71,13 +93,24 @@ def seam_strips(seams: tuple[Seam, ...], shape: tuple[int, int]) -> Bools:
     """Pixels (slow, fast) that may be on either side of a seam."""
     out = np.zeros(shape, dtype=bool)
     for s in seams:
+        if s.slope:
+            at = _places(s, shape)
+            out |= (at > s.low - 0.5) & (at < s.high + 0.5)
+            continue
         inside = slice(max(0, int(np.floor(s.low)) + 1), max(0, int(np.ceil(s.high))))
         out[(slice(None), inside) if s.axis else inside] = True
     return out
 
 
+def _places(seam: Seam, shape: tuple[int, int]) -> Floats:
+    """Where the pixels (slow, fast) lie across a seam, px along its axis."""
+    y, x = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
+    return np.asarray(y - seam.slope * x if seam.axis == 0 else x - seam.slope * y)
+
+
 def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_share: float = 0.4) -> tuple[Seam, ...]:
-    """Straight seams parallel to the axes across which the displacement jumps.
+    """Straight seams across which the displacement jumps: parallel to the axes, or slanted where those do not explain
+    most of the jumps.
 
     Along each row of the lattice the values on the two sides of a pair of neighbours are carried on as straight lines
     to the middle between them; what they differ by is the jump. A seam is a place where most of the pairs astride of
@@ -100,9 +133,76 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
     for axis in (0, 1):
         low, high = np.sort(links.ends[:, :, axis], axis=1).T
         long = np.hypot(*(links.ends[:, 1] - links.ends[:, 0]).T)
-        across = keep & ((high - low) > 0.35 * long)
+        across = keep & ((high - low) > _ACROSS * long)
         found += _along(axis, low[across], high[across], strong[across], links.size[across], least_share)
-    return tuple(found)
+    jumping = links.ends[keep & strong]
+    straight = _explained(jumping, found)
+    if straight.sum() >= _MOSTLY * len(jumping) or len(jumping) < _SLANTED:
+        return tuple(found)
+    slanted = _slanted(links, keep)
+    return tuple(slanted if _explained(jumping, slanted).sum() > _MORE * straight.sum() else found)
+
+
+#: Share of the jumps that seams along the axes explain when there are no slanted ones, which must explain more by a
+#: factor.
+_MOSTLY, _MORE = 0.9, 1.1
+#: Fewest jumps that make a slanted seam, and their share of the pairs across it: there are many more lines than along
+#: the axes, so more may look like one by chance.
+_SLANTED, _SLANTED_SHARE = 8, 0.6
+
+
+def _explained(ends: Floats, seams: list[Seam]) -> Bools:
+    """Which jumps between two places (L, 2, 2) lie astride of some seam."""
+    out = np.zeros(len(ends), dtype=bool)
+    for seam in seams:
+        low, high = np.sort(seam.place(ends), axis=1).T
+        out |= (low < seam.middle) & (high > seam.middle)
+    return out
+
+
+def _slanted(links: _Links, keep: Bools) -> list[Seam]:
+    """Slanted seams, one after the other: the line that most jumps lie across, among those not yet explained."""
+    long = np.hypot(*(links.ends[:, 1] - links.ends[:, 0]).T)
+    spacing = float(np.median(long))
+    rest = keep & links.strong
+    found: list[Seam] = []
+    while rest.sum() >= _SLANTED:
+        crossed, axis, slope = max(_best_slope(links.ends[rest], axis, spacing) for axis in (0, 1))
+        line = Seam(axis, 0.0, 0.0, 0.0, 0.0, slope)
+        low, high = np.sort(line.place(links.ends), axis=1).T
+        across = keep & (high - low > _ACROSS * long * np.hypot(1, slope))
+        seams = _along(axis, low[across], high[across], rest[across], links.size[across], _SLANTED_SHARE)
+        if crossed < _SLANTED or not seams:
+            break
+        best = max(seams, key=lambda seam: seam.share)
+        # where it lies, and how much it slants, is for the holes beside it to say
+        reach = 0.75 * spacing
+        best = replace(best, slope=slope, low=best.middle - reach, high=best.middle + reach)
+        low, high = np.sort(best.place(links.ends), axis=1).T
+        beside = (low < best.high) & (high > best.low)
+        if not (beside & rest).any():
+            break
+        rest &= ~beside
+        found.append(best)
+    return found
+
+
+def _best_slope(ends: Floats, axis: int, spacing: float) -> tuple[int, int, float]:
+    """(number of jumps across it, axis, slope) of the line that most jumps (L, 2, 2) lie across."""
+    step = spacing / max(float(np.ptp(ends[:, :, 1 - axis])), spacing)
+    long = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
+
+    def crossed(slope: float) -> int:
+        low, high = np.sort(ends[:, :, axis] - slope * ends[:, :, 1 - axis], axis=1).T
+        wide = high - low > _ACROSS * long * np.hypot(1, slope)
+        low, high = np.sort(low[wide]), np.sort(high[wide])
+        return int((np.arange(1, len(low) + 1) - np.searchsorted(high, low, side="right")).max(initial=0))
+
+    coarse = np.linspace(-1, 1, 2 * int(np.ceil(1 / step)) + 1)
+    middle = max(coarse, key=crossed)
+    fine = np.clip(middle + step * np.linspace(-1, 1, 17), -1, 1)
+    counts = np.array([crossed(slope) for slope in fine])
+    return int(counts.max()), axis, float(np.median(fine[counts == counts.max()]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -171,6 +171,14 @@ def test_a_seam_that_the_model_does_not_have() -> None:
     assert "jump of the residuals, px" in found or "common residuals of neighbours, px" in found
 
 
+def test_a_slanted_seam_that_the_model_does_not_have() -> None:
+    ij, yx = lattice()
+    step = np.where(yx[:, 1:] + 0.4 * yx[:, :1] > 280.0, 0.6, -0.6) * [0.6, 1.0]
+    assert judged(ij, yx + step).level == "good"  # tiles are found
+    found = alarms(judged(ij, yx + step, model="spline"))
+    assert "jump of the residuals, px" in found
+
+
 def test_odd_spots() -> None:
     ij, yx = lattice()
     n = len(yx)

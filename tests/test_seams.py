@@ -97,3 +97,22 @@ def test_a_column_of_wrong_holes_is_no_seam() -> None:
     d = 0.01 * rng.standard_normal(ij.shape)
     d[ij[:, 1] == 11] += (0.8, 0.5)
     assert find_seams(ij * (21.0, 19.0), ij, d) == ()
+
+
+def test_labels_and_strips_of_slanted_seams() -> None:
+    seams = (Seam(1, 40.0, 44.0, 1.0, 2.0, slope=0.5), Seam(0, 20.0, 20.0, 1.0, 2.0))
+    labels, strips = labels_of_seams(seams, (60, 90)), seam_strips(seams, (60, 90))
+    assert [labels[0, 0], labels[0, 60], labels[50, 60], labels[50, 80]] == [0, 1, 2, 3]
+    assert [labels[10, 46], labels[10, 48]] == [0, 1]  # x = 42 + y / 2
+    assert strips[10, 45:49].all()
+    assert not strips[10, [44, 50]].any()
+    assert not strips[40, [58, 66]].any()
+    assert str(seams[0]) == "x = 42.0 ± 2.0 + 0.5000 y"
+
+
+def test_a_seam_may_cross_rows_and_columns_of_holes() -> None:
+    yx, ij, _ = displacements(fields.radial(SHAPE, 0.0))
+    beyond = yx[:, 1] - 0.4 * yx[:, 0] > 60
+    (seam,) = find_seams(yx, ij, np.where(beyond[:, None], [0.7, -0.4], 0.0) + 0.003 * np.sin(yx))
+    y = np.array([20.0, SHAPE[0] - 20.0])
+    np.testing.assert_allclose(seam.middle + seam.slope * y, 60 + 0.4 * y, atol=15)

@@ -65,6 +65,25 @@ def test_seams_without_a_mask() -> None:
     assert (~fit.distortion.mask).mean() > 0.75
 
 
+def slanted(degrees: float) -> TiledField:
+    """Two tiles; the border between them is turned from the columns."""
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    side = (x - SHAPE[1] / 2) * np.cos(np.deg2rad(degrees)) + (y - SHAPE[0] / 2) * np.sin(np.deg2rad(degrees)) > 0
+    return TiledField(side.astype(np.int16), mosaic().fields[:2])
+
+
+@pytest.mark.parametrize("degrees", [-32.0, 11.0, 45.0, 74.0])
+def test_slanted_seams(degrees: float) -> None:
+    truth = observe(slanted(degrees), angle_deg=1.3)
+    fit = fit_distortion(truth.points, plate=PLATE, shape=SHAPE)
+    assert fit.distortion.is_tiled
+    assert fit.distortion.mask is not None
+    yx = live(truth, fit.distortion.mask)
+    # but for a few pixels at the ends of the seam, farther out than any hole
+    assert np.quantile(np.abs(truth.errors(fit.distortion, yx)), 0.999) < 0.05
+    assert (~fit.distortion.mask).mean() > 0.8
+
+
 def test_modules_move_rigidly_and_keep_their_pixel_size() -> None:
     truth, mask = observe(modules(), angle_deg=0.8), gaps(9)
     fit = fit_distortion(truth.points, plate=PLATE, shape=SHAPE, mask=mask)
