@@ -42,9 +42,8 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
 
 #: A more complicated model must predict better by this factor.
 _CLEARLY = 0.97
-#: What predicts better must do so by so many times the uncertainty of the difference, and by so much of the variance
-#: of a point: less than that makes no difference to anybody.
-_SURE, _WORTH = 3.0, 0.01
+#: By less than that it must do so by so many times the uncertainty of the difference.
+_SURE = 3.0
 #: The same for seams that only the points tell of: a narrow ridge looks like one.
 _BEYOND_DOUBT = 0.5
 #: On few knots it must at least predict better by this one to be looked into. Seams of mosaics reach a tenth.
@@ -209,16 +208,18 @@ def _evenly_drawn(count: int, most: int = 1200) -> AnyArray:
 
 
 def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
-    """Whether a rival, fitted to the points `rows` of a fit, predicts points that were left out surely better.
+    """Whether a rival, fitted to the points `rows` of a fit, predicts points that were left out clearly or surely better.
 
-    Both are asked for the same points, whose own noise is nearly all that either is off by; so what counts is the
-    difference at each point, and how much the differences scatter.
+    Both are asked for the same points, whose own noise is nearly all that either is off by; so in a near tie what
+    counts is the difference at each point, and how much the differences scatter.
     """
+    if rival.held_out_px < _CLEARLY * fit.held_out_of(fit.used):
+        return True
     both = rival.used & fit.used[rows]
     sigma = np.ones_like(fit.residual[rows]) if fit.sigma is None else fit.sigma[rows]
     gain = (fit.held_out[rows] ** 2 - rival.held_out**2)[both] / sigma[both] ** 2
     each = gain.mean(axis=1)
-    return bool(len(each) > 2 and each.mean() > max(_WORTH, _SURE * each.std() / np.sqrt(len(each))))
+    return bool(len(each) > 2 and each.mean() > _SURE * each.std() / np.sqrt(len(each)))
 
 
 def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None, *, doubt: bool) -> _Layout | None:
