@@ -208,7 +208,7 @@ def _evenly_drawn(count: int, most: int = 1200) -> AnyArray:
 
 
 def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
-    """Whether a rival, fitted to the points `rows` of a fit, predicts points that were left out clearly or surely better.
+    """Whether a rival, fitted to the points `rows` of a fit, predicts left out points clearly or surely better.
 
     Both are asked for the same points, whose own noise is nearly all that either is off by; so in a near tie what
     counts is the difference at each point, and how much the differences scatter.
