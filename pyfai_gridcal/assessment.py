@@ -17,9 +17,10 @@ from . import statistics
 from ._typing import Bools
 from .fit import DistortionFit
 from .fitting import folded_pixels
+from .points import ControlPoints
 from .quantity import format_length
 from .regularity import regularity_of
-from .seams import find_seams
+from .seams import Seam, find_seams
 from .spots import Spots
 from .verdict import Check, Verdict, check_above, check_below
 
@@ -34,6 +35,9 @@ _FEW = 250
 _SEEN = 1.3
 #: Share of the pairs of neighbours across a line whose displacements jump, when there is a seam beyond doubt.
 _SURE = 0.6
+#: What a jump across a line may come from, and when the line is a row of holes (plates are made in steps, too).
+_TAPERS = "a seam between modules or tapers? try --model mosaic"
+_ROWS = "it runs along a row of holes: a plate that was made in steps, or a seam of the detector?"
 #: A spot whose shape differs by this part of its amplitude from the common one is odd.
 _ODD = 0.1
 
@@ -352,7 +356,7 @@ def _caution(fit: DistortionFit, sigma: float) -> float:
 def _seam(fit: DistortionFit, sigma: float) -> Check:
     """A jump across a straight line that the model does not have: of the residuals, or of the displacements
     themselves, where the field was bent to follow it."""
-    jump, where = 0.0, ""
+    jump, where, cause = 0.0, "", ""
     for p, residual, held_out, used in zip(fit.points, fit.residual_yx, fit.held_out_yx, fit.used, strict=True):
         if fit.distortion.is_tiled or used.sum() < 36:
             continue
@@ -364,8 +368,19 @@ def _seam(fit: DistortionFit, sigma: float) -> Check:
         for seam in found:
             if seam.share * seam.jump_px > jump:
                 jump, where = seam.share * seam.jump_px, str(seam)
-    text = f"the points jump by {jump:.2g} px at {where}: a seam between modules or tapers? try --model mosaic"
+                cause = _ROWS if seam.slope and _along_rows(seam, p) else _TAPERS
+    text = f"the points jump by {jump:.2g} px at {where}: {cause}"
     return check_above("jump of the residuals, px", jump, text, doubtful=max(_NEGLIGIBLE, 4 * sigma), failed=None)
+
+
+def _along_rows(seam: Seam, points: ControlPoints) -> bool:
+    """Whether a seam runs along a row of holes: it leaves the direction of the lattice by less than a pitch over the
+    whole image."""
+    along = np.array([seam.slope, 1.0] if seam.axis == 0 else [1.0, seam.slope])
+    across = along[::-1] * [1.0, -1.0] / np.hypot(*along)
+    step = float(np.linalg.norm(points.basis_px, axis=1).max())
+    turn = step / max(float(np.ptp(points.yx[:, 1 - seam.axis])), step)
+    return bool((np.abs(points.basis_px @ across) < turn * np.linalg.norm(points.basis_px, axis=1)).any())
 
 
 def _coverage(fit: DistortionFit, mask: Bools | None) -> list[Check]:

@@ -179,6 +179,12 @@ def test_a_slanted_seam_that_the_model_does_not_have() -> None:
     assert "jump of the residuals, px" in found
 
 
+def test_a_plate_that_was_made_in_steps() -> None:
+    ij, yx = lattice()
+    verdict = judged(ij, yx + np.where(ij[:, :1] > 2, 0.6, -0.6) * [0.6, 1.0], model="spline")
+    assert any("along a row of holes" in reason for reason in verdict.reasons)
+
+
 def test_odd_spots() -> None:
     ij, yx = lattice()
     n = len(yx)
