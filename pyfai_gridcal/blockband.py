@@ -119,8 +119,8 @@ class BlockCholesky:
             own, info = lapack.dpotri(triangle, lower=0)
             if info:
                 raise np.linalg.LinAlgError(f"block {k} of {n} is singular")
-            own = np.triu(own)
-            own += np.triu(own, 1).T
+            own = own + own.T  # of a triangle, zero on the other side
+            own.flat[:: m + 1] *= 0.5
             count = len(self._below(k))
             if count:
                 step = blas.dtrsm(1.0, triangle, self._below(k).T).T
