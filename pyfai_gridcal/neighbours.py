@@ -49,7 +49,9 @@ def isolated_outliers(yx: Floats, score: Floats, limit: float, neighbours: int =
     suspects = np.flatnonzero(~(score <= limit))
     if len(suspects) and len(yx) > 3:
         near = np.asarray(cKDTree(yx).query(yx[suspects], k=min(neighbours + 1, len(yx)))[1])
-        around = 1.4826 * np.nanmedian(np.where(near[:, 1:] < len(yx), score[near[:, 1:] % len(yx)], np.nan), axis=1)
+        values = score[near[:, 1:]]
+        median = np.nanmedian if np.isnan(values).any() else np.median  # the former takes several times as long
+        around = 1.4826 * median(values, axis=1)
         out[suspects] = ~(score[suspects] <= limit * np.maximum(1.0, around))
     return out
 
