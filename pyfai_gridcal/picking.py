@@ -21,9 +21,9 @@ __all__ = ["Candidates", "contrast_map", "pick", "working_bin"]
 
 #: Hole radius on the image that is searched, px: enough to tell a hole from a hot pixel, few enough pixels to be quick.
 _SEARCH_RADIUS = 1.75
-#: More maxima than this are listed by a maximum filter: the watershed takes time for every one of them, the result is
-#: the same.
-_WATERSHED_LIMIT = 12_000
+#: On more pixels, or with more maxima, these are listed by a maximum filter: the watershed takes time for every one of
+#: them, and the result is the same (a test compares).
+_WATERSHED_PIXELS, _WATERSHED_MAXIMA = 250_000, 12_000
 #: Side of the hills that replace the noise, px, odd.
 _HILL = 15
 
@@ -145,7 +145,7 @@ def _peaks(contrast: AnyArray, least: float) -> AnyArray:
     """Indices (N, 2) of the local maxima above `least`."""
     top = contrast == _highest_around(contrast)
     top &= contrast > least
-    if int(np.count_nonzero(top)) > _WATERSHED_LIMIT:
+    if contrast.size > _WATERSHED_PIXELS or int(np.count_nonzero(top)) > _WATERSHED_MAXIMA:
         # also the way out for clipped images: every pixel of a plateau is a maximum, and the watershed drowns in them
         return _thinned(np.argwhere(top), contrast)
     from pyFAI.ext.watershed import InverseWatershed
