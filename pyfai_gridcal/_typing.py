@@ -1,8 +1,10 @@
-"""Names for the arrays that are handed around."""
+"""Names for the arrays that are handed around, and what keeps them from being changed on the way."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 AnyArray = NDArray[Any]
+_Record = TypeVar("_Record", bound=Any)
 
 
 def frozen_array(values: object, dtype: object = np.float64, ndim: int | None = None) -> AnyArray:
@@ -22,3 +25,11 @@ def frozen_array(values: object, dtype: object = np.float64, ndim: int | None = 
         array = array.view()
         array.flags.writeable = False
     return array
+
+
+def with_rows(record: _Record, rows: AnyArray, columns: Mapping[str, AnyArray]) -> _Record:
+    """Copy of a record of columns in which these columns hold other values at `rows`."""
+    changed = {name: np.array(getattr(record, name)) for name in columns}
+    for name, column in changed.items():
+        column[rows] = columns[name]
+    return replace(record, **changed)

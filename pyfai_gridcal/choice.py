@@ -42,12 +42,12 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
 
 #: A more complicated model must predict better by this factor.
 _CLEARLY = 0.97
-#: By less than that it must do so by so many times the uncertainty of the difference.
-_SURE = 3.0
 #: The same for seams that only the points tell of: a narrow ridge looks like one.
 _BEYOND_DOUBT = 0.5
 #: On few knots it must at least predict better by this one to be looked into. Seams of mosaics reach a tenth.
 _MAY_PAY = 0.8
+#: By less than "clearly", a polynomial must predict better by so many times the uncertainty of the difference.
+_SURE = 3.0
 
 
 @dataclass(frozen=True, eq=False)

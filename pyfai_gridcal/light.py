@@ -49,8 +49,9 @@ def light_of(
     polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have
         their own
     """
-    value_a, gradient_a, spread_a = _smooth(yx, amplitude, at, spacing)
-    value_b, gradient_b, spread_b = _smooth(yx, background, at, spacing)
+    lines = _LocalLines(yx, at, spacing)
+    value_a, gradient_a, spread_a = _smooth(yx, amplitude, at, lines)
+    value_b, gradient_b, spread_b = _smooth(yx, background, at, lines)
     least = 0.2 * float(np.median(amplitude))
     slope_b = gradient_b / np.copysign(np.maximum(np.abs(value_b), 1e-6), value_b)[:, None]
     slope_a = gradient_a / np.maximum(value_a, least)[:, None] if polarity == "bright" else slope_b
@@ -137,7 +138,7 @@ class _LocalLines:
         return value, slope / self.cell
 
 
-def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats, Floats, float]:
+def _smooth(yx: Floats, values: Floats, at: Floats, lines: _LocalLines) -> tuple[Floats, Floats, float]:
     """Value (N,), gradient (N, 2) per px and robust scatter of a polynomial, for the large, plus local linear fits, for
     the rest, and once more for what these leave over.
 
@@ -148,7 +149,6 @@ def _smooth(yx: Floats, values: Floats, at: Floats, cell: float) -> tuple[Floats
     rest = values - trend.value(yx)
     spread = 1.4826 * float(np.median(np.abs(rest))) + 1e-12
     clean = np.clip(rest, -8 * spread, 8 * spread)
-    lines = _LocalLines(yx, at, cell)
     both = np.concatenate([yx, at])
     value, gradient = trend.value(both), trend.gradient(both)
     for _ in range(2):

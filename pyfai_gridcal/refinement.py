@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ._typing import AnyArray, Bools, Floats
+from ._typing import AnyArray, Bools, Floats, with_rows
 from .profile import TemplateBank, Templates
 from .spotmodel import SpotState, model_of
 from .spots import Noise
@@ -105,10 +105,7 @@ class _Look:
 
     def changed(self, rows: AnyArray, part: _Look) -> _Look:
         """The same where the spots `rows` look as in `part`."""
-        columns = {f.name: getattr(self, f.name).copy() for f in fields(self)}
-        for name, column in columns.items():
-            column[rows] = getattr(part, name)
-        return _Look(**columns)
+        return with_rows(self, rows, vars(part))
 
 
 @dataclass(frozen=True, eq=False)

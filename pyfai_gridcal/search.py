@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ._typing import AnyArray, Bools, Floats
+from ._typing import AnyArray, Bools, Floats, with_rows
 from .completion import away_from, local_frames, missing_nodes, predicted
 from .errors import IndexingError, PickingError
 from .indexing import LatticeKind, index_spots
@@ -177,12 +177,9 @@ class SpotSearch:
             return fitted, plain
         again = self.fit(self.state.select(odd), 4, _FREE_TILT)
         clear = again.good & (self._oddity(again, self._usual_misfit(fitted)) == 0)
-        columns = {}
-        for name in ("yx", "amplitude", "background"):
-            columns[name] = getattr(fitted, name).copy()
-            columns[name][odd[clear]] = getattr(again, name)[clear]
         plain[odd[clear]] = True
-        return replace(fitted, **columns), plain
+        found = {name: getattr(again, name)[clear] for name in ("yx", "amplitude", "background")}
+        return with_rows(fitted, odd[clear], found), plain
 
     def _tilt(self, state: SpotState, good: Bools) -> float | None:
         """How far the gradient of the light at single spots differs from what the neighbours say, relative per px.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ._typing import AnyArray, Bools, Floats
+from ._typing import AnyArray, Bools, Floats, with_rows
 from .light import Light
 from .profile import Templates
 from .rim import BentRims
@@ -59,11 +59,8 @@ class SpotState:
         """The same where the spots `rows` stand as they do in `part`."""
         if len(rows) == len(self):
             return part
-        columns = {}
-        for name in ("yx", "amplitude", "background", "slope_a", "slope_b"):
-            columns[name] = getattr(self, name).copy()
-            columns[name][rows] = getattr(part, name)
-        return replace(self, **columns)
+        moving = ("yx", "amplitude", "background", "slope_a", "slope_b")
+        return with_rows(self, rows, {name: getattr(part, name) for name in moving})
 
     def lit(self, light: Light, lean: Bools) -> SpotState:
         """The same with the light's slopes, and with its level as a prior for the spots where `lean` (N,) is true."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ._typing import AnyArray, Bools, Floats, frozen_array
+from ._typing import AnyArray, Bools, Floats, frozen_array, with_rows
 from .spots import Polarity
 
 __all__ = ["PreparedImage", "Windows", "powers", "ramp"]
@@ -55,10 +55,7 @@ class Windows:
 
     def changed(self, rows: AnyArray, part: Windows) -> Windows:
         """The same with other windows for the spots `rows`."""
-        columns = [getattr(self, name).copy() for name in ("middle", "data", "usable")]
-        for column, new in zip(columns, (part.middle, part.data, part.usable), strict=True):
-            column[rows] = new
-        return Windows(*columns)
+        return with_rows(self, rows, vars(part))
 
 
 class PreparedImage:
