@@ -28,6 +28,8 @@ from .verdict import Verdict
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
+    from .io.readback import Reader
+
 __all__ = [
     "Calibration", "Exposure", "Settings", "assemble", "calibrate", "index", "plate_of", "spots_and_points",
     "take_exposure",
@@ -158,12 +160,11 @@ class Calibration:
 
         return to_detector(self.distortion)
 
-    def save(self, path: str | Path, *, progress: Progress | None = None) -> Path:
-        """Write the NeXus detector with everything else to an HDF5 file; an old file is replaced once the new one
-        is good."""
+    def save(self, path: str | Path, *, progress: Progress | None = None, reader: Reader | None = None) -> Path:
+        """Write the detector, with everything else, to an HDF5 file; an old file goes once the new one is good."""
         from .io.result import save_result
 
-        return save_result(self, path, progress=progress)
+        return save_result(self, path, progress=progress, reader=reader)
 
     def validate(self, *, progress: Progress | None = None) -> Any:
         """Correct the image with pyFAI and look at the grid again; see :func:`pyfai_gridcal.validation.validate`."""

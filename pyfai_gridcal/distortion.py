@@ -19,6 +19,8 @@ from .frames import CORNERS, edge_nodes, index_from_edge, pixel_centres
 
 __all__ = ["Distortion"]
 
+_ROWS = 64  # at a time, for the sake of the cache
+
 
 @dataclass(frozen=True, eq=False)
 class Distortion:
@@ -62,11 +64,18 @@ class Distortion:
     @cached_property
     def extent(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
         """(lowest, highest) of dy and of dx over the pixels that are not masked, px; None when all are."""
-        known = np.ones(self.shape, bool) if self.mask is None else ~self.mask
-        if not known.any():
-            return None
-        dy, dx = ((float(v.min()), float(v.max())) for v in (one[known] for one in self.displacement_maps()))
-        return dy, dx
+        limits = [(np.inf, -np.inf)] * 2
+        y, x = pixel_centres(self.shape)
+        for start in range(0, len(y), _ROWS):
+            rows = slice(start, start + _ROWS)
+            values = self.field.on_grid(y[rows], x)
+            known = None if self.mask is None or not self.mask[rows].any() else ~self.mask[rows]
+            if known is not None and not known.any():
+                continue
+            for axis, (low, high) in enumerate(limits):
+                one = values[..., axis] if known is None else values[..., axis][known]
+                limits[axis] = min(low, float(one.min())), max(high, float(one.max()))
+        return None if np.isinf(limits[0][0]) else (limits[0], limits[1])
 
     def displacement_nodes(self) -> tuple[Floats, Floats]:
         """(dy, dx) at the pixel corners, each (ny + 1, nx + 1), px; meaningful only where tiles do not jump."""

@@ -157,6 +157,10 @@ def hull_of(points: Floats) -> Floats:
 
 def within_hull(hull: Floats, at: Floats) -> Bools:
     """Whether places are within a convex polygon."""
-    edge = np.roll(hull, -1, axis=0) - hull
-    cross = edge[:, 0] * (at[:, None, 1] - hull[:, 1]) - edge[:, 1] * (at[:, None, 0] - hull[:, 0])
-    return np.asarray((cross >= -1e-9).all(axis=1) | (cross <= 1e-9).all(axis=1))
+    left, right = np.ones(len(at), bool), np.ones(len(at), bool)
+    y, x = np.ascontiguousarray(at[:, 0]), np.ascontiguousarray(at[:, 1])
+    for corner, (down, along) in zip(hull, np.roll(hull, -1, axis=0) - hull, strict=True):
+        cross = down * (x - corner[1]) - along * (y - corner[0])
+        left &= cross >= -1e-9
+        right &= cross <= 1e-9
+    return left | right

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CalibrationError, GridcalError, UsageError
+from ..io.readback import started_reader
 from ..quantity import format_length
 from ._files import check_outputs, default_output, write_json
 from ._options import add_image_options, add_settings, given_settings
@@ -66,26 +67,22 @@ def run(options: argparse.Namespace) -> int:
             expected="a name that ends in .h5",
             hint=f"pyFAI-gridcal convert makes {output.suffix} files of it",
         )
-    try:
-        with ProgressLine() as progress:
-            calibration = _calibrate(options, progress)
-    except CalibrationError as error:
-        # No result at all: the summary still tells why, so that a machine need not read standard error.
-        if options.json:
-            write_json(_refusal(options, error), options.json)
-        raise
-    failed = calibration.verdict.level == "failed"
-    summary = calibration.summary()
-    written = not failed or options.force
-    if written:
-        calibration.save(output)
-        summary = {**summary, "output": str(output.absolute())}
-    if options.json:
-        write_json(summary, options.json)
-    if options.json != "-":
-        print(calibration.report().rstrip())
+    # Importing pyFAI takes as long as the calibration; it is needed only at the end, to read the file back.
+    with started_reader() as reader:
+        try:
+            with ProgressLine() as progress:
+                calibration = _calibrate(options, progress)
+        except CalibrationError as error:
+            # No result at all: the summary still tells why, so that a machine need not read standard error.
+            if options.json:
+                write_json(_refusal(options, error), options.json)
+            raise
+        failed = calibration.verdict.level == "failed"
+        written = not failed or options.force
         if written:
-            print(f"written: {output}")
+            with ProgressLine() as progress:
+                calibration.save(output, reader=reader, progress=progress)
+    _tell_result(options, calibration, output if written else None)
     _write_extras(options, calibration, written)
     if not failed:
         return 0
@@ -96,9 +93,19 @@ def run(options: argparse.Namespace) -> int:
     return 1
 
 
+def _tell_result(options: argparse.Namespace, calibration: Any, output: Path | None) -> None:
+    """The summary, for machines and for people."""
+    if options.json:
+        summary = calibration.summary()
+        write_json(summary if output is None else {**summary, "output": str(output.absolute())}, options.json)
+    if options.json != "-":
+        print(calibration.report().rstrip())
+        if output is not None:
+            print(f"written: {output}")
+
+
 def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
     from ..calibration import Settings, calibrate
-    from ..io.detector import preload
     from ..io.images import load_image
 
     given = given_settings(options)
@@ -106,7 +113,6 @@ def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
     if given.get("hole", 0) >= min(options.pitch):
         hole, pitch = format_length(given["hole"]), format_length(options.pitch)
         raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
-    preload()  # writing the detector needs pyFAI, whose import takes a while: it goes on beside the reading
     groups = [options.image] if options.combine else [[one] for one in options.image]
     corrections = {"dark": options.dark, "flat": options.flat, "mask": options.mask}
     corrections = {name: value for name, value in corrections.items() if value}

@@ -140,14 +140,17 @@ def named_detector(name: str, shape: tuple[int, int]) -> tuple[tuple[float, floa
     return size, gaps if gaps is not None and gaps.shape == tuple(shape) and gaps.any() else None
 
 
-def check_detector(path: str | PathLike[str], nodes: AnyArray, distortion: Distortion) -> None:
+def check_detector(
+    path: str | PathLike[str], nodes: AnyArray, pixel_size: tuple[float, float], mask: Bools | None
+) -> None:
     """Read a detector file with pyFAI and compare it with what it should be.
 
     Parameters
     ----------
     path : file
     nodes : what :func:`~pyfai_gridcal.io.nexus.detector_nodes` returned
-    distortion : shape, pixel size and mask
+    pixel_size : (slow, fast) metres
+    mask : (ny, nx), or None for a detector without bad pixels
 
     Raises
     ------
@@ -161,16 +164,18 @@ def check_detector(path: str | PathLike[str], nodes: AnyArray, distortion: Disto
     except Exception as error:
         raise FileFormatError(f"pyFAI cannot read back what was written ({type(error).__name__}: {error})") from error
     trouble = []
-    if tuple(got.shape) != distortion.shape:
-        trouble.append(f"shape {got.shape}, not {distortion.shape}")
-    elif (far := _farthest(got.get_pixel_corners(), nodes, distortion.pixel_size)) > _CLOSE_PX:
+    shared = int(nodes.ndim == 3)
+    shape = nodes.shape[0] - shared, nodes.shape[1] - shared
+    if tuple(got.shape) != shape:
+        trouble.append(f"shape {got.shape}, not {shape}")
+    elif (far := _farthest(got.get_pixel_corners(), nodes, pixel_size)) > _CLOSE_PX:
         trouble.append(f"corners off by {far:.2g} px")
-    expected = np.zeros(distortion.shape, bool) if distortion.mask is None else distortion.mask
+    expected = np.zeros(shape, bool) if mask is None else mask
     if got.mask is None or not np.array_equal(np.asarray(got.mask) != 0, expected):
         trouble.append("another mask")
     if int(got.orientation) != 3:
         trouble.append(f"orientation {int(got.orientation)}")
-    if not np.allclose((got.pixel1, got.pixel2), distortion.pixel_size, rtol=1e-12, atol=0):
+    if not np.allclose((got.pixel1, got.pixel2), pixel_size, rtol=1e-12, atol=0):
         trouble.append(f"pixel size {got.pixel1}, {got.pixel2} m")
     if trouble:
         raise FileFormatError(f"pyFAI reads back {'; '.join(trouble)}", hint="the file was not put in place")

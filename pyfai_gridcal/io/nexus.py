@@ -1,5 +1,4 @@
-"""NeXus groups in HDF5: the detector as pyFAI stores it, plots that silx shows, and arrays compressed by several
-threads.
+"""NeXus groups in HDF5: the detector as pyFAI stores it, and plots that silx shows.
 
 Everything is plain HDF5 with its own gzip and shuffle filters: no plugin is needed to read it.
 """
@@ -11,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import Any
@@ -24,14 +22,13 @@ from ..distortion import Distortion
 from ..errors import FileFormatError
 from ..field import CornerField, Field, SampledField
 from ..frames import CORNERS, edge_nodes
-from .packing import Packing
+from .arrays import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 
 __all__ = [
     "distortion_of_corners",
     "new_entry",
     "new_group",
     "read_detector",
-    "write_array",
     "write_data",
     "write_detector",
 ]
@@ -39,9 +36,7 @@ __all__ = [
 _ENTRY = "entry_0000"
 _API_VERSION = "1.1"  # of pyFAI's detector group
 _CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
-_PACKING = Packing(repeats=True)
 _BLOCK = 128  # rows at a time: few enough for the cache, enough for what a field does once for each call
-_SMALL = 1 << 16  # bytes below which compression is not worth it
 _SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one
 
 
@@ -85,7 +80,7 @@ def write_data(
     parent: h5py.Group,
     name: str,
     signal: str,
-    members: Mapping[str, AnyArray | h5py.Dataset],
+    members: Mapping[str, AnyArray | Packed | h5py.Dataset],
     *,
     title: str,
     axes: Iterable[str] = (),
@@ -94,7 +89,8 @@ def write_data(
     long_names: Mapping[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
 ) -> h5py.Group:
-    """An NXdata group that silx plots: `members` are arrays to write or datasets to link, by name."""
+    """An NXdata group that silx plots: `members` are arrays to write or datasets to link, by
+    name."""
     group = new_group(parent, name, "NXdata")
     group.attrs["signal"] = signal
     if axes:
@@ -114,62 +110,6 @@ def write_data(
     for key, text in (attributes or {}).items():
         group[signal].attrs[key] = text
     return group
-
-
-# -- arrays
-def _threads() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return min(4, len(os.sched_getaffinity(0)))
-    return min(4, os.cpu_count() or 1)
-
-
-def _write_chunks(dataset: h5py.Dataset, offsets: list[tuple[int, ...]], block_at: Any) -> None:
-    """Compress the blocks in threads (zlib and numpy's copies let go of the interpreter), write them in order."""
-
-    def compress(offset: tuple[int, ...]) -> bytes:
-        return _PACKING.pack(block_at(offset))
-
-    with ThreadPoolExecutor(_threads()) as pool:
-        for offset, data in zip(offsets, pool.map(compress, offsets), strict=True):
-            dataset.id.write_direct_chunk(offset, data)
-
-
-def _create(parent: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, chunks: tuple[int, ...]) -> h5py.Dataset:
-    return parent.create_dataset(
-        name, shape=shape, dtype=dtype, chunks=chunks, compression="gzip", compression_opts=1, shuffle=True
-    )
-
-
-def write_array(parent: h5py.Group, name: str, array: AnyArray) -> h5py.Dataset:
-    """Write an array, compressed when it is large: gzip and shuffle, by several threads."""
-    array = np.asarray(array)
-    plain = array.dtype.kind in "fiu" and array.dtype.isnative
-    if array.nbytes < _SMALL or not array.ndim or not plain:
-        options: dict[str, Any] = {}
-        if array.nbytes >= _SMALL:
-            options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-        return parent.create_dataset(name, data=array, **options)
-    rest = int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
-    chunks = (min(len(array), max(1, (1 << 18) // max(1, rest))), *array.shape[1:])
-    if int(np.prod(chunks, dtype=np.int64)) * array.dtype.itemsize > 1 << 28:  # one row is huge: leave it to h5py
-        return parent.create_dataset(name, data=array, compression="gzip", compression_opts=1, shuffle=True)
-    dataset = _create(parent, name, array.shape, array.dtype, chunks)
-    offsets = [(start,) + (0,) * (array.ndim - 1) for start in range(0, len(array), chunks[0])]
-
-    def block_at(offset: tuple[int, ...]) -> AnyArray:
-        return _padded(array[offset[0] : offset[0] + chunks[0]], chunks)
-
-    _write_chunks(dataset, offsets, block_at)
-    return dataset
-
-
-def _padded(block: AnyArray, shape: tuple[int, ...]) -> AnyArray:
-    """The block, filled up with zeros to the size of a chunk."""
-    if block.shape == shape:
-        return block
-    full = np.zeros(shape, block.dtype)
-    full[tuple(slice(0, n) for n in block.shape)] = block
-    return full
 
 
 # -- the detector
@@ -234,9 +174,9 @@ def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -
     value."""
     ny, nx = shape
     chunk = (min(_CORNER_CHUNK[0], ny), min(_CORNER_CHUNK[1], nx), 4, 1)
-    dataset = _create(group, "pixel_corners", (ny, nx, 4, 3), np.float32, chunk)
+    dataset = new_dataset(group, "pixel_corners", (ny, nx, 4, 3), np.float32, chunk)
 
-    def block_at(offset: tuple[int, ...]) -> AnyArray:
+    def block_at(offset: Offset) -> AnyArray:
         rows, columns, component = offset[0], offset[1], offset[3] - 1
         block = np.zeros(chunk, np.float32)
         a, b = min(chunk[0], ny - rows), min(chunk[1], nx - columns)
@@ -248,11 +188,11 @@ def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -
             block[:a, :b, corner, 0] = part
         return block
 
-    offsets: list[tuple[int, ...]] = [
+    offsets: list[Offset] = [
         (row, column, 0, component)
         for row, column, component in itertools.product(range(0, ny, chunk[0]), range(0, nx, chunk[1]), (1, 2))
     ]
-    _write_chunks(dataset, offsets, block_at)
+    write_chunks(dataset, compressed(offsets, block_at))
     return dataset
 
 

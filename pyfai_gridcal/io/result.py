@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
 from os import PathLike
@@ -30,26 +31,30 @@ from ..distortion import Distortion
 from ..errors import FileFormatError
 from ..fit import DistortionFit
 from ..spots import SpotFlag, Spots
+from .arrays import write_array
 from .atomic import replacing
-from .detector import check_detector, preload
+from .detector import preload
 from .nexus import (
     detector_nodes,
+    find_detector,
     new_entry,
     new_group,
     now,
     package_version,
     platform,
-    write_array,
     write_data,
     write_detector,
 )
-from .preview import cell_means
+from .products import Products, make_products, write_products
+from .readback import Reader, read_back
 from .records import read_record, write_record
 
 __all__ = ["FORMAT", "load_result", "save_result"]
 
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
 FORMAT = (1, 0)
+
+_VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
 
 Progress = Callable[[float, str], None]
 
@@ -65,6 +70,7 @@ def save_result(
     inputs: Sequence[object] | None = None,
     report: str | None = None,
     progress: Progress | None = None,
+    reader: Reader | None = None,
 ) -> Path:
     """Write a result to an HDF5 file that pyFAI opens as a detector. An existing file is replaced once the new one
     has been read back.
@@ -78,6 +84,7 @@ def save_result(
     settings, spots, images, inputs, report : provenance, taken from `result` where it has them
         A record or dict, one Spots and one 2D array per exposure, records or dicts of the source files, text.
     progress : called with a fraction and what is going on
+    reader : process that reads the file back, when one was started beforehand; else this one does
 
     Raises
     ------
@@ -89,22 +96,38 @@ def save_result(
     parts = _Parts(result, settings, spots, images, inputs, report)
     tell = progress or (lambda fraction, what: None)
     with replacing(path) as beside:
-        loading = preload()
+        if reader is None:
+            preload()
         tell(0.0, "evaluating pixel corners")
         nodes = detector_nodes(parts.distortion)
-        tell(0.2, "writing")
-        with h5py.File(beside, "w", libver=("earliest", "v110")) as file:
+        tell(0.1, "writing the detector")
+        with h5py.File(beside, "w", libver=_VERSIONS) as file:
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
             file.attrs["file_name"] = Path(path).name
             write_detector(entry, parts.distortion, name=name, nodes=nodes)
-            tell(0.5, "writing")
-            _write_process(entry, parts)
+        size = _stored(beside)
+        tell(0.4, "reading back with pyFAI")
+        frame = parts.distortion
+        # pyFAI unpacks the corners in one thread: what goes into the file besides them is made meanwhile.
+        with ThreadPoolExecutor(1, "reading back") as pool:
+            reading = pool.submit(read_back, beside, nodes, frame.pixel_size, frame.mask, reader=reader)
+            products = make_products(frame, parts.images)
+            reading.result()
+        tell(0.8, "writing the rest")
+        with h5py.File(beside, "r+", libver=_VERSIONS) as file:
+            entry = find_detector(file).parent.parent
+            _write_process(entry, parts, products)
             entry["end_time"] = now()
-        tell(0.7, "reading back with pyFAI")
-        loading.join()
-        check_detector(beside, nodes, parts.distortion)
+        if _stored(beside) != size:  # opening it says as well whether it is complete
+            raise FileFormatError(f"{path}: the detector is not what it was before the rest was written")
     tell(1.0, "written")
     return Path(path)
+
+
+def _stored(path: Path) -> int:
+    """Bytes that the pixel corners take in the file."""
+    with h5py.File(path, "r") as file:
+        return int(find_detector(file)["pixel_corners"].id.get_storage_size())
 
 
 class _Parts:
@@ -148,7 +171,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _write_process(entry: h5py.Group, parts: _Parts) -> None:
+def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None:
     if parts.fit is not None:
         _write_control_points(entry, parts)
     group = new_group(entry, "grid_calibration", "NXprocess")
@@ -171,14 +194,10 @@ def _write_process(entry: h5py.Group, parts: _Parts) -> None:
         versions[what] = number
     if parts.inputs:
         _write_inputs(group, parts.inputs)
-    maps = _write_displacement(group, parts.distortion)
+    known = write_products(group, products, parts.images)
     if parts.fit is not None:
         _write_residuals(group, entry["control_points"])
         _write_trials(group, parts.fit)
-    known = _write_images(group, parts.images)
-    for k, image in enumerate(parts.images):
-        if image.shape == parts.distortion.shape:
-            _write_before_after(group, "before_after" + (f"_{k}" if len(parts.images) > 1 else ""), image, maps)
     write_record(group, "record", parts.result, known=known, write_array=write_array)
 
 
@@ -231,46 +250,6 @@ def _write_control_points(entry: h5py.Group, parts: _Parts) -> None:
     group["residual_y"].attrs["long_name"] = "corrected position minus node"
     group["held_out_y"].attrs["long_name"] = "the same when the point itself is left out of the fit"
     group["flags"].attrs["bits"] = ", ".join(f"{flag.value} {flag.name}" for flag in SpotFlag)
-
-
-def _write_displacement(group: h5py.Group, distortion: Distortion) -> tuple[AnyArray, AnyArray]:
-    """The maps of the displacement and of its uncertainty; returns dy, dx, NaN where masked."""
-    dy, dx = (np.asarray(v, np.float32) for v in distortion.displacement_maps())
-    # A ten-thousandth of a pixel is below what is ever known, and rounded numbers take half the room.
-    dy, dx = (np.round(v * 8192) / np.float32(8192) for v in (dy, dx))
-    if distortion.mask is not None:
-        dy[distortion.mask] = np.nan
-        dx[distortion.mask] = np.nan
-    length = np.round(np.hypot(dy, dx) * 8192) / np.float32(8192)
-    data = write_data(
-        group,
-        "displacement",
-        "displacement",
-        {"displacement": length, "dx": dx, "dy": dy},
-        auxiliary=("dx", "dy"),
-        title="Displacement (corrected - observed), px",
-        units={"displacement": "px", "dx": "px", "dy": "px"},
-        attributes={"interpretation": "image"},
-    )
-    data["dy"].attrs["long_name"] = "displacement along slow (y), px"
-    data["dx"].attrs["long_name"] = "displacement along fast (x), px"
-    step = max(1, int(np.ceil(max(distortion.shape) / 512)))
-    sigma = distortion.sigma_maps(step)
-    if sigma is not None:
-        y, x = (np.arange(0, n, step, dtype=np.float64) for n in distortion.shape)
-        sy, sx = (np.asarray(v, np.float32) for v in sigma)
-        write_data(
-            group,
-            "sigma",
-            "sigma",
-            {"sigma": np.hypot(sy, sx), "sigma_x": sx, "sigma_y": sy, "y": y, "x": x},
-            axes=("y", "x"),
-            auxiliary=("sigma_x", "sigma_y"),
-            title="Standard uncertainty of the displacement, px",
-            units=dict.fromkeys(("sigma", "sigma_x", "sigma_y", "y", "x"), "px"),
-            attributes={"interpretation": "image"},
-        )
-    return dy, dx
 
 
 def _write_residuals(group: h5py.Group, points: h5py.Group) -> None:
@@ -331,43 +310,6 @@ def _write_trials(group: h5py.Group, fit: DistortionFit) -> None:
             units={"held_out": "px"},
             long_names={"smoothness": "log10 of the smoothness, relative to the chosen one", "held_out": "rms, px"},
         )
-
-
-def _write_before_after(group: h5py.Group, name: str, image: AnyArray, maps: tuple[AnyArray, AnyArray]) -> None:
-    """The image as recorded and as corrected, both as means over a few pixels, to be looked at."""
-    step = max(2, -(-max(image.shape) // 1024))
-    both = (np.asarray(cell_means(image, step, d), np.float32) for d in (maps, None))
-    # Three digits are enough to look at, and take a third of the room.
-    corrected, recorded = ((v.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32) for v in both)
-    y, x = (np.arange(n) * float(step) + (step - 1) / 2 for n in corrected.shape)
-    write_data(
-        group,
-        name,
-        "corrected",
-        {"corrected": corrected, "recorded": recorded, "y": y, "x": x},
-        axes=("y", "x"),
-        auxiliary=("recorded",),
-        title=f"After and before the correction, means of {step} x {step} px",
-        units={"y": "px", "x": "px"},
-        attributes={"interpretation": "image"},
-    )
-
-
-def _write_images(group: h5py.Group, images: Sequence[AnyArray]) -> dict[int, h5py.Dataset]:
-    """Images as recorded, each once; returns where they are, by id()."""
-    known: dict[int, h5py.Dataset] = {}
-    for k, image in enumerate(images):
-        name = "grid_image" if len(images) == 1 else f"grid_image_{k}"
-        data = write_data(
-            group,
-            name,
-            "counts",
-            {"counts": image},
-            title=f"Grid image {k + 1}" if len(images) > 1 else "Grid image",
-            attributes={"interpretation": "image"},
-        )
-        known[id(image)] = data["counts"]
-    return known
 
 
 def load_result(path: str | PathLike[str], *, images: bool = True) -> Any:
