@@ -8,7 +8,7 @@ from .._typing import AnyArray, Floats
 
 __all__ = ["cell_means"]
 
-_ROWS = 256  # at a time: the places of all pixels of a large image would take several times its room
+_ROWS = 64  # at a time, for the sake of the cache and of the room for the places of the pixels
 
 
 def cell_means(image: AnyArray, step: int, displacement: tuple[AnyArray, AnyArray] | None = None) -> Floats:
@@ -24,21 +24,42 @@ def cell_means(image: AnyArray, step: int, displacement: tuple[AnyArray, AnyArra
     -------
     (ceil(ny / step), ceil(nx / step)), NaN where no pixel lies
     """
+    if displacement is None:
+        return _binned(image, step)
     ny, nx = image.shape
     rows, columns = -(-ny // step), -(-nx // step)
     total, count = np.zeros(rows * columns), np.zeros(rows * columns)
     for top in range(0, ny, _ROWS):
         part = slice(top, min(top + _ROWS, ny))
         values = np.asarray(image[part], float)
-        y, x = np.meshgrid(np.arange(part.start, part.stop), np.arange(nx), indexing="ij")
-        good = np.isfinite(values)
-        if displacement is not None:
-            dy, dx = (np.asarray(d[part]) for d in displacement)
-            good &= np.isfinite(dy) & np.isfinite(dx)
-            y, x = (np.rint(c + np.where(good, d, -1e6)).astype(np.int64) for c, d in ((y, dy), (x, dx)))
-        good &= (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
-        cell = (y[good] // step) * columns + x[good] // step
-        total += np.bincount(cell, values[good], len(total))
-        count += np.bincount(cell, minlength=len(count))
+        y, x = (
+            np.rint(np.asarray(d[part], np.float32) + at.astype(np.float32))
+            for d, at in zip(displacement, (np.arange(ny)[part, None], np.arange(nx)), strict=True)
+        )
+        good = (y >= 0) & (y < ny) & (x >= 0) & (x < nx) & np.isfinite(values)  # NaN is nowhere
+        if not good.all():
+            y, x, values = y[good], x[good], values[good]
+        if not values.size:
+            continue
+        cell = (y.astype(np.int32) // step * columns + x.astype(np.int32) // step).ravel()
+        first = int(cell.min())  # a few rows come to lie in a few rows
+        cell -= first
+        for out, weights in ((total, values.ravel()), (count, None)):
+            sums = np.bincount(cell, weights)
+            out[first : first + len(sums)] += sums
     with np.errstate(invalid="ignore"):
         return (total / count).reshape(rows, columns)
+
+
+def _binned(image: AnyArray, step: int) -> Floats:
+    """Means of the finite pixels of each cell of the raster itself."""
+    total, count = (np.zeros([-(-n // step) for n in image.shape]) for _ in range(2))
+    for down in range(step):
+        for right in range(step):
+            part = image[down::step, right::step]
+            good = np.isfinite(part)
+            cells = tuple(slice(0, n) for n in part.shape)
+            total[cells] += np.where(good, part, 0)
+            count[cells] += good
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / count)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._typing import AnyArray
 from ..distortion import Distortion
+from ..frames import pixel_centres
 from .arrays import Packed, packed
 from .nexus import write_data
 from .preview import cell_means
@@ -23,6 +24,7 @@ Arrays = Mapping[str, AnyArray | Packed]
 
 #: A ten-thousandth of a pixel is below what is ever known, and rounded numbers take half the room.
 _STEPS = np.float32(8192)
+_ROWS = 64  # at a time, for the sake of the cache
 _SIGMA_SIDE, _PREVIEW_SIDE = 512, 1024  # px, at most, of the pictures of sigma and of before and after
 
 
@@ -46,11 +48,8 @@ class Products:
 
 def make_products(distortion: Distortion, images: Sequence[AnyArray] = ()) -> Products:
     """Evaluate and compress all that :func:`write_products` writes; no file is needed yet."""
-    dy, dx = (_rounded(v) for v in distortion.displacement_maps())
-    if distortion.mask is not None:
-        dy[distortion.mask] = np.nan
-        dx[distortion.mask] = np.nan
-    maps = {"displacement": _rounded(np.hypot(dy, dx)), "dx": dx, "dy": dy}
+    maps = _maps(distortion)
+    dy, dx = maps["dy"], maps["dx"]
     return Products(
         {name: packed(array) for name, array in maps.items()},
         _sigma(distortion),
@@ -102,11 +101,26 @@ def write_products(group: h5py.Group, products: Products, images: Sequence[AnyAr
     return known
 
 
-def _rounded(values: AnyArray) -> AnyArray:
-    out = np.asarray(values, np.float32) * _STEPS
-    np.round(out, out=out)
-    out /= _STEPS
-    return out
+def _maps(distortion: Distortion) -> dict[str, AnyArray]:
+    """Length of the displacement and its components, (ny, nx) each, px, NaN where masked."""
+    length, dx, dy = (np.empty(distortion.shape, np.float32) for _ in range(3))
+    y, x = pixel_centres(distortion.shape)
+    for start in range(0, len(y), _ROWS):
+        rows = slice(start, start + _ROWS)
+        values = distortion.field.on_grid(y[rows], x)
+        for k, out in enumerate((dy, dx)):
+            out[rows] = values[..., k]
+            _round(out[rows])
+            if distortion.mask is not None:
+                out[rows][distortion.mask[rows]] = np.nan
+        _round(np.hypot(dy[rows], dx[rows], out=length[rows]))
+    return {"displacement": length, "dx": dx, "dy": dy}
+
+
+def _round(values: AnyArray) -> None:
+    values *= _STEPS
+    np.rint(values, out=values)
+    values /= _STEPS
 
 
 def _sigma(distortion: Distortion) -> Arrays:
