@@ -108,20 +108,32 @@ def save_result(
         size = _stored(beside)
         tell(0.4, "reading back with pyFAI")
         frame = parts.distortion
-        # pyFAI unpacks the corners in one thread: what goes into the file besides them is made meanwhile.
-        with ThreadPoolExecutor(1, "reading back") as pool:
+        # pyFAI unpacks the corners in one thread: the rest is made meanwhile, in memory, and copied as it is.
+        memory = h5py.File(f"{beside}-rest", "w", libver=_VERSIONS, driver="core", backing_store=False)
+        with ThreadPoolExecutor(1, "reading back") as pool, memory:
             reading = pool.submit(read_back, beside, nodes, frame.pixel_size, frame.mask, reader=reader)
-            products = make_products(frame, parts.images)
+            rest = memory.create_group("rest")
+            _write_process(rest, parts, make_products(frame, parts.images))
             reading.result()
-        tell(0.8, "writing the rest")
-        with h5py.File(beside, "r+", libver=_VERSIONS) as file:
-            entry = find_detector(file).parent.parent
-            _write_process(entry, parts, products)
-            entry["end_time"] = now()
+            tell(0.9, "writing the rest")
+            with h5py.File(beside, "r+", libver=_VERSIONS) as file:
+                entry = find_detector(file).parent.parent
+                _adopt(entry, rest)
+                entry["end_time"] = now()
         if _stored(beside) != size:  # opening it says as well whether it is complete
             raise FileFormatError(f"{path}: the detector is not what it was before the rest was written")
     tell(1.0, "written")
     return Path(path)
+
+
+def _adopt(entry: h5py.Group, rest: h5py.Group) -> None:
+    """Copy all members of another group, in one piece: what is linked among them stays linked."""
+    rest.copy(rest, entry, "rest")
+    for name in rest:
+        entry.move(f"rest/{name}", name)
+    del entry["rest"]
+    for key, value in rest.attrs.items():
+        entry.attrs[key] = value
 
 
 def _stored(path: Path) -> int:
