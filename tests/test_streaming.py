@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -211,6 +212,31 @@ def test_hdf5_reads_what_was_packed(tmp_path, text, kind):
         for wrong in (chunk[:-9], chunk[: len(chunk) // 2], b"x" * 30):
             with pytest.raises(ValueError, match="chunk"):
                 unpack_chunk(wrong, (SHAPE[0] + 1, SHAPE[1]), frame.dtype, shuffle=True)
+
+
+def test_threads_pack_at_once():
+    rng = np.random.default_rng(6)
+    frames = [rng.poisson(3, (128, 131)).astype(np.uint32) for _ in range(8)]
+    for text in ("bitshuffle", "gzip"):
+        packing = Packing.parse(text)
+        alone = [packing.pack(frame) for frame in frames]
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(40):
+                assert list(pool.map(packing.pack, frames)) == alone
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_plan_for_other_frames_costs_room_only(repeats):
+    packing = Packing(repeats=repeats)
+    rng = np.random.default_rng(7)
+    counts, noise = rng.poisson(3, SHAPE).astype(np.float32), rng.normal(size=SHAPE).astype(np.float32)
+    plan = packing.plan(counts)
+    assert plan != packing.plan(noise)
+    assert packing.pack(counts, plan) == packing.pack(counts)
+    for frame in (counts, noise):
+        chunk = packing.pack(frame, packing.plan(counts))
+        assert np.array_equal(unpack_chunk(chunk, SHAPE, frame.dtype, shuffle=True), frame)
+    assert Packing.parse("bitshuffle").plan(counts) == ()
 
 
 def test_unpacking_is_bounded():

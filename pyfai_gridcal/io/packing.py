@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,8 @@ class Packing:
         """Let HDF5 compress into memory and take the chunk from there."""
         import h5py
 
-        with h5py.File("packing", "w", driver="core", backing_store=False) as file:
+        # HDF5 takes files in memory of one name for one file, and several threads pack at once.
+        with h5py.File(f"packing-{get_ident()}", "w", driver="core", backing_store=False) as file:
             dataset = file.create_dataset("chunk", data=frame, chunks=frame.shape, **self.options())
             file.flush()
             return bytes(dataset.id.read_direct_chunk((0,) * frame.ndim)[1])
