@@ -132,6 +132,10 @@ def test_it_is_not_started_in_vain(monkeypatch):
     with readback.started_reader() as reader:
         assert reader is None
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with readback.started_reader() as reader:
+        assert reader is None
+    monkeypatch.delattr(sys, "frozen")
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with readback.started_reader() as reader:
         assert reader is None

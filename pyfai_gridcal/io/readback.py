@@ -70,7 +70,7 @@ def started_reader() -> Iterator[Reader | None]:
 
 def _start() -> Reader | None:
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if processors < 2 or not sys.executable:
+    if processors < 2 or not sys.executable or getattr(sys, "frozen", False):  # frozen: the executable is no Python
         return None
     # It has to import what is imported here, in whatever way this was started, and nothing from the folder (-P).
     command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
