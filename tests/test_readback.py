@@ -13,7 +13,7 @@ import pytest
 from pyfai_gridcal.distortion import Distortion
 from pyfai_gridcal.errors import FileFormatError
 from pyfai_gridcal.field import SampledField
-from pyfai_gridcal.io import detector, nexus, readback
+from pyfai_gridcal.io import detector, nexus, readback, result
 from pyfai_gridcal.io.result import save_result
 
 SHAPE, PIXEL = (37, 61), (48e-6, 51e-6)
@@ -83,6 +83,24 @@ def test_wrong_file_does_not_replace_a_good_one(tmp_path, distortion, reader, mo
         save_result(distortion, path, reader=reader)
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_large_detectors_are_read_before_more_is_made(tmp_path, distortion, reader, monkeypatch):
+    done = []
+
+    def noting(name, original):
+        def call(*given, **named):
+            done.append(name)
+            return original(*given, **named)
+
+        return call
+
+    monkeypatch.setattr(result, "_BESIDE", 1000)
+    monkeypatch.setattr(detector, "check_detector", noting("read here", detector.check_detector))
+    monkeypatch.setattr(result, "make_products", noting("products", result.make_products))
+    path = save_result(distortion, tmp_path / "a.h5", reader=reader)
+    assert done == ["read here", "products"]
+    np.testing.assert_array_equal(nexus.read_detector(path).mask, distortion.mask)
 
 
 def test_when_it_is_gone_this_process_reads(tmp_path, distortion, reader, monkeypatch):

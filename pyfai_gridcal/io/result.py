@@ -54,6 +54,7 @@ __all__ = ["FORMAT", "load_result", "save_result"]
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
 FORMAT = (1, 0)
 
+_BESIDE = 1 << 29  # bytes of pixel corners above which nothing is done beside reading them back, to spare memory
 _VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
 
 Progress = Callable[[float, str], None]
@@ -95,23 +96,27 @@ def save_result(
     """
     parts = _Parts(result, settings, spots, images, inputs, report)
     tell = progress or (lambda fraction, what: None)
+    frame = parts.distortion
+    large = 48 * frame.shape[0] * frame.shape[1] > _BESIDE
+    if reader is None or large:
+        reader = None
+        preload()
     with replacing(path) as beside:
-        if reader is None:
-            preload()
         tell(0.0, "evaluating pixel corners")
-        nodes = detector_nodes(parts.distortion)
+        nodes = detector_nodes(frame)
         tell(0.1, "writing the detector")
         with h5py.File(beside, "w", libver=_VERSIONS) as file:
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
             file.attrs["file_name"] = Path(path).name
-            write_detector(entry, parts.distortion, name=name, nodes=nodes)
+            write_detector(entry, frame, name=name, nodes=nodes)
         size = _stored(beside)
         tell(0.4, "reading back with pyFAI")
-        frame = parts.distortion
         # pyFAI unpacks the corners in one thread: the rest is made meanwhile, in memory, and copied as it is.
         memory = h5py.File(f"{beside}-rest", "w", libver=_VERSIONS, driver="core", backing_store=False)
         with ThreadPoolExecutor(1, "reading back") as pool, memory:
             reading = pool.submit(read_back, beside, nodes, frame.pixel_size, frame.mask, reader=reader)
+            if large:
+                reading.result()
             rest = memory.create_group("rest")
             _write_process(rest, parts, make_products(frame, parts.images))
             reading.result()
