@@ -23,6 +23,7 @@ from ..correction import Corrector
 from ..correctors import CorrectorFiles, open_corrector
 from ..errors import FileFormatError, UsageError
 from ..io.atomic import check_writable, replacing
+from ..io.members import members
 from ..io.packing import Packing
 from ..io.sources import open_frames, parse_address
 from ..streaming import DATA_PATH, Outcome, correct_stack
@@ -212,7 +213,7 @@ def _told(path: Path) -> dict[str, Any]:
     try:
         with h5py.File(path, "r") as file:
             process, data = file[_PROCESS], file[DATA_PATH]
-            texts = {name: item.asstr()[()] for name, item in process.items() if item.dtype.kind == "O"}
+            texts = {name: item.asstr()[()] for name, item in members(process).items() if item.dtype.kind == "O"}
             return {**texts, "shape": data.shape, "dtype": data.dtype, "dummy": float(data.attrs["dummy"])}
     except (OSError, KeyError) as error:
         raise FileFormatError(f"{path} is no complete part of corrected images ({error})") from error
@@ -276,7 +277,7 @@ def _copy_frame(first: Any, file: Any) -> None:
     entry, group = DATA_PATH.split("/")[1:3]
     new = file.create_group(entry)
     new.attrs.update(first[entry].attrs)
-    for name, item in first[entry].items():
+    for name, item in members(first[entry]).items():
         if name != group:
             first.copy(item, new, name)
     new.create_group(group).attrs.update(first[entry][group].attrs)

@@ -13,6 +13,7 @@ import h5py
 from ..calibration import Calibration
 from ..errors import FileFormatError
 from ..io.atomic import replacing
+from ..io.members import members
 from ..io.records import read_record, write_record
 from ..io.result import load_result
 from ..spots import Spots
@@ -35,7 +36,7 @@ def is_result(path: str | Path) -> bool:
 
 
 def _process(file: h5py.File) -> h5py.Group | None:
-    for entry in file.values():
+    for entry in members(file).values():
         if isinstance(entry, h5py.Group) and "grid_calibration/record" in entry:
             return entry["grid_calibration"]
     return None

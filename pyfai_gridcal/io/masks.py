@@ -12,6 +12,7 @@ import numpy as np
 
 from .._typing import AnyArray, Bools
 from ..errors import ImageError, UsageError
+from .members import members
 from .silence import quiet
 from .sources import open_frames
 
@@ -80,9 +81,9 @@ def _nexus_mask(text: str) -> AnyArray | None:
 
     try:
         with h5py.File(text, "r") as file:
-            for entry in file.values():
-                for group in entry.values() if isinstance(entry, h5py.Group) else ():
-                    for node in group.values() if isinstance(group, h5py.Group) else ():
+            for entry in members(file).values():
+                for group in members(entry).values() if isinstance(entry, h5py.Group) else ():
+                    for node in members(group).values() if isinstance(group, h5py.Group) else ():
                         if isinstance(node, h5py.Group) and "pixel_corners" in node and "mask" in node:
                             return np.asarray(node["mask"][()])
     except (OSError, KeyError, RuntimeError):

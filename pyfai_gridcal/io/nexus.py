@@ -23,6 +23,7 @@ from ..errors import FileFormatError
 from ..field import CornerField, Field, SampledField
 from ..frames import CORNERS, edge_nodes
 from .arrays import Offset, Packed, compressed, new_dataset, write_array, write_chunks
+from .members import members
 
 __all__ = [
     "distortion_of_corners",
@@ -259,12 +260,12 @@ def read_detector(path: str | PathLike[str]) -> Distortion:
 
 def find_detector(file: h5py.File) -> h5py.Group:
     """The detector group that pyFAI would take."""
-    entries = [g for g in file.values() if _is_class(g, "NXentry") and "start_time" in g]
+    entries = [g for g in members(file).values() if _is_class(g, "NXentry") and "start_time" in g]
     entries.sort(key=lambda g: _text(g["start_time"][()])[:19], reverse=True)
     for entry in entries:
         for nx_class in ("NXsubentry", "NXinstrument"):
-            for instrument in (g for g in entry.values() if _is_class(g, nx_class)):
-                for detector in instrument.values():
+            for instrument in (g for g in members(entry).values() if _is_class(g, nx_class)):
+                for detector in members(instrument).values():
                     if _is_class(detector, "NXdetector"):
                         return detector
     raise FileFormatError(f"{file.filename} holds no NeXus detector", expected="NXentry/NXsubentry/NXdetector")

@@ -34,6 +34,7 @@ from ..spots import SpotFlag, Spots
 from .arrays import write_array
 from .atomic import replacing
 from .detector import preload
+from .members import members
 from .nexus import (
     detector_nodes,
     find_detector,
@@ -354,7 +355,7 @@ def load_result(path: str | PathLike[str], *, images: bool = True) -> Any:
 
 
 def _process(file: h5py.File) -> h5py.Group:
-    for entry in file.values():
+    for entry in members(file).values():
         if isinstance(entry, h5py.Group) and "grid_calibration/record" in entry:
             return entry["grid_calibration"]
     raise FileFormatError(
