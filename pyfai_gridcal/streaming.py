@@ -91,6 +91,7 @@ def correct_stack(
     dtype: str | None = None,
     workers: int | None = None,
     remarks: dict[str, str] | None = None,
+    finished: Callable[[], Outcome | None] = lambda: None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Correct all frames of the sources into one HDF5 file (NeXus).
@@ -107,6 +108,7 @@ def correct_stack(
     dtype : of the corrected frames; float32 by default, float64 for float64 frames. Whole numbers are rounded.
     workers : threads; all processors by default
     remarks : texts for the file
+    finished : asked once no other process can write the output any more; what it returns, if anything, is the outcome
     progress : called with a fraction and a text; what it raises stops the work (which can be resumed)
 
     Raises
@@ -125,6 +127,9 @@ def correct_stack(
             repr((key, reader.identity(), str(packing), str(out_dtype), corrector.dummy, corrector.coverage)).encode()
         )
         with Spool(target.with_name(target.name + ".part"), work.hexdigest()) as spool:
+            if (outcome := finished()) is not None:
+                spool.close(remove=True)
+                return outcome
             resumed = min(spool.count, reader.count)
             corrector.prepare()
 

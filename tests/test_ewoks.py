@@ -403,6 +403,24 @@ def test_waits_for_another_writer(folder: Path, tmp_path: Path) -> None:
     timer.join()
 
 
+def test_done_by_another_writer_while_looking(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"detector_file": folder / "true.h5", "images": folder / "stack.h5", "output": tmp_path / "out.h5"}
+    portion, times = parts.portion, []
+
+    def meanwhile(images: Any, part: Any) -> Any:
+        times.append(1)
+        if len(times) == 1:
+            run(tasks.CorrectImages, **given, part=(1, 3))
+            times.append(parts.part_path(tmp_path / "out.h5", (1, 3)).stat().st_ino)
+        return portion(images, part)
+
+    monkeypatch.setattr(parts, "portion", meanwhile)
+    done = run(tasks.CorrectImages, **given, part=(1, 3))
+    assert (done["corrected"], done["resumed"]) == (0, 4)
+    assert Path(done["output"]).stat().st_ino == times[-1]
+    assert not list(tmp_path.glob("*.part"))
+
+
 @pytest.mark.parametrize("count", [1, 2, 4, 20])
 def test_portions_are_all_and_once(count: int, folder: Path, tmp_path: Path) -> None:
     stack = np.arange(13)[:, None, None] * np.ones((1, 9, 9))

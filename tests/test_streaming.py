@@ -11,6 +11,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -21,7 +22,7 @@ from pyfai_gridcal.correction import Corrector, build_table
 from pyfai_gridcal.errors import GridcalError, ImageError, UsageError
 from pyfai_gridcal.io.packing import Packing, unpack_chunk
 from pyfai_gridcal.io.spool import Spool
-from pyfai_gridcal.streaming import DATA_PATH, correct_files, correct_stack, in_order
+from pyfai_gridcal.streaming import DATA_PATH, Outcome, correct_files, correct_stack, in_order
 
 SHAPE = (90, 120)
 COUNT = 12
@@ -130,6 +131,41 @@ def test_an_existing_output_stays_until_the_new_one_is_complete(stack, corrector
 def test_two_at_once_are_told_apart(tmp_path):
     with Spool(tmp_path / "a.part", "key"), pytest.raises(UsageError, match="another process"):
         Spool(tmp_path / "a.part", "key")
+
+
+def test_a_file_that_appears_at_the_last_moment_is_not_emptied(tmp_path, monkeypatch):
+    with Spool(tmp_path / "a.part", "key") as first:
+        first.append(b"piece")
+        assert list(first) == [b"piece"]  # it is on the disk
+        monkeypatch.setattr(Path, "exists", lambda self: False)
+        with pytest.raises(UsageError, match="another process"):
+            Spool(tmp_path / "a.part", "key")
+        assert list(first) == [b"piece"]
+
+
+def test_a_file_that_is_removed_at_the_last_moment_is_not_written_to(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="locks of POSIX")
+    first = Spool(tmp_path / "a.part", "key")
+    lock, times = fcntl.flock, []
+
+    def late(file, operation):
+        times.append(1)
+        if len(times) == 1:  # the first one is done between opening and locking
+            first.close(remove=True)
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with Spool(tmp_path / "a.part", "key") as second:
+        second.append(b"piece")
+    with Spool(tmp_path / "a.part", "key") as third:
+        assert list(third) == [b"piece"]
+
+
+def test_what_another_process_finished_meanwhile_is_left(stack, corrector, tmp_path):
+    out = tmp_path / "out.h5"
+    found = Outcome((out,), 0, COUNT)
+    assert correct_stack([stack], corrector, out, finished=lambda: found) is found
+    assert not list(tmp_path.glob("out*"))
 
 
 def test_a_corrupt_frame_is_named_and_the_ones_before_are_kept(stack, corrector, tmp_path):

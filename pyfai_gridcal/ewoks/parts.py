@@ -187,6 +187,7 @@ def correct_part(work: Work, progress: Progress | None = None) -> Outcome:
                 dtype=work.dtype,
                 workers=work.workers or (None if work.part is None else 1),
                 remarks={"work": mine, "job": job, "part": "" if work.part is None else "{}/{}".format(*work.part)},
+                finished=lambda: _finished(target, mine),
                 progress=progress,
             )
         except UsageError as error:

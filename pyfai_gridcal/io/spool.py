@@ -25,6 +25,8 @@ MAGIC = b"pyFAI-gridcal spool 1\n"
 _HEAD = struct.Struct("<QQI")
 #: Bytes after which what was written is forced to the disk.
 SYNC_BYTES = 128 * 2**20
+#: How often to open the file anew when another process removes it at that moment.
+_ATTEMPTS = 3
 
 
 class Spool:
@@ -49,12 +51,8 @@ class Spool:
         self.path = Path(path)
         self._offsets: list[tuple[int, int]] = []
         self._unsaved = 0
+        self._file: BinaryIO = self._locked()
         try:
-            self._file: BinaryIO = self.path.open("r+b" if self.path.exists() else "w+b")
-        except OSError as error:
-            raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
-        try:
-            self._lock()
             self._head = MAGIC + json.dumps({"key": key}).encode() + b"\n"
             self._recover()
         except BaseException:
@@ -66,17 +64,44 @@ class Spool:
         """Number of complete pieces."""
         return len(self._offsets)
 
-    def _lock(self) -> None:
+    def _locked(self) -> BinaryIO:
+        """The file, opened without touching what is in it, and locked."""
+        for _ in range(_ATTEMPTS):
+            try:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            except OSError as error:
+                raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
+            file = os.fdopen(descriptor, "r+b")
+            try:
+                if self._lock(file) and self._is_there(file):
+                    return file
+            except BaseException:
+                file.close()
+                raise
+            file.close()
+        raise UsageError(f"another process is writing {self.path.name}", hint="wait for it, or end it")
+
+    @staticmethod
+    def _lock(file: BinaryIO) -> bool:
+        """Lock the file; False when another process has done so."""
         try:
             import fcntl
         except ImportError:  # not a POSIX system
-            return
+            return True
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError(f"another process is writing {self.path.name}", hint="wait for it, or end it") from None
+            return False
         except OSError:  # a file system without locks
-            return
+            return True
+        return True
+
+    def _is_there(self, file: BinaryIO) -> bool:
+        """Whether it still is the file of that name, not one that a process has finished and removed just now."""
+        try:
+            return os.path.samestat(os.fstat(file.fileno()), os.stat(self.path))
+        except FileNotFoundError:
+            return False
 
     def _recover(self) -> None:
         """Find the complete pieces of the same work; cut off the rest."""
