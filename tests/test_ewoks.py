@@ -311,6 +311,34 @@ def test_fleet(folder: Path, scene: synthetic.Scene, tmp_path: Path) -> None:
         run(tasks.GatherChecks, records=records, strict=True)
 
 
+@pytest.mark.parametrize(
+    "text", ["[1, 2]", '{"verdict": "good"}', '{"verdict": {"level": "fine", "reasons": []}}', "{}"]
+)
+def test_record_that_is_none(text: str, tmp_path: Path) -> None:
+    (tmp_path / "strange.json").write_text(text)
+    row = run(tasks.GatherChecks, records={"cam": tmp_path / "strange.json"})["table"][0]
+    assert (row["state"], row["words"]) == ("missing", f"{tmp_path / 'strange.json'} is no record of a task")
+
+
+@pytest.mark.parametrize(
+    ("task", "given"),
+    [
+        (tasks.CalibrateGrid, {"images": [], "pitch": "5mm"}),
+        (tasks.CorrectImages, {"images": [], "detector_file": "d.h5", "output": "o.h5"}),
+        (tasks.CorrectImages, {"images": "i.npy", "detector_file": [], "output": "o.h5"}),
+        (tasks.ConvertDetector, {"detector_file": [], "output": "o.h5"}),
+    ],
+)
+def test_nothing_to_work_on(task: Any, given: dict[str, Any]) -> None:
+    with pytest.raises(TaskExecutionError, match="at least 1 item"):
+        run(task, **given)
+
+
+def test_part_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"out_0000of0002\.h5 is missing"):
+        parts.join_parts(tmp_path / "out.h5", 2)
+
+
 # -- conversion
 def test_convert(folder: Path, tmp_path: Path) -> None:
     done = run(tasks.ConvertDetector, detector_file=folder / "true.h5", output=tmp_path / "e2dx.edf")

@@ -62,6 +62,8 @@ Array = Annotated[np.ndarray, WithJsonSchema({"type": "array", "title": "image i
 File = Annotated[str, BeforeValidator(_text)]
 Files = Annotated[list[File], BeforeValidator(_listed)]
 Images = Annotated[list[File | Array], BeforeValidator(_listed)]
+AtLeastOneFile = Annotated[list[File], Field(min_length=1), BeforeValidator(_listed)]
+AtLeastOneImage = Annotated[list[File | Array], Field(min_length=1), BeforeValidator(_listed)]
 Length = Annotated[float, BeforeValidator(_metres)]
 Lengths = Annotated[float | Two, BeforeValidator(_metres)]
 
@@ -135,7 +137,7 @@ CalibrateInputs = _model(
     "CalibrateInputs",
     BaseInputModel,
     {
-        "images": _needed(Images, "image(s) of the grid: files, silx URLs or arrays; several are exposures"),
+        "images": _needed(AtLeastOneImage, "image(s) of the grid: files, silx URLs or arrays; several are exposures"),
         **settings_fields(),
         **CORRECTIONS,
         "combine": COMBINE,
@@ -195,7 +197,7 @@ class ValidateOutputs(BaseOutputModel):
 class ConvertInputs(BaseInputModel):
     """Inputs of ConvertDetector."""
 
-    detector_file: Files = Field(description="distortion file of any kind, or both files of a pair of maps")
+    detector_file: AtLeastOneFile = Field(description="distortion file of any kind, or both files of a pair of maps")
     output: File = Field(description="file to write; its suffix tells the kind")
     kind: str | None = Field(None, description="kind of the output, where the suffix does not tell it")
     tolerance: float = Field(0.01, gt=0, description="largest deviation wanted of a spline, px")
@@ -224,8 +226,8 @@ class CorrectInputs(BaseInputModel):
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
-    detector_file: Files = Field(description="distortion file of any kind, or both files of a pair of maps")
-    images: Images = Field(description="images or stacks, in order: files, silx URLs or arrays")
+    detector_file: AtLeastOneFile = Field(description="distortion file of any kind, or both files of a pair of maps")
+    images: AtLeastOneImage = Field(description="images or stacks, in order: files, silx URLs or arrays")
     output: File = Field(description="HDF5 file for the stack; .edf, .tif or .npy for a single image")
     mask: Files | None = Field(None, description="more pixels to ignore")
     dark: Files | None = Field(None, description="image without light, subtracted")

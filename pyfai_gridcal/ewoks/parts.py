@@ -216,6 +216,8 @@ def _told(path: Path) -> dict[str, Any]:
             process, data = file[_PROCESS], file[DATA_PATH]
             texts = {name: item.asstr()[()] for name, item in members(process).items() if item.dtype.kind == "O"}
             return {**texts, "shape": data.shape, "dtype": data.dtype, "dummy": float(data.attrs["dummy"])}
+    except FileNotFoundError:
+        raise FileFormatError(f"{path} is missing: no complete part of corrected images", hint="correct it") from None
     except (OSError, KeyError) as error:
         raise FileFormatError(f"{path} is no complete part of corrected images ({error})") from error
 

@@ -25,6 +25,9 @@ def row_of(camera: str, files: list[str]) -> dict[str, Any]:
         except (OSError, ValueError) as error:
             said.append(("missing", f"{file}: {error}"))
             continue
+        if not _is_record(record):
+            said.append(("missing", f"{file} is no record of a task"))
+            continue
         if "verdict" in record:
             said.append((record["verdict"]["level"], "; ".join(record["verdict"]["reasons"])))
         elif "comparison" in record:
@@ -35,6 +38,20 @@ def row_of(camera: str, files: list[str]) -> dict[str, Any]:
         found.update({name: record[name] for name in _FIGURES if record.get(name) is not None})
     state = max((one for one, _ in said), key=_STATES.index)
     return {"camera": camera, "state": state, "words": next(words for one, words in said if one == state), **found}
+
+
+def _is_record(found: Any) -> bool:
+    """Whether it says what the records of the tasks say: a verdict, a comparison, or whether the grid is straight."""
+    if not isinstance(found, dict):
+        return False
+    if "verdict" in found:
+        verdict = found["verdict"]
+        return (
+            isinstance(verdict, dict) and verdict.get("level") in _STATES and isinstance(verdict.get("reasons"), list)
+        )
+    if "comparison" in found:
+        return found["comparison"] in ("same", *_STATES) and isinstance(found.get("sentence"), str)
+    return "good" in found
 
 
 def write_json(path: str, record: Mapping[str, Any]) -> None:
