@@ -44,8 +44,7 @@ SHAPE, FRAMES, PARTS = (90, 110), 24, 6
 def client(tmp_path: Path) -> Iterator[Any]:
     """A cluster of two processes, each with one thread.
 
-    They do not steal work from each other: once in a hundred runs or so a stolen task gets lost on the way, and both
-    wait for ever.
+    They do not steal work from each other, so that each is sure to get parts of its own.
     """
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with (
