@@ -196,8 +196,31 @@ def test_pulls_of_honest_noise_have_width_one(known: DistortionFit) -> None:
     figures = measures.quality(known)["pulls"]
     assert figures["width_yx"] == pytest.approx([1, 1], abs=0.25)
     assert figures["within_1_sigma"] == pytest.approx(0.68, abs=0.08)
+    assert figures["standardised_width_yx"] == pytest.approx(figures["width_yx"])
     twice = replace(known, held_out_yx=(2 * known.held_out_yx[0],))
     assert measures.quality(twice)["pulls"]["width_yx"] == pytest.approx([2, 2], abs=0.5)
+
+
+def test_a_spot_that_is_hardly_known_does_not_decide(known: DistortionFit) -> None:
+    """A spoiled hole, a pixel off, with an uncertainty that says so: the figures are those of all others."""
+    at = int(np.argmin(np.hypot(*(known.points[0].yx - known.points[0].yx.mean(axis=0)).T)))
+    sigma, residual = known.points[0].sigma_yx.copy(), known.residual_yx[0].copy()
+    sigma[at], residual[at] = 0.3, 1.0
+    odd = replace(
+        known,
+        points=(replace(known.points[0], sigma_yx=sigma),),
+        residual_yx=(residual,),
+        held_out_yx=(residual,),
+    )
+    before, after = measures.quality(known), measures.quality(odd)
+    for key in ("after_px", "held_out_px"):
+        for one, other in zip(before["pair_distances"], after["pair_distances"], strict=True):
+            assert other[key] == pytest.approx(one[key], rel=0.25)
+    for one, other in zip(before["subpixel_bias"], after["subpixel_bias"], strict=True):
+        assert other["mean_px"] == pytest.approx(one["mean_px"], abs=4e-3)
+    waves = 0.01 * np.sin(known.points[0].yx / 100)
+    waves[at] = 1.0
+    assert measures.residual_correlation(replace(odd, residual_yx=(waves,)))[0][1] > 0.7
 
 
 def test_subpixel_bias_sees_a_pull_to_the_middle(known: DistortionFit) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._typing import Floats
 from ..fit import DistortionFit
+from ..recipe import rms, shares
 from ..spots import Spots
 from .canvas import CUT, OUTLIER, arrows, axes_or_new, colorbar, directions, frame, marker_size, nothing
 
@@ -66,12 +67,13 @@ def residual_histogram(fit: DistortionFit, *, ax: Any = None, bins: int = 60) ->
     """Draw the histogram of the residuals along both axes, with the held-out ones as steps."""
     ax = axes_or_new(ax, (6.0, 4.0))
     inside, outside = _used_rows(fit, fit.residual_yx), _used_rows(fit, fit.held_out_yx)
+    sigma = _used_rows(fit, [p.sigma_yx for p in fit.points])
     finite = np.abs(outside[np.isfinite(outside)])
     reach = float(np.percentile(finite, 99.5)) if finite.size else 1.0
     edges = np.linspace(-1.2 * reach, 1.2 * reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)
     for axis, (name, colour) in enumerate((("slow (y)", "C0"), ("fast (x)", "C1"))):
-        rms = float(np.sqrt(np.mean(inside[:, axis] ** 2))) if len(inside) else float("nan")
-        ax.hist(inside[:, axis], edges, alpha=0.45, color=colour, label=f"{name}: rms {rms:.4f} px")
+        size = rms(inside[:, axis], sigma[:, axis])
+        ax.hist(inside[:, axis], edges, alpha=0.45, color=colour, label=f"{name}: rms {size:.4f} px")
         ax.hist(outside[:, axis], edges, histtype="step", color=colour, lw=1.4)
     ax.set(xlabel="residual, px (outline: held out)", ylabel="spots")
     ax.legend(fontsize="small")
@@ -166,14 +168,15 @@ def subpixel_bias(fit: DistortionFit, *, ax: Any = None, bins: int = 20) -> Any:
     """Draw the mean residual against the place of the spot within its pixel: flat when spots are found without bias."""
     ax = axes_or_new(ax, (6.0, 4.0))
     yx, value = _used_rows(fit, [p.yx for p in fit.points]), _used_rows(fit, fit.residual_yx)
-    phase = yx - np.rint(yx)
+    phase, weight = yx - np.rint(yx), shares(_sigmas(fit))
     edges = np.linspace(-0.5, 0.5, bins + 1)
     for axis, (name, colour) in enumerate((("slow (y)", "C0"), ("fast (x)", "C1"))):
         which = np.clip(np.digitize(phase[:, axis], edges) - 1, 0, bins - 1)
-        count = np.bincount(which, minlength=bins)
         with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.bincount(which, value[:, axis], bins) / count
-            spread = np.sqrt(np.maximum(np.bincount(which, value[:, axis] ** 2, bins) / count - mean**2, 0) / count)
+            part = weight[:, axis] / np.bincount(which, weight[:, axis], bins)[which]
+            mean = np.bincount(which, part * value[:, axis], bins)
+            spread = np.sqrt(np.bincount(which, (part * (value[:, axis] - mean[which])) ** 2, bins))
+        mean[np.bincount(which, minlength=bins) == 0] = np.nan
         centre = (edges[1:] + edges[:-1]) / 2 + (axis - 0.5) * 0.15 / bins
         ax.errorbar(centre, mean, spread, fmt="o", ms=4, color=colour, label=name)
     ax.axhline(0, color="k", lw=0.8)

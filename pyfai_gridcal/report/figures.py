@@ -121,7 +121,8 @@ def _image(c: Calibration, k: int, name: str) -> Iterator[Picture]:
             "spots",
             f"Contrast of everything that stood out{name}",
             "Holes and the rest should be two groups with the threshold between them. Control points left of it were "
-            "found at the second look, where the lattice said that there is a hole.",
+            "found at the second look, where the lattice said that there is a hole; what is grey right of it was "
+            "looked at and left out: cut by the border, or no hole of the lattice.",
             partial(pictures.contrasts, found),
         )
     hole = c.spots[k].profile
@@ -207,7 +208,8 @@ def _noise(c: Calibration) -> Iterator[Picture]:
     yield Picture(
         "residuals",
         "Pulls",
-        "Held-out residuals over their uncertainty. A width of 1 says that the uncertainties are honest.",
+        "Residuals over their uncertainty, freed of the pull that a spot has on the field (the geometric mean of the "
+        "residual with and without the spot). A width of 1 says that the uncertainties are honest.",
         partial(plots.pulls, fit),
     )
     yield Picture(
@@ -225,7 +227,8 @@ def _noise(c: Calibration) -> Iterator[Picture]:
     yield Picture(
         "noise",
         "Correlation of the residuals",
-        "0 for noise. Above the grey band at short distances: distortion that the model misses.",
+        "0 for noise; a little below it at short distances, since the field follows what neighbours share. Above the "
+        "grey band there: distortion that the model misses.",
         partial(pictures.correlation, fit),
     )
     pairs = pair_distances(fit)

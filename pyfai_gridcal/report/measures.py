@@ -14,6 +14,8 @@ import numpy as np
 
 from .._typing import Bools, Floats, Ints
 from ..fit import DistortionFit
+from ..plots.quality import standardised_residuals
+from ..recipe import rms, shares
 
 __all__ = [
     "PairDistances",
@@ -41,12 +43,20 @@ class PairDistances:
     before : measured in the image as recorded, with the pixel size of the corrected one, minus true
     after : measured between corrected positions, minus true
     held_out : the same when each point was left out of the fit that corrects it
+    sigma : what each deviation is expected to be from the uncertainty of its two spots
     """
 
     steps: int
     before: Floats
     after: Floats
     held_out: Floats
+    sigma: Floats
+
+    def rms(self, values: Floats) -> float:
+        """Rms of one of the above; pairs with a spot that is hardly known count less, as in
+        :func:`~pyfai_gridcal.recipe.rms`."""
+        known = np.isfinite(values)
+        return rms(values[known], self.sigma[known])
 
 
 def _lattice(ij: Ints) -> tuple[Ints, Ints]:
@@ -85,11 +95,14 @@ def pair_distances(fit: DistortionFit) -> tuple[PairDistances, ...]:
         before: list[Floats] = []
         after: list[Floats] = []
         held: list[Floats] = []
+        expected: list[Floats] = []
         for k, (points, used) in enumerate(zip(fit.points, fit.used, strict=True)):
             node = fit.poses[k].corrected(fit.plate.positions(points.ij), fit.distortion.pixel_size)
             for step in ((steps, 0), (0, steps)):
                 a, b = _pairs(points.ij, used, step)
                 true = np.hypot(*((node[b] - node[a]) * size).T)
+                square = (points.sigma_yx**2).mean(axis=1) + fit.plate_sigma_px**2
+                expected.append(np.sqrt(square[a] + square[b]))
                 for places, to in (
                     (points.yx, before),
                     (node + fit.residual_yx[k], after),
@@ -97,7 +110,7 @@ def pair_distances(fit: DistortionFit) -> tuple[PairDistances, ...]:
                 ):
                     to.append((np.hypot(*((places[b] - places[a]) * size).T) - true) / unit)
         if sum(len(one) for one in before) >= _FEWEST:
-            out.append(PairDistances(steps, *(np.concatenate(v) for v in (before, after, held))))
+            out.append(PairDistances(steps, *(np.concatenate(v) for v in (before, after, held, expected))))
     return tuple(out)
 
 
@@ -108,6 +121,7 @@ def residual_correlation(fit: DistortionFit) -> list[tuple[int, float, float]]:
     for steps in (n for n in _ranges(span) if n <= max(span // 2, 1)):
         product, square, count = 0.0, 0.0, 0
         for points, used, residual in zip(fit.points, fit.used, fit.residual_yx, strict=True):
+            residual = residual * np.sqrt(shares(np.hypot(points.sigma_yx, fit.plate_sigma_px)))
             for step in ((steps, 0), (0, steps)):
                 a, b = _pairs(points.ij, used, step)
                 product += float((residual[a] * residual[b]).sum())
@@ -124,22 +138,41 @@ def _used(fit: DistortionFit, columns: tuple[Floats, ...]) -> Floats:
 
 def pulls(fit: DistortionFit) -> Floats:
     """(M, 2) held-out residuals of the used points over their sigma (with what they scatter beyond it)."""
-    sigma = _used(fit, tuple(p.sigma_yx for p in fit.points))
-    z: Floats = _used(fit, fit.held_out_yx) / np.sqrt(sigma**2 + fit.plate_sigma_px**2)
+    z: Floats = _used(fit, fit.held_out_yx) / _sigmas(fit)
     return z
 
 
+def _sigmas(fit: DistortionFit) -> Floats:
+    """(M, 2) sigma of the used points with what they scatter beyond it, px."""
+    return np.hypot(_used(fit, tuple(p.sigma_yx for p in fit.points)), fit.plate_sigma_px)
+
+
 def subpixel_bias(fit: DistortionFit, bins: int = 10) -> Iterator[tuple[float, Two, Two]]:
-    """For each phase of a spot within its pixel: (middle of the bin, mean residual (y, x), its standard error), px."""
+    """For each phase of a spot within its pixel: (middle of the bin, mean residual (y, x), its standard error), px.
+
+    Spots that are hardly known count less, as in :func:`~pyfai_gridcal.recipe.rms`.
+    """
     yx, value = _used(fit, tuple(p.yx for p in fit.points)), _used(fit, fit.residual_yx)
+    weight = shares(_sigmas(fit))
     which = np.clip(((yx - np.rint(yx) + 0.5) * bins).astype(int), 0, bins - 1)
     for k in range(bins):
         mean, error = [], []
         for axis in range(2):
-            here = value[which[:, axis] == k, axis]
-            mean.append(float(here.mean()) if len(here) > 1 else float("nan"))
-            error.append(float(here.std(ddof=1) / np.sqrt(len(here))) if len(here) > 1 else float("nan"))
+            inside = which[:, axis] == k
+            middle, spread = _mean(value[inside, axis], weight[inside, axis])
+            mean.append(middle)
+            error.append(spread)
         yield (k + 0.5) / bins - 0.5, (mean[0], mean[1]), (error[0], error[1])
+
+
+def _mean(values: Floats, weight: Floats) -> Two:
+    """Weighted mean and its standard error from the scatter, NaN of fewer than two values."""
+    n = len(values)
+    if n < 2:
+        return float("nan"), float("nan")
+    part = weight / weight.sum()
+    mean = float((part * values).sum())
+    return mean, float(np.sqrt((part**2 * (values - mean) ** 2).sum() * n / (n - 1)))
 
 
 def histogram_of(fit: DistortionFit, bins: int = 41) -> dict[str, Any]:
@@ -155,8 +188,9 @@ def histogram_of(fit: DistortionFit, bins: int = 41) -> dict[str, Any]:
     }
 
 
-def _rms(values: Floats) -> float:
-    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else float("nan")
+def _width(values: Floats) -> float | None:
+    """Robust standard deviation, None of nothing."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else None
 
 
 def quality(fit: DistortionFit) -> dict[str, Any]:
@@ -167,7 +201,8 @@ def quality(fit: DistortionFit) -> dict[str, Any]:
     bias = list(subpixel_bias(fit))
     return {
         "pulls": {
-            "width_yx": [1.4826 * float(np.median(np.abs(c - np.median(c)))) if len(c) else None for c in z.T],
+            "width_yx": [_width(c) for c in z.T],
+            "standardised_width_yx": [_width(c[np.isfinite(c)]) for c in standardised_residuals(fit).T],
             "within_1_sigma": float((flat < 1).mean()) if len(flat) else None,
             "within_2_sigma": float((flat < 2).mean()) if len(flat) else None,
         },
@@ -176,9 +211,9 @@ def quality(fit: DistortionFit) -> dict[str, Any]:
             {
                 "steps": p.steps,
                 "pairs": len(p.before),
-                "before_px": _rms(p.before),
-                "after_px": _rms(p.after),
-                "held_out_px": _rms(p.held_out),
+                "before_px": p.rms(p.before),
+                "after_px": p.rms(p.after),
+                "held_out_px": p.rms(p.held_out),
             }
             for p in pair_distances(fit)
         ],

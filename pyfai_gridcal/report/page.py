@@ -176,7 +176,7 @@ def _figures(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
             "Uncertainty of the displacement",
             f"dy {rounded(y)} px, dx {rounded(x)} px rms over the valid pixels",
         )
-    width = data["quality"]["pulls"]["width_yx"]
+    width = data["quality"]["pulls"]["standardised_width_yx"]
     if all(w is not None for w in width) and len(width) == 2:
         yield "Width of the pulls", f"{width[0]:.2f} (slow), {width[1]:.2f} (fast); 1 is right"
     d = data["displacement_px"]

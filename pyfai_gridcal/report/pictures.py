@@ -126,7 +126,7 @@ def distance_histogram(pairs: PairDistances, *, ax: Any, bins: int = 51) -> Any:
     held = pairs.held_out[np.isfinite(pairs.held_out)]
     reach = float(np.percentile(np.abs(held), 99.5)) * 1.2 if len(held) else 1.0
     edges = np.linspace(-reach, reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)
-    rms = [float(np.sqrt(np.mean(v**2))) for v in (pairs.before, pairs.after, held)]
+    rms = [pairs.rms(v) for v in (pairs.before, pairs.after, pairs.held_out)]
     ax.hist(pairs.after, edges, color="C0", alpha=0.5, label=f"corrected: rms {rms[1]:.4f} px")
     ax.hist(held, edges, histtype="step", color="C3", lw=1.4, label=f"held out: rms {rms[2]:.4f} px")
     ax.plot([], [], " ", label=f"as recorded: rms {rms[0]:.3g} px")
@@ -141,7 +141,7 @@ def distances_by_range(pairs: Sequence[PairDistances], *, ax: Any) -> Any:
     """Draw the rms deviation of distances against the range, before and after."""
     steps = [p.steps for p in pairs]
     for name, style in (("before", "k:"), ("after", "C0-"), ("held_out", "C3-")):
-        rms = [float(np.sqrt(np.nanmean(getattr(p, name) ** 2))) for p in pairs]
+        rms = [p.rms(getattr(p, name)) for p in pairs]
         label = {"before": "as recorded", "after": "corrected", "held_out": "held out"}[name]
         ax.plot(steps, rms, style, marker="o", ms=3, label=label)
     ax.set(xscale="log", yscale="log", xlabel="distance, pitches", ylabel="rms deviation, px")
