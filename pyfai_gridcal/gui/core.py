@@ -155,9 +155,12 @@ class Core:
         """Whether a file holds a calibration."""
         return is_result(path)
 
-    def export(self, calibration: Calibration, path: str, kind: str, detector: str | None) -> list[Path]:
+    def export(
+        self, calibration: Calibration, path: str, kind: str, detector: str | None, progress: Progress
+    ) -> list[Path]:
         """Write the distortion as another kind of file; pointers name the `detector` file."""
-        writing = Writing(source=None if detector is None else Path(detector))
+        progress(0.05, f"writing {Path(path).name}")
+        writing = Writing(source=None if detector is None else Path(detector), progress=progress)
         return write_distortion(calibration.distortion, path, kind, writing)
 
     def suffix(self, kind: str) -> str:

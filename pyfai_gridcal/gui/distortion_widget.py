@@ -222,7 +222,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self.panel.setProgress(0.0, "written")
 
         detector = self.savedFile()
-        write = lambda progress: self.core.export(calibration, path, kind, detector)  # noqa: E731
+        write = lambda progress: self.core.export(calibration, path, kind, detector, progress)  # noqa: E731
         self.worker.start(Job("exporting", write, done, self._fail("Export"), lasting=True))
 
     def accept(self, path: str) -> None:

@@ -408,11 +408,17 @@ def test_export(go, wait, tmp_path, kind):
     names = {action.objectName() for action in task.panel.exportButton.menu().actions()}
     assert names == {f"export-{name}" for name in KINDS}
     path = tmp_path / f"out{KINDS[kind].suffixes[0]}"
+    told = []
+    task.worker.sigProgress.connect(lambda fraction, text: told.append((fraction, text)))
     task.export(str(path), kind)
     wait(lambda: "written" in task.panel.resultLabel.text(), what="the export")
     written = task.panel.resultLabel.text().removeprefix("written: ").split(", ")
     back = read_distortion(written if len(written) > 1 else written[0])
     assert back.shape == scenes.SHAPE
+    assert (0.05, f"writing {path.name}") in told
+    if kind == "spline":  # takes seconds
+        assert len({text for _, text in told}) >= 4
+        assert max(fraction for fraction, _ in told) > 0.5
 
 
 def test_errors_are_those_of_the_command_line(go, box, wait, tmp_path, capsys):
