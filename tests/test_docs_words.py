@@ -6,10 +6,14 @@ import argparse
 import ast
 import re
 import shlex
+import threading
 import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
+from http.client import HTTPConnection, HTTPSConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import pytest
 from test_docs import COMMANDS, DOC, EVERY, ROOT, SCRIPTS, fences, name_of
@@ -191,11 +195,18 @@ def _sources() -> list[Path]:
     return [*EVERY, *DOC.glob("*.ipynb"), *SCRIPTS, *sorted(PACKAGE.rglob("*.py")), ROOT / "pyproject.toml"]
 
 
-def test_addresses_are_of_known_hosts() -> None:
-    addresses = set()
+@lru_cache(maxsize=1)
+def _addresses() -> frozenset[tuple[str, str]]:
+    """(file, address) of all that lead out of the project."""
+    found = set()
     for path in _sources():
         text = path.read_text(encoding="utf-8")
-        addresses |= {(path.name, a) for a in re.findall(r"https?://(?:[^\s()<>\"'`\]\\]|\([^\s()]*\))+", text)}
+        found |= {(path.name, a) for a in re.findall(r"https?://(?:[^\s()<>\"'`\]\\]|\([^\s()]*\))+", text)}
+    return frozenset(found)
+
+
+def test_addresses_are_of_known_hosts() -> None:
+    addresses = _addresses()
     assert len(addresses) >= 6
     wrong = [(name, a) for name, a in addresses if not re.match(r"https://([\w.-]+)(/|$)", a)]
     assert wrong == []
@@ -213,3 +224,56 @@ def test_dois_are_whole() -> None:
             count += 1
         assert text.count("https://doi.org/") == len(re.findall(r"\[doi:", text))
     assert count >= 4
+
+
+def _answer(address: str) -> int:
+    """Status of the answer of a server, without following where it leads.
+
+    Raises
+    ------
+    OSError
+        There is no such host, or no way to it.
+    """
+    parts = urlsplit(address)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.netloc, timeout=30)
+    try:
+        path = quote(parts.path or "/", safe="/()%:;") + (f"?{parts.query}" if parts.query else "")
+        connection.request("GET", path, headers={"User-Agent": "Mozilla/5.0 (pyfai_gridcal's test of its links)"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+#: Of these a server says that there is no such page; with others that it does not like to be asked by a program.
+GONE = {404, 410}
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("address", sorted({a for _, a in _addresses()}))
+def test_address_leads_somewhere(address: str, request: pytest.FixtureRequest) -> None:
+    """On request only: whether other people's servers answer is not decided here."""
+    if "network" not in request.config.getoption("markexpr"):
+        pytest.skip("needs the network: python3 -m pytest -m network")
+    try:
+        status = _answer(address)
+    except OSError as error:
+        pytest.skip(f"no way to {urlsplit(address).netloc}: {error}")
+    assert status not in GONE
+
+
+def test_a_dead_link_would_be_seen() -> None:
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response({"/a": 200, "/b": 302, "/c(1)?d=e": 403}.get(self.path, 404))
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        home = f"http://127.0.0.1:{server.server_port}"
+        assert [_answer(home + path) for path in ("/a", "/b", "/c(1)?d=e", "/gone")] == [200, 302, 403, 404]
+        server.shutdown()
+    with pytest.raises(OSError, match=r"."):
+        _answer(home)
