@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -40,19 +41,33 @@ def _libraries() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
     return tuple(found)
 
 
+#: The libraries have one number for the whole process: the first to ask changes it, the last to leave sets it back.
+_lock = threading.Lock()
+_inside = 0
+_before: list[tuple[Callable[[int], None], int]] = []
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Run the enclosed linear algebra in one thread where the library lets us choose.
 
     Long chains of products and factorisations of 100 x 100 blocks, taken in turn from the two copies of OpenBLAS that
     numpy and scipy bring, spend up to a hundred times longer waiting for each other's threads than working, above all
-    on a machine that has something else to do.
+    on a machine that has something else to do. Products of long, narrow matrices wait for the memory and gain nothing
+    by a second thread. May be nested, and used by several threads at a time.
     """
-    before = [(setter, getter()) for getter, setter in _libraries()]
+    global _inside
+    with _lock:
+        if not _inside:
+            _before[:] = [(setter, getter()) for getter, setter in _libraries()]
+            for setter, _ in _before:
+                setter(1)
+        _inside += 1
     try:
-        for setter, _ in before:
-            setter(1)
         yield
     finally:
-        for setter, count in before:
-            setter(count)
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                for setter, count in _before:
+                    setter(count)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ._typing import AnyArray, Floats, frozen_array
+from .blas import one_blas_thread
 from .blockband import BlockCholesky
 from .splinebasis import (
     Axis,
@@ -47,8 +48,9 @@ class SplineField:
         left, right = self.y.matrix(np.asarray(y, float)), self.x.matrix(np.asarray(x, float))
         # Each component in one piece of memory: products go straight there, and maps are read one by one.
         out = np.empty((2, len(left), len(right)))
-        for k in range(2):
-            np.matmul(left @ self.coefficients[..., k], right.T, out=out[k])
+        with one_blas_thread():
+            for k in range(2):
+                np.matmul(left @ self.coefficients[..., k], right.T, out=out[k])
         return np.moveaxis(out, 0, -1)
 
     def gradient(self, yx: AnyArray) -> Floats:

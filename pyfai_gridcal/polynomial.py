@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._typing import AnyArray, Bools, Floats, frozen_array
+from .blas import one_blas_thread
 from .neighbours import isolated_outliers
 from .recipe import FieldFit, Sample, Uncertainty
 
@@ -43,7 +44,8 @@ class PolynomialField:
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         left, right = self._basis(np.asarray(y, float), 0), self._basis(np.asarray(x, float), 1)
-        return np.stack([(left @ self.coefficients[..., k]) @ right.T for k in range(2)], axis=-1)
+        with one_blas_thread():
+            return np.stack([(left @ self.coefficients[..., k]) @ right.T for k in range(2)], axis=-1)
 
     def gradient(self, yx: AnyArray) -> Floats:
         """(N, 2, 2) derivatives: [n, c, a] is that of component c along axis a (y, x)."""

@@ -23,6 +23,7 @@ from .io.packing import Packing
 from .io.rawframes import FrameReader
 from .io.sources import Frames, open_frames
 from .io.spool import Spool
+from .processors import processors
 
 __all__ = ["DATA_PATH", "Outcome", "correct_files", "correct_stack"]
 
@@ -54,9 +55,7 @@ class Outcome:
 
 def workers_by_default() -> int:
     """As many as processors that this process may use, at most 16."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, min(16, len(os.sched_getaffinity(0))))
-    return max(1, min(16, os.cpu_count() or 1))
+    return min(16, processors())
 
 
 def in_order(work: Callable[[int], Any], numbers: Sequence[int], workers: int) -> Iterator[Any]:

@@ -20,7 +20,7 @@ MAX_LINES = 450
 #: A module imports only from lower layers, or from its own layer as long as no circle comes out of it. A sub-package
 #: stands for all its modules.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("_typing", "blas", "errors", "frames", "quantity"),
+    ("_typing", "blas", "errors", "frames", "processors", "quantity"),
     ("spots", "plate", "points", "field", "registration", "blockband", "splinebasis"),
     (
         *(

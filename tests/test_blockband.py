@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -94,4 +96,32 @@ def test_threads_are_restored() -> None:
     before = [getter() for getter, _ in _libraries()]
     with one_blas_thread():
         assert all(getter() == 1 for getter, _ in _libraries())
+    assert [getter() for getter, _ in _libraries()] == before
+
+
+def test_threads_are_restored_by_the_last_to_leave() -> None:
+    """Several threads inside at a time: none gives the number back while another one counts on it."""
+    from threading import Barrier
+
+    from pyfai_gridcal.blas import _libraries
+
+    before = [getter() for getter, _ in _libraries()]
+    both = Barrier(2, timeout=30)
+
+    def work(first: bool) -> list[int]:
+        with one_blas_thread():
+            both.wait()
+            with one_blas_thread():
+                pass
+            if first:
+                return []
+            left.wait()
+            return [getter() for getter, _ in _libraries()]
+
+    left = Barrier(2, timeout=30)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.submit(work, True), pool.submit(work, False)
+        one.result()
+        left.wait()
+        assert set(other.result()) <= {1}
     assert [getter() for getter, _ in _libraries()] == before

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..processors import processors
 from .measurement import Measurement
 from .scenes import SCENES, scene_of
 
@@ -34,7 +35,6 @@ COLUMNS = (
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     packages = {}
     for name in ("pyfai-gridcal", "numpy", "scipy", "pyFAI", "silx", "h5py", "discorpy", "opencv-python-headless"):
         try:
@@ -42,7 +42,7 @@ def machine() -> dict[str, Any]:
         except PackageNotFoundError:
             continue
     return {
-        "cores": cores,
+        "cores": processors(),
         "processor": _processor(),
         "memory_gb": _memory(),
         "system": platform.system(),
