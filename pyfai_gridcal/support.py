@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from ._typing import Bools, Floats
+from .blas import one_blas_thread
 from .field import SampledField, bracket
 from .recipe import FieldFit, Sample
 
@@ -127,7 +128,8 @@ def support_of(
     distance, around = (np.asarray(v).reshape(len(nodes), -1) for v in found)
     weight = np.exp(-0.5 * (distance / (2 * sample.spacing)) ** 2) + 1e-12
     if fit.uncertainty is not None:
-        variance = fit.uncertainty.variance(nodes)
+        with one_blas_thread():
+            variance = fit.uncertainty.variance(nodes)
         z2 = (fit.z[fit.used] ** 2).mean(axis=1)
         share = fit.leverage[fit.used].mean(axis=1)
         local, made = ((weight * v[around]).sum(axis=1) for v in (np.minimum(z2, 30.0), share))
