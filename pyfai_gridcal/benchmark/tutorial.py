@@ -9,6 +9,7 @@ arithmetic, and memory that the procedure does not really have.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -140,18 +141,31 @@ def _axes(yx: Floats, hand: HandSet) -> tuple[Floats, Floats]:
 
 
 def _neighbours(yx: Floats, hand: HandSet) -> Any:
-    """(number of a spot, numbers of its neighbours), from the distances of all to all.
-
-    The notebook's `distance_matrix` takes eight times as long for the same figures, and scipy 1.20 has it no more.
-    """
-    from scipy.spatial.distance import cdist
-
+    """(number of a spot, numbers of its neighbours), from the distances of all to all."""
+    distances = _distances()
     rows = len(yx) if 8 * len(yx) ** 2 <= MATRIX_LIMIT else max(1, MATRIX_LIMIT // (32 * len(yx)))
     for start in range(0, len(yx), rows):
-        distance = cdist(yx[start : start + rows], yx)
+        distance = distances(yx[start : start + rows], yx)
         near: Bools = (distance > hand.near) & (distance < hand.far)
         for k, row in enumerate(near):
             yield start + k, np.flatnonzero(row)
+
+
+def _distances() -> Callable[[Floats, Floats], Floats]:
+    """The notebook's way to the distances, which scipy has until 1.19; from then on `cdist`, an eighth of the time."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            from scipy.spatial import distance_matrix
+        except ImportError:
+            from scipy.spatial.distance import cdist
+
+            return cdist
+
+    def distances(a: Floats, b: Floats) -> Floats:
+        with warnings.catch_warnings(action="ignore"):
+            return np.asarray(distance_matrix(a, b))
+
+    return distances
 
 
 def _cells(parameters: Floats, yx: Floats) -> Floats:

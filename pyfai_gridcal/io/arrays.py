@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import h5py
 import numpy as np
 
 from .._typing import AnyArray
+from ..processors import processors
 from .packing import Packing
 
 __all__ = ["Packed", "compressed", "new_dataset", "packed", "write_array", "write_chunks"]
@@ -20,6 +20,7 @@ _PACKING = Packing(repeats=True)
 _FILTERS = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 _SMALL = 1 << 16  # bytes below which compression is not worth it
 _CHUNK = 1 << 18  # bytes that fit the cache of a core
+_THREADS = 4  # at most: writing is one thread's work
 _LARGEST = 1 << 28  # bytes of a chunk: a row that is larger is left to h5py
 
 Offset = tuple[int, ...]
@@ -86,14 +87,8 @@ def compressed(offsets: list[Offset], block_at: Callable[[Offset], AnyArray]) ->
     def compress(offset: Offset) -> bytes:
         return _PACKING.pack(block_at(offset), plan)
 
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(min(_THREADS, processors())) as pool:
         yield from zip(offsets, pool.map(compress, offsets), strict=True)
-
-
-def _threads() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return min(4, len(os.sched_getaffinity(0)))
-    return min(4, os.cpu_count() or 1)
 
 
 def _chunks(array: AnyArray) -> tuple[int, ...] | None:

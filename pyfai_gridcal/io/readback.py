@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..processors import processors
+
 if TYPE_CHECKING:
     from .._typing import AnyArray, Bools
 
@@ -69,8 +71,7 @@ def started_reader() -> Iterator[Reader | None]:
 
 
 def _start() -> Reader | None:
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if processors < 2 or not sys.executable or getattr(sys, "frozen", False):  # frozen: the executable is no Python
+    if processors() < 2 or not sys.executable or getattr(sys, "frozen", False):  # frozen: the executable is no Python
         return None
     # It has to import what is imported here, in whatever way this was started, and nothing from the folder (-P).
     command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
