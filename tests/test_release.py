@@ -18,18 +18,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "pyfai_gridcal"
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("build") is None or importlib.util.find_spec("setuptools") is None,
-    reason="needs build and setuptools (extra dev)",
+    importlib.util.find_spec("build") is None or importlib.util.find_spec("hatchling") is None,
+    reason="needs build and hatchling (extra dev)",
 )
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with both, built from a copy of the sources."""
-    import setuptools
-
-    if int(setuptools.__version__.split(".")[0]) < 77:
-        pytest.skip("needs setuptools 77")
     folder = tmp_path_factory.mktemp("release")
     copy = folder / "source"
     copy.mkdir()
@@ -95,6 +91,9 @@ def test_source_archive(built: Path) -> None:
         inside = {name.partition("/")[2] for name in archive.getnames()}
     assert {"README.md", "LICENSE", "pyproject.toml", "pyfai_gridcal/py.typed"} <= inside
     assert "pyfai_gridcal/report/schema.json" in inside
+    needed = {p for p in (ROOT / "tests").rglob("*") if p.is_file() and "__pycache__" not in p.parts}
+    missing = {str(p.relative_to(ROOT)) for p in needed} - inside
+    assert not missing, "the tests cannot be run from it without these"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("twine") is None, reason="needs twine (extra dev)")
