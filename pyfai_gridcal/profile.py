@@ -7,13 +7,14 @@ pixel area are included. It is made symmetric about its centre, which is what de
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import ceil
 
 import numpy as np
-from scipy import fft, ndimage, optimize, special
+from scipy import fft, ndimage, special
 
 from ._typing import AnyArray, Floats, frozen_array
 from .spots import HoleProfile
@@ -36,6 +37,8 @@ PHASES = 8
 _RIM_SHIFT = 0.36
 #: Classes of stretch along each of the four components, at most.
 _CODES = 1 << 14
+#: Steps of a fit of radius and blur at most, and the last one of them, px.
+_STEPS, _LAST_PX = 12, 1e-3
 
 
 def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
@@ -135,9 +138,36 @@ def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
         size = (model * count * mean).sum() / max((model * model * count).sum(), 1e-12)
         return np.asarray((mean - size * model) * np.sqrt(count))
 
-    # what is no hole has no such radius; the full output is told without a warning
-    best, *_ = optimize.leastsq(misfit, (half, max(0.5, 0.2 * half)), maxfev=40, ftol=1e-4, xtol=1e-3, full_output=True)
-    return float(np.clip(best[0], 0.3, 2 * half + 1)), float(np.clip(best[1], 0.25, half + 1))
+    start = np.array([half, max(0.5, 0.2 * half)])
+    radius, blur = _least_squares(misfit, start, np.array([0.3, 0.25]), np.array([2 * half + 1, half + 1]))
+    return float(radius), float(blur)
+
+
+def _least_squares(misfit: Callable[[Floats], Floats], start: Floats, low: Floats, high: Floats) -> Floats:
+    """Parameters within a box at which the sum of squares is least (K. Levenberg, D. W. Marquardt), for a few of them.
+
+    Importing scipy's ``optimize``, which nothing else needs here, takes longer than all fits of a calibration.
+    """
+    best = np.clip(start, low, high)
+    left, damping = misfit(best), 1e-3
+    for _ in range(_STEPS):
+        width = 1e-4 * np.maximum(best, 0.1)
+        slope = np.stack([(misfit(best + w) - left) / w.sum() for w in np.diag(width)])
+        normal, pull = slope @ slope.T, slope @ left
+        for _ in range(_STEPS):
+            turn = normal + np.diag(damping * np.diag(normal) + 1e-12)
+            tried = np.clip(best - np.linalg.solve(turn, pull), low, high)
+            over = misfit(tried)
+            if over @ over <= left @ left:
+                break
+            damping *= 10
+        else:
+            return best
+        moved = np.abs(tried - best).max()
+        best, left, damping = tried, over, damping / 10
+        if moved < _LAST_PX:
+            break
+    return best
 
 
 class _Stretcher:

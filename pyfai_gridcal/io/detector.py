@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from os import PathLike
 from pathlib import Path
@@ -18,6 +19,7 @@ from .._typing import AnyArray, Bools
 from ..distortion import Distortion
 from ..errors import FileFormatError, UsageError
 from ..frames import CORNERS
+from ..processors import processors
 from .nexus import detector_nodes, distortion_of_corners
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["check_detector", "from_detector", "named_detector", "preload", "to_detector"]
 
 _BLOCK = 16  # rows at a time, for the sake of the cache
+_LARGE = 1 << 25  # bytes of corners from which on it takes two threads
 _CLOSE_PX = 1e-3  # what a detector read back may differ from what was written
 
 
@@ -47,13 +50,22 @@ def corners_of_nodes(nodes: AnyArray) -> AnyArray:
     tiled = nodes.ndim == 4
     ny, nx = nodes.shape[:2] if tiled else (nodes.shape[0] - 1, nodes.shape[1] - 1)
     corners = np.empty((ny, nx, 4, 3), np.float32)
-    for start in range(0, ny, _BLOCK):
+
+    def fill(start: int) -> None:
         stop = min(ny, start + _BLOCK)
         corners[start:stop, ..., 0] = 0
         for corner, (down, right) in enumerate(CORNERS):
             part = nodes[start:stop, :, corner] if tiled else nodes[start + down : stop + down, right : nx + right]
             for axis in (0, 1):  # one at a time: pairs are copied one by one
                 corners[start:stop, :, corner, 1 + axis] = part[..., axis]
+
+    starts = range(0, ny, _BLOCK)
+    if corners.nbytes < _LARGE:
+        for start in starts:
+            fill(start)
+    else:  # the time goes into new pages of memory, which two threads get in half of it
+        with ThreadPoolExecutor(min(2, processors())) as pool:
+            list(pool.map(fill, starts))
     return corners
 
 
