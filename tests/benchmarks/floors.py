@@ -160,7 +160,7 @@ def command(image: Any, pitch_m: float, folder: Path) -> list[tuple[str, float, 
 
     whole = best(run, 3)
     ours = python("import pyfai_gridcal.calibration, pyfai_gridcal.io.result, fabio")
-    theirs = python("import numpy, scipy.ndimage, scipy.spatial, scipy.optimize, scipy.fft, h5py, fabio")
+    theirs = python("import numpy, scipy.ndimage, scipy.spatial, scipy.fft, h5py, fabio")
     back = f"import time; from pyFAI.detectors import NexusDetector as N; t = time.time(); N({str(result)!r})"
     told = subprocess.run(
         [sys.executable, "-c", f"{back}; print(time.time() - t)"], check=True, capture_output=True, text=True
