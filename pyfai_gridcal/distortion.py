@@ -14,12 +14,10 @@ import numpy as np
 
 from ._typing import AnyArray, Bools, Floats, frozen_array
 from .errors import FittingError
-from .field import CornerField, Field, TiledField, corner_values
+from .field import CornerField, Field, TiledField, by_rows, corner_values
 from .frames import CORNERS, edge_nodes, index_from_edge, pixel_centres
 
 __all__ = ["Distortion"]
-
-_ROWS = 64  # at a time, for the sake of the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +63,7 @@ class Distortion:
     def extent(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
         """(lowest, highest) of dy and of dx over the pixels that are not masked, px; None when all are."""
         limits = [(np.inf, -np.inf)] * 2
-        y, x = pixel_centres(self.shape)
-        for start in range(0, len(y), _ROWS):
-            rows = slice(start, start + _ROWS)
-            values = self.field.on_grid(y[rows], x)
+        for rows, values in by_rows(self.field, *pixel_centres(self.shape)):
             known = None if self.mask is None or not self.mask[rows].any() else ~self.mask[rows]
             if known is not None and not known.any():
                 continue

@@ -7,7 +7,7 @@ displacements.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -16,7 +16,9 @@ import numpy as np
 from ._typing import AnyArray, Floats, frozen_array
 from .frames import CORNERS, index_from_edge
 
-__all__ = ["CornerField", "Field", "SampledField", "TiledField", "bracket", "corner_values"]
+__all__ = ["CornerField", "Field", "SampledField", "TiledField", "bracket", "by_rows", "corner_values"]
+
+_ROWS = 128  # at a time: few enough for the cache, enough for what a field does once for each call
 
 
 @runtime_checkable
@@ -196,6 +198,15 @@ def _corners_of_nodes(nodes: Floats) -> Floats:
     """(ny + 1, nx + 1, 2) at the nodes -> (ny, nx, 4, 2) at the corners of the pixels between them."""
     ny, nx = nodes.shape[0] - 1, nodes.shape[1] - 1
     return np.stack([nodes[a : ny + a, b : nx + b] for a, b in CORNERS], axis=2)
+
+
+def by_rows(field: Field, y: AnyArray, x: AnyArray) -> Iterator[tuple[slice, Floats]]:
+    """Go over the product of two axes in pieces that fit the cache: the rows of `y`, and the values there
+    (rows, len(x), 2), as :meth:`Field.on_grid` gives them.
+    """
+    for start in range(0, len(y), _ROWS):
+        rows = slice(start, min(start + _ROWS, len(y)))
+        yield rows, field.on_grid(y[rows], x)
 
 
 def corner_values(field: Field, shape: tuple[int, int]) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -116,7 +117,7 @@ class DistortionFit:
         """
         d, step = self.distortion, max(1, max(self.distortion.shape) // 200)
         maps = d.sigma_maps(step)
-        hull = hull_of(np.concatenate([p.yx[u] for p, u in zip(self.points, self.used, strict=True)]))
+        hull = hull_of(used_rows(self, [p.yx for p in self.points]))
         if maps is None or len(hull) < 3:
             return float("nan")
         rows, columns = (np.arange(0, n, step, dtype=float) for n in d.shape)
@@ -128,5 +129,14 @@ class DistortionFit:
         return rms(values[np.isfinite(values).all(axis=1)])
 
     def _rms(self, columns: tuple[Floats, ...]) -> float:
-        values = np.concatenate([v[u] for v, u in zip(columns, self.used, strict=True)])
-        return rms(values, np.concatenate([p.sigma_yx[u] for p, u in zip(self.points, self.used, strict=True)]))
+        return rms(used_rows(self, columns), used_rows(self, [p.sigma_yx for p in self.points]))
+
+
+def used_rows(fit: DistortionFit, columns: Sequence[Floats]) -> Floats:
+    """Rows (M, 2) of the used points of all exposures, of columns (N, 2) with one entry per exposure."""
+    return np.concatenate([c[u] for c, u in zip(columns, fit.used, strict=True)]).reshape(-1, 2)
+
+
+def used_sigmas(fit: DistortionFit) -> Floats:
+    """Uncertainty (M, 2) of the used points with what they scatter beyond it, px."""
+    return np.hypot(used_rows(fit, [p.sigma_yx for p in fit.points]), fit.plate_sigma_px)

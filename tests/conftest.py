@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,6 +32,22 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("PYFAI_GRIDCAL_DATA is not set: name a folder with real grid images to run this test")
     return Path(folder)
+
+
+@pytest.fixture
+def one_corner_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int], float], None]:
+    """Call it with a node and a distance, metres: from then on detectors are written with that node so far off."""
+    from pyfai_gridcal.io import nexus
+
+    def begin(node: tuple[int, int], metres: float) -> None:
+        def spoil(group: Any, nodes: Any, shape: Any, original: Any = nexus._write_corners) -> Any:
+            nodes = nodes.copy()
+            nodes[node] += metres
+            return original(group, nodes, shape)
+
+        monkeypatch.setattr(nexus, "_write_corners", spoil)
+
+    return begin
 
 
 @pytest.hookimpl(trylast=True)

@@ -278,17 +278,12 @@ def test_overwriting_leaves_one_entry(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
 
-def test_wrong_file_never_replaces_a_good_one(tmp_path, monkeypatch):
+def test_wrong_file_never_replaces_a_good_one(tmp_path, monkeypatch, one_corner_off):
     path = tmp_path / "a.h5"
     save_result(make_fit(), path)
     before = path.read_bytes()
 
-    def spoil(group, nodes, shape, original=nexus._write_corners):
-        nodes = nodes.copy()
-        nodes[3, 4] += 2e-3 * PIXEL[0]
-        return original(group, nodes, shape)
-
-    monkeypatch.setattr(nexus, "_write_corners", spoil)
+    one_corner_off((3, 4), 2e-3 * PIXEL[0])
     with pytest.raises(FileFormatError, match="corners off by"):
         save_result(make_fit(), path)
     monkeypatch.undo()

@@ -68,16 +68,11 @@ def test_it_says_what_this_process_would_say(tmp_path, distortion, reader, monke
             readback.read_back(*one, reader=reader)
 
 
-def test_wrong_file_does_not_replace_a_good_one(tmp_path, distortion, reader, monkeypatch):
+def test_wrong_file_does_not_replace_a_good_one(tmp_path, distortion, reader, monkeypatch, one_corner_off):
     path = save_result(distortion, tmp_path / "a.h5", reader=reader)
     before = path.read_bytes()
 
-    def spoil(group, nodes, shape, original=nexus._write_corners):
-        nodes = nodes.copy()
-        nodes[7, 11] += 2e-3 * PIXEL[0]
-        return original(group, nodes, shape)
-
-    monkeypatch.setattr(nexus, "_write_corners", spoil)
+    one_corner_off((7, 11), 2e-3 * PIXEL[0])
     monkeypatch.setattr(detector, "check_detector", forbid)
     with pytest.raises(FileFormatError, match="corners off by"):
         save_result(distortion, path, reader=reader)

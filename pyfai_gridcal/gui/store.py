@@ -13,9 +13,8 @@ import h5py
 from ..calibration import Calibration
 from ..errors import FileFormatError
 from ..io.atomic import replacing
-from ..io.members import members
 from ..io.records import read_record, write_record
-from ..io.result import load_result
+from ..io.result import find_process, load_result
 from ..spots import Spots
 from .edits import edits_from_json, edits_to_json
 from .state import Exposure, Progress, State
@@ -30,16 +29,9 @@ def is_result(path: str | Path) -> bool:
     """Whether a file holds a calibration of this package."""
     try:
         with h5py.File(path, "r") as file:
-            return _process(file) is not None
+            return find_process(file) is not None
     except OSError:
         return False
-
-
-def _process(file: h5py.File) -> h5py.Group | None:
-    for entry in members(file).values():
-        if isinstance(entry, h5py.Group) and "grid_calibration/record" in entry:
-            return entry["grid_calibration"]
-    return None
 
 
 def save_work(
@@ -50,7 +42,7 @@ def save_work(
         calibration.save(beside, progress=progress)
         with h5py.File(beside, "r+") as file:
             file.attrs["file_name"] = str(Path(path).absolute())
-            process = _process(file)
+            process = find_process(file)
             assert process is not None
             group = process.create_group(GROUP)
             group.attrs["NX_class"] = "NXcollection"
@@ -101,7 +93,7 @@ def read_work(path: str | Path, blank: Any) -> tuple[State, Calibration, tuple[S
 def _read_notes(path: str | Path) -> dict[int, tuple[str, Any, Spots | None]]:
     out = {}
     with h5py.File(path, "r") as file:
-        process = _process(file)
+        process = find_process(file)
         group: Any = {} if process is None else process.get(GROUP, {})
         for number in range(len(group)):
             one = group[f"exposure_{number}"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import h5py
@@ -34,34 +34,29 @@ class Packed:
     ----------
     shape, dtype : of the array
     chunks : shape of one chunk
-    pieces : where each chunk begins, and its bytes
+    pieces : where each chunk begins, and its bytes; made one after the other when they are not kept
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     chunks: tuple[int, ...]
-    pieces: tuple[tuple[Offset, bytes], ...]
+    pieces: Iterable[tuple[Offset, bytes]]
 
 
 def packed(array: AnyArray) -> Packed | AnyArray:
     """Compress an array now, to be written later; the array itself where that has to be left to h5py."""
-    array = np.asarray(array)
-    chunks = _chunks(array)
-    return array if chunks is None else Packed(array.shape, array.dtype, chunks, tuple(_pieces(array, chunks)))
+    later = _packing(array)
+    return replace(later, pieces=tuple(later.pieces)) if isinstance(later, Packed) else later
 
 
 def write_array(parent: h5py.Group, name: str, array: AnyArray | Packed) -> h5py.Dataset:
     """Write an array, compressed when it is large."""
-    if isinstance(array, Packed):
-        dataset = new_dataset(parent, name, array.shape, array.dtype, array.chunks)
-        write_chunks(dataset, array.pieces)
-        return dataset
-    array = np.asarray(array)
-    chunks = _chunks(array)
-    if chunks is None:
+    if not isinstance(array, Packed):
+        array = _packing(array)
+    if not isinstance(array, Packed):
         return parent.create_dataset(name, data=array, **(_FILTERS if array.ndim and array.nbytes >= _SMALL else {}))
-    dataset = new_dataset(parent, name, array.shape, array.dtype, chunks)
-    write_chunks(dataset, _pieces(array, chunks))
+    dataset = new_dataset(parent, name, array.shape, array.dtype, array.chunks)
+    write_chunks(dataset, array.pieces)
     return dataset
 
 
@@ -91,19 +86,19 @@ def compressed(offsets: list[Offset], block_at: Callable[[Offset], AnyArray]) ->
         yield from zip(offsets, pool.map(compress, offsets), strict=True)
 
 
-def _chunks(array: AnyArray) -> tuple[int, ...] | None:
-    """Shape of the chunks in which an array is compressed here; None = by h5py, or not at all."""
+def _packing(array: AnyArray) -> Packed | AnyArray:
+    """The array with pieces that are compressed as they are asked for; as it is where that has to be left to h5py."""
+    array = np.asarray(array)
     if array.nbytes < _SMALL or not array.ndim or array.dtype.kind not in "fiu" or not array.dtype.isnative:
-        return None
+        return array
     row = int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
     rows = min(len(array), max(1, _CHUNK // max(1, row)))
-    return (rows, *array.shape[1:]) if rows * row <= _LARGEST else None
-
-
-def _pieces(array: AnyArray, chunks: tuple[int, ...]) -> Iterator[tuple[Offset, bytes]]:
-    rest = (0,) * (array.ndim - 1)
-    offsets: list[Offset] = [(start, *rest) for start in range(0, len(array), chunks[0])]
-    return compressed(offsets, lambda offset: _padded(array[offset[0] : offset[0] + chunks[0]], chunks))
+    if rows * row > _LARGEST:
+        return array
+    chunks, rest = (rows, *array.shape[1:]), (0,) * (array.ndim - 1)
+    offsets: list[Offset] = [(start, *rest) for start in range(0, len(array), rows)]
+    pieces = compressed(offsets, lambda offset: _padded(array[offset[0] : offset[0] + rows], chunks))
+    return Packed(array.shape, array.dtype, chunks, pieces)
 
 
 def _padded(block: AnyArray, shape: tuple[int, ...]) -> AnyArray:

@@ -20,7 +20,7 @@ import numpy as np
 from .._typing import AnyArray, Bools
 from ..distortion import Distortion
 from ..errors import FileFormatError
-from ..field import CornerField, Field, SampledField
+from ..field import CornerField, Field, SampledField, by_rows
 from ..frames import CORNERS, edge_nodes
 from .arrays import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 from .members import members
@@ -37,7 +37,6 @@ __all__ = [
 _ENTRY = "entry_0000"
 _API_VERSION = "1.1"  # of pyFAI's detector group
 _CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
-_BLOCK = 128  # rows at a time: few enough for the cache, enough for what a field does once for each call
 _SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one
 
 
@@ -81,7 +80,7 @@ def write_data(
     parent: h5py.Group,
     name: str,
     signal: str,
-    members: Mapping[str, AnyArray | Packed | h5py.Dataset],
+    arrays: Mapping[str, AnyArray | Packed | h5py.Dataset],
     *,
     title: str,
     axes: Iterable[str] = (),
@@ -90,8 +89,7 @@ def write_data(
     long_names: Mapping[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
 ) -> h5py.Group:
-    """An NXdata group that silx plots: `members` are arrays to write or datasets to link, by
-    name."""
+    """An NXdata group that silx plots: `arrays` are those to write, or datasets to link, by name."""
     group = new_group(parent, name, "NXdata")
     group.attrs["signal"] = signal
     if axes:
@@ -99,7 +97,7 @@ def write_data(
     if auxiliary:
         group.attrs["auxiliary_signals"] = list(auxiliary)
     group["title"] = title
-    for key, value in members.items():
+    for key, value in arrays.items():
         if isinstance(value, h5py.Dataset):
             group[key] = value
         else:
@@ -124,9 +122,7 @@ def detector_nodes(distortion: Distortion) -> AnyArray:
     y, x = edge_nodes(distortion.shape)
     size = distortion.pixel_size
     nodes = np.empty((len(y), len(x), 2), np.float32)
-    for start in range(0, len(y), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        part = distortion.field.on_grid(y[rows], x)
+    for rows, part in by_rows(distortion.field, y, x):
         nodes[rows, :, 0] = (part[..., 0] + np.arange(len(y))[rows, None]) * size[0]
         nodes[rows, :, 1] = (part[..., 1] + np.arange(len(x))) * size[1]
     return nodes

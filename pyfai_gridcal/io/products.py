@@ -13,6 +13,7 @@ import numpy as np
 
 from .._typing import AnyArray
 from ..distortion import Distortion
+from ..field import by_rows
 from ..frames import pixel_centres
 from .arrays import Packed, packed
 from .nexus import write_data
@@ -24,7 +25,6 @@ Arrays = Mapping[str, AnyArray | Packed]
 
 #: A ten-thousandth of a pixel is below what is ever known, and rounded numbers take half the room.
 _STEPS = np.float32(8192)
-_ROWS = 64  # at a time, for the sake of the cache
 _SIGMA_SIDE, _PREVIEW_SIDE = 512, 1024  # px, at most, of the pictures of sigma and of before and after
 
 
@@ -97,17 +97,25 @@ def write_products(group: h5py.Group, products: Products, images: Sequence[AnyAr
         )
         known[id(image)] = data["counts"]
         if pictures:
-            _write_before_after(group, f"before_after_{k}" if many else "before_after", pictures)
+            step = _preview_step(image)
+            write_data(
+                group,
+                f"before_after_{k}" if many else "before_after",
+                "corrected",
+                pictures,
+                axes=("y", "x"),
+                auxiliary=("recorded",),
+                title=f"After and before the correction, means of {step} x {step} px",
+                units={"y": "px", "x": "px"},
+                attributes={"interpretation": "image"},
+            )
     return known
 
 
 def _maps(distortion: Distortion) -> dict[str, AnyArray]:
     """Length of the displacement and its components, (ny, nx) each, px, NaN where masked."""
     length, dx, dy = (np.empty(distortion.shape, np.float32) for _ in range(3))
-    y, x = pixel_centres(distortion.shape)
-    for start in range(0, len(y), _ROWS):
-        rows = slice(start, start + _ROWS)
-        values = distortion.field.on_grid(y[rows], x)
+    for rows, values in by_rows(distortion.field, *pixel_centres(distortion.shape)):
         for k, out in enumerate((dy, dx)):
             out[rows] = values[..., k]
             _round(out[rows])
@@ -133,27 +141,15 @@ def _sigma(distortion: Distortion) -> Arrays:
     return {"sigma": np.hypot(sy, sx), "sigma_x": sx, "sigma_y": sy, "y": y, "x": x}
 
 
+def _preview_step(image: AnyArray) -> int:
+    return max(2, -(-max(image.shape) // _PREVIEW_SIDE))
+
+
 def _before_after(image: AnyArray, maps: tuple[AnyArray, AnyArray]) -> Arrays:
     """The image as recorded and as corrected, both as means over a few pixels, to be looked at."""
-    step = max(2, -(-max(image.shape) // _PREVIEW_SIDE))
+    step = _preview_step(image)
     both = (np.asarray(cell_means(image, step, d), np.float32) for d in (maps, None))
     # Three digits are enough to look at, and take a third of the room.
     corrected, recorded = ((v.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32) for v in both)
     y, x = (np.arange(n) * float(step) + (step - 1) / 2 for n in corrected.shape)
     return {"corrected": packed(corrected), "recorded": packed(recorded), "y": y, "x": x}
-
-
-def _write_before_after(group: h5py.Group, name: str, pictures: Arrays) -> None:
-    ends = pictures["y"]
-    step = round(float(ends[1] - ends[0])) if not isinstance(ends, Packed) and len(ends) > 1 else 1
-    write_data(
-        group,
-        name,
-        "corrected",
-        pictures,
-        axes=("y", "x"),
-        auxiliary=("recorded",),
-        title=f"After and before the correction, means of {step} x {step} px",
-        units={"y": "px", "x": "px"},
-        attributes={"interpretation": "image"},
-    )

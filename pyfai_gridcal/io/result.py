@@ -50,7 +50,7 @@ from .products import Products, make_products, write_products
 from .readback import Reader, read_back
 from .records import read_record, write_record
 
-__all__ = ["FORMAT", "load_result", "save_result"]
+__all__ = ["FORMAT", "find_process", "load_result", "save_result"]
 
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
 FORMAT = (1, 0)
@@ -345,7 +345,13 @@ def load_result(path: str | PathLike[str], *, images: bool = True) -> Any:
     """
     try:
         with h5py.File(path, "r") as file:
-            group = _process(file)
+            group = find_process(file)
+            if group is None:
+                raise FileFormatError(
+                    f"{file.filename} holds no calibration",
+                    expected="a file written by pyFAI-gridcal",
+                    hint="a detector of other origin can be read, but knows nothing of control points",
+                )
             _check_format(group, str(path))
             return read_record(group["record"], skip=() if images else ("images",))
     except OSError as error:
@@ -354,15 +360,12 @@ def load_result(path: str | PathLike[str], *, images: bool = True) -> Any:
         raise FileFormatError(f"{path} cannot be read as HDF5: {error}", expected="a file of pyFAI-gridcal") from error
 
 
-def _process(file: h5py.File) -> h5py.Group:
+def find_process(file: h5py.File) -> h5py.Group | None:
+    """The group of the calibration in a result file, None when it holds none."""
     for entry in members(file).values():
         if isinstance(entry, h5py.Group) and "grid_calibration/record" in entry:
             return entry["grid_calibration"]
-    raise FileFormatError(
-        f"{file.filename} holds no calibration",
-        expected="a file written by pyFAI-gridcal",
-        hint="a detector of other origin can be read, but knows nothing of control points",
-    )
+    return None
 
 
 def _check_format(group: h5py.Group, path: str) -> None:

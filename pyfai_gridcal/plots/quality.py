@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .._typing import Floats
-from ..fit import DistortionFit
+from ..fit import DistortionFit, used_rows, used_sigmas
 from ..recipe import rms, shares
 from ..spots import Spots
 from .canvas import CUT, OUTLIER, arrows, axes_or_new, colorbar, directions, frame, marker_size, nothing
@@ -66,8 +65,8 @@ def residual_directions(fit: DistortionFit, exposure: int = 0, *, ax: Any = None
 def residual_histogram(fit: DistortionFit, *, ax: Any = None, bins: int = 60) -> Any:
     """Draw the histogram of the residuals along both axes, with the held-out ones as steps."""
     ax = axes_or_new(ax, (6.0, 4.0))
-    inside, outside = _used_rows(fit, fit.residual_yx), _used_rows(fit, fit.held_out_yx)
-    sigma = _used_rows(fit, [p.sigma_yx for p in fit.points])
+    inside, outside = used_rows(fit, fit.residual_yx), used_rows(fit, fit.held_out_yx)
+    sigma = used_rows(fit, [p.sigma_yx for p in fit.points])
     finite = np.abs(outside[np.isfinite(outside)])
     reach = float(np.percentile(finite, 99.5)) if finite.size else 1.0
     edges = np.linspace(-1.2 * reach, 1.2 * reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)
@@ -78,16 +77,6 @@ def residual_histogram(fit: DistortionFit, *, ax: Any = None, bins: int = 60) ->
     ax.set(xlabel="residual, px (outline: held out)", ylabel="spots")
     ax.legend(fontsize="small")
     return ax
-
-
-def _used_rows(fit: DistortionFit, columns: Sequence[Floats]) -> Floats:
-    return np.concatenate([c[u] for c, u in zip(columns, fit.used, strict=True)]).reshape(-1, 2)
-
-
-def _sigmas(fit: DistortionFit) -> Floats:
-    """(M, 2) sigma of the used points with what they scatter beyond it, px."""
-    own = _used_rows(fit, [p.sigma_yx for p in fit.points])
-    return np.sqrt(own**2 + fit.plate_sigma_px**2)
 
 
 def standardised_residuals(fit: DistortionFit) -> Floats:
@@ -101,8 +90,8 @@ def standardised_residuals(fit: DistortionFit) -> Floats:
     ----------
     .. [1] R. D. Cook and S. Weisberg, Residuals and Influence in Regression, Chapman and Hall (1982), section 2.2
     """
-    inside, outside = _used_rows(fit, fit.residual_yx), _used_rows(fit, fit.held_out_yx)
-    return np.sign(inside) * np.sqrt(np.maximum(inside * outside, 0)) / _sigmas(fit)
+    inside, outside = used_rows(fit, fit.residual_yx), used_rows(fit, fit.held_out_yx)
+    return np.sign(inside) * np.sqrt(np.maximum(inside * outside, 0)) / used_sigmas(fit)
 
 
 def pulls(fit: DistortionFit, *, ax: Any = None) -> Any:
@@ -167,8 +156,8 @@ def held_out(fit: DistortionFit, *, ax: Any = None) -> Any:
 def subpixel_bias(fit: DistortionFit, *, ax: Any = None, bins: int = 20) -> Any:
     """Draw the mean residual against the place of the spot within its pixel: flat when spots are found without bias."""
     ax = axes_or_new(ax, (6.0, 4.0))
-    yx, value = _used_rows(fit, [p.yx for p in fit.points]), _used_rows(fit, fit.residual_yx)
-    phase, weight = yx - np.rint(yx), shares(_sigmas(fit))
+    yx, value = used_rows(fit, [p.yx for p in fit.points]), used_rows(fit, fit.residual_yx)
+    phase, weight = yx - np.rint(yx), shares(used_sigmas(fit))
     edges = np.linspace(-0.5, 0.5, bins + 1)
     for axis, (name, colour) in enumerate((("slow (y)", "C0"), ("fast (x)", "C1"))):
         which = np.clip(np.digitize(phase[:, axis], edges) - 1, 0, bins - 1)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import Bools, Floats, Ints
-from ..fit import DistortionFit
+from ..fit import DistortionFit, used_rows, used_sigmas
 from ..plots.quality import standardised_residuals
 from ..recipe import rms, shares
 
@@ -98,10 +98,10 @@ def pair_distances(fit: DistortionFit) -> tuple[PairDistances, ...]:
         expected: list[Floats] = []
         for k, (points, used) in enumerate(zip(fit.points, fit.used, strict=True)):
             node = fit.poses[k].corrected(fit.plate.positions(points.ij), fit.distortion.pixel_size)
+            square = (points.sigma_yx**2).mean(axis=1) + fit.plate_sigma_px**2
             for step in ((steps, 0), (0, steps)):
                 a, b = _pairs(points.ij, used, step)
                 true = np.hypot(*((node[b] - node[a]) * size).T)
-                square = (points.sigma_yx**2).mean(axis=1) + fit.plate_sigma_px**2
                 expected.append(np.sqrt(square[a] + square[b]))
                 for places, to in (
                     (points.yx, before),
@@ -132,19 +132,10 @@ def residual_correlation(fit: DistortionFit) -> list[tuple[int, float, float]]:
     return out
 
 
-def _used(fit: DistortionFit, columns: tuple[Floats, ...]) -> Floats:
-    return np.concatenate([c[u] for c, u in zip(columns, fit.used, strict=True)]).reshape(-1, 2)
-
-
 def pulls(fit: DistortionFit) -> Floats:
     """(M, 2) held-out residuals of the used points over their sigma (with what they scatter beyond it)."""
-    z: Floats = _used(fit, fit.held_out_yx) / _sigmas(fit)
+    z: Floats = used_rows(fit, fit.held_out_yx) / used_sigmas(fit)
     return z
-
-
-def _sigmas(fit: DistortionFit) -> Floats:
-    """(M, 2) sigma of the used points with what they scatter beyond it, px."""
-    return np.hypot(_used(fit, tuple(p.sigma_yx for p in fit.points)), fit.plate_sigma_px)
 
 
 def subpixel_bias(fit: DistortionFit, bins: int = 10) -> Iterator[tuple[float, Two, Two]]:
@@ -152,8 +143,8 @@ def subpixel_bias(fit: DistortionFit, bins: int = 10) -> Iterator[tuple[float, T
 
     Spots that are hardly known count less, as in :func:`~pyfai_gridcal.recipe.rms`.
     """
-    yx, value = _used(fit, tuple(p.yx for p in fit.points)), _used(fit, fit.residual_yx)
-    weight = shares(_sigmas(fit))
+    yx, value = used_rows(fit, [p.yx for p in fit.points]), used_rows(fit, fit.residual_yx)
+    weight = shares(used_sigmas(fit))
     which = np.clip(((yx - np.rint(yx) + 0.5) * bins).astype(int), 0, bins - 1)
     for k in range(bins):
         mean, error = [], []
@@ -177,7 +168,7 @@ def _mean(values: Floats, weight: Floats) -> Two:
 
 def histogram_of(fit: DistortionFit, bins: int = 41) -> dict[str, Any]:
     """Histogram of residuals and held-out residuals, both coordinates together."""
-    inside, outside = _used(fit, fit.residual_yx).ravel(), _used(fit, fit.held_out_yx).ravel()
+    inside, outside = used_rows(fit, fit.residual_yx).ravel(), used_rows(fit, fit.held_out_yx).ravel()
     outside = outside[np.isfinite(outside)]
     reach = float(np.percentile(np.abs(outside), 99.5)) if len(outside) else 1.0
     edges = np.linspace(-1.2 * reach, 1.2 * reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)

@@ -25,7 +25,15 @@ from pyfai_gridcal.benchmark.scenes import scene_of
 from pyfai_gridcal.blas import one_blas_thread
 
 BEST_OF = 5
-STAGES = {"looking for holes": "look", "fitting": "spots", "looking again": "look", "uncertainty": "field"}
+#: Word in what the progress says -> stage; everything else is about spots.
+STAGES = {
+    "looking": "look",
+    "field": "field",
+    "distortion": "field",
+    "uncertainty": "field",
+    "calibrated": "field",
+    "detector": "detector",
+}
 
 
 def best(work: Callable[[], Any], times: int = BEST_OF) -> float:
@@ -121,26 +129,24 @@ def counted(count: Count) -> contextlib.ExitStack:
     return stack
 
 
-def stages(image: Any, pitch_m: Any, count: Count | None) -> dict[str, tuple[float, float, float, float]]:
+def stages(image: Any, pitch_m: Any, count: Count | None) -> dict[str, Any]:
     """Seconds, bytes, operations and seconds of factorisations of each stage of a calibration."""
-    out: dict[str, tuple[float, float, float, float]] = {}
     here = count or Count()
-    state = ["preparing", time.perf_counter(), 0.0, 0.0, 0.0]
+    texts: list[str] = []
+    marks: list[tuple[float, float, float, float]] = []
 
     def tell(_: float, text: str) -> None:
-        now = time.perf_counter()
-        done = (now - state[1], here.bytes - state[2], here.operations - state[3], here.seconds - state[4])
-        name = state[0]
-        out[name] = tuple(a + b for a, b in zip(out.get(name, (0.0,) * 4), done, strict=True))  # type: ignore[assignment]
-        stage = next((short for start, short in STAGES.items() if text.startswith(start)), "spots")
-        stage = "field" if "field" in text or "distortion" in text else stage
-        state[:] = [stage, now, here.bytes, here.operations, here.seconds]
+        texts.append(text)
+        marks.append((time.perf_counter(), here.bytes, here.operations, here.seconds))
 
     calibration = calibrate(image, pitch=pitch_m, progress=tell)
     tell(1.0, "detector")
-    start = time.perf_counter()
     calibration.detector()
-    out["detector"] = (time.perf_counter() - start, 0.0, 0.0, 0.0)
+    tell(1.0, "end")
+    out: dict[str, Any] = {}
+    for text, done in zip(texts[:-1], np.diff(marks, axis=0), strict=True):
+        stage = next((stage for word, stage in STAGES.items() if word in text), "spots")
+        out[stage] = out.get(stage, 0) + done
     return out
 
 
