@@ -1,15 +1,13 @@
 """Any frozen record of this package <-> an HDF5 group, field by field.
 
-A record becomes a group with the attribute `record` (module and class) and one member per field: arrays and numbers
-as datasets with their
-units, records as groups, tuples of records as groups with numbered members, and what is nested otherwise as JSON. Old
-files stay readable because fields
-that the class does not know any more are passed over and missing ones take their default.
+A record becomes a group with the attribute `record` (its name, see :mod:`~pyfai_gridcal.io.registry`) and one member
+per field: arrays and numbers as datasets with their units, records as groups, tuples of records as groups with
+numbered members, and what is nested otherwise as JSON. Old files stay readable because fields that the class does not
+know any more are passed over and missing ones take their default.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import math
@@ -23,14 +21,11 @@ import h5py
 import numpy as np
 
 from ..errors import FileFormatError
+from .registry import class_of, name_of
 
 __all__ = ["read_record", "units_of", "write_record"]
 
 logger = logging.getLogger(__name__)
-
-PACKAGE = __name__.split(".")[0]
-#: Records that have moved: name in old files -> name now.
-MOVED: dict[str, str] = {}
 
 _UNITS = {
     "yx": "px", "y": "px", "x": "px", "sigma_yx": "px", "residual_yx": "px", "held_out_yx": "px", "reach": "px",
@@ -82,8 +77,7 @@ def write_record(
     elif is_dataclass(value) and not isinstance(value, type):
         group = parent.create_group(name)
         group.attrs["NX_class"] = "NXcollection"
-        kind = type(value)
-        group.attrs["record"] = f"{kind.__module__.removeprefix(PACKAGE + '.')}:{kind.__qualname__}"
+        group.attrs["record"] = name_of(type(value))
         for one in fields(value):
             if one.init:
                 write_record(group, one.name, getattr(value, one.name), known=known, write_array=write_array)
@@ -203,15 +197,9 @@ def _required(one: Field[Any]) -> bool:
 
 
 def _class_of(name: str, item: h5py.Group) -> Any:
-    """The record class that a file names; only classes of this package."""
-    module, _, qualname = MOVED.get(name, name).partition(":")
-    found: Any = None
-    if module and qualname and all(part.isidentifier() for part in module.split(".")):
-        try:
-            found = getattr(importlib.import_module(f"{PACKAGE}.{module}"), qualname, None)
-        except ModuleNotFoundError:
-            found = None
-    if not (isinstance(found, type) and is_dataclass(found)):
+    """The record class that a file names."""
+    found = class_of(name)
+    if found is None:
         raise FileFormatError(
             f"{item.file.filename}: unknown record {name!r} at {item.name}",
             expected="one that this version of pyfai_gridcal knows",
