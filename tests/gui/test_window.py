@@ -225,6 +225,11 @@ def test_shortcuts_of_tools(go, wait):
     assert go.task.plot.tools.tool() is None, "another mode puts the tool away"
 
 
+def test_choices_stand_once():
+    for name, choices in Core().choices().items():
+        assert len(set(choices)) == len(choices), name
+
+
 def test_a_setting_recomputes_only_what_depends_on_it(go, monkeypatch):
     task = go.calibrated()
     calls = []
