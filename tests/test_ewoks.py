@@ -183,6 +183,15 @@ def execute(graph: dict[str, Any], engine: str = "core", **inputs: dict[str, Any
     return dict(execute_graph(graph, engine=engine, inputs=listed))
 
 
+# -- files
+def test_raw_data_beside_the_image_are_not_replaced(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["entry/data"] = [1, 2, 3]
+    assert files.beside(str(tmp_path / "scan.tif")) == tmp_path / "scan_detector.h5"
+    with pytest.raises(UsageError, match="name the output"):
+        files.beside(np.zeros((2, 2)))
+
+
 # -- calibration
 @pytest.fixture(scope="module")
 def calibrated(folder: Path, scene: synthetic.Scene) -> dict[str, Any]:

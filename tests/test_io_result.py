@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -457,6 +458,20 @@ def test_distorted_detector_integrates(tmp_path):
     np.testing.assert_allclose(patterns[0].intensity, patterns[1].intensity)
     middle = slice(3, 20)
     assert np.abs(patterns[0].intensity[middle] * 49.5e-3 - patterns[0].radial[middle]).max() < 0.06
+
+
+def test_detector_beside_an_image(saved, tmp_path):
+    from pyfai_gridcal.io.nexus import detector_beside
+
+    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan.h5"
+    assert detector_beside(f"{tmp_path}/scan.h5::/entry/data[3]") == tmp_path / "scan_detector.h5"
+    assert detector_beside(f"silx:{tmp_path}/a.b.h5?path=/data&slice=0") == tmp_path / "a.b_detector.h5"
+    shutil.copy(saved[0], tmp_path / "scan.h5")
+    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan.h5", "an earlier result is replaced"
+    (tmp_path / "scan.h5").write_bytes(b"raw data")
+    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan_detector.h5"
+    (tmp_path / "scan_detector.h5").write_bytes(b"raw data")
+    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan_detector_2.h5"
 
 
 def test_named_detector():

@@ -16,11 +16,9 @@ def beside(image: Any) -> Path:
     """Name of the detector file beside an image."""
     if not isinstance(image, str):
         raise UsageError("an image in memory", hint="name the output")
-    from ..io.sources import parse_address
+    from ..io.nexus import detector_beside
 
-    path = Path(parse_address(image).file)
-    out = path.with_suffix(".h5")
-    return path.with_name(f"{path.stem}_detector.h5") if out == path else out
+    return detector_beside(image)
 
 
 def pair(value: Any) -> tuple[float, float] | None:
