@@ -397,7 +397,7 @@ def _nominal(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float, f
     pixel: tuple[float, float] | None = None
     gaps: Bools | None = None
     if settings.detector is not None:
-        from .io.named import named_detector
+        from .io.masks import named_detector
 
         pixel, gaps = named_detector(settings.detector, shape)
     if settings.pixel is not None:

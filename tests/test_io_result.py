@@ -474,28 +474,6 @@ def test_detector_beside_an_image(saved, tmp_path):
     assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan_detector_2.h5"
 
 
-def test_named_detector():
-    from pyfai_gridcal.io.detector import named_detector
-
-    size, gaps = named_detector("Pilatus 300k", (619, 487))
-    assert size == (172e-6, 172e-6)
-    assert gaps is not None
-    assert gaps[200].all()
-    assert named_detector("Perkin", (2048, 2048))[1] is None
-    with pytest.raises(UsageError, match=r"unknown to pyFAI.*perhaps pilatus"):
-        named_detector("Pilatus 300kk", (619, 487))
-    with pytest.raises(UsageError, match="619 x 487"):
-        named_detector("Pilatus300k", (10, 10))
-
-
-def test_named_detector_from_a_file(saved):
-    from pyfai_gridcal.io.detector import named_detector
-
-    size, gaps = named_detector(str(saved[0]), SHAPE)
-    assert size == PIXEL
-    np.testing.assert_array_equal(gaps, saved[1].distortion.mask)
-
-
 def test_file_of_the_first_format_is_still_read(tmp_path):
     """Written once by version 0.1.0 (and packed by gzip), never to be written again."""
     from pyFAI.detectors import detector_factory
