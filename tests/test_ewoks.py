@@ -25,7 +25,7 @@ from ewoksutils.exceptions import TaskExecutionError, TaskInputError
 from pydantic import ValidationError
 
 from pyfai_gridcal import synthetic
-from pyfai_gridcal.calibration import Settings
+from pyfai_gridcal.calibration import Settings, calibrate
 from pyfai_gridcal.correction import correct_image
 from pyfai_gridcal.distortion import Distortion
 from pyfai_gridcal.errors import FileFormatError, UsageError
@@ -253,6 +253,19 @@ def test_validate(calibrated: dict[str, Any], folder: Path) -> None:
     assert again["misplacement_mean"] == pytest.approx(done["misplacement_mean"], rel=0.01)
     strict = run(tasks.ValidateGrid, detector_file=calibrated["detector_file"], tolerance=1e-9)
     assert not strict["good"]
+
+
+def test_validation_with_the_pitch_that_the_file_knows(scene: synthetic.Scene, tmp_path: Path) -> None:
+    """The errors of the holes, which the file knows too, still count."""
+    scene = dataclasses.replace(scene, plate=synthetic.imperfect(scene.plate, 30e-6, seed=4, span=15))
+    picture = scene.render(np.random.default_rng(3), bounds=False)
+    np.save(tmp_path / "grid.npy", picture.image)
+    calibrate(picture.image, pitch=scene.plate.pitch_m, plate=scene.plate).save(tmp_path / "det.h5")
+    given = {"detector_file": tmp_path / "det.h5", "images": tmp_path / "grid.npy"}
+    alone = run(tasks.ValidateGrid, **given)
+    told = run(tasks.ValidateGrid, **given, pitch=scene.plate.pitch_m[0])
+    assert alone["misplacement_mean"] < 0.002
+    assert told["misplacement_mean"] == alone["misplacement_mean"]
 
 
 def test_failure_is_raised_or_reported(folder: Path) -> None:

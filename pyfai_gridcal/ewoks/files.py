@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import FileFormatError, UsageError
 
-__all__ = ["beside", "known", "latest", "opened", "pair"]
+__all__ = ["beside", "latest", "opened", "pair"]
 
 
 def beside(image: Any) -> Path:
@@ -39,25 +39,6 @@ def opened(path: str) -> Any:
             if not Path(path).exists():
                 raise
     return read_distortion(path)
-
-
-def known(given: dict[str, Any]) -> tuple[Any, Any]:
-    """What to validate, and the plate where the file does not tell it."""
-    from ..io.formats import read_distortion
-    from ..io.result import load_result
-    from ..plate import Plate
-
-    path, pitch = given["detector_file"], pair(given["pitch"])
-    asked = None if pitch is None else Plate(pitch, given["angle"])
-    try:
-        result = load_result(path, images=not given["images"])
-    except FileFormatError:
-        if asked is None:
-            raise
-        return read_distortion(path), asked
-    if getattr(getattr(result, "fit", result), "plate", None) is None and asked is None:
-        raise UsageError(f"{path} knows of no plate", hint="give the pitch")
-    return result, asked
 
 
 def latest(reference: str | None, other: str) -> str | None:
