@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._typing import AnyArray, Bools, Floats, frozen_array
-from .detection import find_spots
+from .detection import search_spots
 from .distortion import Distortion
 from .errors import FileFormatError, IndexingError, UsageError
 from .fit import DistortionFit, Pose
-from .indexing import index_spots
 from .io.formats import read_distortion
 from .io.resampling import CorrectedImage, Resampler
 from .io.result import load_result
@@ -168,7 +167,7 @@ def validate(
     resampler = Resampler(distortion, mask=mask)
     say(0.4, "correcting the image")
     corrected = resampler.correct(image)
-    spots = find_spots(
+    found = search_spots(
         corrected.data,
         mask=corrected.mask,
         polarity=polarity,
@@ -177,7 +176,7 @@ def validate(
     )
     say(0.92, "comparing with the plate")
     hexagonal = abs(plate.angle_deg - 60) < 1 or abs(plate.angle_deg - 120) < 1
-    points = index_spots(spots, lattice="hexagonal" if hexagonal else "auto", angle_deg=plate.angle_deg)
+    points = found.points(lattice="hexagonal" if hexagonal else "auto", angle_deg=plate.angle_deg)
     known = fit.points[exposure] if fit is not None and exposure < len(fit.points) else None
     tied = None if known is None else _same_nodes(points, known, distortion.correct(known.yx) - corrected.offset)
     if tied is not None:
