@@ -12,7 +12,7 @@ import numpy as np
 from ._typing import AnyArray, Bools, Floats, frozen_array
 from .assessment import assess
 from .dead import dead_areas, dead_level
-from .detection import find_spots
+from .detection import search_spots
 from .distortion import Distortion
 from .errors import ImageError, UsageError
 from .fit import DistortionFit
@@ -397,7 +397,7 @@ def _nominal(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float, f
     pixel: tuple[float, float] | None = None
     gaps: Bools | None = None
     if settings.detector is not None:
-        from .io.named import named_detector
+        from .io.masks import named_detector
 
         pixel, gaps = named_detector(settings.detector, shape)
     if settings.pixel is not None:
@@ -421,7 +421,7 @@ def spots_and_points(
     hole_px = _hole_px(settings, _nominal(settings, one.data.shape)[0])
 
     def look(size: float | None) -> tuple[Spots, ControlPoints]:
-        spots = find_spots(
+        found = search_spots(
             one.data,
             mask=one.mask,
             saturation=one.saturation,
@@ -430,7 +430,8 @@ def spots_and_points(
             lattice=settings.lattice,
             progress=progress,
         )
-        return spots, index(spots, settings)
+        points = found.points(lattice=settings.lattice, angle_deg=settings.angle)
+        return found.spots, points.counted_from(settings.origin)
 
     spots, points = look(hole_px)
     if settings.hole is None or hole_px is not None:
@@ -444,7 +445,4 @@ def spots_and_points(
 def index(spots: Spots, settings: Settings) -> ControlPoints:
     """Give the spots their nodes, with the origin that is wished."""
     points = index_spots(spots, lattice=settings.lattice, angle_deg=settings.angle)
-    if settings.origin is None:
-        return points
-    nearest = int(np.argmin(np.hypot(*(points.yx - np.asarray(settings.origin, float)).T)))
-    return replace(points, ij=points.ij - points.ij[nearest])
+    return points.counted_from(settings.origin)

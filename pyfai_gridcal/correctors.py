@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,8 @@ from .errors import UsageError
 from .io.formats import Reading, locate, open_distortion
 from .io.images import load_image
 from .io.masks import load_mask
+from .io.rawframes import FrameReader
+from .io.sources import open_frames
 from .tablecache import cached_table, key_of_files
 
 __all__ = ["CorrectorFiles", "open_corrector"]
@@ -50,8 +51,16 @@ class CorrectorFiles:
     keep_table: bool = True
 
 
-def open_corrector(files: CorrectorFiles, *, device: str | tuple[int, int] | None = None) -> tuple[Corrector, str]:
+def open_corrector(
+    files: CorrectorFiles, *, device: str | tuple[int, int] | None = None, image: str | PathLike[str] | None = None
+) -> tuple[Corrector, str]:
     """The corrector, and a checksum of all that its results depend on besides the images.
+
+    Parameters
+    ----------
+    files : what it is made of
+    device : OpenCL device of pyFAI
+    image : one of those to correct; its shape is looked at before the table of shares is made, which takes long
 
     Raises
     ------
@@ -60,7 +69,7 @@ def open_corrector(files: CorrectorFiles, *, device: str | tuple[int, int] | Non
     UsageError
         Something is of another shape than the detector.
     """
-    table, key = _table(files)
+    table, key = _table(files, image)
     shape = table.shape_in
     masks = [load_mask(one, shape) for one in _listed(files.mask)]
     mask = np.logical_or.reduce(masks) if masks else None
@@ -80,13 +89,16 @@ def open_corrector(files: CorrectorFiles, *, device: str | tuple[int, int] | Non
     return corrector, digest.hexdigest()
 
 
-def _table(files: CorrectorFiles) -> tuple[Table, str]:
-    name: Any = files.detector if isinstance(files.detector, str | PathLike) else list(files.detector)
+def _table(files: CorrectorFiles, image: str | PathLike[str] | None) -> tuple[Table, str]:
+    name = files.detector
     _, _, paths = locate(name, files.reading)
     key = key_of_files(paths, repr(files.reading), files.whole)
     table = cached_table(None, paths[0], key, whole=files.whole, keep=files.keep_table)
     if table is None:
         distortion = open_distortion(name, files.reading).distortion
+        if image is not None:
+            with FrameReader([open_frames(image)]) as first:
+                first.require(distortion.shape)
         table = cached_table(distortion, paths[0], key, whole=files.whole, keep=files.keep_table)
     assert table is not None
     return table, key

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from ._typing import AnyArray, Bools
 from .errors import IndexingError, PickingError
-from .indexing import LatticeKind, index_spots
+from .indexing import GrownLattice, LatticeKind, index_spots
 from .picking import Candidates, pick
 from .points import ControlPoints
 from .regularity import Regularity, regularity_of
@@ -17,9 +18,34 @@ from .spots import Noise, Polarity, Spots
 from .survey import HoleGuess, filled, survey
 from .windows import PreparedImage
 
-__all__ = ["find_spots"]
+__all__ = ["SpotsFound", "find_spots", "search_spots"]
 
 Progress = Callable[[float, str], None]
+
+#: Least contrast of a candidate relative to its neighbourhood's.
+THRESHOLD = 0.35
+
+
+@dataclass(frozen=True, eq=False)
+class SpotsFound:
+    """What a search found.
+
+    Attributes
+    ----------
+    spots : with position, uncertainty and flags
+    lattice : what the plate was said to be
+    grown : the lattice of all the spots, None where the search did not need it
+    """
+
+    spots: Spots
+    lattice: LatticeKind
+    grown: GrownLattice | None
+
+    def points(self, *, lattice: LatticeKind, angle_deg: float | None = None) -> ControlPoints:
+        """The spots as :func:`~pyfai_gridcal.indexing.index_spots` indexes them; nothing grows twice."""
+        if self.grown is None or lattice != self.lattice:
+            return index_spots(self.spots, lattice=lattice, angle_deg=angle_deg)
+        return self.grown.points(self.spots, angle_deg)
 
 
 def find_spots(
@@ -30,7 +56,7 @@ def find_spots(
     polarity: Polarity | None = None,
     hole_px: float | None = None,
     noise: Noise | None = None,
-    threshold: float = 0.35,
+    threshold: float = THRESHOLD,
     lattice: LatticeKind = "auto",
     complete: bool = True,
     workers: int = 2,
@@ -64,6 +90,36 @@ def find_spots(
     PickingError
         Nothing that looks like holes was found.
     """
+    return search_spots(
+        image,
+        mask=mask,
+        saturation=saturation,
+        polarity=polarity,
+        hole_px=hole_px,
+        noise=noise,
+        threshold=threshold,
+        lattice=lattice,
+        complete=complete,
+        workers=workers,
+        progress=progress,
+    ).spots
+
+
+def search_spots(
+    image: AnyArray,
+    *,
+    mask: Bools | None = None,
+    saturation: float | None = None,
+    polarity: Polarity | None = None,
+    hole_px: float | None = None,
+    noise: Noise | None = None,
+    threshold: float = THRESHOLD,
+    lattice: LatticeKind = "auto",
+    complete: bool = True,
+    workers: int = 2,
+    progress: Progress | None = None,
+) -> SpotsFound:
+    """As :func:`find_spots`, for those who index the spots as well: the lattice is handed on with them."""
     image = np.asarray(image)
     if image.ndim != 2 or not image.size:
         raise PickingError(f"image of shape {image.shape}", expected="two dimensions, none of them empty")
@@ -84,12 +140,12 @@ def find_spots(
     say(0.3, f"fitting {len(found.candidates)} spots")
     prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
     run = SpotSearch(prepared, found, noise, lattice, workers)
-    spots = run.spots()
+    spots, grown = run.spots(), None
     if complete:
         say(0.8, "looking again where holes are missing")
-        spots = run.completed(spots)
+        spots, grown = run.completed(spots)
     say(1.0, "spots found")
-    return spots
+    return SpotsFound(spots, lattice, grown)
 
 
 def _best_guess(

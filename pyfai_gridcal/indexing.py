@@ -9,7 +9,6 @@ its neighbours, and what contradicts them is dropped.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 from typing import Literal
 
@@ -23,7 +22,7 @@ from .points import ControlPoints
 from .spots import Spots
 from .sublattice import finer, reduced
 
-__all__ = ["LatticeKind", "index_spots", "lattice_kind", "local_bases"]
+__all__ = ["GrownLattice", "LatticeKind", "grow_lattice", "index_spots", "lattice_kind", "local_bases"]
 
 LatticeKind = Literal["auto", "square", "rectangular", "oblique", "hexagonal"]
 
@@ -47,6 +46,35 @@ _CONTINUATIONS: tuple[dict[int, float], ...] = (
     {1: 2.0, 2: -1.0},
     {1: 3.0, 2: -3.0, 3: 1.0},
 )
+
+
+@dataclass(frozen=True, eq=False)
+class GrownLattice:
+    """Rows of spots with their nodes on any basis, whether the lattice is hexagonal, and the doubt about islands."""
+
+    patch: Patch
+    hexagonal: bool
+    doubt: float
+
+    def points(self, spots: Spots, angle_deg: float | None = None) -> ControlPoints:
+        """The control points among the spots that it has grown from."""
+        patch = self.patch
+        yx = spots.yx[patch.rows]
+        middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
+        origin = patch.ij[np.argmin(np.hypot(*(yx - middle).T))]
+        mean = np.median(patch.basis, axis=0)
+        matrix = _turn(mean, self.hexagonal)
+        ij = (patch.ij - origin) @ matrix
+        return ControlPoints(
+            yx,
+            spots.sigma_yx[patch.rows],
+            ij,
+            patch.rows,
+            spots.flags[patch.rows],
+            np.linalg.inv(matrix) @ mean,
+            60.0 if self.hexagonal else (90.0 if angle_deg is None else angle_deg),
+            self.doubt,
+        )
 
 
 def lattice_kind(local: LocalLattice) -> tuple[bool, float]:
@@ -90,12 +118,13 @@ def index_spots(
     IndexingError
         Fewer than 9 spots, no two directions, or a lattice that contradicts the one that was asked for.
     """
-    return _control_points(spots, *_grown(spots, lattice, tolerance, sieve), angle_deg)
+    return grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve).points(spots, angle_deg)
 
 
-@lru_cache(maxsize=1)  # the search indexes what it found in the end, and whoever asked for spots does so again
-def _grown(spots: Spots, lattice: LatticeKind, tolerance: float, sieve: bool) -> tuple[Patch, bool, float]:
-    """Points with their nodes on any basis, whether the lattice is hexagonal, and the doubt about islands."""
+def grow_lattice(
+    spots: Spots, lattice: LatticeKind = "auto", *, tolerance: float = 0.25, sieve: bool = True
+) -> GrownLattice:
+    """What :func:`index_spots` makes control points of; arguments and errors are the same."""
     yx = np.asarray(spots.yx)
     if len(yx) < LEAST:
         raise IndexingError(
@@ -127,7 +156,7 @@ def _grown(spots: Spots, lattice: LatticeKind, tolerance: float, sieve: bool) ->
     patch = _closed(yx, patch, tolerance)
     if sieve:
         patch = _smooth(yx, np.asarray(spots.sigma_yx), patch)
-    return patch, hexagonal, doubt
+    return GrownLattice(patch, hexagonal, doubt)
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
@@ -410,27 +439,6 @@ def local_bases(points: ControlPoints) -> Floats:
         mean = np.nansum(both, axis=0) / np.maximum(count, 1)[:, None]
         out[:, axis] = np.where((count > 0)[:, None], mean, out[:, axis])
     return out
-
-
-def _control_points(
-    spots: Spots, patch: Patch, hexagonal: bool, doubt: float, angle_deg: float | None
-) -> ControlPoints:
-    yx = spots.yx[patch.rows]
-    middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
-    origin = patch.ij[np.argmin(np.hypot(*(yx - middle).T))]
-    mean = np.median(patch.basis, axis=0)
-    matrix = _turn(mean, hexagonal)
-    ij = (patch.ij - origin) @ matrix
-    return ControlPoints(
-        yx,
-        spots.sigma_yx[patch.rows],
-        ij,
-        patch.rows,
-        spots.flags[patch.rows],
-        np.linalg.inv(matrix) @ mean,
-        60.0 if hexagonal else (90.0 if angle_deg is None else angle_deg),
-        doubt,
-    )
 
 
 def _turn(mean: Floats, hexagonal: bool) -> AnyArray:

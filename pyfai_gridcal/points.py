@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,6 +65,13 @@ class ControlPoints:
             self.angle_deg,
             self.seam_doubt,
         )
+
+    def counted_from(self, place: tuple[float, float] | None) -> ControlPoints:
+        """Same points, the one nearest to `place` (y, x px) at the node (0, 0); None leaves the nodes as they are."""
+        if place is None:
+            return self
+        nearest = int(np.argmin(np.hypot(*(self.yx - np.asarray(place, float)).T)))
+        return replace(self, ij=self.ij - self.ij[nearest])
 
     def reindexed(self, matrix: AnyArray, offset: Sequence[int] | AnyArray = (0, 0)) -> ControlPoints:
         """Same points with nodes ``ij @ matrix + offset``; `matrix` is an integer (2, 2) of determinant +1 or -1."""

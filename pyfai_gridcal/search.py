@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from ._typing import AnyArray, Bools, Floats, with_rows
 from .completion import away_from, local_frames, missing_nodes, predicted
 from .errors import IndexingError, PickingError
-from .indexing import LatticeKind, index_spots
+from .indexing import GrownLattice, LatticeKind, grow_lattice
 from .learning import hole_radius, learn
 from .light import light_of
 from .picking import Candidates
@@ -227,15 +227,19 @@ class SpotSearch:
             background=np.where(lean, light.background, state.background),
         )
 
-    def completed(self, spots: Spots) -> Spots:
-        """Add spots at nodes that have neighbours but no spot, in a few rounds outwards."""
+    def completed(self, spots: Spots) -> tuple[Spots, GrownLattice | None]:
+        """Add spots at nodes that have neighbours but no spot, in a few rounds outwards.
+
+        The second value is the lattice of all spots, None where the last round has added some or there is none.
+        """
         for _ in range(4):
             try:
-                points = index_spots(spots, lattice=self.lattice)
+                grown = grow_lattice(spots, self.lattice)
             except IndexingError:
-                return spots
+                return spots, None
+            points = grown.points(spots)
             if len(points) < 12:
-                return spots
+                return spots, grown
             nodes = missing_nodes(np.asarray(points.ij))
             places = predicted(np.asarray(points.ij), np.asarray(points.yx), nodes)
             pitch = min(points.pitch_px)
@@ -245,15 +249,12 @@ class SpotSearch:
             near &= self._lit_pixels(places)
             places = places[near]
             if not len(places):
-                return spots
+                return spots, grown
             more = refine_at(self, places, 0.2 * pitch)
             if not len(more):
-                return spots
-            before = len(spots)
+                return spots, grown
             spots = _merged(spots, more)
-            if len(spots) == before:
-                return spots
-        return spots
+        return spots, None
 
     def _one_sided(self, yx: Floats, radius: float) -> Floats:
         """Error (N, 2) px that the unknown true radius and stretch make where only one side of a hole is seen.

@@ -10,23 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._typing import AnyArray, Bools, Floats, frozen_array
-from .detection import find_spots
+from .detection import search_spots
 from .distortion import Distortion
-from .errors import IndexingError, UsageError
+from .errors import FileFormatError, IndexingError, UsageError
 from .fit import DistortionFit, Pose
-from .indexing import index_spots
+from .io.formats import read_distortion
 from .io.resampling import CorrectedImage, Resampler
+from .io.result import load_result
 from .plate import Plate
 from .points import ControlPoints
 from .rigid import place
 from .spots import Polarity, SpotFlag
 
-__all__ = ["Validation", "validate"]
+if TYPE_CHECKING:
+    from .calibration import Calibration
+
+__all__ = ["Validation", "read_to_validate", "validate"]
 
 Progress = Callable[[float, str], None]
 
@@ -161,7 +167,7 @@ def validate(
     resampler = Resampler(distortion, mask=mask)
     say(0.4, "correcting the image")
     corrected = resampler.correct(image)
-    spots = find_spots(
+    found = search_spots(
         corrected.data,
         mask=corrected.mask,
         polarity=polarity,
@@ -170,7 +176,7 @@ def validate(
     )
     say(0.92, "comparing with the plate")
     hexagonal = abs(plate.angle_deg - 60) < 1 or abs(plate.angle_deg - 120) < 1
-    points = index_spots(spots, lattice="hexagonal" if hexagonal else "auto", angle_deg=plate.angle_deg)
+    points = found.points(lattice="hexagonal" if hexagonal else "auto", angle_deg=plate.angle_deg)
     known = fit.points[exposure] if fit is not None and exposure < len(fit.points) else None
     tied = None if known is None else _same_nodes(points, known, distortion.correct(known.yx) - corrected.offset)
     if tied is not None:
@@ -186,6 +192,52 @@ def validate(
     say(1.0, "validated")
     expected = None if tied is None or known is None else len(known)
     return Validation(corrected, points, residual, counted, plate.pitch_m, pose, expected)
+
+
+def read_to_validate(
+    path: str | PathLike[str],
+    *,
+    pitch: tuple[float, float] | None = None,
+    angle: float | None = None,
+    images: bool = False,
+) -> tuple[Calibration | DistortionFit | Distortion, Plate | None]:
+    """What a file holds and the plate to lay on it, the first arguments of :func:`validate`.
+
+    Parameters
+    ----------
+    path : result of a calibration, or distortion file of any kind
+    pitch : of the plate (along i, along j), metres; needed where the file knows of no plate
+    angle : between the axes of the plate, degrees; by default that of the file, else 90
+    images : read the images of the calibration too
+
+    Returns
+    -------
+    The result, and None where its own plate is meant, which knows the errors of its holes too.
+
+    Raises
+    ------
+    FileFormatError
+        There is no such file, or it is none of the kinds.
+    UsageError
+        Neither the file nor the caller knows of a plate.
+    """
+    plateless = UsageError(f"{path} knows of no plate", hint="give its --pitch")
+    try:
+        result = load_result(path, images=images)
+    except FileFormatError as error:
+        if not Path(path).exists():
+            raise
+        if pitch is None:
+            raise plateless from error
+        return read_distortion(path), Plate(pitch, angle or 90.0)
+    own: Plate | None = getattr(getattr(result, "fit", result), "plate", None)
+    if own is None:
+        if pitch is None:
+            raise plateless
+        return result, Plate(pitch, angle or 90.0)
+    asked = Plate(pitch or own.pitch_m, angle or own.angle_deg)
+    same = np.allclose((*own.pitch_m, own.angle_deg), (*asked.pitch_m, asked.angle_deg), rtol=1e-6, atol=0)
+    return result, None if same else asked
 
 
 def _image(result: Any, image: Any, mask: Any, exposure: int) -> tuple[AnyArray, AnyArray | None]:

@@ -288,7 +288,7 @@ def test_what_goes_wrong_with_files(
         ([image, "-o", tmp_path / "folder.h5"], "is a folder"),
         ([image, "-o", image], "one of the inputs"),
         ([image, "-o", tmp_path / "a.h5", "--json", tmp_path / "a.h5"], "two outputs"),
-        ([image, "--mask", "Pilatos1M"], "neither a file nor a detector"),
+        ([image, "--mask", "Pilatos1M"], "neither the name nor the file of a detector"),
         ([image, "--mask", "Pilatus1M"], "shape"),
         ([image, "--dark", tmp_path / "nothing.edf"], "no such file"),
     ]

@@ -91,7 +91,7 @@ def test_validate_a_detector_without_plate(made: Path, tmp_path: Path, capsys: p
             old.copy(entry, new, name)
             new[name].pop("grid_calibration", None)
     assert cli.main(["validate", f"{tmp_path}/plain.h5", f"{made}/grid.edf"]) == 2
-    assert "give --pitch" in capsys.readouterr().err
+    assert "knows of no plate; give its --pitch" in capsys.readouterr().err
     assert cli.main(["validate", f"{tmp_path}/nothing.h5", f"{made}/grid.edf"]) == 1
     assert "no such file" in capsys.readouterr().err
 

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from scipy import integrate
 
-from pyfai_gridcal.detection import find_spots
+from pyfai_gridcal import indexing
+from pyfai_gridcal.calibration import Settings, spots_and_points, take_exposure
+from pyfai_gridcal.detection import find_spots, search_spots
 from pyfai_gridcal.distortion import Distortion
-from pyfai_gridcal.errors import PickingError
+from pyfai_gridcal.errors import IndexingError, PickingError
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.profile import Templates, blurred_disk, disk_and_blur, disk_profile
 from pyfai_gridcal.spots import SpotFlag
-from pyfai_gridcal.synthetic import Camera, Faults, Light, Scene, fields, match_spots, place
+from pyfai_gridcal.synthetic import Camera, Faults, Light, Scene, demo_scene, fields, match_spots, place
 
 SHAPE = (520, 610)
 CUT = SpotFlag.BORDER | SpotFlag.MASKED | SpotFlag.CLIPPED
@@ -202,3 +204,26 @@ class TestProfile:
         middle = truth[4 * fine : -4 * fine : fine, 4 * fine : -4 * fine : fine]
         row, _ = Templates.phase(np.zeros((1, 2)))
         np.testing.assert_allclose(templates.value[row[0]].reshape(middle.shape), middle, atol=0.02)
+
+
+def test_nothing_grows_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = demo_scene((300, 372), pitch_px=24.3, seed=3).render(np.random.default_rng(3))
+    settings = Settings(pitch=1e-3, angle=88.0)
+    exposure = take_exposure(picture.image, settings)
+    looked, real = [], indexing.local_lattices
+    monkeypatch.setattr(indexing, "local_lattices", lambda *given: (looked.append(1), real(*given))[1])
+    find_spots(picture.image)
+    alone = len(looked)
+    spots, points = spots_and_points(exposure, settings)
+    assert len(looked) == 2 * alone
+    fresh = indexing.index_spots(spots.select(np.arange(len(spots))), angle_deg=88.0)
+    for name in ("yx", "sigma_yx", "ij", "spot", "flags", "basis_px", "angle_deg", "seam_doubt"):
+        np.testing.assert_array_equal(getattr(points, name), getattr(fresh, name))
+
+
+def test_another_lattice_is_indexed_anew() -> None:
+    picture = demo_scene((300, 372), pitch_px=24.3, seed=3).render(np.random.default_rng(3))
+    found = search_spots(picture.image)
+    assert found.points(lattice="oblique", angle_deg=88.0).angle_deg == 88.0
+    with pytest.raises(IndexingError, match="hexagonal"):
+        found.points(lattice="hexagonal")

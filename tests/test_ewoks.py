@@ -25,7 +25,7 @@ from ewoksutils.exceptions import TaskExecutionError, TaskInputError
 from pydantic import ValidationError
 
 from pyfai_gridcal import synthetic
-from pyfai_gridcal.calibration import Settings
+from pyfai_gridcal.calibration import Settings, calibrate
 from pyfai_gridcal.correction import correct_image
 from pyfai_gridcal.distortion import Distortion
 from pyfai_gridcal.errors import FileFormatError, UsageError
@@ -183,6 +183,15 @@ def execute(graph: dict[str, Any], engine: str = "core", **inputs: dict[str, Any
     return dict(execute_graph(graph, engine=engine, inputs=listed))
 
 
+# -- files
+def test_raw_data_beside_the_image_are_not_replaced(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["entry/data"] = [1, 2, 3]
+    assert files.beside(str(tmp_path / "scan.tif")) == tmp_path / "scan_detector.h5"
+    with pytest.raises(UsageError, match="name the output"):
+        files.beside(np.zeros((2, 2)))
+
+
 # -- calibration
 @pytest.fixture(scope="module")
 def calibrated(folder: Path, scene: synthetic.Scene) -> dict[str, Any]:
@@ -244,6 +253,19 @@ def test_validate(calibrated: dict[str, Any], folder: Path) -> None:
     assert again["misplacement_mean"] == pytest.approx(done["misplacement_mean"], rel=0.01)
     strict = run(tasks.ValidateGrid, detector_file=calibrated["detector_file"], tolerance=1e-9)
     assert not strict["good"]
+
+
+def test_validation_with_the_pitch_that_the_file_knows(scene: synthetic.Scene, tmp_path: Path) -> None:
+    """The errors of the holes, which the file knows too, still count."""
+    scene = dataclasses.replace(scene, plate=synthetic.imperfect(scene.plate, 30e-6, seed=4, span=15))
+    picture = scene.render(np.random.default_rng(3), bounds=False)
+    np.save(tmp_path / "grid.npy", picture.image)
+    calibrate(picture.image, pitch=scene.plate.pitch_m, plate=scene.plate).save(tmp_path / "det.h5")
+    given = {"detector_file": tmp_path / "det.h5", "images": tmp_path / "grid.npy"}
+    alone = run(tasks.ValidateGrid, **given)
+    told = run(tasks.ValidateGrid, **given, pitch=scene.plate.pitch_m[0])
+    assert alone["misplacement_mean"] < 0.002
+    assert told["misplacement_mean"] == alone["misplacement_mean"]
 
 
 def test_failure_is_raised_or_reported(folder: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -129,3 +132,12 @@ def test_local_bases_follow_a_stretched_field() -> None:
     x = (np.sqrt(1.44 + 4e-4 * points.yx[:, 1]) - 1.2) / 2e-4
     inner = (points.yx[:, 1] > 60) & (points.yx[:, 1] < points.yx[:, 1].max() - 60)
     np.testing.assert_allclose(step[inner], 25 * (1.2 + 2e-4 * x[inner]), rtol=2e-3)
+
+
+def test_spots_do_not_stay_alive() -> None:
+    spots = Spots.from_positions(lattice()[1])
+    index_spots(spots)
+    kept = weakref.ref(spots)
+    del spots
+    gc.collect()
+    assert kept() is None

@@ -14,9 +14,12 @@ import pytest
 from PIL import Image as pillow
 
 from pyfai_gridcal._typing import AnyArray
+from pyfai_gridcal.calibration import Settings, take_exposure
 from pyfai_gridcal.errors import ImageError, UsageError
 from pyfai_gridcal.io import images
+from pyfai_gridcal.io.formats import write_distortion
 from pyfai_gridcal.io.images import Image, load_image
+from pyfai_gridcal.io.masks import named_detector
 
 SHAPE = (34, 47)
 
@@ -283,8 +286,36 @@ def test_mask_of_a_detector() -> None:
     assert np.array_equal(load_image(data, mask="Pilatus100k").mask, detector.mask != 0)
     with pytest.raises(ImageError, match="shape"):
         load_image(data, mask="Pilatus1M")
-    with pytest.raises(UsageError, match="neither a file nor a detector"):
+    with pytest.raises(UsageError, match="neither the name nor the file of a detector"):
         load_image(data, mask="Pilatus1000M")
+
+
+def test_named_detector() -> None:
+    size, gaps = named_detector("Pilatus 300k", (619, 487))
+    assert size == (172e-6, 172e-6)
+    assert gaps is not None
+    assert gaps[200].all()
+    assert named_detector("Perkin", (2048, 2048)) == ((2e-4, 2e-4), None)
+    with pytest.raises(UsageError, match=r"pyFAI knows; did you mean pilatus"):
+        named_detector("Pilatus 300kk", (619, 487))
+    with pytest.raises(ImageError, match=r"\(619, 487\).*each binning on its own"):
+        named_detector("Pilatus300k", (10, 10))
+    with pytest.raises(UsageError, match="no pixel size"):
+        named_detector("Detector", (10, 10))
+
+
+def test_named_detector_from_a_file(tmp_path: Path) -> None:
+    from hub import wave
+
+    true = wave(SHAPE, masked=True)
+    write_distortion(true, tmp_path / "det.h5")
+    size, gaps = named_detector(str(tmp_path / "det.h5"), SHAPE)
+    assert size == true.pixel_size
+    assert np.array_equal(gaps, true.mask)
+    settings = Settings(pitch=5e-3, detector=str(tmp_path / "det.h5"))
+    exposure = take_exposure(np.random.default_rng(0).normal(100, 1, SHAPE), settings)
+    assert exposure.mask is not None
+    assert exposure.mask[true.mask].all(), "the calibration asks the same"
 
 
 def test_mask_of_a_detector_file(tmp_path: Path) -> None:

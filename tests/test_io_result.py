@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -459,26 +460,18 @@ def test_distorted_detector_integrates(tmp_path):
     assert np.abs(patterns[0].intensity[middle] * 49.5e-3 - patterns[0].radial[middle]).max() < 0.06
 
 
-def test_named_detector():
-    from pyfai_gridcal.io.detector import named_detector
+def test_detector_beside_an_image(saved, tmp_path):
+    from pyfai_gridcal.io.nexus import detector_beside
 
-    size, gaps = named_detector("Pilatus 300k", (619, 487))
-    assert size == (172e-6, 172e-6)
-    assert gaps is not None
-    assert gaps[200].all()
-    assert named_detector("Perkin", (2048, 2048))[1] is None
-    with pytest.raises(UsageError, match=r"unknown to pyFAI.*perhaps pilatus"):
-        named_detector("Pilatus 300kk", (619, 487))
-    with pytest.raises(UsageError, match="619 x 487"):
-        named_detector("Pilatus300k", (10, 10))
-
-
-def test_named_detector_from_a_file(saved):
-    from pyfai_gridcal.io.detector import named_detector
-
-    size, gaps = named_detector(str(saved[0]), SHAPE)
-    assert size == PIXEL
-    np.testing.assert_array_equal(gaps, saved[1].distortion.mask)
+    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan.h5"
+    assert detector_beside(f"{tmp_path}/scan.h5::/entry/data[3]") == tmp_path / "scan_detector.h5"
+    assert detector_beside(f"silx:{tmp_path}/a.b.h5?path=/data&slice=0") == tmp_path / "a.b_detector.h5"
+    shutil.copy(saved[0], tmp_path / "scan.h5")
+    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan.h5", "an earlier result is replaced"
+    (tmp_path / "scan.h5").write_bytes(b"raw data")
+    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan_detector.h5"
+    (tmp_path / "scan_detector.h5").write_bytes(b"raw data")
+    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan_detector_2.h5"
 
 
 def test_file_of_the_first_format_is_still_read(tmp_path):

@@ -13,6 +13,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fabio
 import h5py
 import numpy as np
 import pytest
@@ -405,6 +406,23 @@ def test_command_on_a_stack_and_its_cache(stack, detector, tmp_path):
     assert digest(out) == first
     assert main(["correct", str(detector), stack, "-o", str(out), "--no-cache"]) == 0
     assert digest(out) == first
+
+
+@pytest.mark.parametrize("more", [{}, {"coverage": 0.7, "whole": True}, {"dark": "a.edf", "flat": "b.edf"}])
+def test_command_goes_on_with_what_others_began(stack, detector, tmp_path, frames, more):
+    from pyfai_gridcal.cli import main
+    from pyfai_gridcal.correctors import CorrectorFiles, open_corrector
+
+    for name, frame in zip(("a.edf", "b.edf"), frames, strict=False):
+        fabio.edfimage.EdfImage(data=frame).write(str(tmp_path / name))
+    more = {name: str(tmp_path / value) if isinstance(value, str) else value for name, value in more.items()}
+    words = [word for name, value in more.items() for word in (f"--{name}", *([] if value is True else [str(value)]))]
+    corrector, key = open_corrector(CorrectorFiles((str(detector),), **more))
+    out = tmp_path / "out.h5"
+    with pytest.raises(Stop):
+        correct_stack([stack], corrector, out, key=key, progress=stop_after(5))
+    assert main(["correct", str(detector), stack, "-o", str(out), "--json", str(tmp_path / "done.json"), *words]) == 0
+    assert json.loads((tmp_path / "done.json").read_text())["resumed"] == 5
 
 
 def test_the_result_does_not_depend_on_how_files_are_named(stack, detector, tmp_path, monkeypatch):

@@ -11,15 +11,17 @@ import pytest
 
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.distortion import Distortion
-from pyfai_gridcal.errors import CalibrationError, UsageError
+from pyfai_gridcal.errors import CalibrationError, FileFormatError, UsageError
 from pyfai_gridcal.field import SampledField
 from pyfai_gridcal.fit import DistortionFit
+from pyfai_gridcal.io.formats import write_distortion
 from pyfai_gridcal.io.resampling import Resampler, save_image
+from pyfai_gridcal.io.result import save_result
 from pyfai_gridcal.io.silence import silenced_stdout
 from pyfai_gridcal.plate import Plate
 from pyfai_gridcal.points import ControlPoints
 from pyfai_gridcal.synthetic import Camera, Light, Scene, fields
-from pyfai_gridcal.validation import validate
+from pyfai_gridcal.validation import read_to_validate, validate
 
 SHAPE = (230, 310)
 PIXEL = (50e-6, 45e-6)
@@ -104,6 +106,27 @@ def test_indices_of_the_fit_are_kept_so_that_known_hole_errors_count():
     assert len(known & {tuple(ij) for ij in found.points.ij}) > 0.95 * len(found.points)
     ideal = replace(fit, plate=replace(scene.plate, error_ij=None, error_yx=None))
     assert validate(ideal, picture.image).rms_px > 0.3
+
+
+def test_the_plate_of_the_file_is_kept_where_it_is_the_one_that_was_asked_for(tmp_path):
+    scene = make_scene()
+    scene = replace(scene, plate=synthetic.imperfect(scene.plate, 30e-6, seed=4, span=15))
+    picture = scene.render(np.random.default_rng(1))
+    save_result(as_fit(picture), tmp_path / "fit.h5")
+    write_distortion(known_part(scene, picture), tmp_path / "bare.h5")
+    for told in ({}, {"pitch": (1e-3, 1e-3)}, {"pitch": (1e-3, 1e-3), "angle": 90.0}):
+        result, plate = read_to_validate(tmp_path / "fit.h5", **told)
+        assert plate is None
+        assert validate(result, picture.image).max_misplacement < 0.004
+    assert read_to_validate(tmp_path / "fit.h5", pitch=(2e-3, 2e-3))[1].pitch_m == (2e-3, 2e-3)
+    assert read_to_validate(tmp_path / "fit.h5", angle=60.0)[1].angle_deg == 60.0
+    bare, plate = read_to_validate(tmp_path / "bare.h5", pitch=(1e-3, 1e-3))
+    assert isinstance(bare, Distortion)
+    assert (plate.pitch_m, plate.angle_deg) == ((1e-3, 1e-3), 90.0)
+    with pytest.raises(UsageError, match="knows of no plate"):
+        read_to_validate(tmp_path / "bare.h5")
+    with pytest.raises(FileFormatError, match="no such file"):
+        read_to_validate(tmp_path / "none.h5")
 
 
 def test_outliers_of_the_fit_do_not_count(picture):

@@ -12,21 +12,7 @@ from typing import Any
 
 from ..errors import UsageError
 
-__all__ = ["check_outputs", "default_output", "write_json"]
-
-
-def default_output(image: str, suffix: str = ".h5") -> Path:
-    """Name of a result beside its image; never the image itself, nor another HDF5 file that is no detector."""
-    path = Path(image.split("::")[0].split("?")[0].removeprefix("silx:").removeprefix("fabio:"))
-    out = path.with_suffix(suffix)
-    return path.with_name(f"{path.stem}_detector{suffix}") if out == path or _foreign(out) else out
-
-
-def _foreign(path: Path) -> bool:
-    """Whether there is a file of that name that no calibration wrote, such as raw data beside their preview."""
-    from ..io.nexus import holds_detector
-
-    return path.exists() and not holds_detector(path)
+__all__ = ["check_outputs", "write_json"]
 
 
 def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import CalibrationError, GridcalError, UsageError
 from ..io.readback import started_reader
 from ..quantity import format_length
-from ._files import check_outputs, default_output, write_json
+from ._files import check_outputs, write_json
 from ._options import add_image_options, add_settings, given_settings
 from ._parser import lengths
 from ._progress import ProgressLine
@@ -59,7 +59,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    output = Path(options.output) if options.output else default_output(options.image[0])
+    from ..io.nexus import detector_beside
+
+    output = Path(options.output) if options.output else detector_beside(options.image[0])
     check_outputs([output, options.json, options.report, options.corrected], options.image)
     if output.suffix.lower() in OTHER_KINDS:
         raise UsageError(

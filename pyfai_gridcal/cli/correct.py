@@ -149,46 +149,24 @@ def _plan(options: argparse.Namespace) -> list[Path] | None:
 
 def _corrector(options: argparse.Namespace) -> tuple[Corrector, str, dict[str, str]]:
     """The corrector, what identifies it, and remarks for the file."""
-    import numpy as np
+    from ..correctors import CorrectorFiles, open_corrector
+    from ..io.formats import locate
 
-    from ..correction import Corrector
-    from ..io.formats import locate, open_distortion
-    from ..io.images import load_image
-    from ..io.masks import load_mask
-    from ..io.rawframes import FrameReader
-    from ..io.sources import open_frames
-    from ..tablecache import cached_table, key_of_files
-
-    reading, name = given_reading(options), split_pair(options.detector)
-    _, paths, files = locate(name, reading)
-    key = key_of_files(files, repr(reading), options.whole)
-    table = cached_table(None, files[0], key, whole=options.whole, keep=not options.no_cache)
-    if table is None:
-        distortion = open_distortion(name, reading).distortion
-        with FrameReader([open_frames(options.image[0])]) as first:  # before the table is made, which takes long
-            first.require(distortion.shape)
-        table = cached_table(distortion, files[0], key, whole=options.whole, keep=not options.no_cache)
-    assert table is not None
-    shape = table.shape_in
-    masks = [load_mask(one, shape) for one in options.mask or ()]
-    mask = np.logical_or.reduce(masks) if masks else None
-    images: dict[str, Any] = {}
-    for name in ("dark", "flat"):
-        if getattr(options, name):
-            image = load_image(getattr(options, name))
-            data = np.where(image.mask, np.nan, image.data.astype(np.float64))
-            images[name] = data / np.nanmedian(data) if name == "flat" else np.where(image.mask, np.nan, data)
-            if image.shape != shape:
-                raise UsageError(f"--{name} is of {image.shape} pixels", expected=f"{shape}, as the detector")
+    files = CorrectorFiles(
+        split_pair(options.detector),
+        options.mask,
+        options.dark,
+        options.flat,
+        reading=given_reading(options),
+        whole=options.whole,
+        coverage=options.coverage,
+        dummy=options.dummy,
+        keep_table=not options.no_cache,
+    )
     device: Any = options.device
     if device and "," in device:
         device = tuple(int(n) for n in device.split(","))
-    corrector = Corrector(table, mask, coverage=options.coverage, dummy=options.dummy, device=device, **images)
-    import hashlib
-
-    digest = hashlib.sha256(key.encode())
-    for array in (corrector.mask, corrector.dark, corrector.flat):
-        digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-    digest.update(repr(device).encode())
-    remarks = {"detector": str(paths[0].absolute()), "dark": str(options.dark or ""), "flat": str(options.flat or "")}
-    return corrector, digest.hexdigest(), remarks
+    corrector, key = open_corrector(files, device=device, image=options.image[0])
+    named = locate(files.detector, files.reading)[1][0]
+    remarks = {"detector": str(named.absolute()), "dark": str(options.dark or ""), "flat": str(options.flat or "")}
+    return corrector, key, remarks

@@ -6,7 +6,6 @@ import argparse
 import sys
 from typing import Any
 
-from ..errors import FileFormatError, UsageError
 from ._files import check_outputs, write_json
 from ._options import POLARITIES, add_image_options
 from ._parser import lengths, positive
@@ -37,7 +36,10 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="distance of neighbouring holes, with its unit; needed when the detector file knows of no plate",
     )
     parser.add_argument(
-        "--angle", type=positive("angle"), metavar="DEGREES", help="angle between the axes of the grid (default: 90)"
+        "--angle",
+        type=positive("angle"),
+        metavar="DEGREES",
+        help="angle between the axes of the grid (default: that of the detector file, else 90)",
     )
     parser.add_argument("--polarity", choices=POLARITIES, default="auto", help="bright or dark holes")
     parser.add_argument(
@@ -80,9 +82,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _validate(options: argparse.Namespace, progress: ProgressLine) -> Any:
     from ..io.images import load_image
-    from ..validation import validate
+    from ..validation import read_to_validate, validate
 
-    known, plate = _known(options)
+    known, plate = read_to_validate(options.detector, pitch=options.pitch, angle=options.angle)
     corrections = {"dark": options.dark, "flat": options.flat, "mask": options.mask}
     image = load_image(
         options.image,
@@ -98,31 +100,3 @@ def _validate(options: argparse.Namespace, progress: ProgressLine) -> Any:
         polarity=None if options.polarity == "auto" else options.polarity,
         progress=progress,
     )
-
-
-def _known(options: argparse.Namespace) -> tuple[Any, Any]:
-    """What to validate, and the plate: the file's own where it is the one that was asked for."""
-    import os
-
-    import numpy as np
-
-    from ..io.nexus import read_detector
-    from ..io.result import load_result
-    from ..plate import Plate
-
-    if not os.path.exists(options.detector):
-        raise FileFormatError(f"no such file: {options.detector}")
-    asked = Plate(options.pitch, options.angle or 90.0) if options.pitch else None
-    try:
-        result = load_result(options.detector, images=False)
-    except FileFormatError:
-        if asked is None:
-            raise UsageError(f"{options.detector} knows of no plate", hint="give --pitch") from None
-        return read_detector(options.detector), asked
-    fit = getattr(result, "fit", result)
-    own = getattr(fit, "plate", None)
-    if own is not None and (asked is None or np.allclose(own.pitch_m, asked.pitch_m, rtol=1e-6)):
-        return fit, None
-    if asked is None:
-        raise UsageError(f"{options.detector} knows of no plate", hint="give --pitch")
-    return getattr(fit, "distortion", fit), asked

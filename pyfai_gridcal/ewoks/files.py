@@ -9,18 +9,16 @@ from typing import Any
 
 from ..errors import FileFormatError, UsageError
 
-__all__ = ["beside", "known", "latest", "opened", "pair"]
+__all__ = ["beside", "latest", "opened", "pair"]
 
 
 def beside(image: Any) -> Path:
     """Name of the detector file beside an image."""
     if not isinstance(image, str):
         raise UsageError("an image in memory", hint="name the output")
-    from ..io.sources import parse_address
+    from ..io.nexus import detector_beside
 
-    path = Path(parse_address(image).file)
-    out = path.with_suffix(".h5")
-    return path.with_name(f"{path.stem}_detector.h5") if out == path else out
+    return detector_beside(image)
 
 
 def pair(value: Any) -> tuple[float, float] | None:
@@ -41,25 +39,6 @@ def opened(path: str) -> Any:
             if not Path(path).exists():
                 raise
     return read_distortion(path)
-
-
-def known(given: dict[str, Any]) -> tuple[Any, Any]:
-    """What to validate, and the plate where the file does not tell it."""
-    from ..io.formats import read_distortion
-    from ..io.result import load_result
-    from ..plate import Plate
-
-    path, pitch = given["detector_file"], pair(given["pitch"])
-    asked = None if pitch is None else Plate(pitch, given["angle"])
-    try:
-        result = load_result(path, images=not given["images"])
-    except FileFormatError:
-        if asked is None:
-            raise
-        return read_distortion(path), asked
-    if getattr(getattr(result, "fit", result), "plate", None) is None and asked is None:
-        raise UsageError(f"{path} knows of no plate", hint="give the pitch")
-    return result, asked
 
 
 def latest(reference: str | None, other: str) -> str | None:

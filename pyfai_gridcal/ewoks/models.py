@@ -171,7 +171,7 @@ class ValidateInputs(BaseInputModel):
     detector_file: File | None = Field(description="detector file, of CalibrateGrid or another program's")
     images: Images | None = Field(None, description="image of the grid, several are reduced to one; that of the result")
     pitch: Lengths | None = Field(None, description="distance of the holes, needed where the file knows of no plate")
-    angle: float = Field(90.0, description="angle between the axes of the grid, degrees")
+    angle: float | None = Field(None, description="angle between the axes, degrees; that of the file, else 90")
     polarity: Literal["auto", "bright", "dark"] = Field("auto", description="bright or dark holes")
     mask: Files | None = Field(None, description="pixels to ignore")
     dark: Files | None = Field(None, description="image without light, subtracted")

@@ -16,7 +16,7 @@ from ewokscore.taskwithprogress import TaskWithProgress
 
 from ..errors import CalibrationError, FileFormatError, GridcalError, UsageError
 from . import models
-from .files import beside, known, latest, opened, pair
+from .files import beside, latest, opened, pair
 from .records import needs_attention, row_of, write_json
 
 __all__ = [
@@ -179,11 +179,12 @@ class ValidateGrid(
 
     def work(self, given: dict[str, Any]) -> dict[str, Any]:
         from ..io.images import load_image
-        from ..validation import validate
+        from ..validation import read_to_validate, validate
 
         if given["detector_file"] is None:
             raise FileFormatError("no detector file to validate")
-        result, plate = known(given)
+        pitch, images = pair(given["pitch"]), not given["images"]
+        result, plate = read_to_validate(given["detector_file"], pitch=pitch, angle=given["angle"], images=images)
         image, mask = None, None
         if given["images"]:
             read = load_image(given["images"], combine=given["combine"], **_corrections(given))

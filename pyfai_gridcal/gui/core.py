@@ -90,7 +90,7 @@ class Core:
         return {
             "lattice": get_args(LatticeKind),
             "polarity": ("auto", "bright", "dark"),
-            "model": ("auto", *MODELS),
+            "model": MODELS,
         }
 
     # -- the stages

@@ -12,6 +12,7 @@ import numpy as np
 from silx.gui import qt
 
 from ..errors import GridcalError, UsageError
+from ..io.nexus import detector_beside
 from .artwork import icon
 from .compare import BeforeAfter
 from .core import Core
@@ -246,10 +247,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         if self._file:
             return self._file
         exposures = self.workspace.state.exposures
-        name = exposures[0].source.split("::")[0] if exposures else "detector"
-        path = Path(name)
-        out = path.with_suffix(".h5")
-        return str(path.with_name(f"{path.stem}_detector.h5") if out == path else out)
+        return str(detector_beside(exposures[0].source)) if exposures else "detector.h5"
 
     def calibration(self) -> Any:
         """The present calibration; raises UsageError when there is none."""

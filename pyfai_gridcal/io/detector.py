@@ -5,7 +5,6 @@ The detector is a plain one with pixel corners, never of a class of our own: eve
 
 from __future__ import annotations
 
-import difflib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -17,7 +16,7 @@ import numpy as np
 
 from .._typing import AnyArray, Bools
 from ..distortion import Distortion
-from ..errors import FileFormatError, UsageError
+from ..errors import FileFormatError
 from ..frames import CORNERS
 from ..processors import processors
 from .nexus import detector_nodes, distortion_of_corners
@@ -25,7 +24,7 @@ from .nexus import detector_nodes, distortion_of_corners
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["check_detector", "from_detector", "named_detector", "preload", "to_detector"]
+__all__ = ["check_detector", "from_detector", "preload", "to_detector"]
 
 _BLOCK = 16  # rows at a time, for the sake of the cache
 _LARGE = 1 << 25  # bytes of corners from which on it takes two threads
@@ -116,40 +115,6 @@ def from_detector(detector: Detector) -> Distortion:
     if mask is not None and np.shape(mask) != corners.shape[:2]:
         mask = None
     return distortion_of_corners(corners, size, mask, gauge=f"as in {detector.name}", what=what)
-
-
-def named_detector(name: str, shape: tuple[int, int]) -> tuple[tuple[float, float], Bools | None]:
-    """Nominal pixel size (slow, fast) in metres and the gaps (ny, nx) of a detector that pyFAI knows by name, or of a
-    detector file.
-
-    Raises
-    ------
-    UsageError
-        pyFAI knows no such detector, or it has another shape than the image.
-    """
-    from pyFAI.detectors import ALL_DETECTORS, detector_factory
-
-    try:
-        detector = detector_factory(name)
-    except Exception as error:
-        near = difflib.get_close_matches(name.lower().replace(" ", "_"), ALL_DETECTORS, 3, 0.5)
-        raise UsageError(
-            f"detector {name!r} is unknown to pyFAI",
-            expected="one of its detectors, or a NeXus detector file",
-            hint=f"perhaps {', '.join(near)}" if near else None,
-        ) from error
-    known = tuple(detector.shape or ())
-    if known and known != tuple(shape):
-        raise UsageError(
-            f"detector {name!r} has {known[0]} x {known[1]} pixels",
-            expected=f"{shape[0]} x {shape[1]}, as the image",
-            hint="calibrate each binning on its own, with the pixel size of the binned image",
-        )
-    if not detector.pixel1 or not detector.pixel2:
-        raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
-    gaps = None if detector.mask is None else np.asarray(detector.mask) != 0
-    size = float(detector.pixel1), float(detector.pixel2)
-    return size, gaps if gaps is not None and gaps.shape == tuple(shape) and gaps.any() else None
 
 
 def check_detector(

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from .members import members
 from .silence import quiet
 from .sources import open_frames
 
-__all__ = ["blemishes", "detector_mask", "dummies", "load_mask", "saturation_level"]
+if TYPE_CHECKING:
+    from pyFAI.detectors import Detector
+
+__all__ = ["blemishes", "detector_mask", "dummies", "load_mask", "named_detector", "saturation_level"]
 
 MANY_DUMMIES = 16  # different negative values; more are noise around zero
 FEW_SATURATED = 1e-3  # share of the pixels
@@ -91,33 +94,59 @@ def _nexus_mask(text: str) -> AnyArray | None:
     return None
 
 
-def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
-    """Mask of a detector that pyFAI knows by name, (ny, nx).
+def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float], Bools | None]:
+    """Nominal pixel size (slow, fast) in metres and the gaps (ny, nx), True = no pixel, or None where there are none.
+
+    Parameters
+    ----------
+    name : of a detector that pyFAI knows, or of a detector file
+    shape : (slow, fast) of the image it is for
 
     Raises
     ------
     UsageError
-        pyFAI knows no such detector.
+        pyFAI knows no such detector, or not the size of its pixels.
     ImageError
         It has another shape.
     """
     with quiet("pyFAI"):
-        from pyFAI.detectors import ALL_DETECTORS, detector_factory
+        detector = _detector(name, shape)
+        if not detector.pixel1 or not detector.pixel2:
+            raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
+        gaps = _mask_of(detector, shape)
+        return (float(detector.pixel1), float(detector.pixel2)), gaps if gaps.any() else None
 
-        if name.lower() not in ALL_DETECTORS:
-            similar = difflib.get_close_matches(name.lower(), ALL_DETECTORS, n=1)
-            like = (
-                ALL_DETECTORS[similar[0]].aliases[0] if similar and ALL_DETECTORS[similar[0]].aliases else "Pilatus1M"
-            )
-            raise UsageError(
-                f"{name!r} is neither a file nor a detector that pyFAI knows",
-                hint=f"did you mean {like}?" if similar else f"a name is such as {like}",
-            )
+
+def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
+    """Mask (ny, nx) of a detector alone; see :func:`named_detector`."""
+    with quiet("pyFAI"):
+        return _mask_of(_detector(name, shape), shape)
+
+
+def _detector(name: str, shape: tuple[int, ...]) -> Detector:
+    from pyFAI.detectors import ALL_DETECTORS, detector_factory
+
+    try:
         detector = detector_factory(name)
-        own = tuple(int(n) for n in (detector.max_shape or ()))
-        if own and own != tuple(shape):
-            raise ImageError(f"detector {name} has the shape {own}", expected=f"that of the image, {tuple(shape)}")
-        mask = detector.mask if own else None
+    except Exception as error:
+        near = difflib.get_close_matches(name.lower().replace(" ", "_"), ALL_DETECTORS, 3, 0.5)
+        raise UsageError(
+            f"{name!r} is neither the name nor the file of a detector that pyFAI knows",
+            hint=f"did you mean {' or '.join(near)}?" if near else "a name is such as Pilatus1M",
+        ) from error
+    own = tuple(int(n) for n in (detector.shape or ()))
+    if own and own != tuple(shape):
+        raise ImageError(
+            f"detector {name!r} has the shape {own}",
+            expected=f"that of the image, {tuple(shape)}",
+            hint="calibrate each binning on its own, with the pixel size of the binned image",
+        )
+    return detector
+
+
+def _mask_of(detector: Detector, shape: tuple[int, ...]) -> Bools:
+    """Zeros where it has none: what knows no shape has no gaps either."""
+    mask = detector.mask if detector.shape else None
     return np.zeros(shape, bool) if mask is None else np.asarray(mask) != 0
 
 

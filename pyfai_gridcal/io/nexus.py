@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -24,8 +25,10 @@ from ..field import CornerField, Field, SampledField, by_rows
 from ..frames import CORNERS, edge_nodes
 from .arrays import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 from .members import members
+from .sources import parse_address
 
 __all__ = [
+    "detector_beside",
     "distortion_of_corners",
     "new_entry",
     "new_group",
@@ -276,6 +279,16 @@ def holds_detector(path: str | PathLike[str]) -> bool:
             return "pixel_corners" in find_detector(file)
     except (OSError, FileFormatError):
         return False
+
+
+def detector_beside(image: str) -> Path:
+    """Name of a new detector file beside an image (path or silx URL): never the image itself, nor another file that is
+    no detector, such as raw data beside their preview.
+    """
+    source = Path(parse_address(image).file)
+    endings = itertools.chain(("", "_detector"), (f"_detector_{n}" for n in itertools.count(2)))
+    names = (source.with_name(f"{source.stem}{ending}.h5") for ending in endings)
+    return next(name for name in names if name != source and (not name.exists() or holds_detector(name)))
 
 
 def _read_detector_group(group: h5py.Group, what: str) -> Distortion:

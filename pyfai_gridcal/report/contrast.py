@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from .._typing import AnyArray, Bools, Floats
-from ..detection import find_spots
+from ..detection import THRESHOLD
 from ..picking import pick
 from ..points import ControlPoints
 from ..spots import Spots
@@ -41,9 +40,8 @@ def contrasts_of(image: AnyArray, mask: Bools | None, spots: Spots, points: Cont
     """Look for places again with a lower threshold than the search had, None when hole size or points are not known."""
     if not spots.hole_px > 0 or not len(points):
         return None
-    threshold = float(inspect.signature(find_spots).parameters["threshold"].default)
     seen = pick(filled(np.asarray(image), mask), polarity=spots.polarity, radius_px=spots.hole_px / 2, threshold=_LEAST)
     if not len(seen):
         return None
     distance, _ = cKDTree(points.yx).query(seen.yx)
-    return Contrasts(seen.relative, np.asarray(distance < 0.3 * min(points.pitch_px)), threshold)
+    return Contrasts(seen.relative, np.asarray(distance < 0.3 * min(points.pitch_px)), THRESHOLD)

@@ -13,6 +13,7 @@ from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.cli import main as command
 from pyfai_gridcal.gui.core import Core
 from pyfai_gridcal.gui.edits import inside_polygon
+from pyfai_gridcal.gui.state import Exposure
 from pyfai_gridcal.spots import SpotFlag
 
 from . import scenes
@@ -223,6 +224,17 @@ def test_shortcuts_of_tools(go, wait):
     assert go.task.plot.getInteractiveMode()["mode"] == "draw"
     go.task.plot.setInteractiveMode("pan")
     assert go.task.plot.tools.tool() is None, "another mode puts the tool away"
+
+
+def test_choices_stand_once():
+    for name, choices in Core().choices().items():
+        assert len(set(choices)) == len(choices), name
+
+
+def test_proposed_file_is_no_raw_data(go, tmp_path):
+    (tmp_path / "scan.h5").write_bytes(b"raw data")
+    go.task.workspace.set_exposures((Exposure(str(tmp_path / "scan.tif")),))
+    assert go.task.defaultFile() == str(tmp_path / "scan_detector.h5")
 
 
 def test_a_setting_recomputes_only_what_depends_on_it(go, monkeypatch):
