@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 
 import pytest
 
 import pyfai_gridcal
 from pyfai_gridcal.io import registry
 from pyfai_gridcal.io.registry import RECORDS, class_of, name_of
+from pyfai_gridcal.support import Support
+
+
+@dataclass(frozen=True)
+class WithoutRow:
+    """A record of somebody else."""
+
 
 #: Fields that only judge others, and are in no file.
 NEVER_STORED = {"_Radial"}
@@ -36,6 +43,12 @@ def test_two_classes_of_one_name_are_told_apart() -> None:
 @pytest.mark.parametrize("name", ["", "os:system", "NoSuchRecord", "calibration:calibrate", "pyfai_gridcal.fit:Pose"])
 def test_nothing_else_is_a_record(name: str) -> None:
     assert class_of(name) is None
+
+
+def test_a_record_of_ours_without_a_name_is_not_written() -> None:
+    with pytest.raises(TypeError, match="give it a row"):
+        name_of(Support)
+    assert name_of(WithoutRow) == f"{__name__}:WithoutRow"
 
 
 def test_every_field_of_the_package_has_a_name() -> None:

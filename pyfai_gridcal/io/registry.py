@@ -30,6 +30,7 @@ RECORDS: dict[str, str] = {
     "TiledField": "pyfai_gridcal.field:TiledField",
     "CornerField": "pyfai_gridcal.field:CornerField",
     "SplineField": "pyfai_gridcal.bspline:SplineField",
+    "Axis": "pyfai_gridcal.splinebasis:Axis",
     "PolynomialField": "pyfai_gridcal.polynomial:PolynomialField",
     "RigidField": "pyfai_gridcal.rigid:RigidField",
     "MovedField": "pyfai_gridcal.gauge:MovedField",
@@ -43,6 +44,7 @@ RECORDS: dict[str, str] = {
     "BinnedField": "pyfai_gridcal.io.reframed:_Binned",
     "UnsignedField": "pyfai_gridcal.io.reframed:_Unsigned",
     "TensorSpline": "pyfai_gridcal.io.fit2d:TensorSpline",
+    "Fit2DSpline": "pyfai_gridcal.io.fit2d:Fit2DSpline",
     "LinearField": "pyfai_gridcal.synthetic.fields:LinearField",
     "RadialField": "pyfai_gridcal.synthetic.fields:RadialField",
     "PerspectiveField": "pyfai_gridcal.synthetic.fields:PerspectiveField",
@@ -70,6 +72,7 @@ _BEFORE: dict[str, str] = {
     "field:TiledField": "TiledField",
     "field:CornerField": "CornerField",
     "bspline:SplineField": "SplineField",
+    "splinebasis:Axis": "Axis",
     "polynomial:PolynomialField": "PolynomialField",
     "rigid:RigidField": "RigidField",
     "gauge:MovedField": "MovedField",
@@ -83,6 +86,7 @@ _BEFORE: dict[str, str] = {
     "io.reframed:_Binned": "BinnedField",
     "io.reframed:_Unsigned": "UnsignedField",
     "io.fit2d:TensorSpline": "TensorSpline",
+    "io.fit2d:Fit2DSpline": "Fit2DSpline",
     "synthetic.fields:LinearField": "LinearField",
     "synthetic.fields:RadialField": "RadialField",
     "synthetic.fields:PerspectiveField": "PerspectiveField",
@@ -92,9 +96,18 @@ _BEFORE: dict[str, str] = {
 
 
 def name_of(kind: type) -> str:
-    """The name under which records of this class are written; for a class without a row, where it lives."""
+    """The name under which records of this class are written; where it lives, for a class of somebody else's.
+
+    Raises
+    ------
+    TypeError
+        A class of this package without a row: its files could not be read after a move.
+    """
     home = f"{kind.__module__}:{kind.__qualname__}"
-    return next((name for name, known in RECORDS.items() if known == home), home)
+    name = next((name for name, known in RECORDS.items() if known == home), None)
+    if name is None and home.startswith(f"{__name__.partition('.')[0]}."):
+        raise TypeError(f"{home} has no name in files: give it a row in {__name__}")
+    return name or home
 
 
 def class_of(name: str) -> type | None:
