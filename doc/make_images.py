@@ -48,9 +48,9 @@ def gallery(names: list[str]) -> None:
 def report() -> None:
     """Photograph the top of a report."""
     from pyfai_gridcal import calibrate
+    from pyfai_gridcal.judging.validation import validate
     from pyfai_gridcal.report import write_report
     from pyfai_gridcal.synthetic import demo_scene
-    from pyfai_gridcal.validation import validate
 
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:

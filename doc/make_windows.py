@@ -56,8 +56,8 @@ def calibrated(task: Any, image: Path) -> None:
 
 def alone(image: Path) -> None:
     """The task in its own window, its residuals, and the image before and after."""
-    from pyfai_gridcal.gui.edits import Edit
     from pyfai_gridcal.gui.window import GridcalWindow
+    from pyfai_gridcal.gui.work.edits import Edit
 
     window = GridcalWindow("mpl")
     window.resize(1500, 950)

@@ -11,17 +11,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .calibration import Calibration, Settings, calibrate
-    from .detection import find_spots
-    from .distortion import Distortion
-    from .errors import GridcalError
-    from .fit import DistortionFit
-    from .fitting import fit_distortion
-    from .indexing import index_spots
-    from .plate import Plate
+    from .base.errors import GridcalError
+    from .calibration import Calibration, calibrate
+    from .finding.detection import find_spots
+    from .fitting.fitting import fit_distortion
+    from .indexing.indexing import index_spots
     from .plugins import register
-    from .points import ControlPoints
-    from .spots import Spots
+    from .records.distortion import Distortion
+    from .records.fit import DistortionFit
+    from .records.plate import Plate
+    from .records.points import ControlPoints
+    from .records.settings import Settings
+    from .records.spots import Spots
 
 __version__ = "0.1.0"
 
@@ -45,17 +46,17 @@ __all__ = [
 #: that only shows its help, or a program that lists its plugins, should not wait for that.
 _HOMES = {
     "Calibration": "calibration",
-    "ControlPoints": "points",
-    "Distortion": "distortion",
-    "DistortionFit": "fit",
-    "GridcalError": "errors",
-    "Plate": "plate",
-    "Settings": "calibration",
-    "Spots": "spots",
+    "ControlPoints": "records.points",
+    "Distortion": "records.distortion",
+    "DistortionFit": "records.fit",
+    "GridcalError": "base.errors",
+    "Plate": "records.plate",
+    "Settings": "records.settings",
+    "Spots": "records.spots",
     "calibrate": "calibration",
-    "find_spots": "detection",
-    "fit_distortion": "fitting",
-    "index_spots": "indexing",
+    "find_spots": "finding.detection",
+    "fit_distortion": "fitting.fitting",
+    "index_spots": "indexing.indexing",
     "register": "plugins",
 }
 

@@ -3,100 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._typing import AnyArray, Bools, Floats, frozen_array
-from .assessment import assess
-from .dead import dead_areas, dead_level
-from .detection import search_spots
-from .distortion import Distortion
-from .errors import ImageError, UsageError
-from .fit import DistortionFit
-from .fitting import fit_distortion
-from .gauge import Gauge
-from .indexing import LatticeKind, index_spots
-from .plate import Plate
-from .points import ControlPoints
-from .spots import Spots
-from .survey import filled, survey
-from .verdict import Verdict
+from .base.arrays import AnyArray, Bools, Floats
+from .base.errors import ImageError, UsageError
+from .exposure import Exposure, common_mask, nominal_of, take_exposure
+from .finding.detection import search_spots
+from .fitting.fitting import fit_distortion
+from .indexing.indexing import index_spots
+from .judging.assessment import assess
+from .records.distortion import Distortion
+from .records.fit import DistortionFit
+from .records.plate import Plate
+from .records.points import ControlPoints
+from .records.settings import Settings
+from .records.spots import Spots
+from .records.verdict import Verdict
 
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
     from .io.readback import Reader
 
-__all__ = [
-    "Calibration", "Exposure", "Settings", "assemble", "calibrate", "index", "plate_of", "spots_and_points",
-    "take_exposure",
-]  # fmt: skip
+__all__ = ["Calibration", "assemble", "calibrate", "index", "plate_of", "spots_and_points"]
+
 
 Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that can be told to a calibration; only the pitch must be. Lengths are metres.
-
-    Attributes
-    ----------
-    pitch : distance of neighbouring holes: one length, or two (along the lattice axis nearest to slow, nearest to fast)
-    pixel : nominal pixel size, one length or (slow, fast); None: the one that makes the displacement smallest
-    detector : name of a pyFAI detector, from which nominal pixel size, gaps and modules come
-    plate : a plate whose hole errors are known, or a file that holds one
-    lattice : "auto", "square", "rectangular", "oblique" or "hexagonal"
-    angle : between the axes of an oblique plate, degrees
-    polarity : "auto", "bright" or "dark" holes
-    hole : diameter of the holes
-    origin : (y, x) px: the hole nearest to it gets the index (0, 0)
-    model : "auto" or the name of a recipe, see :func:`~pyfai_gridcal.fitting.fit_distortion`
-    gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
-    max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
-    positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
-    """
-
-    pitch: float | tuple[float, float]
-    pixel: float | tuple[float, float] | None = None
-    detector: str | None = None
-    plate: Any = None
-    lattice: LatticeKind = "auto"
-    angle: float | None = None
-    polarity: str = "auto"
-    hole: float | None = None
-    origin: tuple[float, float] | None = None
-    model: str = "auto"
-    gauge: Gauge = "least displacement"
-    max_sigma: float | None = None
-    positions: Sequence[tuple[float, float]] | None = None
-
-    def __post_init__(self) -> None:
-        pitch = np.atleast_1d(np.asarray(self.pitch, dtype=float))
-        if pitch.size not in (1, 2) or not np.isfinite(pitch).all() or not (pitch > 0).all():
-            raise UsageError(f"pitch={self.pitch!r}", expected="one or two positive lengths in metres")
-        if (pitch > 1).any():
-            raise UsageError(
-                f"pitch={self.pitch!r} m", expected="a pitch below a metre", hint="lengths are in metres: 5e-3"
-            )
-        if self.polarity not in ("auto", "bright", "dark"):
-            raise UsageError(f"polarity={self.polarity!r}", expected="'auto', 'bright' or 'dark'")
-        if self.lattice not in ("auto", "square", "rectangular", "oblique", "hexagonal"):
-            raise UsageError(
-                f"lattice={self.lattice!r}", expected="'auto', 'square', 'rectangular', 'oblique' or 'hexagonal'"
-            )
-        if self.lattice == "oblique" and self.angle is None:
-            raise UsageError("an oblique lattice without its angle", hint="give angle=, in degrees")
-        if pitch.size == 2 and self.lattice in ("square", "hexagonal") and pitch[0] != pitch[1]:
-            raise UsageError(f"two pitches {tuple(pitch)} m for a {self.lattice} lattice", expected="one pitch")
-
-    @property
-    def pitches(self) -> tuple[float, float]:
-        """(along i, along j), metres."""
-        pitch = np.broadcast_to(np.asarray(self.pitch, dtype=float), (2,))
-        return float(pitch[0]), float(pitch[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,25 +92,26 @@ class Calibration:
     # -- doors to the outer rooms
     def detector(self) -> Detector:
         """A plain pyFAI detector."""
-        from .io.detector import to_detector
+        from .io.nexus.detector import to_detector
 
         return to_detector(self.distortion)
 
     def save(self, path: str | Path, *, progress: Progress | None = None, reader: Reader | None = None) -> Path:
         """Write the detector, with everything else, to an HDF5 file; an old file goes once the new one is good."""
-        from .io.result import save_result
+        from .io.nexus.result import save_result
 
         return save_result(self, path, progress=progress, reader=reader)
 
     def validate(self, *, progress: Progress | None = None) -> Any:
-        """Correct the image with pyFAI and look at the grid again; see :func:`pyfai_gridcal.validation.validate`."""
-        from .validation import validate
+        """Correct the image with pyFAI and look at the grid again; see
+        :func:`pyfai_gridcal.judging.validation.validate`."""
+        from .judging.validation import validate
 
         return validate(self, progress=progress)
 
     def to_spline(self, *, tolerance: float = 0.01) -> Any:
         """Fit2D spline of the displacement, with deviations below `tolerance` px."""
-        from .io.splinefit import fit_spline
+        from .io.kinds.splinefit import fit_spline
 
         return fit_spline(self.distortion, tolerance=tolerance)
 
@@ -193,7 +130,7 @@ class Calibration:
     @property
     def plot(self) -> Any:
         """Pictures: ``.spots()``, ``.displacement()``, ``.residuals()``, ``.before_after()``."""
-        from .plots import Plots
+        from .report.plots import Plots
 
         return Plots(self)
 
@@ -217,7 +154,7 @@ def calibrate(
 
     Parameters
     ----------
-    image : (ny, nx) array, file or silx URL, :class:`~pyfai_gridcal.io.images.Image`, or a list of these
+    image : (ny, nx) array, file or silx URL, :class:`~pyfai_gridcal.io.images.images.Image`, or a list of these
         Several are exposures of the same plate, shifted and turned by unknown amounts.
     pitch : distance of neighbouring holes, metres; two for a rectangular plate (axis nearest to slow, nearest to fast)
     mask : pixels to ignore (True), for all images
@@ -273,10 +210,10 @@ def assemble(
     """Fit the distortion to the points of all exposures, judge it, and collect everything."""
     say = progress or (lambda fraction, text: None)
     shape = _common_shape(exposures)
-    nominal, _ = _nominal(settings, shape)
+    nominal, _ = nominal_of(settings, shape)
     masks = tuple(one.mask for one in exposures)
     say(0.0, "fitting the distortion")
-    every = masks[0] if all(m is masks[0] for m in masks) else _common(masks)
+    every = masks[0] if all(m is masks[0] for m in masks) else common_mask(masks)
     fit = fit_distortion(
         points if len(points) > 1 else points[0],
         plate=plate_of(settings, points[0]),
@@ -311,7 +248,7 @@ def plate_of(settings: Settings, points: ControlPoints) -> Plate:
     """The plate that the settings speak of, on the lattice that was found."""
     plate = settings.plate
     if isinstance(plate, str | Path):
-        from .io.result import load_result
+        from .io.nexus.result import load_result
 
         plate = load_result(plate).plate
     if isinstance(plate, Plate):
@@ -322,88 +259,12 @@ def plate_of(settings: Settings, points: ControlPoints) -> Plate:
     return Plate(settings.pitches, angle, settings.hole)
 
 
-@dataclass(frozen=True, eq=False)
-class Exposure:
-    """One image, ready to look for holes; see :class:`~pyfai_gridcal.io.images.Image`."""
-
-    data: AnyArray
-    mask: Bools | None
-    sources: tuple[Any, ...]
-    notes: tuple[str, ...]
-    saturation: float | None = None
-
-
-def take_exposure(image: Any, settings: Settings, *, mask: Any = None, dark: Any = None, flat: Any = None) -> Exposure:
-    """Read an image (see :func:`calibrate`) and mask what is no use: gaps of the detector, dead areas."""
-    one = _loaded(image, mask, dark, flat)
-    return _without_dead(one, _nominal(settings, one.data.shape)[1])
-
-
-def _without_dead(one: Exposure, gaps: Bools | None) -> Exposure:
-    """Mask the gaps, and what reads nothing but the pedestal."""
-    mask = _united(one.mask, gaps)
-    level = dead_level(one.data, mask)
-    if level is None:
-        return replace(one, mask=mask)
-    radius = survey(filled(one.data, _united(mask, one.data < level)))[0].radius_px
-    dead = dead_areas(one.data, mask, larger_than=6 * radius, level=level)
-    if dead is None:
-        return replace(one, mask=mask)
-    note = f"{100 * dead.mean():.2g} % of the pixels read below {level:.4g}, in areas larger than holes: dead, masked"
-    return replace(one, mask=_united(mask, dead), notes=(*one.notes, note))
-
-
 def _as_list(image: Any) -> list[Any]:
     if isinstance(image, list | tuple):
         if not image:
             raise ImageError("no image given")
         return list(image)
     return [image]
-
-
-def _loaded(image: Any, mask: Any, dark: Any, flat: Any) -> Exposure:
-    """Array, file or Image -> what the stages need."""
-    plain = isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype.kind in "fiu"
-    if plain and dark is None and flat is None and (mask is None or isinstance(mask, np.ndarray)) and image.size:
-        bad = None if image.dtype.kind in "iu" else ~np.isfinite(image)
-        ignore = None if mask is None else np.asarray(mask).astype(bool)
-        if ignore is not None and ignore.shape != image.shape:
-            raise UsageError(f"mask of shape {ignore.shape}", expected=f"{image.shape}, as the image")
-        return Exposure(frozen_array(image, image.dtype), _united(ignore, bad), (), ())
-    from .io.images import load_image
-
-    given: dict[str, Any] = {"dark": dark, "flat": flat, "mask": mask}
-    read = load_image(image, **{name: value for name, value in given.items() if value is not None})
-    return Exposure(read.data, read.mask if read.mask.any() else None, read.sources, read.notes, read.saturation)
-
-
-def _united(a: Bools | None, b: Bools | None) -> Bools | None:
-    if a is None or b is None:
-        both = b if a is None else a
-        return both if both is not None and both.any() else None
-    return frozen_array(a | b, np.bool_)
-
-
-def _common(masks: Sequence[Bools | None]) -> Bools | None:
-    """What no exposure shows."""
-    if any(m is None for m in masks):
-        return None
-    out: Bools = np.logical_and.reduce([m for m in masks if m is not None])
-    return out if out.any() else None
-
-
-def _nominal(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float, float] | None, Bools | None]:
-    """Nominal pixel size and gaps, from the settings or from a pyFAI detector."""
-    pixel: tuple[float, float] | None = None
-    gaps: Bools | None = None
-    if settings.detector is not None:
-        from .io.masks import named_detector
-
-        pixel, gaps = named_detector(settings.detector, shape)
-    if settings.pixel is not None:
-        size = np.broadcast_to(np.asarray(settings.pixel, dtype=float), (2,))
-        pixel = float(size[0]), float(size[1])
-    return pixel, gaps
 
 
 def _hole_px(settings: Settings, nominal: tuple[float, float] | None) -> float | None:
@@ -418,7 +279,7 @@ def spots_and_points(
     """Both of one exposure. A hole of known size, but on pixels of unknown size, is compared by its share of the
     pitch."""
 
-    hole_px = _hole_px(settings, _nominal(settings, one.data.shape)[0])
+    hole_px = _hole_px(settings, nominal_of(settings, one.data.shape)[0])
 
     def look(size: float | None) -> tuple[Spots, ControlPoints]:
         found = search_spots(

@@ -24,7 +24,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from .errors import UsageError
+from .base.errors import UsageError
 
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
@@ -173,15 +173,15 @@ class GridCalibration:
         output : detector file to write. The detector is then the one read back from it, which PONI files can name;
             without it, it lives in this session only
         force : return a detector also when the result is not to be trusted
-        settings : pitch and the others of :class:`pyfai_gridcal.calibration.Settings`
+        settings : pitch and the others of :class:`pyfai_gridcal.records.settings.Settings`
 
         Raises
         ------
         CalibrationError
             The images give no trustworthy calibration.
         """
+        from .base.errors import CalibrationError
         from .calibration import calibrate
-        from .errors import CalibrationError
 
         result = calibrate(images, **settings)
         if result.verdict.level == "failed" and not force:

@@ -37,7 +37,7 @@ def real_data() -> Path:
 @pytest.fixture
 def one_corner_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int], float], None]:
     """Call it with a node and a distance, metres: from then on detectors are written with that node so far off."""
-    from pyfai_gridcal.io import nexus
+    from pyfai_gridcal.io.nexus import groups as nexus
 
     def begin(node: tuple[int, int], metres: float) -> None:
         def spoil(group: Any, nodes: Any, shape: Any, original: Any = nexus._write_corners) -> Any:

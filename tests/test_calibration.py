@@ -7,8 +7,8 @@ import pytest
 
 import pyfai_gridcal
 from pyfai_gridcal import calibrate
-from pyfai_gridcal.calibration import Settings
-from pyfai_gridcal.errors import GridcalError, ImageError, UsageError
+from pyfai_gridcal.base.errors import GridcalError, ImageError, UsageError
+from pyfai_gridcal.records.settings import Settings
 from pyfai_gridcal.synthetic import SyntheticImage, demo_scene, field_error
 
 

@@ -12,8 +12,8 @@ import pytest
 from hub import wave
 
 from pyfai_gridcal import plugins
-from pyfai_gridcal.errors import CalibrationError, UsageError
-from pyfai_gridcal.io.formats import write_distortion
+from pyfai_gridcal.base.errors import CalibrationError, UsageError
+from pyfai_gridcal.io.kinds.kinds import write_distortion
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ class _Verdict:
 def calibrated(monkeypatch):
     """`calibrate` without its work: returns a record of how it was called."""
     from pyfai_gridcal import calibration
-    from pyfai_gridcal.io.detector import to_detector
+    from pyfai_gridcal.io.nexus.detector import to_detector
 
     class Result:
         verdict = _Verdict()

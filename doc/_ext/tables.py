@@ -51,7 +51,7 @@ class Kinds(_Table):
     widths = (16, 18, 66)
 
     def rows(self) -> Iterator[tuple[str, ...]]:
-        from pyfai_gridcal.io.formats import KINDS
+        from pyfai_gridcal.io.kinds.kinds import KINDS
 
         for kind in KINDS.values():
             suffixes = ", ".join(f"`{s}`" for s in kind.suffixes)
@@ -76,7 +76,7 @@ class Errors(_Table):
 def errors_of_package() -> Iterator[tuple[str, str, str]]:
     """(class, message, expected and hint) of every ``raise`` of one of our errors."""
     import pyfai_gridcal
-    from pyfai_gridcal import errors
+    from pyfai_gridcal.base import errors
 
     for path in sorted(Path(pyfai_gridcal.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -134,7 +134,7 @@ def _attributes(doc: str) -> Iterator[tuple[str, str]]:
         elif line:
             text += " " + line
     if name:
-        yield name, text.replace(":func:`~pyfai_gridcal.fitting.fit_distortion`", "`fit_distortion`")
+        yield name, text.replace(":func:`~pyfai_gridcal.fitting.fitting.fit_distortion`", "`fit_distortion`")
 
 
 def setup(app: Any) -> dict[str, Any]:

@@ -24,9 +24,9 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 from pyfai_gridcal import Distortion, calibrate
-from pyfai_gridcal.errors import GridcalError
-from pyfai_gridcal.field import Field, TiledField
-from pyfai_gridcal.plate import Plate
+from pyfai_gridcal.base.errors import GridcalError
+from pyfai_gridcal.records.field import Field, TiledField
+from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import Camera, Faults, Light, Scene, field_error, fields, imperfect, place
 
 SHAPE, PIXEL = (330, 370), (51e-6, 52e-6)

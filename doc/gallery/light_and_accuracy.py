@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from scipy.spatial import cKDTree
 
 from pyfai_gridcal import Distortion, find_spots
-from pyfai_gridcal.plate import Plate
+from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import Camera, Light, Scene, fields, place
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from pyfai_gridcal import calibrate, plots
+from pyfai_gridcal import calibrate
+from pyfai_gridcal.judging.validation import validate
+from pyfai_gridcal.report import plots
 from pyfai_gridcal.report.pictures import displacement_with_arrows, grid
 from pyfai_gridcal.synthetic import demo_scene
-from pyfai_gridcal.validation import validate
 
 
 def main(folder: Path) -> None:

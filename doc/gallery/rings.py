@@ -17,8 +17,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pyfai_gridcal import Distortion, calibrate
-from pyfai_gridcal.io.detector import to_detector
-from pyfai_gridcal.plate import Plate
+from pyfai_gridcal.io.nexus.detector import to_detector
+from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import Scene, fields, place
 
 SHAPE, PIXEL, PITCH, WAVELENGTH = (700, 760), (52e-6, 50e-6), 1.15e-3, 0.4e-10

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pyfai_gridcal import ControlPoints, Distortion, fit_distortion
-from pyfai_gridcal.plate import Plate
+from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import Scene, field_error, fields, place
 from pyfai_gridcal.synthetic.fields import SumField
 
@@ -61,8 +61,8 @@ def _with_nodes(
     points: ControlPoints, nodes: np.ndarray, shape: tuple[int, int], pixel: tuple[float, float]
 ) -> Distortion:
     """Field through the displacements towards these nodes."""
-    from pyfai_gridcal.recipe import Sample
-    from pyfai_gridcal.smoothing import BSpline
+    from pyfai_gridcal.fitting.recipe import Sample
+    from pyfai_gridcal.fitting.spline.recipe import BSpline
 
     n = len(points)
     sample = Sample(points.yx, nodes - points.yx, points.sigma_yx, shape, points.pitch_px[0], np.ones(n, bool))

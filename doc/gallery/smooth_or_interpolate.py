@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.interpolate import griddata
 
-from pyfai_gridcal.recipe import Sample
-from pyfai_gridcal.smoothing import BSpline
+from pyfai_gridcal.fitting.recipe import Sample
+from pyfai_gridcal.fitting.spline.recipe import BSpline
 from pyfai_gridcal.synthetic import fields
 
 

@@ -18,9 +18,9 @@ from scipy.interpolate import griddata
 from scipy.signal import oaconvolve
 
 from pyfai_gridcal import Distortion, calibrate
-from pyfai_gridcal.field import SampledField
-from pyfai_gridcal.plate import Plate
-from pyfai_gridcal.spots import Spots
+from pyfai_gridcal.records.field import SampledField
+from pyfai_gridcal.records.plate import Plate
+from pyfai_gridcal.records.spots import Spots
 from pyfai_gridcal.synthetic import Faults, Light, Scene, SyntheticImage, field_error, fields, match_spots, place
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import AnyArray, Floats
-from ..distortion import Distortion
+from ..base.arrays import AnyArray, Floats
+from ..records.distortion import Distortion
 
 __all__ = ["ForeignResult", "discorpy_dots", "opencv_circles"]
 

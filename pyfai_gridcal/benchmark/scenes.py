@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..distortion import Distortion
-from ..plate import Plate
+from ..records.distortion import Distortion
+from ..records.plate import Plate
 from ..synthetic import Camera, Faults, Light, Scene, fields, place
 
 __all__ = ["SCENES", "BenchScene", "scene_of"]

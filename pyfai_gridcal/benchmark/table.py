@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..processors import processors
+from ..base.threads import processors
 from .measurement import Measurement
 from .scenes import SCENES, scene_of
 

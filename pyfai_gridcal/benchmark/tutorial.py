@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import AnyArray, Bools, Floats
+from ..base.arrays import AnyArray, Bools, Floats
 
 __all__ = ["HandSet", "TutorialResult", "tutorial"]
 

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from .._typing import AnyArray, Floats
-from ..distortion import Distortion
+from ..base.arrays import AnyArray, Floats
+from ..records.distortion import Distortion
 from ..synthetic import TruthSpots, field_error, match_spots
 from .scenes import BenchScene, scene_of
 from .stopwatch import Stopwatch
@@ -53,7 +53,7 @@ def _plain(text: str) -> str:
 
 
 def _tutorial(image: AnyArray, scene: BenchScene, truth: TruthSpots, watch: Stopwatch) -> Score:
-    from ..io.detector import from_detector
+    from ..io.nexus.detector import from_detector
     from .tutorial import HandSet, disk, tutorial
 
     drawn = scene.make()
@@ -95,7 +95,7 @@ def _threshold(image: AnyArray, kernel: Floats, truth: TruthSpots) -> float:
 
 def _points(yx: Floats, ij: AnyArray) -> Any:
     """Spots with indices, for the score."""
-    from ..points import ControlPoints
+    from ..records.points import ControlPoints
 
     rows = np.arange(len(yx))
     return ControlPoints(yx, np.full_like(yx, np.nan), ij, rows, np.zeros(len(yx), np.int64), np.eye(2))
@@ -175,8 +175,8 @@ def _import_all(method: str) -> None:
     from importlib import import_module
 
     names = {
-        "gridcal": ("pyfai_gridcal.calibration", "pyfai_gridcal.io.detector", "pyFAI.detectors"),
-        "tutorial": ("pyFAI.detectors", "pyFAI.ext.watershed", "pyFAI.ext.bilinear", "pyfai_gridcal.io.detector"),
+        "gridcal": ("pyfai_gridcal.calibration", "pyfai_gridcal.io.nexus.detector", "pyFAI.detectors"),
+        "tutorial": ("pyFAI.detectors", "pyFAI.ext.watershed", "pyFAI.ext.bilinear", "pyfai_gridcal.io.nexus.detector"),
         "discorpy": ("discorpy.prep.preprocessing", "discorpy.proc.processing"),
         "opencv": ("cv2",),
     }

@@ -6,14 +6,15 @@ import argparse
 import os
 from pathlib import Path
 
-from ..io.formats import KINDS, Reading
+from ..io.kinds.kinds import KINDS
+from ..io.kinds.options import Reading
 from ._parser import lengths, shape
 
 __all__ = ["add_reading", "given_reading", "kinds_text", "split_pair"]
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add the options that fill a :class:`~pyfai_gridcal.io.formats.Reading`."""
+    """Add the options that fill a :class:`~pyfai_gridcal.io.kinds.options.Reading`."""
     group = parser.add_argument_group("what the input does not tell")
     group.add_argument("--from", dest="kind", metavar="KIND", choices=list(KINDS), help="kind of the input")
     group.add_argument("--shape", type=shape("shape"), metavar="SLOW,FAST", help="pixels of the detector")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..base.errors import UsageError
 
 __all__ = ["check_outputs", "write_json"]
 
@@ -23,7 +23,7 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
     UsageError
         With the first output that cannot be.
     """
-    from ..io.atomic import check_writable
+    from ..base.atomic import check_writable
 
     sources = {os.path.realpath(one.split("::")[0]) for one in inputs}
     seen: set[str] = set()
@@ -48,7 +48,7 @@ def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     if str(target) == "-":
         sys.stdout.write(text)
         return
-    from ..io.atomic import replacing
+    from ..base.atomic import replacing
 
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

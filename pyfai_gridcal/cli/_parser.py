@@ -10,8 +10,8 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from ..errors import UsageError
-from ..quantity import parse_length, parse_lengths, parse_positions, parse_shape
+from ..base.errors import UsageError
+from ..base.units import parse_length, parse_lengths, parse_positions, parse_shape
 
 __all__ = ["Parser", "length", "lengths", "pair", "positive", "shape"]
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..errors import GridcalError, UsageError
+from ..base.errors import GridcalError, UsageError
 
 __all__ = ["EXTRAS", "Outcome", "session", "tell"]
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..base.errors import UsageError
 from ._files import write_json
 from ._parser import positive
 from ._progress import ProgressLine

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import CalibrationError, GridcalError, UsageError
+from ..base.errors import CalibrationError, GridcalError, UsageError
+from ..base.units import format_length
 from ..io.readback import started_reader
-from ..quantity import format_length
 from ._files import check_outputs, write_json
 from ._options import add_image_options, add_settings, given_settings
 from ._parser import lengths
@@ -59,7 +59,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..io.nexus import detector_beside
+    from ..io.nexus.groups import detector_beside
 
     output = Path(options.output) if options.output else detector_beside(options.image[0])
     check_outputs([output, options.json, options.report, options.corrected], options.image)
@@ -107,8 +107,9 @@ def _tell_result(options: argparse.Namespace, calibration: Any, output: Path | N
 
 
 def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
-    from ..calibration import Settings, calibrate
-    from ..io.images import load_image
+    from ..calibration import calibrate
+    from ..io.images.images import load_image
+    from ..records.settings import Settings
 
     given = given_settings(options)
     Settings(pitch=options.pitch, **given)  # what cannot be meant is told before anything is read
@@ -137,7 +138,7 @@ def _write_extras(options: argparse.Namespace, calibration: Any, written: bool) 
     with ProgressLine() as progress:
         validation = _closed_loop(calibration, progress, needed=bool(options.corrected and written))
     if options.corrected and written:
-        from ..io.resampling import save_image
+        from ..correction.table import save_image
 
         save_image(options.corrected, validation.corrected.data, validation.corrected.header())
         if options.json != "-":
@@ -153,7 +154,7 @@ def _write_extras(options: argparse.Namespace, calibration: Any, written: bool) 
 
 def _closed_loop(calibration: Any, progress: ProgressLine, *, needed: bool) -> Any:
     """The validation; None where the corrected image shows no grid and nobody asked for it."""
-    from ..validation import validate
+    from ..judging.validation import validate
 
     try:
         return validate(calibration, progress=progress)

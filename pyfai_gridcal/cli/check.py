@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..checking import check_file, difference
+    from ..judging.checking import check_file, difference
 
     reading = given_reading(options)
     checks = [check_file(split_pair(name), reading) for name in options.file]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileFormatError, UsageError
+from ..base.errors import FileFormatError, UsageError
 from ._distortions import add_reading, given_reading, split_pair
 from ._files import check_outputs, write_json
 
@@ -44,7 +44,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..comparison import drift
+    from ..judging.comparison import drift
 
     if len(options.file) < 2:
         raise UsageError(f"{len(options.file)} file", expected="at least two to compare")
@@ -67,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _fit(name: str, options: argparse.Namespace) -> Any:
     """What a file holds: the fit of a result, the distortion of anything else."""
-    from ..io.formats import read_distortion
-    from ..io.result import load_result
+    from ..io.kinds.kinds import read_distortion
+    from ..io.nexus.result import load_result
 
     if os.path.exists(name) and Path(name).suffix.lower() in (".h5", ".hdf5", ".nxs"):
         try:

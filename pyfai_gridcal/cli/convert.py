@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..io.formats import KINDS
+from ..io.kinds.kinds import KINDS
 from ._distortions import add_reading, given_reading, kinds_text, split_pair
 from ._files import check_outputs, write_json
 from ._parser import positive
@@ -49,8 +49,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..conversion import convert
-    from ..io.formats import Writing
+    from ..io.kinds.conversion import convert
+    from ..io.kinds.options import Writing
 
     source = split_pair(options.input)
     check_outputs([options.json], [source] if isinstance(source, str) else source)

@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..base.errors import UsageError
 from ._distortions import add_reading, given_reading, split_pair
 from ._files import write_json
 from ._parser import positive
 from ._progress import ProgressLine
 
 if TYPE_CHECKING:
-    from ..correction import Corrector
+    from ..correction.corrector import Corrector
 
 EPILOG = """examples:
   pyFAI-gridcal correct detector.h5 image.edf -o corrected.edf
@@ -73,8 +73,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..io.packing import Packing
-    from ..streaming import correct_files, correct_stack
+    from ..correction.streams import correct_files, correct_stack
+    from ..io.nexus.packing import Packing
 
     packing = Packing.parse(options.compression)
     if options.jobs is not None and options.jobs < 1:
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> list[Path] | None:
     """Names of the files to write, None for one stack."""
-    from ..io.sources import parse_address
+    from ..io.images.frames import parse_address
 
     out = Path(options.output)
     files = [Path(parse_address(one).file) for one in options.image]
@@ -149,8 +149,8 @@ def _plan(options: argparse.Namespace) -> list[Path] | None:
 
 def _corrector(options: argparse.Namespace) -> tuple[Corrector, str, dict[str, str]]:
     """The corrector, what identifies it, and remarks for the file."""
-    from ..correctors import CorrectorFiles, open_corrector
-    from ..io.formats import locate
+    from ..correction.opening import CorrectorFiles, open_corrector
+    from ..io.kinds.kinds import locate
 
     files = CorrectorFiles(
         split_pair(options.detector),

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
-from ..quantity import format_length
+from ..base.errors import UsageError
+from ..base.units import format_length
 from ._parser import shape
 from ._progress import ProgressLine
 
@@ -61,10 +61,10 @@ def _make(options: argparse.Namespace, folder: Path, progress: ProgressLine) -> 
     import numpy as np
 
     from ..calibration import calibrate
-    from ..io.images import load_image
+    from ..io.images.images import load_image
+    from ..judging.validation import validate
     from ..report import write_report
     from ..synthetic import demo_scene
-    from ..validation import validate
 
     files = [folder / "grid.edf", folder / "detector.h5", folder / "result.png", folder / "report.html"]
     progress(0.0, "drawing the image")
@@ -83,7 +83,7 @@ def save_picture(calibration: Any, path: Path) -> None:
     """Write a picture of a calibration: image with spots, displacement, residuals, pulls."""
     from matplotlib.figure import Figure
 
-    from .. import plots
+    from ..report import plots
 
     # "constrained" cuts the labels off where axes of a fixed aspect stand beside others.
     figure = Figure(figsize=(13.0, 10.5), layout="compressed")
@@ -102,7 +102,7 @@ def save_picture(calibration: Any, path: Path) -> None:
 
 def _beside_truth(calibration: Any, picture: Any) -> Iterable[str]:
     """Lines of a table: found, true."""
-    from ..spots import SpotFlag
+    from ..records.spots import SpotFlag
     from ..synthetic import field_error, match_spots
 
     points = calibration.fit.points[0]

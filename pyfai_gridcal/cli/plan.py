@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..errors import UsageError
-from ..quantity import format_length
+from ..base.errors import UsageError
+from ..base.units import format_length
 from ._files import check_outputs, write_json
 from ._parser import length, lengths, positive, shape
 from ._progress import ProgressLine
@@ -117,8 +117,8 @@ def _counts(text: str) -> tuple[int, ...]:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..planning import Light, plan
-    from ..plate import Plate
+    from ..judging.planning import Light, plan
+    from ..records.plate import Plate
 
     if options.hole is None and options.sigma is None:
         raise UsageError("neither --hole nor --sigma", expected="the diameter of the holes, or the sigma of a spot")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileFormatError, GridcalError, UsageError
+from ..base.errors import FileFormatError, GridcalError, UsageError
 from ._files import check_outputs
 from ._progress import ProgressLine
 from ._session import tell
@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     from ..calibration import Calibration
-    from ..io.result import load_result
+    from ..io.nexus.result import load_result
     from ..report import write_report
 
     output = Path(options.output) if options.output else Path(options.result).with_suffix(".html")
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         )
     validation = None
     if not options.no_loop and calibration.images:
-        from ..validation import validate
+        from ..judging.validation import validate
 
         with ProgressLine() as progress:
             try:

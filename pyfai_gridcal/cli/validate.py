@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         validation = _validate(options, progress)
     good = validation.mean_misplacement <= options.tolerance
     if options.output:
-        from ..io.resampling import save_image
+        from ..correction.table import save_image
 
         save_image(options.output, validation.corrected.data, validation.corrected.header())
     if options.json:
@@ -81,8 +81,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _validate(options: argparse.Namespace, progress: ProgressLine) -> Any:
-    from ..io.images import load_image
-    from ..validation import read_to_validate, validate
+    from ..io.images.images import load_image
+    from ..judging.validation import read_to_validate, validate
 
     known, plate = read_to_validate(options.detector, pitch=options.pitch, angle=options.angle)
     corrections = {"dark": options.dark, "flat": options.flat, "mask": options.mask}

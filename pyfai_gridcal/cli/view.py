@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileFormatError
+from ..base.errors import FileFormatError
 
 __all__ = ["add_parser", "run"]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import GridcalError
+from ..base.errors import GridcalError
 from .graphs import WORKFLOWS, correction_graph, fleet_graph, workflow
 
 EPILOG = """examples:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileFormatError, UsageError
+from ..base.errors import FileFormatError, UsageError
 
 __all__ = ["beside", "latest", "opened", "pair"]
 
@@ -16,7 +16,7 @@ def beside(image: Any) -> Path:
     """Name of the detector file beside an image."""
     if not isinstance(image, str):
         raise UsageError("an image in memory", hint="name the output")
-    from ..io.nexus import detector_beside
+    from ..io.nexus.groups import detector_beside
 
     return detector_beside(image)
 
@@ -28,8 +28,8 @@ def pair(value: Any) -> tuple[float, float] | None:
 
 def opened(path: str) -> Any:
     """The fit of a result, the distortion of any other file."""
-    from ..io.formats import read_distortion
-    from ..io.result import load_result
+    from ..io.kinds.kinds import read_distortion
+    from ..io.nexus.result import load_result
 
     if Path(path).suffix.lower() in (".h5", ".hdf5", ".nxs"):
         try:

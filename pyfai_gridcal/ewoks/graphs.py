@@ -12,7 +12,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..base.errors import UsageError
 
 __all__ = ["WORKFLOWS", "correction_graph", "fleet_graph", "workflow"]
 

@@ -13,9 +13,9 @@ import numpy as np
 from ewokscore.model import BaseInputModel, BaseOutputModel
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 
-from ..calibration import Settings
-from ..errors import UsageError
-from ..quantity import parse_length, parse_lengths
+from ..base.errors import UsageError
+from ..base.units import parse_length, parse_lengths
+from ..records.settings import Settings
 
 __all__ = [
     "CalibrateInputs",

@@ -56,7 +56,7 @@ def _is_record(found: Any) -> bool:
 
 def write_json(path: str, record: Mapping[str, Any]) -> None:
     """Write a record to a file, complete or not at all."""
-    from ..io.atomic import replacing
+    from ..base.atomic import replacing
     from ..report.data import plain
 
     text = json.dumps(plain(dict(record)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -14,7 +14,7 @@ from typing import Any
 
 from ewokscore.taskwithprogress import TaskWithProgress
 
-from ..errors import CalibrationError, FileFormatError, GridcalError, UsageError
+from ..base.errors import CalibrationError, FileFormatError, GridcalError, UsageError
 from . import models
 from .files import beside, latest, opened, pair
 from .records import needs_attention, row_of, write_json
@@ -125,9 +125,10 @@ class CalibrateGrid(
     """
 
     def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..calibration import Settings, calibrate
-        from ..io.atomic import check_writable
-        from ..io.images import load_image
+        from ..base.atomic import check_writable
+        from ..calibration import calibrate
+        from ..io.images.images import load_image
+        from ..records.settings import Settings
 
         images, together = given["images"], given["combine"]
         output = check_writable(given["output"] or beside(images[0]))
@@ -178,8 +179,8 @@ class ValidateGrid(
     """
 
     def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..io.images import load_image
-        from ..validation import read_to_validate, validate
+        from ..io.images.images import load_image
+        from ..judging.validation import read_to_validate, validate
 
         if given["detector_file"] is None:
             raise FileFormatError("no detector file to validate")
@@ -192,7 +193,7 @@ class ValidateGrid(
         polarity = None if given["polarity"] == "auto" else given["polarity"]
         done = validate(result, image, plate=plate, mask=mask, polarity=polarity, progress=self.say)
         if given["output"]:
-            from ..io.resampling import save_image
+            from ..correction.table import save_image
 
             save_image(given["output"], done.corrected.data, done.corrected.header())
         good = done.mean_misplacement <= given["tolerance"]
@@ -222,8 +223,8 @@ class ConvertDetector(
     """
 
     def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..conversion import convert
-        from ..io.formats import Reading, Writing
+        from ..io.kinds.conversion import convert
+        from ..io.kinds.options import Reading, Writing
 
         source = given["detector_file"]
         pixel = pair(given["pixel"])
@@ -259,9 +260,9 @@ class CorrectImages(
     """
 
     def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..correctors import CorrectorFiles
-        from ..streaming import DATA_PATH
-        from .parts import Work, correct_part, part_path
+        from ..correction.opening import CorrectorFiles
+        from ..correction.parts import Work, correct_part, part_path
+        from ..correction.streams import DATA_PATH
 
         models.check_part(given["part"])
         mask, dark, flat = (None if given[name] is None else tuple(given[name]) for name in ("mask", "dark", "flat"))
@@ -282,8 +283,8 @@ class CorrectImages(
         return _frames(part_path(output, given["part"]), done.frames, done.resumed, done.shape, DATA_PATH)
 
     def _single(self, given: dict[str, Any], files: Any) -> dict[str, Any]:
-        from ..correctors import open_corrector
-        from ..streaming import correct_files
+        from ..correction.opening import open_corrector
+        from ..correction.streams import correct_files
 
         if len(given["images"]) != 1 or given["part"] is not None:
             raise UsageError(f"{len(given['images'])} images for {given['output']}", hint="name an .h5 file")
@@ -305,8 +306,8 @@ class JoinCorrected(
     """
 
     def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..streaming import DATA_PATH
-        from .parts import join_parts
+        from ..correction.parts import join_parts
+        from ..correction.streams import DATA_PATH
 
         done = join_parts(given["output"], given["parts"])
         return _frames(given["output"], 0, done.frames, done.shape, DATA_PATH)
@@ -324,7 +325,7 @@ class CompareCalibrations(
     """
 
     def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..comparison import compare
+        from ..judging.comparison import compare
 
         if given["detector_file"] is None:
             raise FileFormatError("no calibration to compare")

@@ -11,7 +11,7 @@ from typing import Any
 import silx.gui.utils.matplotlib  # noqa: F401  (before Qt draws with matplotlib)
 from silx.gui import qt
 
-from .artwork import icon, register
+from .drawing.artwork import icon, register
 
 __all__ = ["BACKENDS", "application", "run_application", "settings"]
 

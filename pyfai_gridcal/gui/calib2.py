@@ -11,7 +11,7 @@ from silx.gui import qt
 
 from ..plugins import GridCalibration, load_members
 from .application import application, run_application, settings
-from .artwork import icon
+from .drawing.artwork import icon
 from .task import DistortionTask
 
 __all__ = ["detector_tasks", "main", "window_class"]

@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 from silx.gui import qt
 
-from ..errors import GridcalError, UsageError
-from ..io.nexus import detector_beside
-from .artwork import icon
-from .compare import BeforeAfter
-from .core import Core
-from .dialogs import Dialogs
-from .edits import Edit
-from .files import dropped_files
-from .layerbar import LayerBar
-from .messages import error_box, words_of
-from .panel import WorkPanel
-from .plot import GridPlot
-from .state import STAGES, Exposure, StageName
-from .views import Pair, View, prepare_pair, prepare_view
+from ..base.errors import GridcalError, UsageError
+from ..io.nexus.groups import detector_beside
+from .drawing.artwork import icon
+from .drawing.compare import BeforeAfter
+from .drawing.layerbar import LayerBar
+from .drawing.plot import GridPlot
+from .panels.dialogs import Dialogs
+from .panels.files import dropped_files
+from .panels.messages import error_box, words_of
+from .panels.panel import WorkPanel
+from .work.core import Core
+from .work.edits import Edit
+from .work.state import STAGES, Exposure, StageName
+from .work.views import Pair, View, prepare_pair, prepare_view
+from .work.workspace import Workspace
 from .worker import Job, Worker
-from .workspace import Workspace
 
 __all__ = ["DistortionWidget"]
 
@@ -42,11 +42,12 @@ class _Outcome:
 class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     """Calibrate the distortion of a detector by the image of a grid.
 
-    Everything that is shown comes from the core by way of :class:`~pyfai_gridcal.gui.workspace.Workspace`; the widget
+    Everything that is shown comes from the core by way of :class:`~pyfai_gridcal.gui.work.workspace.Workspace`; the
+    widget
     only says what is wanted and draws what there is.
     """
 
-    #: A :class:`~pyfai_gridcal.gui.views.View`, after it was drawn.
+    #: A :class:`~pyfai_gridcal.gui.work.views.View`, after it was drawn.
     sigViewChanged = qt.Signal(object)
     #: Path of a detector file that was written.
     sigSaved = qt.Signal(str)
@@ -350,7 +351,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
                 try:
                     workspace.compute(upto, progress, state=state)
                 except Exception as reason:
-                    from .cache import Cancelled
+                    from .work.cache import Cancelled
 
                     if isinstance(reason, Cancelled):
                         raise

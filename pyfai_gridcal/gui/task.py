@@ -9,9 +9,9 @@ from typing import Any
 from pyFAI.gui.tasks.AbstractCalibrationTask import AbstractCalibrationTask
 from silx.gui import qt
 
-from .artwork import icon
 from .distortion_widget import DistortionWidget
-from .messages import error_box, question_box
+from .drawing.artwork import icon
+from .panels.messages import error_box, question_box
 from .worker import Job
 
 __all__ = ["DistortionTask"]

@@ -11,18 +11,18 @@ from silx.gui.data.DataViewerFrame import DataViewerFrame
 from silx.gui.hdf5 import Hdf5TreeView
 
 from .application import BACKENDS, application, run_application, settings
-from .artwork import icon
-from .compare import BeforeAfter
-from .core import Core
-from .layerbar import LayerBar
-from .layers import plot_xy, yx_of_plot
-from .messages import error_box
-from .plot import GridPlot
-from .quality import QualityView, VerdictLabel
-from .results import Bare, read_any
-from .state import Results
-from .table import PointTable
-from .views import Pair, View, prepare_pair, prepare_view
+from .drawing.artwork import icon
+from .drawing.compare import BeforeAfter
+from .drawing.layerbar import LayerBar
+from .drawing.plot import GridPlot
+from .panels.messages import error_box
+from .panels.quality import QualityView, VerdictLabel
+from .panels.table import PointTable
+from .work.core import Core
+from .work.layers import plot_xy, yx_of_plot
+from .work.results import Bare, read_any
+from .work.state import Results
+from .work.views import Pair, View, prepare_pair, prepare_view
 from .worker import Job, Worker
 
 __all__ = ["ResultWindow", "main"]

@@ -8,10 +8,10 @@ from typing import Any
 from silx.gui import qt
 
 from .application import BACKENDS, application, run_application, settings
-from .artwork import icon
 from .distortion_widget import DistortionWidget
-from .messages import question_box
-from .plot import LAYERS
+from .drawing.artwork import icon
+from .drawing.plot import LAYERS
+from .panels.messages import question_box
 
 __all__ = ["GridcalWindow", "main"]
 

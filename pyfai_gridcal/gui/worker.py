@@ -12,8 +12,8 @@ from typing import Any
 
 from silx.gui import qt
 
-from .cache import Cancelled
-from .state import Progress
+from .work.cache import Cancelled
+from .work.state import Progress
 
 __all__ = ["Job", "Worker"]
 

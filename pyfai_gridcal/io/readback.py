@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..processors import processors
+from ..base.threads import processors
 
 if TYPE_CHECKING:
-    from .._typing import AnyArray, Bools
+    from ..base.arrays import AnyArray, Bools
 
 __all__ = ["Reader", "read_back", "started_reader"]
 
@@ -98,7 +98,8 @@ def read_back(
     *,
     reader: Reader | None = None,
 ) -> None:
-    """Let pyFAI read a detector file, in that process or here, see :func:`~pyfai_gridcal.io.detector.check_detector`.
+    """Let pyFAI read a detector file, in that process or here, see
+    :func:`~pyfai_gridcal.io.nexus.detector.check_detector`.
 
     Raises
     ------
@@ -109,10 +110,10 @@ def read_back(
     if answer == {}:
         return
     if answer is not None:
-        from ..errors import FileFormatError
+        from ..base.errors import FileFormatError
 
         raise FileFormatError(**answer)
-    from .detector import check_detector
+    from .nexus.detector import check_detector
 
     check_detector(path, nodes, pixel_size, mask)
 
@@ -125,8 +126,8 @@ def serve() -> None:
     os.dup2(2, 1)  # what others print is no answer
     import pyFAI.detectors  # noqa: F401
 
-    from ..errors import FileFormatError
-    from .detector import check_detector
+    from ..base.errors import FileFormatError
+    from .nexus.detector import check_detector
 
     while True:
         try:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..base.units import format_length
 from ..calibration import Calibration
-from ..quantity import format_length
 from .data import summary
 from .text import pixel_text, rounded
 
@@ -21,7 +21,7 @@ _COLOURS = {"good": "#1a7f37", "doubtful": "#9a6700", "failed": "#cf222e"}
 
 def html_card(calibration: Calibration) -> str:
     """The verdict, the main figures and two small pictures as a piece of HTML."""
-    from .. import plots
+    from . import plots
     from .figures import Picture, as_data_uri
     from .pictures import displacement_with_arrows, grid
 

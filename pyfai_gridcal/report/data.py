@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.errors import GridcalError
 from ..calibration import Calibration
-from ..errors import GridcalError
-from ..spots import SpotFlag
-from .measures import quality
+from ..judging.measures import quality
+from ..records.spots import SpotFlag
 
 if TYPE_CHECKING:
-    from ..validation import Validation
+    from ..judging.validation import Validation
 
 __all__ = ["SCHEMA", "plain", "refusal", "report_data", "schema", "summary"]
 

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .. import plots
 from ..calibration import Calibration
-from . import pictures
-from .contrast import contrasts_of
-from .measures import pair_distances
+from ..judging.measures import pair_distances
+from . import pictures, plots
+from .pictures import contrasts_of
 
 if TYPE_CHECKING:
-    from ..validation import Validation
+    from ..judging.validation import Validation
 
 __all__ = ["Picture", "as_data_uri", "loop_pictures", "pictures_of"]
 

@@ -7,21 +7,24 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from importlib.resources import files
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.units import format_length
 from ..calibration import Calibration
-from ..quantity import format_length
 from .data import report_data
 from .figures import MOST_EXPOSURES, as_data_uri, loop_pictures, pictures_of
 from .redo import changed_settings, command_line, python_lines, versions
 from .text import pixel_text, rounded
 
 if TYPE_CHECKING:
-    from ..validation import Validation
+    from ..judging.validation import Validation
 
-__all__ = ["page"]
+__all__ = ["page", "write_report"]
+
 
 _SECTIONS = {
     "verdict": "Verdict",
@@ -238,7 +241,7 @@ def _loop(calibration: Calibration, data: dict[str, Any]) -> str:
 
 def _before(calibration: Calibration, exposure: int = 0) -> dict[str, float]:
     """Misplacement of the spots as recorded, with the pixel size of the corrected frame."""
-    from ..rigid import place
+    from ..fitting.rigid import place
 
     fit, points = calibration.fit, calibration.points[exposure]
     positions = fit.plate.positions(points.ij)
@@ -285,3 +288,31 @@ def _source(one: Any) -> tuple[object, ...]:
     if not isinstance(one, dict):
         return "image", one, 1, ""
     return one.get("role", "image"), one["url"], one.get("frames", 1), one.get("sha256", "")
+
+
+def write_report(calibration: Calibration, path: str | PathLike[str], *, validation: Validation | None = None) -> Path:
+    """Write everything that a reviewer of a calibration may want to see to one file.
+
+    Parameters
+    ----------
+    calibration : to be reported
+    path : of the page, ``.html``: one file without any other, opened by every browser without a network. With the
+        suffix ``.json``, the same content as plain data, see :func:`~pyfai_gridcal.report.schema`.
+    validation : of the same calibration, from :func:`~pyfai_gridcal.judging.validation.validate`; the page says so
+    when there
+        is none
+
+    Returns
+    -------
+    the path
+    """
+    from ..base.atomic import replacing
+
+    path = Path(path)
+    if path.suffix.lower() == ".json":
+        text = json.dumps(report_data(calibration, validation=validation), indent=1, ensure_ascii=False) + "\n"
+    else:
+        text = page(calibration, validation)
+    with replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+    return path

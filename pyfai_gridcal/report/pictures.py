@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from .. import plots
-from .._typing import AnyArray, Floats
-from ..distortion import Distortion
-from ..fit import DistortionFit
-from ..plots.canvas import CUT, arrows
-from ..points import ControlPoints
-from ..spots import HoleProfile
-from .contrast import Contrasts
-from .measures import PairDistances, residual_correlation
+from ..base.arrays import AnyArray, Bools, Floats
+from ..finding.detection import THRESHOLD
+from ..finding.picking import pick
+from ..finding.survey import filled
+from ..judging.measures import PairDistances, residual_correlation
+from ..records.distortion import Distortion
+from ..records.fit import DistortionFit
+from ..records.points import ControlPoints
+from ..records.spots import HoleProfile, Spots
+from . import plots
+from .plots.canvas import CUT, arrows
 
 if TYPE_CHECKING:
-    from ..validation import Validation
+    from ..judging.validation import Validation
 
 __all__ = [
+    "Contrasts",
     "close_up",
     "closed_loop",
     "contrasts",
+    "contrasts_of",
     "correlation",
     "displacement_with_arrows",
     "distance_histogram",
@@ -32,6 +38,7 @@ __all__ = [
     "models",
     "profile",
 ]
+
 
 _LINE, _OUT = "#2ca02c", "#d62728"
 
@@ -191,3 +198,34 @@ def closed_loop(validation: Validation, *, ax: Any) -> Any:
             ax.legend(loc="upper right", fontsize="small", framealpha=0.9)
     ax.set_title(f"left: rms {validation.rms_px:.4f} px per axis", loc="left", fontsize="medium")
     return ax
+
+
+#: Weakest contrast that is listed, relative to the neighbourhood.
+_LEAST = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class Contrasts:
+    """All places of an image that stood out of the noise.
+
+    Attributes
+    ----------
+    relative : (N,) contrast over the one that is typical for the neighbourhood
+    is_spot : (N,) whether it became a control point
+    threshold : relative contrast below which places were not looked at (but where the lattice asked for a hole)
+    """
+
+    relative: Floats
+    is_spot: Bools
+    threshold: float
+
+
+def contrasts_of(image: AnyArray, mask: Bools | None, spots: Spots, points: ControlPoints) -> Contrasts | None:
+    """Look for places again with a lower threshold than the search had, None when hole size or points are not known."""
+    if not spots.hole_px > 0 or not len(points):
+        return None
+    seen = pick(filled(np.asarray(image), mask), polarity=spots.polarity, radius_px=spots.hole_px / 2, threshold=_LEAST)
+    if not len(seen):
+        return None
+    distance, _ = cKDTree(points.yx).query(seen.yx)
+    return Contrasts(seen.relative, np.asarray(distance < 0.3 * min(points.pitch_px)), THRESHOLD)

@@ -8,8 +8,9 @@ from dataclasses import MISSING, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ..calibration import Calibration, Settings
-from ..plate import Plate
+from ..calibration import Calibration
+from ..records.plate import Plate
+from ..records.settings import Settings
 
 __all__ = ["changed_settings", "command_line", "python_lines", "versions"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..base.units import format_length
 from ..calibration import Calibration
-from ..quantity import format_length
 from .data import summary
 
 __all__ = ["pixel_text", "rounded", "text_report"]

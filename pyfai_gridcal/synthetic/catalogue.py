@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..distortion import Distortion
-from ..field import Field
-from ..plate import Plate
+from ..records.distortion import Distortion
+from ..records.field import Field
+from ..records.plate import Plate
 from . import fields
 from .parts import Camera, Faults, Light
 from .scene import Scene, place

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from .._typing import AnyArray, Floats, Ints
-from ..field import Field
-from ..frames import index_from_edge
+from ..base.arrays import AnyArray, Floats, Ints
+from ..base.frames import index_from_edge
+from ..records.field import Field
 
 __all__ = ["HoleImages", "Patches", "accumulate", "draw", "expand", "fisher_sigma"]
 

@@ -1,6 +1,7 @@
 """Distortions to choose from as truth: exact formulas, so that nothing is lost by sampling them.
 
-All are displacement fields (:class:`~pyfai_gridcal.field.Field`): ``corrected - observed`` in px at observed points,
+All are displacement fields (:class:`~pyfai_gridcal.records.field.Field`): ``corrected - observed`` in px at observed
+points,
 index frame.
 """
 
@@ -12,9 +13,9 @@ from functools import cached_property
 import numpy as np
 from scipy.interpolate import RectBivariateSpline
 
-from .._typing import AnyArray, Floats, frozen_array
-from ..field import Field, TiledField
-from ..frames import pixel_centres
+from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.frames import pixel_centres
+from ..records.field import Field, TiledField
 
 __all__ = [
     "LinearField",

@@ -8,8 +8,8 @@ from typing import cast
 import numpy as np
 from scipy.ndimage import zoom
 
-from .._typing import AnyArray, Bools, Floats, Ints, frozen_array
-from ..spots import Noise, Polarity
+from ..base.arrays import AnyArray, Bools, Floats, Ints, frozen_array
+from ..records.spots import Noise, Polarity
 
 __all__ = ["Camera", "Faults", "Light", "TruthSpots"]
 

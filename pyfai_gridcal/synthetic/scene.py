@@ -9,11 +9,11 @@ from typing import cast
 
 import numpy as np
 
-from .._typing import AnyArray, Bools, Floats, Ints
-from ..distortion import Distortion
-from ..field import TiledField
-from ..fit import Pose
-from ..plate import Plate
+from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..records.distortion import Distortion
+from ..records.field import TiledField
+from ..records.fit import Pose
+from ..records.plate import Plate
 from .drawing import HoleImages, accumulate, draw, expand, fisher_sigma
 from .fields import centre_of
 from .parts import Camera, Faults, Light, TruthSpots

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .._typing import AnyArray, Bools, Floats
-from ..distortion import Distortion
-from ..points import ControlPoints
-from ..spots import Spots
+from ..base.arrays import AnyArray, Bools, Floats
+from ..records.distortion import Distortion
+from ..records.points import ControlPoints
+from ..records.spots import Spots
 from .parts import TruthSpots
 
 __all__ = ["FieldScore", "SpotScore", "field_error", "hull_mask", "match_spots"]

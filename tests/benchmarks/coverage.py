@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
+from cameras import Pulls, pulls_of
 from fieldtruth import Truth
-from test_coverage import Pulls, pulls_of
 
 from pyfai_gridcal import calibrate
-from pyfai_gridcal.distortion import Distortion
-from pyfai_gridcal.field import Field
-from pyfai_gridcal.plate import Plate
+from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.field import Field
+from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import Camera, Faults, Light, Scene, fields, place
 
 SHAPE = (460, 520)

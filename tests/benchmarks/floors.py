@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 from scipy import fft, ndimage
 
-from pyfai_gridcal import blockband, calibrate, refinement
+from pyfai_gridcal import calibrate
+from pyfai_gridcal.base.threads import one_blas_thread
 from pyfai_gridcal.benchmark.scenes import scene_of
-from pyfai_gridcal.blas import one_blas_thread
+from pyfai_gridcal.finding import refinement
+from pyfai_gridcal.fitting.spline import blockband
 
 BEST_OF = 5
 #: Word in what the progress says -> stage; everything else is about spots.
@@ -165,7 +167,7 @@ def command(image: Any, pitch_m: float, folder: Path) -> list[tuple[str, float, 
         subprocess.run([sys.executable, "-m", "pyfai_gridcal", *words], check=True, stdout=subprocess.DEVNULL)
 
     whole = best(run, 3)
-    ours = python("import pyfai_gridcal.calibration, pyfai_gridcal.io.result, fabio")
+    ours = python("import pyfai_gridcal.calibration, pyfai_gridcal.io.nexus.result, fabio")
     theirs = python("import numpy, scipy.ndimage, scipy.spatial, scipy.fft, h5py, fabio")
     back = f"import time; from pyFAI.detectors import NexusDetector as N; t = time.time(); N({str(result)!r})"
     told = subprocess.run(

@@ -11,11 +11,11 @@ import sys
 import numpy as np
 from scipy.spatial import cKDTree
 
-from pyfai_gridcal.detection import find_spots
-from pyfai_gridcal.distortion import Distortion
-from pyfai_gridcal.field import Field
-from pyfai_gridcal.plate import Plate
-from pyfai_gridcal.spots import SpotFlag
+from pyfai_gridcal.finding.detection import find_spots
+from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.field import Field
+from pyfai_gridcal.records.plate import Plate
+from pyfai_gridcal.records.spots import SpotFlag
 from pyfai_gridcal.synthetic import Camera, Light, Scene, fields, place
 
 SHAPE = (520, 610)

@@ -7,12 +7,11 @@ from types import SimpleNamespace
 import fabio
 import numpy as np
 import pytest
+import scenes
+from qtest import LEFT, QTest, qt, write
 
 from pyfai_gridcal.cli import build_parser
-from pyfai_gridcal.distortion import Distortion
-
-from . import scenes
-from .qtest import LEFT, QTest, qt, write
+from pyfai_gridcal.records.distortion import Distortion
 
 pytestmark = pytest.mark.gui
 
@@ -49,7 +48,7 @@ def rings(beam):
     from pyFAI.calibrant import CALIBRANT_FACTORY
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-    from pyfai_gridcal.io.detector import to_detector
+    from pyfai_gridcal.io.nexus.detector import to_detector
 
     truth = scenes.small().distortion
     detector = to_detector(Distortion(truth.field, truth.shape, truth.pixel_size))

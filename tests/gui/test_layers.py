@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_gridcal.distortion import Distortion
-from pyfai_gridcal.field import SampledField
-from pyfai_gridcal.fit import DistortionFit, Pose
-from pyfai_gridcal.gui.layers import (
+from pyfai_gridcal.gui.work.layers import (
     MAPS,
     GridLines,
     SpotKind,
@@ -20,11 +17,14 @@ from pyfai_gridcal.gui.layers import (
     vector_lines,
     yx_of_plot,
 )
-from pyfai_gridcal.gui.state import Work
-from pyfai_gridcal.gui.thinning import Window, thinned_lines, thinned_spots
-from pyfai_gridcal.plate import Plate
-from pyfai_gridcal.points import ControlPoints
-from pyfai_gridcal.spots import Spots
+from pyfai_gridcal.gui.work.state import Work
+from pyfai_gridcal.gui.work.thinning import Window, thinned_lines, thinned_spots
+from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.field import SampledField
+from pyfai_gridcal.records.fit import DistortionFit, Pose
+from pyfai_gridcal.records.plate import Plate
+from pyfai_gridcal.records.points import ControlPoints
+from pyfai_gridcal.records.spots import Spots
 
 SHAPE = (90, 160)
 PIXEL = (50e-6, 40e-6)
@@ -178,7 +178,7 @@ def test_pair_for_the_slider_is_small_and_at_its_place():
     """silx draws all pixels of both images: large ones are shown as means, at the same place."""
     from types import SimpleNamespace
 
-    from pyfai_gridcal.gui.views import SLIDER_SIDE, prepare_pair
+    from pyfai_gridcal.gui.work.views import SLIDER_SIDE, prepare_pair
 
     shape = (1500, 2900)
     raw = np.zeros(shape, np.uint16)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scenes
+from qtest import click
 
 from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.cli import main as command
-from pyfai_gridcal.io.formats import write_distortion
-
-from . import scenes
-from .qtest import click
+from pyfai_gridcal.io.kinds.kinds import write_distortion
 
 pytestmark = pytest.mark.gui
 
@@ -89,7 +88,7 @@ def test_a_point_at_the_border_is_shown_with_image_all_around(viewer, result, ca
 
 
 def test_table_says_what_is_what(qapp, calibration):
-    from pyfai_gridcal.gui.table import COLUMNS, PointModel
+    from pyfai_gridcal.gui.panels.table import COLUMNS, PointModel
 
     model, fit = PointModel(), calibration.fit
     model.setFit(fit)

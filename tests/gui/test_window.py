@@ -8,16 +8,15 @@ from types import SimpleNamespace
 import fabio
 import numpy as np
 import pytest
+import scenes
+from qtest import LEFT, QTest, click, drag, qt, write
 
 from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.cli import main as command
-from pyfai_gridcal.gui.core import Core
-from pyfai_gridcal.gui.edits import inside_polygon
-from pyfai_gridcal.gui.state import Exposure
-from pyfai_gridcal.spots import SpotFlag
-
-from . import scenes
-from .qtest import LEFT, QTest, click, drag, qt, write
+from pyfai_gridcal.gui.work.core import Core
+from pyfai_gridcal.gui.work.edits import inside_polygon
+from pyfai_gridcal.gui.work.state import Exposure
+from pyfai_gridcal.records.spots import SpotFlag
 
 pytestmark = pytest.mark.gui
 
@@ -415,7 +414,7 @@ def test_detector_file_is_read_by_pyfai(go, wait, tmp_path):
 
 @pytest.mark.parametrize("kind", ["spline", "imaged11", "npz"])
 def test_export(go, wait, tmp_path, kind):
-    from pyfai_gridcal.io.formats import KINDS, read_distortion
+    from pyfai_gridcal.io.kinds.kinds import KINDS, read_distortion
 
     task = go.calibrated()
     names = {action.objectName() for action in task.panel.exportButton.menu().actions()}
@@ -545,7 +544,7 @@ def test_two_exposures(go, image, wait, tmp_path):
 
 
 def test_icons_are_seen_on_light_and_dark(qapp):
-    from pyfai_gridcal.gui.artwork import icon
+    from pyfai_gridcal.gui.drawing.artwork import icon
 
     for text, lighter in (("#101010", False), ("#f0f0f0", True)):
         palette = qt.QPalette()
@@ -585,7 +584,7 @@ def test_command_line_opens_what_it_names(go, image, wait, monkeypatch):
 def test_a_failed_result_is_written_only_on_demand(go, monkeypatch, tmp_path, wait):
     from dataclasses import replace
 
-    from pyfai_gridcal.verdict import Verdict
+    from pyfai_gridcal.records.verdict import Verdict
 
     task = go.calibrated()
     failed = replace(task.calibration(), verdict=Verdict("failed", ("the grid is a moire",)))
@@ -667,7 +666,7 @@ def test_map_and_spots_of_the_residuals_have_the_same_colours(go):
 
 
 def test_spot_under_the_mouse_is_told_in_full(go, window):
-    from .qtest import at
+    from qtest import at
 
     window.resize(1280, 860)
     task, (y, x) = go.calibrated(), hole()

@@ -6,10 +6,9 @@ import threading
 import time
 
 import pytest
+from qtest import qt
 
-from pyfai_gridcal.errors import UsageError
-
-from .qtest import qt
+from pyfai_gridcal.base.errors import UsageError
 
 pytestmark = pytest.mark.gui
 

@@ -1,0 +1,149 @@
+"""Files that appear complete and checked under their name, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from os import PathLike
+from pathlib import Path
+
+from .errors import FileFormatError, UsageError
+
+__all__ = ["MAX_PIXELS", "check_writable", "read_text", "replacing"]
+
+
+#: What the system says when it is the disk, the folder or the name that is wrong, not the program.
+_WRITE_TROUBLE = {
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "ENAMETOOLONG", "ENOENT", "ENOTDIR")
+    if hasattr(errno, name)
+}
+
+
+def _target(path: str | PathLike[str]) -> Path:
+    """The file that is meant: a link stays a link to it."""
+    path = Path(path)
+    if not path.name:
+        raise UsageError(f"output {str(path)!r}", expected="the name of a file")
+    with suppress(OSError, RuntimeError):
+        path = path.resolve()
+    if os.path.isdir(path):
+        raise UsageError(f"{path} is a folder", expected="the name of a file")
+    if not os.path.isdir(path.parent):
+        raise UsageError(f"no folder {path.parent} to write {path.name} to", hint="create it or check the name")
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _refusal(path, error) from error
+    return path
+
+
+def _refusal(path: Path, error: OSError) -> UsageError:
+    reason = error.strerror or str(error) or type(error).__name__
+    return UsageError(
+        f"{path} cannot be written: {reason}",
+        expected="a folder that may be written to and a disk with space",
+        hint="existing files were left as they were",
+    )
+
+
+def _create_beside(path: Path) -> Path:
+    """An empty file next to `path`, with the rights that a new file gets; the suffix stays, some writers go by it."""
+    while True:
+        beside = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(4)}{path.suffix}")
+        try:
+            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+        except FileExistsError:
+            continue
+        return beside
+
+
+def check_writable(path: str | PathLike[str]) -> Path:
+    """The absolute path of a file that can be written, to be asked before the long work.
+
+    Raises
+    ------
+    UsageError
+        It is a folder, its folder is missing, or nothing can be created there.
+    """
+    target = _target(path)
+    try:
+        _create_beside(target).unlink()
+    except OSError as error:
+        raise _refusal(target, error) from error
+    return target
+
+
+@contextmanager
+def replacing(path: str | PathLike[str], *, verify: Callable[[Path], None] | None = None) -> Iterator[Path]:
+    """Give the name of an empty file beside `path` to write to; it takes the place of `path` when all went well.
+
+    Parameters
+    ----------
+    path : file to write; one that exists already stays as it is until the new one is complete
+    verify : called with the complete new file before it replaces the old one; when it raises, the old one stays
+
+    Raises
+    ------
+    UsageError
+        Nothing can be written there.
+    """
+    target = _target(path)
+    try:
+        beside = _create_beside(target)
+    except OSError as error:
+        raise _refusal(target, error) from error
+    try:
+        try:
+            yield beside
+        except OSError as error:
+            if error.errno in _WRITE_TROUBLE and getattr(error, "filename", None) in (None, str(beside), beside):
+                raise _refusal(target, error) from error
+            raise
+        if verify is not None:
+            verify(beside)
+        try:
+            with suppress(FileNotFoundError):
+                os.chmod(beside, target.stat().st_mode & 0o7777)
+            with beside.open("rb") as stream:
+                os.fsync(stream.fileno())
+            os.replace(beside, target)
+        except OSError as error:
+            raise _refusal(target, error) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def read_text(path: str | PathLike[str], max_bytes: int) -> str:
+    """The text of a file of at most `max_bytes`.
+
+    Raises
+    ------
+    FileFormatError
+        No such file, not a regular file, larger than that, or binary.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileFormatError(
+            f"{path} is {'not a file' if path.exists() else 'missing'}", expected="the path of a file"
+        )
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(max_bytes + 1)
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > max_bytes:
+        raise FileFormatError(f"{path} has more than {max_bytes / 2**20:.0f} MiB", expected="a text file")
+    if b"\0" in data[:65536]:
+        raise FileFormatError(f"{path} is binary", expected="a text file")
+    return data.decode("utf-8", errors="replace")
+
+
+#: More pixels than this are not believed: 2 GiB of float64.
+MAX_PIXELS = 2**28

@@ -1,0 +1,35 @@
+"""Hulls and turns in the plane."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError
+
+from .arrays import Bools, Floats
+
+__all__ = ["hull_of", "turn_matrix", "within_hull"]
+
+
+def turn_matrix(angle: float) -> Floats:
+    """Matrix that turns (y, x) on the plane by an angle as :class:`Pose` counts it."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, s], [-s, c]])
+
+
+def hull_of(points: Floats) -> Floats:
+    """Corners (V, 2) of the convex hull, in order; the points themselves if they have none."""
+    try:
+        return np.asarray(points[ConvexHull(points).vertices])
+    except QhullError:
+        return points
+
+
+def within_hull(hull: Floats, at: Floats) -> Bools:
+    """Whether places are within a convex polygon."""
+    left, right = np.ones(len(at), bool), np.ones(len(at), bool)
+    y, x = np.ascontiguousarray(at[:, 0]), np.ascontiguousarray(at[:, 1])
+    for corner, (down, along) in zip(hull, np.roll(hull, -1, axis=0) - hull, strict=True):
+        cross = down * (x - corner[1]) - along * (y - corner[0])
+        left &= cross >= -1e-9
+        right &= cross <= 1e-9
+    return left | right

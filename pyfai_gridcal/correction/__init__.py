@@ -1,0 +1,1 @@
+"""Images without distortion."""

@@ -1,0 +1,225 @@
+"""Images without their distortion: every count goes where it belongs, none is invented.
+
+Each pixel's counts are shared out among the pixels of a perfect raster by the area of its true quadrilateral that
+falls into each. pyFAI's ``Distortion`` computes these shares once; a frame is then one product of a sparse matrix.
+
+Masked pixels give nothing. A corrected pixel that lies partly on masked ones is scaled up from the part that is known,
+as long as that is at least `coverage` of it; with less, and where the detector does not reach, it gets the dummy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import AnyArray, Bools, frozen_array
+from ..base.errors import ImageError, UsageError
+from ..base.silence import silenced_stdout
+from ..records.distortion import Distortion
+from .table import Table, build_table
+
+__all__ = ["Corrector", "correct_image"]
+
+
+@dataclass(frozen=True, eq=False)
+class Corrector:
+    """Corrects frames of one detector; may be used by several threads at once.
+
+    Attributes
+    ----------
+    table : of the detector
+    mask : (ny, nx), True = ignore, on top of what the detector masks
+    dark : (ny, nx) subtracted from each frame, None for none
+    flat : (ny, nx) by which each frame is divided after that, None for none; where it is not positive, pixels are
+    masked
+    coverage : least known part of a corrected pixel
+    dummy : value of pixels that are not known
+    device : pyFAI's name of an OpenCL device ("gpu", "cpu" or (platform, device)), None for the processor
+    """
+
+    table: Table
+    mask: Bools | None = None
+    dark: AnyArray | None = None
+    flat: AnyArray | None = None
+    coverage: float = 0.5
+    dummy: float = float("nan")
+    device: str | tuple[int, int] | None = None
+    _flat_inverse: AnyArray | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        shape = self.table.shape_in
+        for name in ("mask", "dark", "flat"):
+            array = getattr(self, name)
+            if array is not None and np.shape(array) != shape:
+                raise UsageError(
+                    f"{name} of shape {np.shape(array)} for a detector of {shape} pixels", expected="the same shape"
+                )
+        if not 0 < self.coverage <= 1:
+            raise UsageError(f"coverage {self.coverage:g}", expected="more than 0, at most 1")
+        bad = np.zeros(shape, bool)
+        for mask in (self.mask, self.table.mask):
+            if mask is not None:
+                bad |= np.asarray(mask, bool)
+        if self.dark is not None:
+            bad |= ~np.isfinite(self.dark)
+            object.__setattr__(self, "dark", frozen_array(np.nan_to_num(self.dark), np.float32))
+        if self.flat is not None:
+            good = np.isfinite(self.flat) & (np.asarray(self.flat) > 0)
+            bad |= ~good
+            inverse = np.zeros(shape, np.float32)
+            inverse[good] = 1.0 / np.asarray(self.flat, np.float64)[good]
+            object.__setattr__(self, "_flat_inverse", frozen_array(inverse, np.float32))
+        object.__setattr__(self, "mask", frozen_array(bad, np.bool_))
+
+    @cached_property
+    def _prepared(self) -> tuple[Any, Bools, AnyArray]:
+        """(matrix with masked pixels taken out and partly known rows scaled up, unknown corrected pixels, known area
+        of each).
+        """
+        matrix = self.table.matrix
+        good = ~np.asarray(self.mask).ravel()
+        all_area = matrix @ self.table.area
+        known = all_area if good.all() else matrix @ np.where(good, self.table.area, 0).astype(np.float32)
+        share = np.divide(known, all_area, out=np.zeros_like(known), where=all_area > 0)
+        unknown = (share < self.coverage) | (all_area <= 0)
+        if not good.all():
+            share = np.where(share > 1 - 1e-5, 1.0, np.maximum(share, 1e-6)).astype(np.float32)
+            matrix = matrix.copy()
+            matrix.data *= good[matrix.indices]
+            matrix.data *= np.repeat(np.where(unknown, 0, 1 / share).astype(np.float32), np.diff(matrix.indptr))
+        return matrix, unknown, known
+
+    @cached_property
+    def _engine(self) -> Any:
+        """pyFAI's integrator on the OpenCL device, with our table."""
+        from pyFAI.detectors import Detector
+        from pyFAI.distortion import Distortion as PyFAIDistortion
+        from pyFAI.opencl import ocl
+
+        if ocl is None:
+            raise UsageError(
+                "no OpenCL device",
+                expected="pyopencl and a driver",
+                hint="python3 -m pip install pyopencl, or leave --device away",
+            )
+        ny, nx = self.table.shape_in
+        detector = Detector(1e-4, 1e-4, max_shape=(ny, nx), orientation=3)
+        detector.uniform_pixel = False
+        detector.mask = np.zeros((ny, nx), np.int8)
+        engine = PyFAIDistortion(detector, shape=self.table.shape_out, method="csr", device=self.device)
+        matrix = self._prepared[0]
+        engine.lut = tuple(np.array(part) for part in (matrix.data, matrix.indices, matrix.indptr))  # writeable
+        with silenced_stdout():
+            engine.calc_init()
+        return engine.integrator
+
+    def prepare(self) -> Corrector:
+        """Do now what the first frame would have to wait for."""
+        _ = self._prepared if self.device is None else self._engine
+        return self
+
+    def __call__(self, frame: AnyArray) -> AnyArray:
+        """The corrected frame, float32 (float64 for a float64 frame), the dummy where nothing is known.
+
+        Pixels that are not finite, and for whole numbers those that are negative or at the upper end of an unsigned
+        type, count as masked.
+
+        Raises
+        ------
+        ImageError
+            The frame has another shape than the detector.
+        """
+        frame = np.asarray(frame)
+        if frame.shape != self.table.shape_in:
+            raise ImageError(
+                f"image of shape {frame.shape} for a detector of {self.table.shape_in} pixels",
+                hint="is it binned? convert the detector with --binning",
+            )
+        bad = _invalid(frame)
+        values: AnyArray = frame.astype(np.float32 if frame.dtype != np.float64 else np.float64)
+        if bad is not None:
+            values[bad] = 0
+        if self.dark is not None:
+            np.subtract(values, self.dark, out=values)
+        if self._flat_inverse is not None:
+            np.multiply(values, self._flat_inverse, out=values)
+        matrix, unknown, known = self._prepared
+        if bad is not None and (bad := bad & ~np.asarray(self.mask)).any():
+            values[bad] = 0
+            unknown, factor = self._lost(bad, unknown, known)
+        else:
+            factor = None
+        out = self._product(matrix, values.ravel())
+        if factor is not None:
+            out *= factor
+        out[unknown] = self.dummy
+        return out.reshape(self.table.shape_out)
+
+    def _product(self, matrix: Any, values: AnyArray) -> AnyArray:
+        if self.device is not None:
+            result = self._engine.integrate_ng(values.reshape(self.table.shape_in).astype(np.float32))
+            return np.array(result.signal, np.float32).ravel()  # sums, not means: counts are kept
+        if values.dtype == np.float64:
+            return np.asarray(self._double @ values)
+        return np.asarray(matrix @ values)
+
+    @cached_property
+    def _double(self) -> Any:
+        return self._prepared[0].astype(np.float64)
+
+    def _lost(self, bad: Bools, unknown: Bools, known: AnyArray) -> tuple[Bools, AnyArray]:
+        """What bad pixels of one frame take away: more unknown pixels, and the factor for those that lose a part."""
+        matrix = self.table.matrix
+        gone = matrix @ np.where(bad.ravel(), self.table.area, 0).astype(np.float32)
+        left = 1 - np.divide(gone, known, out=np.zeros_like(known), where=known > 0)
+        unknown = unknown | (left < self.coverage)
+        return unknown, np.where(left > 1e-3, 1 / np.maximum(left, 1e-3), 0).astype(np.float32)
+
+    def lost(self) -> float:
+        """Share of an even illumination of the unmasked pixels that falls outside of the corrected image."""
+        good = (~np.asarray(self.mask)).ravel().astype(np.float32)
+        arrived = np.asarray(self.table.matrix.T @ np.ones(self.table.matrix.shape[0], np.float32))
+        return float(1 - (arrived * good).sum(dtype=float) / max(1.0, float(good.sum(dtype=float))))
+
+
+def _invalid(frame: AnyArray) -> Bools | None:
+    """Pixels whose value says that they have none; None when there are none."""
+    if frame.dtype.kind == "f":
+        bad = ~np.isfinite(frame)
+    elif frame.dtype.kind == "i":
+        bad = frame < 0
+    elif frame.dtype.kind == "u" and frame.dtype.itemsize > 1:
+        bad = frame == np.iinfo(frame.dtype).max
+    elif frame.dtype.kind in "ub":
+        return None
+    else:
+        raise ImageError(f"image of {frame.dtype}", expected="numbers")
+    return bad if bad.any() else None
+
+
+def correct_image(
+    image: AnyArray,
+    distortion: Distortion,
+    *,
+    mask: Bools | None = None,
+    dark: AnyArray | None = None,
+    flat: AnyArray | None = None,
+    coverage: float = 0.5,
+    dummy: float = float("nan"),
+    whole: bool = False,
+) -> AnyArray:
+    """Correct one image; for many, make a :class:`Corrector` once.
+
+    Parameters
+    ----------
+    image : (ny, nx)
+    distortion : of the detector; its mask counts
+    mask, dark, flat : (ny, nx); the mask adds to that of the distortion
+    coverage : least known part of a corrected pixel
+    dummy : value of pixels that are not known
+    whole : keep all of the corrected detector, also what falls outside of the original raster
+    """
+    return Corrector(build_table(distortion, whole=whole), mask, dark, flat, coverage, dummy)(image)

@@ -1,0 +1,224 @@
+"""A corrector from files: the detector, and what goes with the images (mask, dark, flat)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from ..base.arrays import AnyArray
+from ..base.atomic import replacing
+from ..base.errors import GridcalError, UsageError
+from ..io.images.images import load_image
+from ..io.images.masks import load_mask
+from ..io.images.sources import open_frames
+from ..io.kinds.kinds import locate, open_distortion
+from ..io.kinds.options import Reading
+from ..records.distortion import Distortion
+from .corrector import Corrector
+from .frames import FrameReader
+from .table import Table, build_table
+
+__all__ = ["CorrectorFiles", "cached_table", "key_of_files", "open_corrector"]
+
+
+Files = str | PathLike[str] | Sequence[str | PathLike[str]]
+
+
+@dataclass(frozen=True)
+class CorrectorFiles:
+    """What a corrector is made of.
+
+    Attributes
+    ----------
+    detector : distortion file of any kind that :func:`~pyfai_gridcal.io.kinds.kinds.open_distortion` reads
+    mask, dark, flat : files (None for none); the mask may also be a name of pyFAI
+    reading : what the detector file does not tell about itself
+    whole : make the corrected image as large as the corrected detector
+    coverage : least known part of a corrected pixel
+    dummy : value of pixels that are not known
+    keep_table : keep the table of shares beside the detector file, for the next time
+    """
+
+    detector: Files
+    mask: Files | None = None
+    dark: Files | None = None
+    flat: Files | None = None
+    reading: Reading = field(default_factory=Reading)
+    whole: bool = False
+    coverage: float = 0.5
+    dummy: float = float("nan")
+    keep_table: bool = True
+
+
+def open_corrector(
+    files: CorrectorFiles, *, device: str | tuple[int, int] | None = None, image: str | PathLike[str] | None = None
+) -> tuple[Corrector, str]:
+    """The corrector, and a checksum of all that its results depend on besides the images.
+
+    Parameters
+    ----------
+    files : what it is made of
+    device : OpenCL device of pyFAI
+    image : one of those to correct; its shape is looked at before the table of shares is made, which takes long
+
+    Raises
+    ------
+    FileFormatError, ImageError
+        A file is missing or not what it should be.
+    UsageError
+        Something is of another shape than the detector.
+    """
+    table, key = _table(files, image)
+    shape = table.shape_in
+    masks = [load_mask(one, shape) for one in _listed(files.mask)]
+    mask = np.logical_or.reduce(masks) if masks else None
+    corrector = Corrector(
+        table,
+        mask,
+        dark=_plane(files.dark, "dark", shape),
+        flat=_plane(files.flat, "flat", shape),
+        coverage=files.coverage,
+        dummy=files.dummy,
+        device=device,
+    )
+    digest = hashlib.sha256(key.encode())
+    for array in (corrector.mask, corrector.dark, corrector.flat):
+        digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+    digest.update(repr((files.coverage, files.dummy, device)).encode())
+    return corrector, digest.hexdigest()
+
+
+def _table(files: CorrectorFiles, image: str | PathLike[str] | None) -> tuple[Table, str]:
+    name = files.detector
+    _, _, paths = locate(name, files.reading)
+    key = key_of_files(paths, repr(files.reading), files.whole)
+    table = cached_table(None, paths[0], key, whole=files.whole, keep=files.keep_table)
+    if table is None:
+        distortion = open_distortion(name, files.reading).distortion
+        if image is not None:
+            with FrameReader([open_frames(image)]) as first:
+                first.require(distortion.shape)
+        table = cached_table(distortion, paths[0], key, whole=files.whole, keep=files.keep_table)
+    assert table is not None
+    return table, key
+
+
+def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray | None:
+    """The image of that role, NaN where it is not to be used; a flat is relative to its median."""
+    if not _listed(names):
+        return None
+    image = load_image(_listed(names))
+    if image.data.shape != shape:
+        raise UsageError(f"{role} of {image.data.shape} pixels", expected=f"{shape}, as the detector")
+    data: AnyArray = np.where(image.mask, np.nan, image.data.astype(np.float64))
+    return data / np.nanmedian(data) if role == "flat" else data
+
+
+def _listed(names: Files | None) -> list[str | Path]:
+    if names is None:
+        return []
+    return [str(names)] if isinstance(names, str | PathLike) else [str(one) for one in names]
+
+
+logger = logging.getLogger(__name__)
+
+#: Raise when the meaning of the numbers changes.
+VERSION = 1
+
+
+def key_of_files(paths: Sequence[Path], *remarks: object) -> str:
+    """Checksum of the content of files and of what else decides about the table."""
+    digest = hashlib.sha256(repr((VERSION, *remarks)).encode())
+    for path in paths:
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def cache_path(beside: Path, key: str) -> Path:
+    """Where the table of that key is kept."""
+    return beside.with_name(f"{beside.name}.table-{key[:16]}.npz")
+
+
+def cached_table(
+    distortion: Distortion | None, beside: Path, key: str, *, whole: bool, keep: bool = True
+) -> Table | None:
+    """The table from the cache, else computed and kept there.
+
+    Parameters
+    ----------
+    distortion : None to look only into the cache
+    beside : detector file; tables of its former contents are removed
+    key : from :func:`key_of_files`
+    whole : see :func:`~pyfai_gridcal.correction.table.build_table`
+    keep : whether to look and to keep at all
+
+    Returns
+    -------
+    None when it is not in the cache and there is no distortion.
+    """
+    path = cache_path(beside, key)
+    if keep:
+        try:
+            return _load(path, key)
+        except FileNotFoundError:
+            pass
+        except (ValueError, KeyError, IndexError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            logger.info("the kept table %s is not usable (%s); it is computed again", path, error)
+    if distortion is None:
+        return None
+    table = build_table(distortion, whole=whole)
+    if keep:
+        try:
+            _save(path, key, table)
+        except (GridcalError, OSError) as error:
+            logger.info("the table is not kept: %s", error)
+    return table
+
+
+def _load(path: Path, key: str) -> Table:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        if str(archive["key"]) != key:
+            raise ValueError("it belongs to something else")
+        shapes = tuple(int(n) for n in archive["shapes"])
+        offset = tuple(float(v) for v in archive["offset"])
+        weights, columns, rows, area = (archive[name] for name in ("weights", "columns", "rows", "area"))
+        mask = archive.get("mask")
+        shape_in, shape_out = (shapes[0], shapes[1]), (shapes[2], shapes[3])
+        table = Table(weights, columns, rows, area, shape_in, shape_out, (offset[0], offset[1]), mask)
+    pixels_in, pixels_out = int(np.prod(table.shape_in)), int(np.prod(table.shape_out))
+    n = len(table.columns)
+    consistent = (
+        len(table.weights) == n
+        and len(table.area) == pixels_in
+        and (table.mask is None or table.mask.shape == table.shape_in)
+        and len(table.rows) == pixels_out + 1
+        and int(table.rows[0]) == 0
+        and int(table.rows[-1]) == n
+        and bool((np.diff(table.rows) >= 0).all())
+        and (n == 0 or (int(table.columns.min()) >= 0 and int(table.columns.max()) < pixels_in))
+    )
+    if not consistent:
+        raise ValueError("its parts do not belong together")
+    return table
+
+
+def _save(path: Path, key: str, table: Table) -> None:
+    names = ("weights", "columns", "rows", "area", *(() if table.mask is None else ("mask",)))
+    arrays = {name: getattr(table, name) for name in names}
+    shapes = np.array([*table.shape_in, *table.shape_out])
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, key=np.array(key), shapes=shapes, offset=np.array(table.offset), **arrays)
+    stem = path.name.rsplit("-", 1)[0]
+    for old in path.parent.glob(f"{stem}-*.npz"):
+        if old != path:
+            with suppress(OSError):
+                old.unlink()

@@ -1,0 +1,308 @@
+"""Many images corrected one after another: memory for a few frames, all processors, nothing lost when killed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import AnyArray
+from ..base.atomic import check_writable, replacing
+from ..base.errors import ImageError, UsageError
+from ..base.threads import processors
+from ..io.images.frames import Frames
+from ..io.images.sources import open_frames
+from ..io.nexus.packing import Packing
+from .corrector import Corrector
+from .frames import FrameReader
+from .spool import Spool
+
+__all__ = ["DATA_PATH", "Outcome", "correct_files", "correct_stack"]
+
+Progress = Callable[[float, str], None]
+
+#: Where the frames are in an HDF5 file that is written.
+DATA_PATH = "/entry_0000/corrected/data"
+#: Suffixes of files that hold one image each, with its header where the format has one.
+IMAGE_SUFFIXES = (".edf", ".tif", ".tiff", ".npy")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the images.
+
+    Attributes
+    ----------
+    written : files
+    frames : corrected in this run
+    resumed : frames that an earlier, interrupted run had done already
+    shape : of a corrected frame
+    """
+
+    written: tuple[Path, ...]
+    frames: int
+    resumed: int
+    shape: tuple[int, int] = field(default=(0, 0))
+
+
+def workers_by_default() -> int:
+    """As many as processors that this process may use, at most 16."""
+    return min(16, processors())
+
+
+def in_order(work: Callable[[int], Any], numbers: Sequence[int], workers: int) -> Iterator[Any]:
+    """Results of ``work(number)`` in order, computed ahead by `workers` threads, never more than twice as many at a
+    time.
+    """
+    if workers <= 1:
+        yield from (work(n) for n in numbers)
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="correct") as pool:
+        waiting: deque[Future[Any]] = deque()
+        try:
+            for n in numbers:
+                waiting.append(pool.submit(work, n))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+# -- one stack
+def correct_stack(
+    sources: Sequence[object],
+    corrector: Corrector,
+    output: str | PathLike[str],
+    *,
+    key: str = "",
+    packing: Packing | None = None,
+    dtype: str | None = None,
+    workers: int | None = None,
+    remarks: dict[str, str] | None = None,
+    finished: Callable[[], Outcome | None] = lambda: None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Correct all frames of the sources into one HDF5 file (NeXus).
+
+    Parameters
+    ----------
+    sources : paths, silx URLs or arrays, as for :func:`~pyfai_gridcal.io.images.sources.open_frames`; all frames of
+    one shape
+    corrector : of the detector
+    output : file; it appears when it is complete. Until then ``output`` + ``.part`` beside it holds what is done, and
+    the next call with the
+        same arguments goes on from there.
+    key : what identifies detector and options, for that
+    packing : compression
+    dtype : of the corrected frames; float32 by default, float64 for float64 frames. Whole numbers are rounded.
+    workers : threads; all processors by default
+    remarks : texts for the file
+    finished : asked once no other process can write the output any more; what it returns, if anything, is the outcome
+    progress : called with a fraction and a text; what it raises stops the work (which can be resumed)
+
+    Raises
+    ------
+    ImageError
+        A frame is missing, damaged or of another shape; the frames before it stay in the ``.part`` file.
+    UsageError
+        The output cannot be written, or another process is writing it.
+    """
+    target = check_writable(output)
+    packing, workers = packing or Packing(), workers or workers_by_default()
+    with FrameReader([open_frames(s) for s in sources]) as reader:
+        reader.require(corrector.table.shape_in)
+        out_dtype = _out_dtype(reader.dtype, dtype)
+        work = hashlib.sha256(
+            repr((key, reader.identity(), str(packing), str(out_dtype), corrector.dummy, corrector.coverage)).encode()
+        )
+        with Spool(target.with_name(target.name + ".part"), work.hexdigest()) as spool:
+            if (outcome := finished()) is not None:
+                spool.close(remove=True)
+                return outcome
+            resumed = min(spool.count, reader.count)
+            corrector.prepare()
+
+            def one(number: int) -> bytes:
+                return packing.pack(_cast(corrector(reader.read(number)), out_dtype, corrector.dummy))
+
+            todo = range(resumed, reader.count)
+            for done, chunk in enumerate(in_order(one, todo, workers), resumed + 1):
+                spool.append(chunk)
+                if progress is not None:
+                    progress(done / reader.count, f"frame {done} of {reader.count}")
+            with replacing(target) as temporary:
+                _write_nexus(temporary, spool, reader, corrector, packing, out_dtype, remarks or {})
+            spool.close(remove=True)
+    return Outcome((target,), reader.count - resumed, resumed, corrector.table.shape_out)
+
+
+def _out_dtype(recorded: np.dtype[Any], wanted: str | None) -> np.dtype[Any]:
+    if wanted is None:
+        return np.dtype(np.float64 if recorded == np.float64 else np.float32)
+    if wanted == "same":
+        return recorded
+    try:
+        dtype = np.dtype(wanted)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "fiu":
+        raise UsageError(
+            f"type {wanted!r}", expected="float32, float64, same, or a type of whole numbers such as uint32"
+        )
+    return dtype
+
+
+def _cast(frame: AnyArray, dtype: np.dtype[Any], dummy: float) -> AnyArray:
+    if dtype.kind == "f":
+        return frame.astype(dtype, copy=False)
+    limits = np.iinfo(dtype)
+    stand_in = dummy if np.isfinite(dummy) else (-1 if dtype.kind == "i" else limits.max)
+    frame = np.where(np.isnan(frame), stand_in, np.rint(frame))
+    # The largest float below the limit: a float32 of 2**32 - 1 would be one more than fits.
+    return np.clip(frame.astype(np.float64), limits.min, limits.max).astype(dtype)
+
+
+def _write_nexus(
+    path: Path,
+    spool: Spool,
+    reader: FrameReader,
+    corrector: Corrector,
+    packing: Packing,
+    dtype: np.dtype[Any],
+    remarks: dict[str, str],
+) -> None:
+    """Write the finished frames; the same bytes for the same work, whenever it is done, hence without a date.
+
+    The earliest format of HDF5 has no times in its groups; in later ones h5py leaves them away only since 3.16.
+    """
+    import h5py
+
+    shape = corrector.table.shape_out
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.attrs["NX_class"], file.attrs["default"], file.attrs["creator"] = (
+            "NXroot",
+            "entry_0000",
+            "pyFAI-gridcal correct",
+        )
+        entry = file.create_group("entry_0000")
+        entry.attrs["NX_class"], entry.attrs["default"] = "NXentry", "corrected"
+        entry["title"] = f"{reader.name}, distortion corrected"
+        process = entry.create_group("correction")
+        process.attrs["NX_class"] = "NXprocess"
+        for name, text in {"program": "pyFAI-gridcal", "input": reader.name, **remarks}.items():
+            process[name] = text
+        process["offset"] = np.array(corrector.table.offset)
+        process["offset"].attrs["units"] = "px"
+        data = entry.create_group("corrected")
+        data.attrs["NX_class"], data.attrs["signal"], data.attrs["interpretation"] = "NXdata", "data", "image"
+        dataset = data.create_dataset("data", (reader.count, *shape), dtype, chunks=(1, *shape), **packing.options())
+        dataset.attrs["interpretation"] = "image"
+        dataset.attrs["dummy"] = corrector.dummy
+        for name, value in reader.attributes.items():
+            dataset.attrs[name] = value
+        for number, chunk in enumerate(spool):
+            if number == reader.count:
+                break
+            dataset.id.write_direct_chunk((number, 0, 0), chunk)
+
+
+# -- single images
+def correct_files(
+    sources: Sequence[str | PathLike[str]],
+    corrector: Corrector,
+    outputs: Sequence[str | PathLike[str]],
+    *,
+    key: str = "",
+    dtype: str | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Correct images file by file, headers kept where both formats have them.
+
+    Parameters
+    ----------
+    sources, outputs : as many output files (EDF, TIFF or npy, told by the suffix) as sources of one frame
+    corrector : of the detector
+    key : what identifies detector and options: outputs that an earlier run has written with the same are not written
+    again dtype, workers, progress : as for :func:`correct_stack`
+    """
+    from .spool import Journal
+
+    targets = [check_writable(path) for path in outputs]
+    if len(set(targets)) != len(targets) or len(targets) != len(sources):
+        raise UsageError("two images would be written to the same file", hint="choose another folder or suffix")
+    for target in targets:
+        if target.suffix.lower() not in IMAGE_SUFFIXES:
+            raise UsageError(
+                f"output {target.name}", expected=f"one of {', '.join(IMAGE_SUFFIXES)}, or .h5 for a stack"
+            )
+    corrector.prepare()
+    with Journal(targets[0].parent / ".pyfai-gridcal-correct.jsonl") as journal:
+
+        def one(number: int) -> bool:
+            source, target = sources[number], targets[number]
+            work = hashlib.sha256(
+                repr((key, _identity(source), str(dtype), corrector.dummy, corrector.coverage)).encode()
+            ).hexdigest()
+            if journal.has(target, work):
+                return False
+            with open_frames(source) as frames:
+                if frames.count != 1:
+                    raise ImageError(
+                        f"{source} holds {frames.count} frames", hint="name an .h5 file as output, or one frame"
+                    )
+                recorded = frames.read(0)
+                if recorded.shape != corrector.table.shape_in:
+                    raise ImageError(f"{source} is of {recorded.shape} pixels", expected=f"{corrector.table.shape_in}")
+                corrected = _cast(corrector(recorded), _out_dtype(recorded.dtype, dtype), corrector.dummy)
+                _write_image(target, corrected, _kept_header(frames, corrector))
+            journal.add(target, work)
+            return True
+
+        count = 0
+        for done, fresh in enumerate(in_order(one, range(len(sources)), workers or workers_by_default()), 1):
+            count += fresh
+            if progress is not None:
+                progress(done / len(sources), f"image {done} of {len(sources)}")
+        journal.close(remove=True)
+    return Outcome(tuple(targets), count, len(sources) - count, corrector.table.shape_out)
+
+
+def _identity(source: str | PathLike[str]) -> tuple[str, int, int]:
+    from ..io.images.frames import parse_address
+
+    stat = os.stat(parse_address(source).file)
+    return os.fspath(source), stat.st_size, stat.st_mtime_ns
+
+
+#: Header entries that describe the file instead of the image.
+_STRUCTURE = re.compile(
+    r"(?i)^(edf_|headerid|byteorder|datatype|dim_\d|size$|image$|compression|x-binary|content-|conversions|general)"
+)
+
+
+def _kept_header(frames: Frames, corrector: Corrector) -> dict[str, str]:
+    header = {k: v for k, v in frames.header.items() if not _STRUCTURE.match(k)}
+    return {**header, "distortion_corrected": "pyFAI-gridcal", "dummy": repr(corrector.dummy)}
+
+
+def _write_image(path: Path, data: AnyArray, header: dict[str, str]) -> None:
+    from ..io.kinds.rasters import image_of
+
+    with replacing(path) as temporary:
+        if path.suffix.lower() == ".npy":
+            np.save(temporary, data)
+        else:
+            image_of(path.suffix.lower(), data, header).write(str(temporary))

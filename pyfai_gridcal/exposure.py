@@ -1,0 +1,93 @@
+"""From a picture to what the stages take: read, corrected, and without pixels that are no use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .base.arrays import AnyArray, Bools, frozen_array
+from .base.errors import UsageError
+from .finding.dead import dead_areas, dead_level
+from .finding.survey import filled, survey
+from .records.settings import Settings
+
+__all__ = ["Exposure", "take_exposure"]
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """One image, ready to look for holes; see :class:`~pyfai_gridcal.io.images.images.Image`."""
+
+    data: AnyArray
+    mask: Bools | None
+    sources: tuple[Any, ...]
+    notes: tuple[str, ...]
+    saturation: float | None = None
+
+
+def take_exposure(image: Any, settings: Settings, *, mask: Any = None, dark: Any = None, flat: Any = None) -> Exposure:
+    """Read an image (see :func:`calibrate`) and mask what is no use: gaps of the detector, dead areas."""
+    one = _loaded(image, mask, dark, flat)
+    return _without_dead(one, nominal_of(settings, one.data.shape)[1])
+
+
+def _without_dead(one: Exposure, gaps: Bools | None) -> Exposure:
+    """Mask the gaps, and what reads nothing but the pedestal."""
+    mask = _united(one.mask, gaps)
+    level = dead_level(one.data, mask)
+    if level is None:
+        return replace(one, mask=mask)
+    radius = survey(filled(one.data, _united(mask, one.data < level)))[0].radius_px
+    dead = dead_areas(one.data, mask, larger_than=6 * radius, level=level)
+    if dead is None:
+        return replace(one, mask=mask)
+    note = f"{100 * dead.mean():.2g} % of the pixels read below {level:.4g}, in areas larger than holes: dead, masked"
+    return replace(one, mask=_united(mask, dead), notes=(*one.notes, note))
+
+
+def _loaded(image: Any, mask: Any, dark: Any, flat: Any) -> Exposure:
+    """Array, file or Image -> what the stages need."""
+    plain = isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype.kind in "fiu"
+    if plain and dark is None and flat is None and (mask is None or isinstance(mask, np.ndarray)) and image.size:
+        bad = None if image.dtype.kind in "iu" else ~np.isfinite(image)
+        ignore = None if mask is None else np.asarray(mask).astype(bool)
+        if ignore is not None and ignore.shape != image.shape:
+            raise UsageError(f"mask of shape {ignore.shape}", expected=f"{image.shape}, as the image")
+        return Exposure(frozen_array(image, image.dtype), _united(ignore, bad), (), ())
+    from .io.images.images import load_image
+
+    given: dict[str, Any] = {"dark": dark, "flat": flat, "mask": mask}
+    read = load_image(image, **{name: value for name, value in given.items() if value is not None})
+    return Exposure(read.data, read.mask if read.mask.any() else None, read.sources, read.notes, read.saturation)
+
+
+def _united(a: Bools | None, b: Bools | None) -> Bools | None:
+    if a is None or b is None:
+        both = b if a is None else a
+        return both if both is not None and both.any() else None
+    return frozen_array(a | b, np.bool_)
+
+
+def common_mask(masks: Sequence[Bools | None]) -> Bools | None:
+    """What no exposure shows."""
+    if any(m is None for m in masks):
+        return None
+    out: Bools = np.logical_and.reduce([m for m in masks if m is not None])
+    return out if out.any() else None
+
+
+def nominal_of(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float, float] | None, Bools | None]:
+    """Nominal pixel size and gaps, from the settings or from a pyFAI detector."""
+    pixel: tuple[float, float] | None = None
+    gaps: Bools | None = None
+    if settings.detector is not None:
+        from .io.images.masks import named_detector
+
+        pixel, gaps = named_detector(settings.detector, shape)
+    if settings.pixel is not None:
+        size = np.broadcast_to(np.asarray(settings.pixel, dtype=float), (2,))
+        pixel = float(size[0]), float(size[1])
+    return pixel, gaps

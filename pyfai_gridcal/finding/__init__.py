@@ -1,0 +1,1 @@
+"""Image -> Spots: where the holes are, and how well that is known."""

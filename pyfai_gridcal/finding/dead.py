@@ -1,0 +1,70 @@
+"""Areas of an image that no light reaches, or that no pixel reads: dead corners, gaps between modules, seams of a
+mosaic.
+
+They hold the pedestal and nothing else. In the histogram they are a narrow population at the low end with nothing
+above it for a while; in the image they are larger than holes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ..base.arrays import AnyArray, Bools
+
+__all__ = ["dead_areas", "dead_level"]
+
+#: Empty stretch of the histogram above the dead population, in its own widths and as a share of the way to the median.
+_GAP_WIDTHS = 12.0
+_GAP_SHARE = 0.25
+
+
+def dead_level(image: AnyArray, mask: Bools | None = None, *, step: int = 3) -> float | None:
+    """Reading that separates dead pixels from live ones, or None when there is no dead population.
+
+    Parameters
+    ----------
+    image : (ny, nx) counts
+    mask : (ny, nx), True = ignore this pixel
+    step : only every `step`-th pixel along each axis is looked at
+    """
+    values = np.asarray(image[::step, ::step], dtype=np.float32)
+    values = values[np.isfinite(values)] if mask is None else values[np.isfinite(values) & ~mask[::step, ::step]]
+    if values.size < 1000:
+        return None
+    values = np.sort(values)
+    middle = float(values[values.size // 2])
+    # zero light is at least a ten-thousandth of the image, and a gap in the histogram may hold a few strays
+    stray = max(1, values.size // 20_000)
+    least = max(4 * stray, 20)
+    low = values[: int(0.7 * values.size)]
+    if low.size <= least + stray:
+        return None
+    gap = low[stray:] - low[:-stray]
+    gap[:least] = 0
+    k = int(gap.argmax())
+    cluster = low[: k + 1]
+    width = max(1.4826 * float(np.median(np.abs(cluster - np.median(cluster)))), 0.3)
+    if gap[k] > _GAP_WIDTHS * width and gap[k] > _GAP_SHARE * (middle - float(np.median(cluster))):
+        return float(low[k] + 0.5 * gap[k])
+    return None
+
+
+def dead_areas(image: AnyArray, mask: Bools | None, *, larger_than: float, level: float | None = None) -> Bools | None:
+    """Dead pixels (ny, nx) in areas that extend over more than `larger_than` px, or None when there are none.
+
+    Opaque dots read the pedestal as well; that is why small areas do not count.
+    """
+    level = dead_level(image, mask) if level is None else level
+    if level is None:
+        return None
+    low = image < level
+    labels, count = ndimage.label(low)
+    if not count:
+        return None
+    extent = np.zeros(count + 1)
+    for k, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is not None:
+            extent[k] = max(s.stop - s.start for s in box)
+    dead: Bools = (extent > larger_than)[labels]
+    return dead if dead.any() else None

@@ -1,0 +1,187 @@
+"""Learning from an image what its holes look like and how its pixels scatter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..base.arrays import AnyArray, Floats
+from ..base.errors import PickingError
+from ..records.spots import HoleProfile, Noise
+from .light import light_of
+from .model import SpotState, model_of
+from .noise import correlation_of, grain_factor, noise_of
+from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised
+from .refinement import FittedSpots, fit_spots
+from .windows import PreparedImage, ramp
+
+__all__ = ["Learned", "hole_radius", "learn"]
+
+#: More spots than these would not make the profile better than the pixels' noise lets it be.
+_SPOTS = 800
+_FIRST = 200
+_TURNS = 4
+#: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
+#: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
+_QUIET, _FLAT = 0.25, 0.003
+#: Enough spots for a profile, if they are alike.
+_FEW = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """Profile of the holes, noise of the pixels, and by how much it is grainy (the factor of the positions' sigma)."""
+
+    profile: HoleProfile
+    noise: Noise
+    grain: float = 1.0
+
+
+def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
+    """Radius of the mean hole at half height, px; `guess` where the mean picture shows none.
+
+    Parameters
+    ----------
+    yx : (N, 2) candidates, the strong ones first
+    guess : a first idea of the radius, px
+    spacing : distance of neighbouring candidates, px
+    """
+    reach = int(np.clip(min(2.2 * guess + 2, 0.55 * spacing), 3, image.pad - 1))
+    windows = image.windows(yx[:400], reach)
+    weight = windows.usable.astype(np.float32)
+    mean = (windows.data * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
+    y, x = ramp(reach)
+    r = np.hypot(y, x)
+    rings = np.array([mean[np.abs(r - k) <= 0.5].mean() for k in range(reach + 1)])
+    top, low = rings[: max(1, int(0.4 * guess) + 1)].max(), rings.min()
+    bottom = int(rings.argmin())
+    below = np.flatnonzero(rings[: bottom + 1] < 0.5 * (top + low))
+    if top <= low or not len(below) or below[0] == 0:
+        return guess
+    k = int(below[0])
+    radius = k - 1 + (rings[k - 1] - 0.5 * (top + low)) / max(float(rings[k - 1] - rings[k]), 1e-9)
+    return float(np.clip(radius, 0.4 * guess, 2.0 * guess))
+
+
+def learn(
+    image: PreparedImage,
+    state: SpotState,
+    *,
+    reach: int,
+    radius: float,
+    spacing: float,
+    limit: float,
+    profile: HoleProfile | None = None,
+    noise: Noise | None = None,
+    turns: int = _TURNS,
+    workers: int = 2,
+) -> Learned:
+    """Fit and learn in turns: the profile from what the fit leaves over, the noise from what the better profile leaves.
+
+    Parameters
+    ----------
+    state : spots to learn from; whole and undisturbed ones among them are chosen
+    reach : of the windows, px
+    radius : of the holes, px, for the first turn
+    spacing : distance of neighbouring spots, px
+    profile, noise : where to start from, instead of a blurred disk and equal weights
+
+    Raises
+    ------
+    PickingError
+        Nothing there looks like a hole.
+    """
+    rows = np.flatnonzero(image.is_whole(state.yx, reach))
+    if len(rows) < 4:
+        rows = np.arange(len(state))
+    if state.stretch is not None and len(rows) > _FEW:
+        # those that are stretched alike say most about the profile that all are to be stretched from
+        unlike = np.abs(state.stretch[rows] - np.eye(2)).max(axis=(1, 2))
+        rows = rows[unlike <= max(0.03, np.sort(unlike)[max(_FEW, len(rows) // 3)])]
+    if len(rows) > _SPOTS:
+        rows = rows[np.linspace(0, len(rows) - 1, _SPOTS).astype(int)]
+    whole = state.select(rows)
+    # a profile that is still coming into shape needs no more spots than its bins
+    sample = whole.select(np.arange(0, len(rows), max(1, len(rows) // _FIRST)))
+    first = profile is None
+    profile = profile or disk_profile(radius, max(0.8, 0.15 * radius), reach)
+    quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
+    for turn in range(turns):
+        iterations = 4 if turn == 0 and first else 2
+        if turn == turns - 1:
+            sample, iterations = whole, 4
+        # while the profile is still coming into shape, so may its stretched copies
+        maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < turns - 2 else 1.0, workers=workers)
+        bank = maker.bank(sample.stretch, len(sample))
+        fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
+        rows = _typical(fitted)
+        sample = replace(sample, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background).select(rows)
+        if len(sample) >= 12:
+            sample = _lit(sample, image, spacing)
+        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
+        if turn >= 1 or not first:
+            quiet = steep < _QUIET
+            noise = noise_of(level[quiet], residual[quiet], quantised=quantised)
+    assert noise is not None
+    return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
+
+
+def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
+    """The same with the slopes of the light that the spots themselves show."""
+    light = light_of(
+        sample.yx,
+        sample.amplitude,
+        sample.background,
+        at=sample.yx,
+        spacing=spacing,
+        polarity="bright" if image.sign > 0 else "dark",
+    )
+    return replace(sample, slope_a=light.slope_a, slope_b=light.slope_b)
+
+
+def _typical(fitted: FittedSpots) -> AnyArray:
+    """Rows of the spots that the fit liked."""
+    good = fitted.good
+    if good.any():
+        good = good & (fitted.amplitude > 0.3 * np.median(fitted.amplitude[good]))
+        # relative misfit: bright spots show more of an imperfect profile
+        misfit = fitted.chi2 / np.maximum(fitted.amplitude, 1e-9)
+        good &= misfit < 5 * np.median(misfit[good]) + 1e-12
+    if not good.any():
+        raise PickingError("no candidate looks like a hole", hint="check polarity and hole size")
+    return np.flatnonzero(good)
+
+
+def _relearn(
+    image: PreparedImage, sample: SpotState, profile: HoleProfile, bank: TemplateBank, reach: int
+) -> tuple[AnyArray, AnyArray, AnyArray, HoleProfile]:
+    """Level and residual of the pixels, how steep the profile is there (square, relative to its steepest; infinite for
+    pixels that are not used), and the profile corrected by all residuals."""
+    y, x = ramp(reach)
+    windows = image.windows(sample.yx, reach)
+    relative, levels = np.empty_like(windows.data), np.empty_like(windows.data)
+    steep = np.zeros_like(windows.data)
+    for k, templates in enumerate(bank.templates):
+        rows = np.flatnonzero(bank.label == k)
+        if not len(rows):
+            continue
+        part, cut = sample.select(rows), windows.select(rows)
+        level, derivatives = model_of(part, cut, templates, bank.rest[rows])
+        levels[rows] = level
+        relative[rows] = (cut.data - level) / part.amplitude[:, None]
+        slope = (derivatives[:, :2] ** 2).sum(axis=1) / part.amplitude[:, None] ** 2
+        steep[rows] = slope / slope.max()
+    offset = sample.yx - windows.middle
+    dy, dx = y - offset[:, :1].astype(np.float32), x - offset[:, 1:].astype(np.float32)
+    if sample.stretch is not None:
+        back = np.linalg.inv(sample.stretch).astype(np.float32)[:, None]
+        dy, dx = dy * back[..., 0, 0] + dx * back[..., 1, 0], dy * back[..., 0, 1] + dx * back[..., 1, 1]
+    scale = np.median(np.abs(relative[:: max(1, len(relative) // _FIRST)]), axis=0) + 1e-12
+    weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
+    weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
+    per_bin = windows.data.size / profile.table.size
+    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 3)
+    steep[~windows.usable] = np.inf
+    residual = relative * sample.amplitude[:, None]
+    return image.sign * levels, residual, steep, normalised(learned, reach)

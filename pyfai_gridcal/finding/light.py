@@ -1,0 +1,160 @@
+"""The light behind the plate, as the spots themselves see it: amplitude and background as smooth functions of the
+place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..base.arrays import AnyArray, Floats
+from ..records.spots import Polarity
+
+__all__ = ["Light", "light_of"]
+
+#: So many spots allow a quadratic polynomial for the large; higher ones swing at the border.
+_LEAST = 30
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """Amplitude and background that the neighbourhood expects of N spots.
+
+    Attributes
+    ----------
+    amplitude, background : (N,) counts, holes positive
+    amplitude_sigma, background_sigma : how far single spots scatter around them, counts
+    slope_a, slope_b : (N, 2) relative gradients along (y, x), per px
+    """
+
+    amplitude: Floats
+    background: Floats
+    amplitude_sigma: float
+    background_sigma: float
+    slope_a: Floats
+    slope_b: Floats
+
+
+def light_of(
+    yx: Floats, amplitude: Floats, background: Floats, *, at: Floats, spacing: float, polarity: Polarity
+) -> Light:
+    """Smooth fields through the amplitudes and backgrounds of good spots, evaluated at other places.
+
+    Parameters
+    ----------
+    yx, amplitude, background : (M, 2), (M,), (M,) of whole spots, px and counts (holes positive)
+    at : (N, 2) where the light is wanted, px
+    spacing : distance of neighbouring spots, px: the fields are smooth over some three of them
+    polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have
+        their own
+    """
+    lines = _LocalLines(yx, at, spacing)
+    value_a, gradient_a, spread_a = _smooth(yx, amplitude, at, lines)
+    value_b, gradient_b, spread_b = _smooth(yx, background, at, lines)
+    least = 0.2 * float(np.median(amplitude))
+    slope_b = gradient_b / np.copysign(np.maximum(np.abs(value_b), 1e-6), value_b)[:, None]
+    slope_a = gradient_a / np.maximum(value_a, least)[:, None] if polarity == "bright" else slope_b
+    return Light(
+        np.maximum(value_a, least), value_b, spread_a, spread_b, np.clip(slope_a, -0.05, 0.05), np.clip(slope_b, -1, 1)
+    )
+
+
+class _Trend:
+    """Quadratic polynomial, or a constant, through values at scattered places; robust."""
+
+    def __init__(self, yx: Floats, values: Floats):
+        self.middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
+        self.reach = 0.5 * np.ptp(yx, axis=0) + 1.0
+        degree = 2 if len(yx) >= _LEAST else 0
+        self.powers = [(i, k - i) for k in range(degree + 1) for i in range(k + 1)]
+        design = self._design(yx)
+        self.coefficients: Floats = np.zeros(len(self.powers))
+        self.coefficients[0] = np.median(values)
+        for _ in range(4):
+            off = np.abs(values - design @ self.coefficients)
+            weight = 1 / (1 + (off / (3 * 1.4826 * float(np.median(off)) + 1e-12)) ** 2)
+            normal = (design * weight[:, None]).T @ design
+            normal[np.diag_indices_from(normal)] += 1e-9 * len(values)
+            self.coefficients = np.asarray(np.linalg.solve(normal, (design * weight[:, None]).T @ values), np.float64)
+
+    def _design(self, yx: Floats, slope: int | None = None) -> Floats:
+        """Monomials at `yx` (N, 2), or their derivatives along an axis; beyond the data they stay what they are at its
+        rim."""
+        v, u = np.clip((yx - self.middle) / self.reach, -1.1, 1.1).T
+        columns = []
+        for i, j in self.powers:
+            if slope is None:
+                columns.append(v**i * u**j)
+            elif slope == 0:
+                columns.append(i * v ** max(i - 1, 0) * u**j / self.reach[0])
+            else:
+                columns.append(j * v**i * u ** max(j - 1, 0) / self.reach[1])
+        return np.stack(columns, axis=1)
+
+    def value(self, yx: Floats) -> Floats:
+        """(N,)"""
+        return np.asarray(self._design(yx) @ self.coefficients)
+
+    def gradient(self, yx: Floats) -> Floats:
+        """(N, 2) per px."""
+        return np.stack([self._design(yx, k) @ self.coefficients for k in (0, 1)], axis=1)
+
+
+class _LocalLines:
+    """Gaussian-weighted local linear fits of values at scattered places, on a raster of cells."""
+
+    def __init__(self, yx: Floats, at: Floats, cell: float):
+        self.cell = cell
+        self.low = np.minimum(yx.min(axis=0), at.min(axis=0)) - 4 * cell
+        self.size = np.ceil((np.maximum(yx.max(axis=0), at.max(axis=0)) - self.low) / cell).astype(int) + 5
+        k = (yx - self.low) / cell
+        self.flat = np.rint(k).astype(int) @ np.array([self.size[1], 1])
+        self.y, self.x = y, x = k[:, 0], k[:, 1]
+        names = {"1": np.ones(len(y)), "y": y, "x": x, "yy": y * y, "xx": x * x, "yx": y * x}
+        self.moments = {name: self._raster(v) for name, v in names.items()}
+
+    def _raster(self, values: Floats) -> Floats:
+        raster = np.bincount(self.flat, weights=values, minlength=int(self.size.prod())).reshape(self.size)
+        # the wide tail serves places with few spots around; it does not count where there are many
+        wide = ndimage.gaussian_filter(raster, 3.0)
+        return np.asarray(ndimage.gaussian_filter(raster, 1.0, truncate=4) + 1e-3 * wide)
+
+    def through(self, values: Floats, places: AnyArray) -> tuple[Floats, Floats]:
+        """Value (K,) and gradient (K, 2) per px at `places` (K, 2) px."""
+        p = (places - self.low) / self.cell
+        near = tuple(np.rint(p).astype(int).T)
+        weight = np.maximum(self.moments["1"][near], 1e-12)
+        m = {name: raster[near] / weight for name, raster in self.moments.items()}
+        for name, v in (("v", values), ("vy", values * self.y), ("vx", values * self.x)):
+            m[name] = self._raster(v)[near] / weight
+        ridge = 0.02
+        cyy, cxx = m["yy"] - m["y"] ** 2 + ridge, m["xx"] - m["x"] ** 2 + ridge
+        cyx = m["yx"] - m["y"] * m["x"]
+        cvy, cvx = m["vy"] - m["v"] * m["y"], m["vx"] - m["v"] * m["x"]
+        det = cyy * cxx - cyx**2
+        slope = np.stack([(cxx * cvy - cyx * cvx) / det, (cyy * cvx - cyx * cvy) / det], axis=1)
+        value = m["v"] + slope[:, 0] * (p[:, 0] - m["y"]) + slope[:, 1] * (p[:, 1] - m["x"])
+        return value, slope / self.cell
+
+
+def _smooth(yx: Floats, values: Floats, at: Floats, lines: _LocalLines) -> tuple[Floats, Floats, float]:
+    """Value (N,), gradient (N, 2) per px and robust scatter of a polynomial, for the large, plus local linear fits, for
+    the rest, and once more for what these leave over.
+
+    A local linear fit alone makes the gradient at the border that of some place farther inside, and every gradient that
+    varies over some spots too small by some per cent; all spots around are then moved the same way.
+    """
+    trend = _Trend(yx, values)
+    rest = values - trend.value(yx)
+    spread = 1.4826 * float(np.median(np.abs(rest))) + 1e-12
+    clean = np.clip(rest, -8 * spread, 8 * spread)
+    both = np.concatenate([yx, at])
+    value, gradient = trend.value(both), trend.gradient(both)
+    for _ in range(2):
+        more, steeper = lines.through(clean, both)
+        value, gradient, clean = value + more, gradient + steeper, clean - more[: len(yx)]
+    count = len(yx)
+    scatter = 1.4826 * float(np.median(np.abs(values - value[:count])))
+    scatter += 1e-9 * abs(float(np.median(values))) + 1e-12
+    return value[count:], gradient[count:], 1.3 * scatter

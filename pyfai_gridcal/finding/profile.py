@@ -1,0 +1,347 @@
+"""The picture of a hole, learned from the image, and its templates at all sub-pixel phases.
+
+As in effective-PSF photometry (J. Anderson and I. R. King, PASP 112 (2000) 1360, doi:10.1086/316632) the profile is a
+table of samples, finer than the pixels, of what a pixel reads at a given offset from the centre of a hole: blur and
+pixel area are included. It is made symmetric about its centre, which is what defines the position of a spot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import ceil
+
+import numpy as np
+from scipy import fft, ndimage, special
+
+from ..base.arrays import AnyArray, Floats, frozen_array
+from ..records.spots import HoleProfile
+
+__all__ = [
+    "TemplateBank",
+    "Templates",
+    "disk_profile",
+    "learned_profile",
+    "normalised",
+    "profile_radius",
+    "window_reach",
+]
+
+#: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the
+#: amplitude.
+PHASES = 8
+#: Widest difference of rims within one class of stretch, in units of the blur: what the first order leaves of it, of
+#: the amplitude, is 0.03 times its square.
+_RIM_SHIFT = 0.36
+#: Classes of stretch along each of the four components, at most.
+_CODES = 1 << 14
+#: Steps of a fit of radius and blur at most, and the last one of them, px.
+_STEPS, _LAST_PX = 12, 1e-3
+
+
+def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
+    """A blurred disk as a start: 1 inside `radius_px`, edge of width `blur_px`, known up to `reach` px."""
+    n = (reach + 1) * oversampling
+    offset = np.arange(-n, n + 1) / oversampling
+    r = np.hypot(offset[:, None], offset[None, :])
+    return HoleProfile(0.5 * special.erfc((r - radius_px) / (np.sqrt(2) * blur_px)), oversampling)
+
+
+def profile_radius(profile: HoleProfile) -> float:
+    """Radius of the disk of the same area as the part of the profile above half height, px."""
+    return float(np.sqrt(np.count_nonzero(profile.table > 0.5) / np.pi) / profile.oversampling)
+
+
+def learned_profile(
+    profile: HoleProfile, offsets: tuple[AnyArray, AnyArray], residual: AnyArray, weight: AnyArray, *, fourfold: bool
+) -> HoleProfile:
+    """Correct a profile by what a fit with it left over.
+
+    Parameters
+    ----------
+    profile : the one that was fitted
+    offsets : (y, x) of each pixel from the centre of its spot, px; arrays of one shape
+    residual : (image - model) / amplitude of these pixels
+    weight : of these pixels, 0 to leave one out
+    fourfold : average over the eight symmetries of a square (few spots), else only over point reflection
+    """
+    table, s = profile.table, profile.oversampling
+    n = table.shape[0]
+    k = [np.rint(np.asarray(o) * s).astype(np.int32) + n // 2 for o in offsets]
+    inside = (k[0] >= 0) & (k[0] < n) & (k[1] >= 0) & (k[1] < n) & (weight > 0)
+    flat = (k[0] * n + k[1])[inside]
+    total = np.bincount(flat, weights=(residual * weight)[inside], minlength=n * n).reshape(n, n)
+    count = np.bincount(flat, weights=weight[inside], minlength=n * n).reshape(n, n)
+    for sums in (total, count):
+        sums += sums[::-1, ::-1]
+        if fourfold:
+            sums += sums[::-1]
+            sums += sums.T
+    # bins are filled from their neighbours where a bin saw few pixels: a light Gaussian smoothing of sums and weights
+    # (a blur of at least half a pixel keeps finer structure out of any real profile)
+    width = 1.6
+    smooth = ndimage.gaussian_filter(total, width, mode="nearest") / np.maximum(
+        ndimage.gaussian_filter(count, width, mode="nearest"), 1e-9 * max(float(count.max()), 1e-30)
+    )
+    known = ndimage.gaussian_filter(count, 1.0, mode="nearest") > 1e-3 * float(count.mean())
+    return HoleProfile(table + np.where(known, smooth, 0.0), s)
+
+
+def normalised(profile: HoleProfile, fit_reach: float) -> HoleProfile:
+    """Scale a profile to 0 at the rim of the fitted window and 1 in its plateau."""
+    table, s = profile.table, profile.oversampling
+    n = table.shape[0] // 2
+    offset = np.arange(-n, n + 1) / s
+    r = np.hypot(offset[:, None], offset[None, :])
+    rim = float(np.median(table[(r > fit_reach - 1) & (r <= fit_reach)]))
+    top = float(np.quantile(table[r <= 0.5 * fit_reach], 0.97))
+    return HoleProfile((table - rim) / max(top - rim, 1e-6), s)
+
+
+def blurred_disk(radius_px: float, blur_px: float, r: Floats) -> Floats:
+    """Disk of 1 convolved with a Gaussian, at distances `r` (N,) px from its centre; (N,).
+
+    Integral over the disk of the Rice density: ``p(r) = int_0^R rho / s**2 exp(-(r**2 + rho**2) / (2 s**2)) I0(r rho
+    / s**2) drho``.
+    """
+    # a Gauss rule with some nodes for each blur along the radius is right to 1e-5
+    node, weight = _gauss_rule(int(np.clip(np.ceil(3 * radius_px / blur_px), 12, 64)))
+    rho, part = 0.5 * radius_px * (1 + node), 0.5 * radius_px * weight
+    s2 = blur_px**2
+    scaled = special.ive(0, r[:, None] * rho[None, :] / s2) * np.exp(-((r[:, None] - rho[None, :]) ** 2) / (2 * s2))
+    out: Floats = scaled @ (rho * part) / s2
+    return out
+
+
+@lru_cache(maxsize=64)
+def _gauss_rule(count: int) -> tuple[Floats, Floats]:
+    """Nodes and weights of Gauss and Legendre on -1..1."""
+    node, weight = np.polynomial.legendre.leggauss(count)
+    return frozen_array(node), frozen_array(weight)
+
+
+def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
+    """Radius and blur (standard deviation, pixel area included) of the blurred disk nearest to a profile, px."""
+    table, s = profile.table, profile.oversampling
+    n = table.shape[0] // 2
+    offset = np.arange(-n, n + 1) / s
+    ring = np.rint(np.hypot(offset[:, None], offset[None, :]) * s).astype(int).ravel()
+    count = np.bincount(ring)[:n]
+    mean = np.bincount(ring, table.ravel())[:n] / count
+    r, count, mean = (np.arange(n) / s)[::2], count[::2], mean[::2]
+    half = profile_radius(profile)
+
+    def misfit(p: Floats) -> Floats:
+        model = blurred_disk(p[0], p[1], r)
+        size = (model * count * mean).sum() / max((model * model * count).sum(), 1e-12)
+        return np.asarray((mean - size * model) * np.sqrt(count))
+
+    start = np.array([half, max(0.5, 0.2 * half)])
+    radius, blur = _least_squares(misfit, start, np.array([0.3, 0.25]), np.array([2 * half + 1, half + 1]))
+    return float(radius), float(blur)
+
+
+def _least_squares(misfit: Callable[[Floats], Floats], start: Floats, low: Floats, high: Floats) -> Floats:
+    """Parameters within a box at which the sum of squares is least (K. Levenberg, D. W. Marquardt), for a few of them.
+
+    Importing scipy's ``optimize``, which nothing else needs here, takes longer than all fits of a calibration.
+    """
+    best = np.clip(start, low, high)
+    left, damping = misfit(best), 1e-3
+    for _ in range(_STEPS):
+        width = 1e-4 * np.maximum(best, 0.1)
+        slope = np.stack([(misfit(best + w) - left) / w.sum() for w in np.diag(width)])
+        normal, pull = slope @ slope.T, slope @ left
+        for _ in range(_STEPS):
+            turn = normal + np.diag(damping * np.diag(normal) + 1e-12)
+            tried = np.clip(best - np.linalg.solve(turn, pull), low, high)
+            over = misfit(tried)
+            if over @ over <= left @ left:
+                break
+            damping *= 10
+        else:
+            return best
+        moved = np.abs(tried - best).max()
+        best, left, damping = tried, over, damping / 10
+        if moved < _LAST_PX:
+            break
+    return best
+
+
+class _Stretcher:
+    """Tables of a profile whose hole is stretched while its blur, which belongs to the detector, is not.
+
+    Stretching a picture stretches its blur as well. What is wrong by that is known for a blurred disk: the difference
+    of two Gaussian
+    factors on the transform of the disk, ``2 J1(k R) / (k R)``.
+    """
+
+    def __init__(self, profile: HoleProfile):
+        self.profile = profile
+        self.radius, self.blur = disk_and_blur(profile)
+        n, s = profile.table.shape[0], profile.oversampling
+        self.size = fft.next_fast_len(2 * n)
+        k = 2 * np.pi * fft.fftfreq(self.size, 1 / s)
+        self.ky, self.kx = k[:, None], k[None, : self.size // 2 + 1].copy()
+        self.kx[0, -1] = abs(self.kx[0, -1])
+        length = np.maximum(np.hypot(self.ky, self.kx), 1e-9) * self.radius
+        area = np.pi * self.radius**2 * s**2
+        self.disk = area * 2 * special.j1(length) / length
+        self.unstretched = np.exp(-0.5 * self.blur**2 * (self.ky**2 + self.kx**2))
+
+    def table(self, back: Floats) -> Floats:
+        """Profile table, still on the raster of the unstretched hole, for offsets ``d @ back``."""
+        c = back.T @ back * self.blur**2
+        power = c[0, 0] * self.ky**2 + 2 * c[0, 1] * self.ky * self.kx + c[1, 1] * self.kx**2
+        n = self.profile.table.shape[0]
+        change = fft.irfft2(self.disk * (np.exp(-0.5 * power) - self.unstretched), (self.size, self.size))
+        out: Floats = self.profile.table + np.roll(change, (n // 2, n // 2), axis=(0, 1))[:n, :n]
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Templates:
+    """A profile on the pixels of a window, for all sub-pixel phases.
+
+    Attributes
+    ----------
+    reach : the window has 2 reach + 1 pixels along each axis
+    value, slow, fast : ((PHASES + 1)**2, (2 reach + 1)**2) profile and its derivatives with respect to the place
+        of the *hole*, per px
+    """
+
+    reach: int
+    value: AnyArray
+    slow: AnyArray
+    fast: AnyArray
+
+    @classmethod
+    def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None = None) -> Templates:
+        """Sample `profile` by cubic splines for a window of +- `reach` px.
+
+        `stretch` (2, 2) takes offsets (y, x) of the hole that was learned to those of the hole seen here, as rows:
+        ``d @ stretch``.
+        """
+        back: Floats = np.eye(2) if stretch is None else np.asarray(np.linalg.inv(stretch), dtype=np.float64)
+        table = profile.table if stretch is None else _Stretcher(profile).table(back)
+        return cls.sampled(table, profile.oversampling, reach, back)
+
+    @classmethod
+    def sampled(cls, table: Floats, oversampling: int, reach: int, back: Floats) -> Templates:
+        """Templates from a table of values at offsets ``d @ back``, by cubic splines."""
+        # one raster of PHASES samples per px holds the templates of all phases, as every PHASES-th sample
+        n, half = table.shape[0] // 2, reach * PHASES + PHASES // 2 + 1
+        offset = np.arange(-half, half + 1, dtype=np.float32) * np.float32(oversampling / PHASES)
+        y, x = offset[:, None], offset[None, :]
+        at = np.stack([y * np.float32(back[0, k]) + x * np.float32(back[1, k]) + np.float32(n) for k in (0, 1)])
+        coefficients = ndimage.spline_filter(table, order=3, mode="nearest", output=np.float32)
+        fine = ndimage.map_coordinates(coefficients, at, order=3, mode="nearest", prefilter=False)
+        # moving the hole by t moves the picture by t: the derivatives with respect to its place have the other sign
+        down = (fine[:-2, 1:-1] - fine[2:, 1:-1]) * np.float32(0.5 * PHASES)
+        right = (fine[1:-1, :-2] - fine[1:-1, 2:]) * np.float32(0.5 * PHASES)
+        return cls(reach, *(_phases(raster, reach) for raster in (fine[1:-1, 1:-1], down, right)))
+
+    @staticmethod
+    def phase(fraction_yx: Floats) -> tuple[AnyArray, Floats]:
+        """Row of the nearest template and the remaining (y, x) shift, for fractions (N, 2) in [-0.5, 0.5]."""
+        k = np.clip(np.rint(fraction_yx * PHASES).astype(int), -(PHASES // 2), PHASES // 2)
+        rest = fraction_yx - k / PHASES
+        return (k[:, 0] + PHASES // 2) * (PHASES + 1) + k[:, 1] + PHASES // 2, rest
+
+
+def _phases(raster: AnyArray, reach: int) -> AnyArray:
+    """((PHASES + 1)**2, (2 reach + 1)**2) templates out of a raster of PHASES samples per px, reaching half a
+    pixel farther."""
+    m = 2 * reach + 1
+    # a hole at +k / PHASES is seen from its pixels at offsets lowered by as much
+    start = np.arange(PHASES, -1, -1)
+    step = PHASES * np.arange(m)
+    rows = (start[:, None] + step[None, :]).ravel()
+    out = raster[rows][:, rows].reshape(PHASES + 1, m, PHASES + 1, m).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(out, dtype=np.float32).reshape((PHASES + 1) ** 2, m * m)
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateBank:
+    """Templates for holes that are stretched differently over the image.
+
+    Attributes
+    ----------
+    templates : one for each class of similar stretch
+    label : (N,) class of each spot
+    rest : (N, 2, 2) what is left of its stretch, minus the identity; first order is enough for it
+    """
+
+    templates: tuple[Templates, ...]
+    label: AnyArray
+    rest: Floats
+
+    def select(self, rows: AnyArray) -> TemplateBank:
+        """The same templates for the spots `rows`."""
+        return TemplateBank(self.templates, self.label[rows], self.rest[rows])
+
+
+class TemplateMaker:
+    """Makes templates of one profile, and keeps them for the next time.
+
+    Parameters
+    ----------
+    profile, reach : as in :meth:`Templates.of`
+    coarseness : classes of stretch are so many times as wide as the profile deserves
+    workers : threads
+    """
+
+    def __init__(self, profile: HoleProfile, reach: int, *, coarseness: float = 1.0, workers: int = 2):
+        self.profile, self.reach, self.workers = profile, reach, workers
+        self.radius = max(profile_radius(profile), 1.0)
+        self.coarseness = coarseness
+        self.known: dict[tuple[int, ...], Templates] = {}
+
+    def bank(self, stretch: Floats | None, count: int) -> TemplateBank:
+        """Templates for `count` spots with these stretches (N, 2, 2); None stands for none."""
+        if stretch is None or not count:
+            return TemplateBank((self._made((0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
+        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step).astype(np.int64)
+        flat = np.clip(flat, 1 - _CODES // 2, _CODES // 2 - 1)
+        _, first, label = np.unique(flat @ _CODES ** np.arange(4), return_index=True, return_inverse=True)
+        codes, label = flat[first], label.ravel()
+        centres = np.eye(2) + self.step * codes.reshape(-1, 2, 2)
+        # first order moves the rim; that of a blurred disk moves less than its radius grows
+        rest = np.linalg.solve(centres[label], stretch) - np.eye(2)
+        rest *= 1 - min(self.blur / self.stretcher.radius, 0.7) ** 2
+        names = [tuple(int(v) for v in code) for code in codes]
+        if sum(name not in self.known for name in names) > 1:
+            with ThreadPoolExecutor(self.workers) as pool:
+                return TemplateBank(tuple(pool.map(self._made, names)), label, rest)
+        return TemplateBank(tuple(self._made(name) for name in names), label, rest)
+
+    @cached_property
+    def step(self) -> float:
+        """Width of a class along each component of the stretch."""
+        return self.coarseness * max(_RIM_SHIFT * self.blur / self.radius, 0.04)
+
+    @property
+    def blur(self) -> float:
+        """Standard deviation of the blur of the profile, pixel area included, px."""
+        return self.stretcher.blur
+
+    @cached_property
+    def stretcher(self) -> _Stretcher:
+        """The profile, ready to be stretched."""
+        return _Stretcher(self.profile)
+
+    def _made(self, code: tuple[int, ...]) -> Templates:
+        if code not in self.known:
+            back: Floats = np.asarray(np.linalg.inv(np.eye(2) + self.step * np.reshape(code, (2, 2))), dtype=np.float64)
+            table = self.stretcher.table(back) if any(code) else self.profile.table
+            self.known[code] = Templates.sampled(table, self.profile.oversampling, self.reach, back)
+        return self.known[code]
+
+
+def window_reach(radius_px: float, spacing_px: float) -> int:
+    """Pixels on each side of a spot that its fit looks at: the hole and its rim, but not its neighbours'."""
+    wanted = ceil(1.3 * radius_px + 3.5)
+    room = int(min(0.5 * spacing_px, 1000))
+    return max(3, min(wanted, room), min(wanted, ceil(radius_px + 1)))

@@ -1,0 +1,297 @@
+"""Positions of spots at the Cramér-Rao bound: weighted least squares of the learned profile.
+
+Around each candidate the pixels D of a small window are fitted by ``B (1 + b.d) + A (1 + a.d) P(d - t)`` with P the
+profile of a hole, d the offset from the window's middle, and free position t, amplitude A and background B. The
+relative slopes a and b of the light are not fitted spot by spot, where they would cost precision, but taken from the
+neighbours; and where a hole is cut by a border, amplitude and background lean on the neighbours too. Holes stretched
+by the distortion are fitted with the profile stretched alike. Weights are the inverse variances by a noise model that
+comes from the residuals of the fit itself, so `sigma_yx` follows from the normal matrix; pixels that contradict the
+profile (hot ones) are left out. For independent pixels of variance v the bound of one coordinate is ``1 / sum((A
+dP/dt)**2 / v)``.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from ..base.arrays import AnyArray, Bools, Floats, with_rows
+from ..records.spots import Noise
+from .model import SpotState, model_of
+from .profile import TemplateBank, Templates
+from .windows import PreparedImage, Windows, ramp
+
+__all__ = ["FittedSpots", "fit_spots"]
+
+#: Pixels that are fitted at a time, and the least number of spots: few enough for the cache, enough for the calls not
+#: to count.
+_CHUNK, _LEAST = 1 << 17, 32
+#: Below so many pixels threads wait for each other longer than they work.
+_WORTH_THREADS = 500_000
+#: A pixel is left out when it is this many sigma off the fit ...
+_WILD = 5.0
+#: ... and also this share of the amplitude, since a learned profile is not perfect.
+_TOLERANCE = 0.12
+_GLARING = 0.8
+#: A spot has come near its place when a step is shorter than this, px: the next one ends it.
+_NEAR = 0.03
+#: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes.
+_HOT = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class FittedSpots:
+    """What a fit found: columns over N spots, holes positive.
+
+    Attributes
+    ----------
+    yx, amplitude, background : as in :class:`SpotState`
+    covariance : (N, 4, 4) of (y, x, amplitude, background), or (N, 6, 6) with (tilt y, tilt x) where that was fitted
+    chi2 : (N,) reduced chi square (of the mean square, without a noise model)
+    clipped : (N,) whether pixels were left out as wild
+    good : (N,) whether the fit stayed near its start with a positive amplitude
+    tilt : (N, 2) relative gradient of the light that was found beyond the slopes of the start, per px; 0 unless fitted
+    """
+
+    yx: Floats
+    amplitude: Floats
+    background: Floats
+    covariance: Floats
+    chi2: Floats
+    clipped: Bools
+    good: Bools
+    tilt: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """Pixels around spots, from where a fit stands.
+
+    Attributes
+    ----------
+    level : (N, P) what they should read
+    rows : (N, parameters + 1, P) derivatives of that, and last what is left over
+    usable : (N, P)
+    """
+
+    level: AnyArray
+    rows: AnyArray
+    usable: Bools
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What a view tells, columns over spots.
+
+    Attributes
+    ----------
+    square : weighted sum of squares of what is left over
+    weight : (N, P) of the pixels
+    wild : whether some were left out as wild
+    normal, right : equations of the next step
+    """
+
+    square: Floats
+    weight: AnyArray
+    wild: Bools
+    normal: Floats
+    right: Floats
+
+    def after(self, move: Floats) -> _Look:
+        """The same once this step (N, parameters) is taken, as far as the equations know."""
+        return replace(self, square=np.maximum(self.square - (move * self.right).sum(axis=1), 0.0))
+
+    def changed(self, rows: AnyArray, part: _Look) -> _Look:
+        """The same where the spots `rows` look as in `part`."""
+        return with_rows(self, rows, vars(part))
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same."""
+
+    image: PreparedImage
+    templates: Templates
+    noise: Noise | None
+    tilt: float | None
+
+    def view(self, state: SpotState, windows: Windows, rest: Floats) -> _View:
+        parameters = 4 if self.tilt is None else 6
+        rows = np.empty((len(state), parameters + 1, windows.data.shape[1]), np.float32)
+        level, _ = model_of(state, windows, self.templates, rest, out=rows[:, :4])
+        if self.tilt is not None:
+            for k, along in enumerate(ramp(self.templates.reach)):
+                np.multiply(level, along, out=rows[:, 4 + k])
+        np.subtract(windows.data, level, out=rows[:, -1])
+        return _View(level, rows, windows.usable)
+
+    def look(self, state: SpotState, view: _View, tilted: Floats, tolerance: float | None = None) -> _Look:
+        """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not
+        count."""
+        noise, tilt, level, rows = self.noise, self.tilt, view.level, view.rows
+        wild = np.zeros(len(state), bool)
+        if noise is None:
+            weight: AnyArray = view.usable.astype(np.float32)
+        else:
+            variance: AnyArray = noise.variance(level if self.image.sign > 0 else -level)
+            weight = view.usable / variance
+            if tolerance is not None:
+                least = (tolerance * state.amplitude[:, None].astype(np.float32)) ** 2
+                variance *= _WILD**2
+                variance += least
+                spot, pixel = np.nonzero((rows[:, -1] ** 2 > variance) & view.usable)
+                count = np.bincount(spot, minlength=len(state))
+                some = np.flatnonzero(count)
+                wild[some] = count[some] <= 0.2 * np.count_nonzero(view.usable[some], axis=1)
+                weight[spot[wild[spot]], pixel[wild[spot]]] = 0
+        # all sums of products at once: the last row and column are those with what is left over
+        gram = np.matmul(rows * weight[:, None, :], rows.transpose(0, 2, 1)).astype(np.float64)
+        normal, right, square = gram[:, :-1, :-1], gram[:, :-1, -1], gram[:, -1, -1]
+        # equal weights are not inverse variances: leave the prior to the fits that know the noise
+        if state.prior is not None and noise is not None:
+            for k, column in ((2, 0), (3, 2)):
+                strength = 1 / state.prior[:, column + 1] ** 2
+                normal[:, k, k] += strength
+                now = state.amplitude if k == 2 else state.background
+                right[:, k] += strength * (state.prior[:, column] - now)
+        if tilt is not None:
+            for k in (4, 5):
+                normal[:, k, k] += 1 / tilt**2
+                right[:, k] -= tilted[:, k - 4] / tilt**2
+        return _Look(square, weight, wild, normal, right)
+
+
+def _calm(amplitude: Floats, view: _View) -> Bools:
+    """Usable pixels without those that cannot belong to a hole: the start knows neither place nor noise, but nothing of
+    a hole is off by more than its amplitude."""
+    off = np.abs(view.rows[:, -1])
+    some = off[::8][view.usable[::8]]
+    spread = 1.4826 * float(np.median(some)) if len(some) else 0.0
+    most = _HOT * np.maximum(amplitude, np.median(amplitude)) + 6 * spread
+    out: Bools = view.usable & (off < most[:, None].astype(np.float32))
+    return out
+
+
+def _fit_chunk(job: _Job, state: SpotState, rest: Floats, iterations: int, limit: float) -> FittedSpots:
+    """Gauss-Newton on spots of one class of stretch.
+
+    Each spot takes as many steps as it needs to come near its place; then comes one step in which wild pixels do not
+    count: while a fit is still on its way only the glaring ones are left out, for rims that are misplaced look wild,
+    too. What that step leaves over follows from its own equations, which are exact for so short a way; only a spot
+    that still moved farther is looked at once more.
+    """
+    start = state.yx
+    windows = job.image.windows(start, job.templates.reach)
+    tilted = np.zeros((len(start), 2))
+    rows = np.arange(len(start))
+    for step in range(iterations):
+        last = step == iterations - 1 or not len(rows)
+        if last:
+            rows = np.arange(len(start))
+        part, cut = state.select(rows), windows.select(rows)
+        view = job.view(part, cut, rest[rows])
+        if step == 0:
+            view = replace(view, usable=_calm(part.amplitude, view))
+            windows = replace(windows, usable=view.usable)
+        look = job.look(part, view, tilted[rows], _TOLERANCE if last else _GLARING if step else None)
+        move = _solve(look.normal, look.right)
+        if job.tilt is not None:
+            tilted[rows] += move[:, 4:]
+            part = replace(part, slope_a=part.slope_a + move[:, 4:], slope_b=part.slope_b + move[:, 4:])
+        yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
+        far = np.abs(yx - part.yx).max(axis=1) > _NEAR
+        part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
+        state = state.changed(rows, part)
+        out = rows[(np.abs(yx - cut.middle) > 0.6).any(axis=1)]
+        if len(out):
+            windows = windows.changed(out, job.image.windows(state.yx[out], job.templates.reach))
+        rows = rows[far]
+        if last:
+            break
+    end = look.after(move)
+    if len(rows):
+        part = state.select(rows)
+        view = job.view(part, windows.select(rows), rest[rows])
+        end = end.changed(rows, job.look(part, view, tilted[rows], _TOLERANCE))
+    return _summary(state, start, limit, end, job.noise, tilted)
+
+
+def _summary(
+    state: SpotState, start: Floats, limit: float, end: _Look, noise: Noise | None, tilted: Floats
+) -> FittedSpots:
+    chi2 = end.square / np.maximum(np.count_nonzero(end.weight, axis=1) - 4, 1)
+    covariance = _inverse(end.normal)
+    if noise is None:
+        covariance = covariance * chi2[:, None, None]
+    good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
+    good &= np.isfinite(covariance).all(axis=(1, 2)) & (covariance[:, 0, 0] > 0) & (covariance[:, 1, 1] > 0)
+    return FittedSpots(state.yx, state.amplitude, state.background, covariance, chi2, end.wild, good, tilted)
+
+
+def _scaled(normal: Floats) -> tuple[Floats, Floats]:
+    """Normal matrices with unit diagonal (and a whiff of damping), and their scales."""
+    scale: Floats = 1 / np.sqrt(np.maximum(np.einsum("nii->ni", normal), 1e-30))
+    out: Floats = normal * scale[:, :, None] * scale[:, None, :]
+    k = np.arange(normal.shape[1])
+    out[:, k, k] += 1e-7
+    return out, scale
+
+
+def _solve(normal: Floats, right: Floats) -> Floats:
+    scaled, scale = _scaled(np.nan_to_num(normal))
+    out: Floats = np.linalg.solve(scaled, (np.nan_to_num(right) * scale)[:, :, None])[:, :, 0] * scale
+    return out
+
+
+def _inverse(normal: Floats) -> Floats:
+    scaled, scale = _scaled(np.nan_to_num(normal))
+    out: Floats = np.linalg.inv(scaled) * scale[:, :, None] * scale[:, None, :]
+    return out
+
+
+def fit_spots(
+    image: PreparedImage,
+    state: SpotState,
+    bank: TemplateBank,
+    noise: Noise | None,
+    *,
+    iterations: int,
+    limit: float,
+    tilt: float | None = None,
+    workers: int = 2,
+) -> FittedSpots:
+    """Fit the profile of a hole at every spot of `state`.
+
+    Parameters
+    ----------
+    image : prepared with a padding of at least the reach of the templates
+    bank : templates of the profile, made for this state
+    noise : variance of the pixels, None for equal weights
+    limit : farthest that a spot may move from its start along an axis, px
+    tilt : fit the gradient of the light at each spot as well, expected to differ by so much (relative, per px) from the
+        slopes of the start; None leaves these as they are
+    workers : threads
+    """
+    order = np.argsort(bank.label, kind="stable")
+    sorted_labels = bank.label[order]
+    window = (2 * bank.templates[0].reach + 1) ** 2
+    size = max(_CHUNK // window, _LEAST)
+    jobs = []
+    for k, templates in enumerate(bank.templates):
+        rows = order[np.searchsorted(sorted_labels, k) : np.searchsorted(sorted_labels, k, side="right")]
+        jobs += [(rows[a : a + size], templates) for a in range(0, len(rows), size)]
+
+    def run(piece: tuple[AnyArray, Templates]) -> FittedSpots:
+        rows, templates = piece
+        job = _Job(image, templates, noise, tilt)
+        return _fit_chunk(job, state.select(rows), bank.rest[rows], iterations, limit)
+
+    if workers > 1 and len(jobs) > 1 and len(state) * window > _WORTH_THREADS:
+        with ThreadPoolExecutor(workers) as pool:
+            parts = list(pool.map(run, jobs))
+    else:
+        parts = [run(job) for job in jobs]
+    back = np.argsort(np.concatenate([rows for rows, _ in jobs]))
+    return FittedSpots(*(np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(FittedSpots)))

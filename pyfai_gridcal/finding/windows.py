@@ -1,0 +1,121 @@
+"""Small square windows of an image around spots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..base.arrays import AnyArray, Bools, Floats, frozen_array, with_rows
+from ..records.spots import Polarity
+
+__all__ = ["PreparedImage", "Windows", "powers", "ramp"]
+
+#: Pixels along the border of the image that are not fitted.
+_RIM = 2
+
+
+def ramp(reach: int) -> tuple[AnyArray, AnyArray]:
+    """Offsets (y, x) of the pixels of a window from its middle, px, each ((2 reach + 1)**2,) float32."""
+    k = np.arange(-reach, reach + 1, dtype=np.float32)
+    y, x = np.meshgrid(k, k, indexing="ij")
+    return y.ravel(), x.ravel()
+
+
+@lru_cache(maxsize=8)
+def powers(reach: int, degree: int) -> AnyArray:
+    """Polynomials over a window: rows 1, y, x and for degree 2 also y y, y x, x x, ((2 reach + 1)**2,) float32 each."""
+    y, x = ramp(reach)
+    rows = [np.ones_like(y), y, x]
+    return frozen_array(np.stack(rows if degree == 1 else [*rows, y * y, y * x, x * x]), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Pixels around N spots.
+
+    Attributes
+    ----------
+    middle : (N, 2) integer pixel in the middle of each window, index frame
+    data : (N, m * m) float32, holes positive
+    usable : (N, m * m) False outside the image and under the mask
+    """
+
+    middle: AnyArray
+    data: AnyArray
+    usable: Bools
+
+    def select(self, rows: AnyArray) -> Windows:
+        """The windows of the spots `rows`."""
+        if len(rows) == len(self.middle):
+            return self
+        return Windows(self.middle[rows], self.data[rows], self.usable[rows])
+
+    def changed(self, rows: AnyArray, part: Windows) -> Windows:
+        """The same with other windows for the spots `rows`."""
+        return with_rows(self, rows, vars(part))
+
+
+class PreparedImage:
+    """An image padded for cutting windows, holes made positive, with a map of usable pixels."""
+
+    def __init__(
+        self, image: AnyArray, mask: Bools | None, polarity: Polarity, saturation: float | None = None, pad: int = 40
+    ):
+        data = np.asarray(image, dtype=np.float32)
+        self.pad = pad
+        usable = np.isfinite(data)
+        if mask is not None:
+            usable &= ~mask
+        hot = data >= saturation if saturation is not None else None
+        self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
+        self.sign = 1.0 if polarity == "bright" else -1.0
+        self.whole = bool(usable.all())
+        self.data = np.pad(data if self.sign > 0 else -data, pad)
+        self.usable = np.pad(usable, pad)
+        self.leave_out_rim(_RIM)
+        if not self.whole:
+            self.data[~self.usable] = 0
+        self.shape = (int(data.shape[0]), int(data.shape[1]))
+
+    def leave_out_rim(self, width: int) -> None:
+        """Do not use the outermost `width` pixels: they see light that was scattered to or from places outside, and no
+        profile is right there."""
+        near, ny, nx = self.pad + width, *self.usable.shape
+        self.usable[:near] = self.usable[ny - near :] = False
+        self.usable[:, :near] = self.usable[:, nx - near :] = False
+
+    def windows(self, yx: Floats, reach: int) -> Windows:
+        """Windows of +- `reach` px (at most the padding) around the pixels nearest to `yx` (N, 2)."""
+        middle = np.clip(np.rint(yx).astype(np.int64), -self.pad + reach, np.array(self.shape) - 1 + self.pad - reach)
+        data, usable = (_cut(raster, middle + self.pad, reach) for raster in (self.data, self.usable))
+        return Windows(middle, data, usable)
+
+    def touches_saturation(self, yx: Floats, reach: int) -> Bools:
+        """(N,) whether a saturated pixel lies within the window."""
+        if self.saturated is None:
+            return np.zeros(len(yx), bool)
+        return np.asarray(self._around(self.saturated, yx, reach).any(axis=1))
+
+    def is_whole(self, yx: Floats, reach: int) -> Bools:
+        """(N,) whether all pixels of the window are usable."""
+        if self.whole:
+            inside = np.asarray((np.rint(yx) >= reach).all(axis=1))
+            return np.asarray(inside & (np.rint(yx) <= np.array(self.shape) - 1 - reach).all(axis=1))
+        return np.asarray(self._around(self.usable, yx, reach).all(axis=1))
+
+    def _around(self, flags: Bools, yx: Floats, reach: int) -> Bools:
+        """(N, m * m) flags, of the padded image, in the windows around spots (N, 2): a filter of the whole image would
+        look at far more pixels."""
+        middle = np.rint(yx).astype(np.int64) + self.pad
+        return _cut(flags, np.clip(middle, reach, np.array(flags.shape) - 1 - reach), reach)
+
+
+def _cut(raster: AnyArray, middle: AnyArray, reach: int) -> AnyArray:
+    """(N, m * m) the windows of +- `reach` px around the pixels `middle` (N, 2) of a raster, all inside."""
+    m = 2 * reach + 1
+    row, column = (middle - reach).T
+    out: AnyArray = sliding_window_view(raster, (m, m))[row, column].reshape(len(middle), m * m)
+    return out

@@ -1,0 +1,1 @@
+"""ControlPoints -> DistortionFit: the field that the points speak of."""

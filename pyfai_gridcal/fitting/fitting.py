@@ -1,0 +1,349 @@
+"""From control points to a distortion.
+
+The plate is the truth, its placement is free, the rest belongs to the detector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..base.arrays import AnyArray, Bools, Floats
+from ..base.errors import FittingError, UsageError
+from ..records.distortion import Distortion, Gauge
+from ..records.field import Field, TiledField
+from ..records.fit import DistortionFit, Pose, TrialScore
+from ..records.plate import Plate, with_errors, without_errors
+from ..records.points import ControlPoints
+from .bending import curvature_shift
+from .choice import Choice, choose, choose_again
+from .gauge import best_gauge, gauge_point, gauge_words
+from .plates.exposures import fit_exposures
+from .plates.platemap import located
+from .plates.positions import Positions, positions_of
+from .recipe import FieldFit, Sample
+from .rigid import Placement, place
+from .spline.recipe import BSpline
+from .support import support_of
+from .view import View
+
+__all__ = ["fit_distortion", "folded_pixels"]
+
+Progress = Callable[[float, str], None]
+
+#: Fewest control points that are worth a fit.
+FEWEST_POINTS = 9
+
+
+def fit_distortion(
+    points: ControlPoints | Sequence[ControlPoints],
+    *,
+    plate: Plate,
+    shape: tuple[int, int],
+    mask: AnyArray | None = None,
+    pixel_size: tuple[float, float] | float | None = None,
+    model: str = "auto",
+    gauge: Gauge = "least displacement",
+    max_sigma: float | None = None,
+    labels: AnyArray | None = None,
+    hole_px: float | None = None,
+    positions: AnyArray | Sequence[tuple[float, float]] | None = None,
+    progress: Progress | None = None,
+) -> DistortionFit:
+    """Find the distortion of a detector from control points.
+
+    The plate is taken for true: the only freedom of its image is a rigid motion. Everything else, shear included, is
+    distortion of the detector. Without `pixel_size`, the pixel size is the one that makes the displacement smallest.
+
+    Parameters
+    ----------
+    points : control points of one exposure, or of several exposures of one plate
+    plate : the plate
+    shape : (slow, fast) pixels of the detector
+    mask : (slow, fast), True = ignore this pixel
+    pixel_size : (slow, fast) or one number, metres; the displacement is relative to it
+    model : "auto", or one of the recipes
+    gauge : "least displacement", "centre", or the pixel (y, x) that stays in place
+    max_sigma : uncertainty beyond which pixels are masked, px; 0.1 px when omitted (more when the spots are poor)
+    labels : (slow, fast) tile of each pixel
+    hole_px : diameter of the image of a hole, px: corrects for the field's bending within a hole
+    positions : (E, 2) where motors had the plate in each of several exposures, (slow, fast) metres: a weak prior of a
+        twentieth of the pitch, and the numbers of holes whose errors are too small to tell them
+    progress : called with (fraction, what is going on)
+
+    Raises
+    ------
+    FittingError
+        Fewer than nine points, or all on one line, or mirrored indices.
+    UsageError
+        A model, a gauge, a shape or a mask that cannot be.
+    """
+    exposures = (points,) if isinstance(points, ControlPoints) else tuple(points)
+    shape = (int(shape[0]), int(shape[1]))
+    task = _Task(
+        plate,
+        shape,
+        _mask(mask, shape),
+        _pixel(pixel_size),
+        gauge,
+        max_sigma,
+        progress or (lambda _fraction, _what: None),
+    )
+    gauge_point(gauge, shape)
+    for k, each in enumerate(exposures):
+        if len(each) < FEWEST_POINTS:
+            of = f" in exposure {k + 1}" if len(exposures) > 1 else ""
+            raise FittingError(f"{len(each)} control points{of}", expected=f"at least {FEWEST_POINTS}")
+    where = positions_of(positions, len(exposures), plate)
+    if len(exposures) == 1:
+        return _one_exposure(task, exposures[0], model, labels, hole_px)
+    if not exposures:
+        raise UsageError("no control points", expected="those of one or more exposures")
+    if model not in ("auto", "spline") or labels is not None:
+        raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
+    return _several_exposures(task, exposures, hole_px, where)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What was asked for, checked."""
+
+    plate: Plate
+    shape: tuple[int, int]
+    mask: Bools | None
+    pixel_size: tuple[float, float] | None
+    gauge: Gauge
+    max_sigma: float | None
+    progress: Progress
+
+
+def _mask(mask: AnyArray | None, shape: tuple[int, int]) -> Bools | None:
+    if mask is None:
+        return None
+    if np.shape(mask) != shape:
+        raise UsageError(f"a mask of shape {np.shape(mask)}", expected=f"{shape} as the detector")
+    return np.asarray(mask, dtype=bool)
+
+
+def _pixel(pixel_size: tuple[float, float] | float | None) -> tuple[float, float] | None:
+    if pixel_size is None:
+        return None
+    size = np.broadcast_to(np.asarray(pixel_size, dtype=float), (2,))
+    if not (np.isfinite(size).all() and (size > 0).all()):
+        raise UsageError(f"pixel size of {pixel_size} m", expected="one or two positive lengths in metres")
+    return float(size[0]), float(size[1])
+
+
+def _one_exposure(
+    task: _Task, points: ControlPoints, model: str, labels: AnyArray | None, hole_px: float | None
+) -> DistortionFit:
+    plate, notes = _handed(task.plate, points)
+    view, on_map = _on_map(View(points, plate, task.shape, task.pixel_size))
+    task.progress(0.1, "fitting the field")
+    choice = choose(view, model=model, mask=task.mask, labels=labels, progress=task.progress)
+    bent: tuple[str, ...] = ()
+    if hole_px is not None and np.isfinite(hole_px) and hole_px > 0:
+        choice, bent = _straightened(view, choice, hole_px)
+    task.progress(0.7, "uncertainty")
+    return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes, *bent))
+
+
+def _straightened(view: View, choice: Choice, hole_px: float) -> tuple[Choice, tuple[str, ...]]:
+    """The choice fitted again to spots moved to the images of the holes' centres, where that makes a difference."""
+    used, field = np.flatnonzero(choice.fit.used), choice.fit.field
+    some = used[:: max(1, len(used) // 500)]
+    at = view.points.yx[some]
+    hole_px = hole_px * _magnification(field, at, hole_px)
+    size = float(np.sqrt((_shift(field, at, hole_px) ** 2).mean()))
+    # what is small against the uncertainty of the field itself is not worth a second fit
+    if not size > max(0.05 * float(np.median(view.points.sigma_yx[some])), 0.05 * choice.fit.held_out_px):
+        return choice, ()
+    shift = _shift(field, view.points.yx, hole_px)
+    size = float(np.sqrt((shift[used] ** 2).mean()))
+    typical = 4 * size + 1e-12
+    moved = replace(view.points, yx=view.points.yx - np.clip(shift, -typical, typical))
+    again = choose_again(replace(view, points=moved), choice)
+    return again, (f"spots moved by {size:.2g} px rms: the field bends within a hole",)
+
+
+def _parts(field: Field, yx: Floats) -> list[tuple[Field, AnyArray]]:
+    """The smooth fields of a field, and the points that each of them answers for."""
+    if not isinstance(field, TiledField):
+        return [(field, np.ones(len(yx), dtype=bool))]
+    tile = field.label_at(yx)
+    return [(own, tile == k) for k, own in enumerate(field.fields)]
+
+
+def _shift(field: Field, yx: Floats, hole_px: float) -> Floats:
+    """Spots minus images of the holes' centres (N, 2), px."""
+    shift = np.zeros_like(yx)
+    for own, which in _parts(field, yx):
+        shift[which] = curvature_shift(own, yx[which], hole_px)
+    return shift
+
+
+def _magnification(field: Field, yx: Floats, step: float) -> float:
+    """Median linear size of what is one pixel wide in the image, corrected px."""
+    areas = np.ones(len(yx))
+    for own, which in _parts(field, yx):
+        down, right = (own.at(yx[which] + d) - own.at(yx[which] - d) for d in (step / 2 * np.eye(2)))
+        slope = np.stack([down, right], axis=-1) / step
+        areas[which] = np.abs(np.linalg.det(np.eye(2) + slope))
+    return float(np.sqrt(np.median(areas)))
+
+
+def _on_map(view: View) -> tuple[View, tuple[str, ...]]:
+    """The exposure in the numbering of the map of its plate, if there is one."""
+    if view.plate.error_ij is None:
+        return view, ()
+    ideal = replace(view, plate=without_errors(view.plate))
+    start, sample = ideal.placed()
+    found = located(ideal, view.plate, start, BSpline().fit(sample))
+    if found is None:
+        return ideal, ("the exposure was not found on the map of the plate: its known errors are not used",)
+    points = view.points.reindexed(found.matrix, found.offset)
+    note = f"found on the map of the plate by {found.shared} holes ({found.significance:.0f} sigma)"
+    return replace(view, points=points), (note,)
+
+
+def _several_exposures(
+    task: _Task, exposures: Sequence[ControlPoints], hole_px: float | None, positions: Positions | None
+) -> DistortionFit:
+    handed = [_handed(task.plate, p) for p in exposures]
+    views = [View(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
+    size = hole_px if hole_px is not None and np.isfinite(hole_px) and hole_px > 0 else None
+    joint = fit_exposures(views, hole_px=size, positions=positions, progress=task.progress)
+    sample = Sample(
+        yx=np.concatenate([s.yx for s in joint.samples]),
+        d=np.concatenate([s.d for s in joint.samples]),
+        sigma=np.concatenate([s.sigma for s in joint.samples]),
+        shape=task.shape,
+        spacing=float(np.mean([s.spacing for s in joint.samples])),
+        used=np.concatenate(joint.used),
+        pixel_size=joint.pixel_size,
+    )
+    fit = FieldFit(
+        name="spline",
+        field=joint.field,
+        residual=np.concatenate(joint.solution.residuals),
+        held_out=np.concatenate(joint.held_out),
+        used=sample.used,
+        z=np.zeros_like(sample.d),
+        leverage=np.zeros_like(sample.d),
+        uncertainty=joint.uncertainty,
+        sigma=sample.sigma,
+        nugget=joint.extra_px,
+        freedom=joint.solution.field_freedom,
+        note=f"{len(views)} exposures and the errors of {len(joint.hole_ij)} holes together",
+    )
+    start = Placement(joint.poses[0], joint.pixel_size, np.zeros((5, 5)))
+    trial = TrialScore(fit.name, fit.held_out_px, True, note=fit.note)
+    choice = Choice(fit, support_of(fit, sample), start, (trial,), np.zeros(task.shape, dtype=bool))
+    notes = (*dict.fromkeys(n for h in handed for n in h[1]), *joint.notes)
+    done = _finish(task, joint.views, joint.poses, choice, notes)
+    on_plate = joint.on_plate
+    plate = with_errors(
+        views[0].plate, joint.hole_ij[on_plate], joint.error_yx[on_plate], joint.error_sigma_yx[on_plate]
+    )
+    return replace(done, plate=plate)
+
+
+def _handed(plate: Plate, points: ControlPoints) -> tuple[Plate, list[str]]:
+    """The plate with the angle between its axes as the indices count them.
+
+    An oblique lattice turned by 90 degrees shows 180 - angle.
+    """
+    if abs(plate.angle_deg - 90) < 1:
+        return plate, []
+    other = replace(plate, angle_deg=180 - plate.angle_deg)
+    shears = [_shear(p.basis, points.basis_px) for p in (plate, other)]
+    if shears[1] < 0.5 * shears[0]:
+        return other, [f"the axes of the indices meet at {other.angle_deg:g} degrees in this image"]
+    return plate, []
+
+
+def _shear(basis_m: Floats, basis_px: Floats) -> float:
+    """How far the map from plate to pixels is from a similarity, 0 for none."""
+    m = np.linalg.solve(basis_m, basis_px)
+    s = np.linalg.svd(m, compute_uv=False)
+    return float(np.log(s[0] / s[1])) + (100.0 if np.linalg.det(m) < 0 else 0.0)
+
+
+def _finish(
+    task: _Task, views: Sequence[View], poses: Sequence[Pose], choice: Choice, notes: tuple[str, ...]
+) -> DistortionFit:
+    """Mask, gauge and bookkeeping."""
+    fit, support, size = choice.fit, choice.support, choice.start.pixel_size
+    limit, outside = support.default_limits() if task.max_sigma is None else (task.max_sigma, task.max_sigma)
+    unknown = support.unknown(task.shape, limit, outside=outside) | choice.strips
+    fold = folded_pixels(fit.field, task.shape)
+    unknown |= fold
+    if fold.any():
+        notes = (*notes, "masked where the field folds over")
+    if task.mask is not None:
+        unknown |= task.mask
+    valid = _some_valid(unknown)
+    if len(valid) < 3:
+        raise FittingError(
+            "the control points determine the displacement of no pixel", hint="more or better spots are needed"
+        )
+    nominal = task.pixel_size is not None
+    change = best_gauge(fit.field, valid, size, gauge=task.gauge, shape=task.shape, nominal=nominal or choice.rigid)
+    distortion = Distortion(
+        change.field(fit.field),
+        task.shape,
+        change.new,
+        unknown,
+        support.field,
+        gauge_words(task.gauge, task.shape, nominal=nominal),
+    )
+    cuts = np.cumsum([len(v.points) for v in views])[:-1]
+    return DistortionFit(
+        distortion=distortion,
+        plate=views[0].plate,
+        points=tuple(v.points for v in views),
+        poses=tuple(change.pose(p) for p in poses),
+        residual_yx=tuple(np.split(fit.residual @ change.matrix.T, cuts)),
+        held_out_yx=tuple(np.split(fit.held_out @ change.matrix.T, cuts)),
+        used=tuple(np.split(fit.used, cuts)),
+        plate_sigma_px=fit.nugget,
+        pixel_sigma_m=(0.0, 0.0) if nominal else _pixel_sigma(views, fit.used, fit.nugget),
+        trials=choice.trials,
+        notes=notes,
+    )
+
+
+def _pixel_sigma(views: Sequence[View], used: Bools, nugget: float) -> tuple[float, float]:
+    """Uncertainty of the pixel size, metres, from the scatter of the points of the exposure that tells most."""
+    best = (np.inf, np.inf)
+    cuts = np.cumsum([len(v.points) for v in views])[:-1]
+    for view, good in zip(views, np.split(used, cuts), strict=True):
+        variance = np.maximum((view.points.sigma_yx**2).mean(axis=1) + nugget**2, 1e-12)
+        if good.sum() >= 3:
+            found = place(view.positions, view.points.yx, weights=np.where(good, 1 / variance, 0.0))
+            best = min(best, found.pixel_sigma_m)
+    return best
+
+
+def folded_pixels(field: Field, shape: tuple[int, int], step: int = 8) -> Bools:
+    """Pixels near which the Jacobian of the correction is not positive; steps between tiles do not count."""
+    sign = Distortion(field, shape, (1.0, 1.0)).jacobian_sign(step) <= 0
+    if sign.any() and isinstance(field, TiledField):
+        rows, columns = (np.append(np.arange(0, n - 1, step), n - 1) for n in shape)
+        corner = field.labels[np.ix_(rows, columns)]
+        one = (corner[:-1, :-1] == corner[1:, 1:]) & (corner[1:, :-1] == corner[:-1, 1:])
+        sign &= one & (corner[:-1, :-1] == corner[1:, :-1])
+    if not sign.any():
+        return np.zeros(shape, dtype=bool)
+    out = np.repeat(np.repeat(sign, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
+    # the last pixel lies on the rim of the last cell, in none where the cells come out even
+    return np.pad(out, [(0, n - m) for n, m in zip(shape, out.shape, strict=True)], mode="edge")
+
+
+def _some_valid(unknown: Bools, most: int = 100) -> Floats:
+    """Valid pixels on a coarse raster, (N, 2) px; all of them where few are valid."""
+    step = max(1, max(unknown.shape) // most)
+    at = np.argwhere(~unknown[::step, ::step]) * step
+    return (at if len(at) >= 100 else np.argwhere(~unknown)).astype(float)

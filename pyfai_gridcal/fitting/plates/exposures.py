@@ -1,0 +1,380 @@
+"""Several exposures of one plate: whose error is it, the plate's or the detector's?
+
+Each exposure is first fitted alone. What it leaves at the holes is the fingerprint of the plate, by which the exposures
+are brought to one numbering of the holes. Then the field, the poses and the error of each hole are solved together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...base.arrays import Bools, Floats, Ints
+from ...base.frames import edge_from_index
+from ...base.geometry import turn_matrix
+from ...base.threads import one_blas_thread
+from ...records.fit import Pose
+from ...records.plate import Plate, without_errors
+from ..bending import curvature_shift
+from ..recipe import FieldFit, Sample
+from ..rigid import place
+from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil, uniform_axes
+from ..spline.problem import SplineField
+from ..spline.recipe import BSpline
+from ..view import View
+from .joint import Exposure, JointProblem, JointSolution
+from .platemap import fingerprint, map_print
+from .positions import Positions, numbered
+from .registration import Match, register
+
+__all__ = ["JointFit", "JointUncertainty", "fit_exposures", "joint_uncertainty"]
+
+#: Largest number of intervals along the longer axis: the joint problem is solved with dense matrices.
+MOST_CELLS = 26
+#: Distance, in nodes, between the numberings of exposures that have no hole in common.
+_APART = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class JointFit:
+    """The result for all exposures.
+
+    Attributes
+    ----------
+    views : the exposures in the common numbering of the holes
+    matches : how each was brought to it, None for those that fit to no other
+    poses : of the plate in each exposure
+    pixel_size : (slow, fast) metres
+    field : displacement
+    uncertainty : its variance
+    samples : what each exposure asked of the field
+    solution : of the joint problem
+    hole_ij : (H, 2) nodes of all holes
+    error_yx, error_sigma_yx : (H, 2) errors of the holes and their uncertainty, metres, plate frame
+    used : for each exposure, (N,)
+    held_out : for each exposure, (N, 2) residual without the observation itself, px
+    extra_px : rms that the spots scatter beyond their sigma, px
+    notes : in words
+    """
+
+    views: tuple[View, ...]
+    matches: tuple[Match | None, ...]
+    poses: tuple[Pose, ...]
+    pixel_size: tuple[float, float]
+    field: SplineField
+    uncertainty: JointUncertainty
+    samples: tuple[Sample, ...]
+    solution: JointSolution
+    hole_ij: Ints
+    error_yx: Floats
+    error_sigma_yx: Floats
+    used: tuple[Bools, ...]
+    held_out: tuple[Floats, ...]
+    extra_px: float
+    notes: tuple[str, ...]
+
+    @property
+    def on_plate(self) -> Bools:
+        """(H,) holes in the common numbering, not those of an exposure that fits to no other."""
+        return np.asarray(np.abs(self.hole_ij[:, 0]) < _APART // 2)
+
+
+@dataclass(frozen=True, eq=False)
+class JointUncertainty:
+    """Variance of the field modulo a rigid motion of the whole."""
+
+    y: Axis
+    x: Axis
+    stencils: tuple[Floats, Floats]
+
+    def variance(self, yx: Floats) -> Floats:
+        """(N, 2) px²."""
+        rows = CellRows.of_points(self.y, self.x, yx)
+        return np.maximum(np.stack([rows.quadratic_form(s) for s in self.stencils], axis=1), 0.0)
+
+
+def fit_exposures(
+    views: Sequence[View],
+    *,
+    hole_px: float | None = None,
+    positions: Positions | None = None,
+    progress: Callable[[float, str], None] = lambda _fraction, _what: None,
+) -> JointFit:
+    """Solve all exposures together.
+
+    Parameters
+    ----------
+    views : exposures of one plate on one detector
+    hole_px : diameter of the image of a hole: corrects for the field's bending within a hole
+    positions : where motors had the plate
+    progress : called with (fraction, what)
+    """
+    ideal = [replace(v, plate=without_errors(v.plate)) for v in views]
+    alone = []
+    for k, view in enumerate(ideal):
+        progress(0.4 * k / len(views), f"exposure {k + 1} alone")
+        start, sample = view.placed()
+        alone.append((start, BSpline().fit(sample)))
+    sizes = [start.pixel_size for start, _ in alone]
+    pixel_size = views[0].pixel_size or _mean_pixel_size(sizes, [len(v.points) for v in views])
+    prints = [fingerprint(v, start, fit) for v, (start, fit) in zip(ideal, alone, strict=True)]
+    known = map_print(views[0].plate)
+    matches = register(
+        prints if known is None else [*prints, known], views[0].plate, first=None if known is None else -1
+    )
+    matches = matches[: len(views)]
+    notes: list[str] = []
+    if positions is not None:
+        extent = max(float(np.ptp(v.positions, axis=0).max()) for v in ideal)
+        matches, new = numbered(positions, matches, [start.pose for start, _ in alone], views[0].plate, extent)
+        notes += [f"exposure {k + 1}: its holes are numbered by its position" for k in new]
+        positions = replace(positions, believed=np.array([m is not None for m in matches]))
+    progress(0.45, "all exposures together")
+    ordered = _renumbered(views, matches, pixel_size)
+    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, hole_px, positions, progress)
+    return replace(done, notes=(*notes, *done.notes))
+
+
+def _mean_pixel_size(sizes: Sequence[tuple[float, float]], weights: Sequence[int]) -> tuple[float, float]:
+    mean = np.exp(np.average(np.log(sizes), axis=0, weights=weights))
+    return float(mean[0]), float(mean[1])
+
+
+def _renumbered(views: Sequence[View], matches: Sequence[Match | None], pixel_size: tuple[float, float]) -> list[View]:
+    out = []
+    for k, (view, match) in enumerate(zip(views, matches, strict=True)):
+        matrix, offset = (
+            (np.eye(2, dtype=int), np.array([_APART * (k + 1), 0])) if match is None else (match.matrix, match.offset)
+        )
+        points = view.points.reindexed(matrix, offset)
+        out.append(View(points, view.plate, view.shape, pixel_size))
+    return out
+
+
+def _solve(
+    views: list[View],
+    matches: list[Match | None],
+    alone: list[FieldFit],
+    pixel_size: tuple[float, float],
+    hole_px: float | None,
+    positions: Positions | None,
+    progress: Callable[[float, str], None],
+) -> JointFit:
+    """Alternate solutions with updates of poses, smoothness, rms of the holes and outliers."""
+    nodes = np.concatenate([v.points.ij for v in views])
+    holes, row = np.unique(nodes, axis=0, return_inverse=True)
+    rows = np.split(row.reshape(-1), np.cumsum([len(v.points) for v in views])[:-1])
+    order, y, x = _knots(alone, views[0].shape)
+    poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
+    scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
+    used = [f.used.copy() for f in alone]
+    hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3)
+    smoothness = _first_smoothness(alone, order)
+    extra, seen, bent = 0.0, list(views), hole_px is None
+    for round_ in range(10):
+        exposures = [
+            _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(seen, poses, rows, used, strict=True)
+        ]
+        if positions is not None and round_:
+            positions = positions.judged(poses)
+        prior = None if positions is None else positions.prior(poses, pixel_size)
+        problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior)
+        with one_blas_thread():
+            solution = problem.solve(smoothness, hole_rms)
+        poses = [_moved(p, e, m, pixel_size) for p, e, m in zip(poses, exposures, solution.moves, strict=True)]
+        steps = np.log([solution.next_smoothness / smoothness, solution.next_hole_rms / hole_rms])
+        before, extra_before = used, extra
+        used, extra = _judged(solution, problem, used, extra)
+        same = all(np.array_equal(a, b) for a, b in zip(before, used, strict=True))
+        noise = float(np.median(exposures[0].sigma)) ** 2
+        settled = same and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
+        if (
+            bent
+            and settled
+            and abs(extra - extra_before) < 0.15 * (noise + extra)
+            and np.abs(solution.moves[:, 0]).max() < 1e-7
+        ):
+            break
+        smoothness, hole_rms = solution.next_smoothness, max(solution.next_hole_rms, 1e-4)
+        cells = max(y.cells, x.cells)
+        if round_ == 1 and solution.field_freedom > 0.35 * y.size * x.size and cells < MOST_CELLS:
+            order, y, x = _knots(alone, views[0].shape, min(MOST_CELLS, int(1.5 * cells)))
+        if round_ and not bent and hole_px is not None:
+            field = SplineField(problem.y, problem.x, solution.coefficients)
+            seen, bent = [_straightened(v, field, hole_px) for v in views], True
+        progress(0.5 + 0.04 * round_, "all exposures together")
+    done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
+    return done if positions is None else replace(done, notes=(*done.notes, *positions.remarks(matches)))
+
+
+def _straightened(view: View, field: SplineField, hole_px: float) -> View:
+    """The exposure with its spots moved to the images of the holes' centres."""
+    shift = curvature_shift(field, view.points.yx, hole_px)
+    return replace(view, points=replace(view.points, yx=view.points.yx - shift))
+
+
+def _knots(alone: Sequence[FieldFit], shape: tuple[int, int], cells: int = 0) -> tuple[int, Axis, Axis]:
+    """Order of the roughness, and knots: a dozen coefficients for each parameter that an exposure alone asked for."""
+    richest = max(alone, key=lambda f: f.freedom)
+    problem = richest.uncertainty.problem  # type: ignore[union-attr]
+    degree, finest = problem.y.degree, max(problem.y.cells, problem.x.cells)
+    if not cells:
+        cells = int(np.clip(np.ceil(np.sqrt(12 * richest.freedom)) - degree, 8, min(MOST_CELLS, finest)))
+    y, x = uniform_axes((0.0, 0.0), shape, cells, degree)
+    return problem.order, y, x
+
+
+def _first_smoothness(alone: Sequence[FieldFit], order: int) -> float:
+    values = [f.uncertainty.smoothness_for(order) for f in alone]  # type: ignore[union-attr]
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def _exposure(
+    view: View, pose: Pose, hole: Ints, used: Bools, pixel_size: tuple[float, float], scale: float
+) -> Exposure:
+    node = pose.corrected(view.positions, pixel_size)
+    turn = turn_matrix(pose.angle_rad) * (scale / np.asarray(pixel_size))[:, None]
+    return Exposure(view.points.yx, node, view.points.sigma_yx, turn, node.mean(axis=0), hole, used)
+
+
+def _moved(pose: Pose, exposure: Exposure, move: Floats, pixel_size: tuple[float, float]) -> Pose:
+    """The pose after a further turn about the centre of the exposure and a shift, px."""
+    turn = float(move[0])
+    centre = edge_from_index(exposure.centre) * pixel_size
+    shift = np.asarray(pose.shift_m)
+    new = turn_matrix(turn) @ (shift - centre) + centre + move[1:] * pixel_size
+    return Pose(pose.angle_rad + turn, (float(new[0]), float(new[1])))
+
+
+def _judged(
+    solution: JointSolution, problem: JointProblem, used: Sequence[Bools], extra: float, limit: float = 6.0
+) -> tuple[list[Bools], float]:
+    """Points that are no outliers, and the variance (px²) that they show beyond their sigma."""
+    variance = [(e.sigma**2).mean(axis=1) + extra for e in problem.exposures]
+    size = [np.sqrt((r**2).mean(axis=1) / v) for r, v in zip(solution.residuals, variance, strict=True)]
+    typical = float(np.median(np.concatenate([s[u] for s, u in zip(size, used, strict=True)]))) / 0.83
+    now = [u & (s < limit * max(typical, 1.0)) for s, u in zip(size, used, strict=True)]
+    count = 2 * sum(int(u.sum()) for u in used)
+    free = count - solution.freedom
+    if free < 0.02 * count:
+        return now, extra
+    chi2 = sum(2 * float((s[u] ** 2).sum()) for s, u in zip(size, now, strict=True)) / free
+    mean = float(np.mean(np.concatenate([v[u] for v, u in zip(variance, now, strict=True)])))
+    return now, max(extra + (chi2 - 1) * mean, 0.0)
+
+
+def _result(
+    views: list[View],
+    matches: list[Match | None],
+    exposures: list[Exposure],
+    problem: JointProblem,
+    solution: JointSolution,
+    poses: list[Pose],
+    pixel_size: tuple[float, float],
+    holes: Ints,
+    extra: float,
+) -> JointFit:
+    """Gather what was found in the units and frames of the records."""
+    with one_blas_thread():
+        uncertainty = joint_uncertainty(problem, solution)
+        shares = [problem.leverage(k, solution) for k in range(len(exposures))]
+    scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
+    field = SplineField(problem.y, problem.x, solution.coefficients)
+    held_out, samples = [], []
+    seen = np.bincount(np.concatenate([e.hole[e.used] for e in exposures]), minlength=len(holes))
+    for k, (view, e) in enumerate(zip(views, exposures, strict=True)):
+        # nothing else tells where a hole is that was seen once: its own residual has to do
+        alone = seen[e.hole] < 2
+        share = np.where((e.used & ~alone)[:, None], shares[k], 0.0)
+        held_out.append(solution.residuals[k] / (1 - share))
+        spacing = float(np.sqrt(abs(np.linalg.det(view.points.basis_px))))
+        samples.append(Sample(e.yx, e.node - e.yx, e.sigma, view.shape, spacing, e.used, 0.0, (0.0, 0.0), pixel_size))
+    return JointFit(
+        views=tuple(views),
+        matches=tuple(matches),
+        poses=tuple(poses),
+        pixel_size=pixel_size,
+        field=field,
+        uncertainty=uncertainty,
+        samples=tuple(samples),
+        solution=solution,
+        hole_ij=holes,
+        error_yx=_known_errors(views[0].plate, holes) + solution.errors * scale,
+        error_sigma_yx=solution.error_sigma * scale,
+        used=tuple(e.used for e in exposures),
+        held_out=tuple(held_out),
+        extra_px=float(np.sqrt(extra)),
+        notes=tuple(_remarks(views, matches, problem, solution, holes, scale)),
+    )
+
+
+def _known_errors(plate: Plate, holes: Ints) -> Floats:
+    """(H, 2) errors that the plate came with, metres."""
+    return plate.positions(holes) - without_errors(plate).positions(holes)
+
+
+def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUncertainty:
+    """Covariance of the field without its rigid part: where the whole lies is no error of the field."""
+    y, x, n = problem.y, problem.x, problem.size
+    gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
+    one, zero = np.ones(n), np.zeros(n)
+    rigid = np.stack([np.r_[one, zero], np.r_[zero, one], np.r_[gx - gx.mean(), -(gy - gy.mean())]], axis=1)
+    mass = band_of_stencil(roughness_stencil(y, x, 0)).dense()
+    weighed = np.vstack([mass @ rigid[:n], mass @ rigid[n:]])
+    take = np.linalg.solve(rigid.T @ weighed, weighed.T)
+    covariance = solution.covariance[: 2 * n, : 2 * n]
+    cross = take @ covariance
+    covariance = covariance - rigid @ cross - cross.T @ rigid.T + rigid @ (cross @ take.T) @ rigid.T
+    stencils = [_stencil(covariance[c * n : (c + 1) * n, c * n : (c + 1) * n], y, x) for c in range(2)]
+    return JointUncertainty(y, x, (stencils[0], stencils[1]))
+
+
+def _stencil(matrix: Floats, y: Axis, x: Axis) -> Floats:
+    """The entries of a dense symmetric matrix that a stencil holds."""
+    p, table = y.degree, matrix.reshape(y.size, x.size, y.size, x.size)
+    out = np.zeros((p + 1, 2 * p + 1, y.size, x.size))
+    for dr in range(p + 1):
+        rows = np.arange(y.size - dr)
+        for dc in range(-p, p + 1):
+            columns = np.arange(max(0, -dc), min(x.size, x.size - dc))
+            r, c = rows[:, None], columns[None, :]
+            out[dr, dc + p, r, c] = table[r, c, r + dr, c + dc]
+    return out
+
+
+def _remarks(
+    views: Sequence[View],
+    matches: Sequence[Match | None],
+    problem: JointProblem,
+    solution: JointSolution,
+    holes: Ints,
+    scale: float,
+) -> list[str]:
+    """What hangs together, and what the exposures leave open."""
+    out = [
+        (
+            f"holes of the plate are off by {solution.hole_rms * scale * 1e6:.3g} µm rms;"
+            " their mean pitch is taken for nominal, which no exposure can tell"
+        )
+    ]
+    lonely = [k + 1 for k, m in enumerate(matches) if m is None]
+    if lonely:
+        numbers = ", ".join(map(str, lonely))
+        out.append(f"exposure {numbers}: no holes recognised, used with holes of its own")
+    where = holes @ views[0].plate.basis
+    seen = np.bincount(np.concatenate([e.hole for e in problem.exposures]), minlength=len(holes))
+    group = (seen > 1) & (np.abs(holes[:, 0]) < _APART // 2)
+    if group.sum() < 6:
+        return out
+    off = where - where[group].mean(axis=0)
+    off[~group] = 0.0
+    for name, mode in (("stretch", np.stack([off[:, 0], -off[:, 1]], 1)), ("shear", off[:, ::-1])):
+        unit = mode / np.linalg.norm(mode)
+        if problem.mode_sigma(solution, unit) > 0.6 * solution.hole_rms:
+            out.append(
+                f"a {name} of the plate cannot be told from one of the detector with these exposures:"
+                " turn the plate by a quarter (a sixth) for one more"
+            )
+    return out

@@ -1,0 +1,1 @@
+"""The main recipe: a penalised spline, with what its algebra needs."""

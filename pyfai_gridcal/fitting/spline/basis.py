@@ -1,0 +1,366 @@
+"""Tensor-product B-splines on uniform knots: rows, values, Gram matrices, and symmetric matrices over their
+coefficients as stencils.
+
+Coefficient (iy, ix) of an axis pair meets only coefficients up to `degree` rows and columns away, so a symmetric
+matrix over the coefficients (normal matrix, roughness, inverse near the diagonal) is kept as a *stencil* ``T[dr, dc +
+degree, iy, ix]`` = entry between (iy, ix) and (iy + dr, ix + dc) for dr in 0..degree and dc in -degree..degree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import comb
+
+import numpy as np
+from scipy import sparse
+
+from ...base.arrays import Floats, Ints
+from .blockband import BlockBanded
+
+__all__ = [
+    "Axis",
+    "CellRows",
+    "band_of_stencil",
+    "product_stencil",
+    "roughness_stencil",
+    "stencil_energy",
+    "stencil_of_band",
+    "stencil_product",
+    "transposed_stencil",
+    "uniform_axes",
+]
+
+
+@lru_cache(maxsize=8)
+def _cardinal(degree: int) -> Floats:
+    """Coefficients c[a, k].
+
+    Piece a of the uniform B-splines alive in one interval is sum_k c[a, k] u^k for u in [0, 1].
+    """
+    pieces = np.ones((1, 1))
+    for p in range(1, degree + 1):
+        # B_a^p(u) = ((u + p - a) B_{a-1}^{p-1} + (a + 1 - u) B_a^{p-1}) / p, alive pieces counted from the left
+        out = np.zeros((p + 1, p + 1))
+        for a in range(p + 1):
+            if a > 0:
+                out[a, 1:] += pieces[a - 1]
+                out[a, :-1] += (p - a) * pieces[a - 1]
+            if a < p:
+                out[a, 1:] -= pieces[a]
+                out[a, :-1] += (a + 1) * pieces[a]
+        pieces = out / p
+    return pieces
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Uniform B-splines along one axis.
+
+    Attributes
+    ----------
+    start : left end of the first interval, px, index frame
+    step : length of an interval, px
+    cells : number of intervals
+    degree : of the polynomial pieces
+    """
+
+    start: float
+    step: float
+    cells: int
+    degree: int
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return self.cells + self.degree
+
+    @property
+    def stop(self) -> float:
+        """Right end of the last interval, px."""
+        return self.start + self.cells * self.step
+
+    @property
+    def abscissae(self) -> Floats:
+        """Where a coefficient sits: a spline with these as coefficients is the identity, px."""
+        return np.asarray(self.start + (np.arange(self.size) - (self.degree - 1) / 2) * self.step, dtype=np.float64)
+
+    def locate(self, t: Floats) -> tuple[Ints, Floats, Floats]:
+        """Interval (clipped to the knots).
+
+        Place within it in 0..1 and the overshoot beyond the knots (px) of each t.
+        """
+        inside = np.clip(t, self.start, self.stop)
+        u = (inside - self.start) / self.step
+        cell = np.minimum(u.astype(np.int64), self.cells - 1)
+        return cell, u - cell, np.asarray(t - inside)
+
+    def weights(self, u: Floats, derivative: int = 0) -> Floats:
+        """(degree + 1, N) values (per px^derivative) of the splines alive at places u within their interval."""
+        powers = _cardinal(self.degree)
+        for _ in range(derivative):
+            powers = powers[:, 1:] * np.arange(1, powers.shape[1]) / self.step
+        out = np.empty((self.degree + 1, *np.shape(u)))
+        for a in range(self.degree + 1):
+            out[a] = powers[a, -1]
+            for k in range(powers.shape[1] - 2, -1, -1):
+                out[a] *= u
+                out[a] += powers[a, k]
+        return out
+
+    def extended_weights(self, t: Floats, derivative: int = 0) -> tuple[Ints, Floats]:
+        """Interval and (degree + 1, N) weights of values (or first derivatives, 1/px) at any t.
+
+        Beyond the knots the spline goes on as a straight line.
+        """
+        cell, u, over = self.locate(t)
+        if derivative:
+            return cell, self.weights(u, derivative)
+        weights = self.weights(u)
+        if np.any(over):
+            weights += over * self.weights(u, 1)
+        return cell, weights
+
+    def matrix(self, t: Floats) -> Floats:
+        """Dense (N, size) design matrix of values at t."""
+        cell, weights = self.extended_weights(np.asarray(t, float))
+        out = np.zeros((len(cell), self.size))
+        rows = np.arange(len(cell))
+        for a in range(self.degree + 1):
+            out[rows, cell + a] = weights[a]
+        return out
+
+    @cached_property
+    def _gauss(self) -> tuple[Floats, Floats]:
+        x, w = np.polynomial.legendre.leggauss(self.degree + 1)
+        return (x + 1) / 2, w / 2 * self.step
+
+    def gram(self, derivative: int) -> Floats:
+        """(2 degree + 1, size) bands ``G[d + degree, i] = integral of B_i^(k) B_{i+d}^(k)`` over the knots."""
+        p = self.degree
+        out = np.zeros((2 * p + 1, self.size))
+        if derivative > p:
+            return out
+        u, w = self._gauss
+        values = self.weights(u, derivative)
+        local = (values * w) @ values.T
+        for a in range(p + 1):
+            for b in range(p + 1):
+                out[b - a + p, a : a + self.cells] += local[a, b]
+        return out
+
+
+def uniform_axes(origin: tuple[float, float], shape: tuple[int, int], cells: int, degree: int) -> tuple[Axis, Axis]:
+    """Knots over all pixels of an image, equally far apart along both axes, `cells` intervals along the longer one."""
+    step = (max(shape) + 2.0) / cells
+    counts = [max(2, int(np.ceil((n + 2.0) / step))) for n in shape]
+    y, x = (
+        Axis(first + (n - 1 - c * step) / 2, step, c, degree) for first, n, c in zip(origin, shape, counts, strict=True)
+    )
+    return y, x
+
+
+def product_stencil(gy: Floats, gx: Floats) -> Floats:
+    """Stencil of the Kronecker product of two banded matrices (2 degree + 1, size) as :meth:`Axis.gram` gives them."""
+    p = gy.shape[0] // 2
+    return gy[p:, None, :, None] * gx[None, :, None, :]
+
+
+def roughness_stencil(y: Axis, x: Axis, order: int) -> Floats:
+    """Stencil of the isotropic roughness ``∫∫ Σ_k C(order, k) (∂_y^{order-k} ∂_x^k f)²``, px^(2 - 2 order)."""
+    gy, gx = [y.gram(k) for k in range(order + 1)], [x.gram(k) for k in range(order + 1)]
+    out = product_stencil(gy[order], gx[0])
+    for k in range(1, order + 1):
+        out += comb(order, k) * product_stencil(gy[order - k], gx[k])
+    return out
+
+
+def _columns(size: int, shift: int) -> tuple[Ints, Ints]:
+    """Columns that have a partner `shift` further on, and those partners."""
+    here = np.arange(max(0, -shift), min(size, size - shift))
+    return here, here + shift
+
+
+def band_of_stencil(stencil: Floats) -> BlockBanded:
+    """Block-banded matrix of a stencil, one row of coefficients a block."""
+    p, size_y, size_x = stencil.shape[0] - 1, stencil.shape[2], stencil.shape[3]
+    columns = np.zeros((size_y, p + 1, size_x, size_x))
+    for dr in range(p + 1):
+        for dc in range(-p, p + 1):
+            here, there = _columns(size_x, dc)
+            columns[:, dr, there, here] = stencil[dr, dc + p][:, here]
+    return BlockBanded(columns)
+
+
+def stencil_of_band(band: BlockBanded) -> Floats:
+    """The entries of a block-banded matrix that a stencil can hold (the inverse of :func:`band_of_stencil`)."""
+    size_y, reach, size_x = band.columns.shape[:3]
+    p = reach - 1
+    out = np.zeros((p + 1, 2 * p + 1, size_y, size_x))
+    for dr in range(p + 1):
+        for dc in range(-p, p + 1):
+            here, there = _columns(size_x, dc)
+            out[dr, dc + p][:, here] = band.columns[:, dr, there, here]
+    return out
+
+
+def transposed_stencil(stencil: Floats) -> Floats:
+    """The stencil of the same symmetric matrix when the coefficients are taken column by column."""
+    p, size_y, size_x = stencil.shape[0] - 1, stencil.shape[2], stencil.shape[3]
+    out = np.zeros((p + 1, 2 * p + 1, size_x, size_y))
+    for dc in range(p + 1):
+        for dr in range(p + 1):
+            out[dc, p + dr] = stencil[dr, p + dc].T
+            if dr:  # what leads backwards is known from the other end
+                out[dc, p - dr][: size_x - dc, dr:] = stencil[dr, p - dc][: size_y - dr, dc:].T
+    return out
+
+
+def stencil_product(a: Floats, b: Floats) -> float:
+    """Trace of the product of two symmetric matrices given as stencils, when one has no entries beyond its stencil."""
+    return float(2 * np.vdot(a, b) - np.vdot(a[0], b[0]))
+
+
+def stencil_energy(stencil: Floats, c: Floats) -> float:
+    """``cᵀ S c`` of a symmetric matrix given as a stencil and coefficients (size_y, size_x)."""
+    p, (ny, nx) = stencil.shape[0] - 1, c.shape
+    total = 0.0
+    for dr in range(p + 1):
+        for dc in range(-p, p + 1):
+            lo, hi = max(0, -dc), min(nx, nx - dc)
+            part = stencil[dr, dc + p, : ny - dr, lo:hi] * c[: ny - dr, lo:hi]
+            total += float(np.vdot(part, c[dr:, lo + dc : hi + dc])) * (2 if dr else 1)
+    return total
+
+
+def _pairs(p: int) -> tuple[Ints, Ints]:
+    """The (p + 1)(p + 2) / 2 pairs a <= b of pieces alive in one interval."""
+    return np.triu_indices(p + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class CellRows:
+    """Rows of the design matrix for N points, sorted by the cell of knots they lie in.
+
+    Attributes
+    ----------
+    y, x : the two axes
+    order : (N,) rows of the points as given, in the order of their cells
+    cell : (N,) cell (row major) of the sorted points
+    wy, wx : (degree + 1, N) weights along the two axes of the sorted points
+    """
+
+    y: Axis
+    x: Axis
+    order: Ints
+    cell: Ints
+    wy: Floats
+    wx: Floats
+
+    @classmethod
+    def of_points(cls, y: Axis, x: Axis, yx: Floats, derivative: tuple[int, int] = (0, 0)) -> CellRows:
+        """Rows for the values at points (N, 2) inside or outside the knots, or for a derivative along (y, x) there."""
+        cy, wy = y.extended_weights(yx[:, 0], derivative[0])
+        cx, wx = x.extended_weights(yx[:, 1], derivative[1])
+        cell = cy * x.cells + cx
+        order = np.argsort(cell, kind="stable")
+        return cls(y, x, order, cell[order], wy[:, order], wx[:, order])
+
+    @cached_property
+    def _products(self) -> tuple[Floats, Floats]:
+        """Products of all pairs of weights along the two axes, each (pairs, N)."""
+        a, b = _pairs(self.y.degree)
+        return self.wy[a] * self.wy[b], self.wx[a] * self.wx[b]
+
+    def normal_stencil(self, weights: Floats) -> Floats:
+        """Stencil of ``Bᵀ W B`` for weights (N,) in the order of the points as given."""
+        p = self.y.degree
+        w = weights[self.order]
+        a, b = _pairs(p)
+        yy, xx = self._products
+        out = np.zeros((p + 1, 2 * p + 1, self.y.size, self.x.size))
+        ny, nx = self.y.cells, self.x.cells
+        used, start = np.unique(self.cell, return_index=True)
+        rows, columns = np.divmod(used, nx)
+        for k in range(len(a)):
+            left = yy[k] * w
+            sums = np.zeros((len(b), ny, nx))
+            sums[:, rows, columns] = np.add.reduceat(left * xx, start, axis=1)
+            dr, r = b[k] - a[k], slice(a[k], a[k] + ny)
+            for m in range(len(b)):
+                dc, c = b[m] - a[m], a[m]
+                out[dr, p + dc, r, c : c + nx] += sums[m]
+                if dc:
+                    out[dr, p - dc, r, c + dc : c + dc + nx] += sums[m]
+        return out
+
+    @cached_property
+    def _matrix(self) -> sparse.csr_matrix:
+        """(N, size_y * size_x) the rows, in the order of the points as given."""
+        p, nx, count = self.y.degree, self.x.size, len(self.cell)
+        first = np.empty(count, np.int32)
+        rows, columns = np.divmod(self.cell, self.x.cells)
+        first[self.order] = rows * nx + columns
+        wy, wx = np.empty((count, p + 1)), np.empty((count, p + 1))
+        wy[self.order], wx[self.order] = self.wy.T, self.wx.T
+        alive = np.arange(p + 1, dtype=np.int32)
+        at = first[:, None] + (alive[:, None] * nx + alive).ravel().astype(np.int32)
+        data = (wy[:, :, None] * wx[:, None, :]).ravel()
+        ends = np.arange(0, data.size + 1, (p + 1) ** 2, dtype=np.int32)
+        return sparse.csr_matrix((data, at.ravel(), ends), shape=(count, self.y.size * nx))
+
+    def right_side(self, values: Floats) -> Floats:
+        """``Bᵀ values`` for values (N, columns) in the order of the points as given; (size_y, size_x, columns)."""
+        return np.asarray(self._matrix.T @ values).reshape(self.y.size, self.x.size, -1)
+
+    def values(self, coefficients: Floats) -> Floats:
+        """``B coefficients`` for coefficients (size_y, size_x, columns).
+
+        (N, columns) in the order of the points as given.
+        """
+        return np.asarray(self._matrix @ coefficients.reshape(-1, coefficients.shape[-1]))
+
+    def sparse(self) -> sparse.csr_matrix:
+        """(N, size_y * size_x) the rows as a sparse matrix, in the order of the points as given."""
+        return self._matrix
+
+    @cached_property
+    def _gather(self) -> tuple[Ints, tuple[Ints, Ints], tuple[Floats, Floats]]:
+        """How the quadratic form of each cell follows from a stencil.
+
+        Cell (N,) of each point among those that have points; places (pairs, pairs, cells) in the flattened stencil of
+        the two entries that the products of a pair of weights along y and one along x meet, and the factors (pairs,
+        pairs, 1) that they count with.
+        """
+        p = self.y.degree
+        a, b = _pairs(p)
+        used, inverse = np.unique(self.cell, return_inverse=True)
+        rows, columns = np.divmod(used, self.x.cells)
+        along_y, along_x = (b - a)[:, None], (b - a)[None, :]
+        shape = (p + 1, 2 * p + 1, self.y.size, self.x.size)
+        row = (rows + a[:, None])[:, None, :]
+        places = tuple(
+            np.ravel_multi_index(
+                (along_y[..., None], p + sign * along_x[..., None], row, (columns + left[:, None])[None]), shape
+            )
+            for sign, left in ((1, a), (-1, b))
+        )
+        twice = np.where(along_y > 0, 2.0, 1.0) * np.ones_like(along_x)
+        return inverse, (places[0], places[1]), (twice[..., None], np.where(along_x > 0, twice, 0.0)[..., None])
+
+    def quadratic_form(self, stencil: Floats, chunk: int = 20000) -> Floats:
+        """``bᵀ Z b`` for each row b and a symmetric Z given as a stencil; (N,) in the order of the points as given."""
+        yy, xx = self._products
+        inverse, places, factors = self._gather
+        flat = stencil.ravel()
+        table = factors[0] * flat[places[0]]
+        table += factors[1] * flat[places[1]]
+        table = np.ascontiguousarray(table.transpose(2, 0, 1))
+        total = np.empty(len(self.cell))
+        for k in range(0, len(total), chunk):
+            part = slice(k, k + chunk)
+            along = np.matmul(table[inverse[part]], xx[:, part].T[..., None])[..., 0]
+            total[part] = np.einsum("na,an->n", along, yy[:, part])
+        out = np.empty_like(total)
+        out[self.order] = total
+        return out

@@ -1,0 +1,275 @@
+"""Smooth fields: a tensor-product spline whose roughness is weighed by what the points themselves say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ...base.arrays import AnyArray, Floats, frozen_array
+from ...base.threads import one_blas_thread
+from .basis import (
+    Axis,
+    CellRows,
+    band_of_stencil,
+    roughness_stencil,
+    stencil_energy,
+    stencil_of_band,
+    transposed_stencil,
+)
+from .blockband import BlockCholesky
+
+__all__ = ["ModuloRigid", "SplineField", "SplineProblem", "SplineSolution"]
+
+
+@dataclass(frozen=True, eq=False)
+class SplineField:
+    """Displacement as a tensor-product B-spline; a straight line beyond the knots.
+
+    Attributes
+    ----------
+    y, x : knots and degree along the two axes, px, index frame
+    coefficients : (y.size, x.size, 2) px
+    """
+
+    y: Axis
+    x: Axis
+    coefficients: Floats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "coefficients", frozen_array(self.coefficients, np.float64, 3))
+
+    def at(self, yx: AnyArray) -> Floats:
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        return CellRows.of_points(self.y, self.x, yx).values(self.coefficients)
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        left, right = self.y.matrix(np.asarray(y, float)), self.x.matrix(np.asarray(x, float))
+        # Each component in one piece of memory: products go straight there, and maps are read one by one.
+        out = np.empty((2, len(left), len(right)))
+        with one_blas_thread():
+            for k in range(2):
+                np.matmul(left @ self.coefficients[..., k], right.T, out=out[k])
+        return np.moveaxis(out, 0, -1)
+
+    def gradient(self, yx: AnyArray) -> Floats:
+        """(N, 2, 2) derivatives: [n, c, a] is that of component c along axis a (y, x)."""
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        along = [CellRows.of_points(self.y, self.x, yx, axis).values(self.coefficients) for axis in ((1, 0), (0, 1))]
+        return np.stack(along, axis=-1)
+
+    def moved(self, matrix: Floats, shift: Floats) -> SplineField:
+        """Field of the same observed points when corrected places p become ``matrix @ p + shift``."""
+        gy, gx = np.meshgrid(self.y.abscissae, self.x.abscissae, indexing="ij")
+        place = np.stack([gy, gx], axis=-1)
+        coefficients = (place + self.coefficients) @ np.asarray(matrix).T + shift - place
+        return replace(self, coefficients=coefficients)
+
+
+class SplineProblem:
+    """Points, knots and roughness, ready to be solved for any weights and any smoothness.
+
+    Minimised is, for each of the two components, ``Σ w (d - f)² + smoothness ∫∫ Σ_k C(order, k) (∂_y^{order-k} ∂_x^k
+    f)²``: the mean of a Gaussian process whose prior is flat for polynomials below `order` and isotropic above.
+
+    Parameters
+    ----------
+    y, x : axes of the knots
+    yx, d : (N, 2) observed points and their displacement, px
+    order : of the derivatives whose squared integral is the roughness, at most the degree of the splines
+    """
+
+    def __init__(self, y: Axis, x: Axis, yx: Floats, d: Floats, order: int):
+        self.y, self.x, self.yx, self.d, self.order = y, x, yx, d, order
+        self.rows = CellRows.of_points(y, x, yx)
+        self.rough = roughness_stencil(y, x, order)
+        self.weights: Floats = np.zeros_like(d)
+        self._normal: list[tuple[slice, Floats, Floats]] = []
+
+    def weigh(self, weights: Floats) -> None:
+        """Take weights (N, 2): 1 / variance of each coordinate, 0 for points that do not count."""
+        same = np.array_equal(weights[:, 0], weights[:, 1])
+        right = self.rows.right_side(self.d * weights)
+        self.weights = weights
+        columns = [slice(0, 2)] if same else [slice(0, 1), slice(1, 2)]
+        self._normal = [(c, self.rows.normal_stencil(weights[:, c.start]), right[..., c]) for c in columns]
+
+    def solve(self, smoothness: float) -> SplineSolution:
+        """Field and its covariance for one smoothness (px^(2 order - 2)) and the weights taken before."""
+        ny, nx = self.y.size, self.x.size
+        coefficients = np.empty((ny, nx, 2))
+        inverses: list[Floats] = []
+        factors: list[_Factor] = []
+        logdet = 0.0
+        for columns, normal, right in self._normal:
+            factor = _Factor.of(normal + smoothness * self.rough)
+            factors.append(factor)
+            coefficients[..., columns] = factor.solve(right)
+            inverses.append(factor.inverse())
+            logdet += factor.logdet() * (columns.stop - columns.start)
+        return SplineSolution(
+            self,
+            self.weights,
+            smoothness,
+            coefficients,
+            (inverses[0], inverses[-1]),
+            (factors[0], factors[-1]),
+            logdet,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Factor:
+    """A factored normal matrix; the shorter axis makes the blocks, whose size counts with its third power."""
+
+    factor: BlockCholesky
+    swapped: bool
+
+    @classmethod
+    def of(cls, stencil: Floats) -> _Factor:
+        """Factor the matrix of a stencil (p + 1, 2 p + 1, y.size, x.size)."""
+        swapped = stencil.shape[3] > stencil.shape[2]
+        return cls(band_of_stencil(transposed_stencil(stencil) if swapped else stencil).cholesky(), swapped)
+
+    def logdet(self) -> float:
+        return self.factor.logdet()
+
+    def solve(self, right: Floats) -> Floats:
+        """(y.size, x.size, columns) for a right side of that shape."""
+        right = right.swapaxes(0, 1) if self.swapped else right
+        out = self.factor.solve(right.reshape(-1, right.shape[2])).reshape(right.shape)
+        return out.swapaxes(0, 1) if self.swapped else out
+
+    def inverse(self) -> Floats:
+        """Those entries of the inverse that the stencil holds."""
+        out = stencil_of_band(self.factor.inverse())
+        return transposed_stencil(out) if self.swapped else out
+
+
+@dataclass(frozen=True, eq=False)
+class SplineSolution:
+    """What :meth:`SplineProblem.solve` found.
+
+    Attributes
+    ----------
+    problem, weights : that were solved
+    smoothness : px^(2 order - 2)
+    coefficients : (y.size, x.size, 2) px
+    inverses : stencils of the covariance of the coefficients, one for each component
+    factors : of the normal matrices, one for each component
+    logdet : of the two normal matrices together
+    """
+
+    problem: SplineProblem
+    weights: Floats
+    smoothness: float
+    coefficients: Floats
+    inverses: tuple[Floats, Floats]
+    factors: tuple[_Factor, _Factor]
+    logdet: float
+
+    @cached_property
+    def residual(self) -> Floats:
+        """(N, 2) given minus fitted displacement, px."""
+        return self.problem.d - self.problem.rows.values(self.coefficients)
+
+    @cached_property
+    def leverage(self) -> Floats:
+        """(N, 2) share that each point has in its own prediction, 0..1."""
+        return np.clip(self._forms(self.problem.rows) * self.weights, 0.0, 1 - 1e-9)
+
+    def variance(self, yx: Floats) -> Floats:
+        """(N, 2) variance of the field at points, px²."""
+        return self._forms(CellRows.of_points(self.problem.y, self.problem.x, yx))
+
+    def modulo_rigid(self) -> ModuloRigid:
+        """The same uncertainty without the common shift and turn of all points that count."""
+        used = (self.weights > 0).all(axis=1)
+        yx = self.problem.yx[used]
+        centre = yx.mean(axis=0)
+        rows, at = CellRows.of_points(self.problem.y, self.problem.x, yx), yx - centre
+        norms = np.array([np.sqrt(len(yx)), np.sqrt((at**2).sum())])
+        # shift and turn as they act on each component, of unit length over all points and both components
+        modes = [np.stack([np.ones(len(yx)), turn], axis=1) / norms for turn in (at[:, 1], -at[:, 0])]
+        follow = np.stack(
+            [factor.solve(rows.right_side(mode)) for factor, mode in zip(self.factors, modes, strict=True)],
+            axis=-1,
+        )
+        shared = [mode.T @ rows.values(follow[..., c]) for c, mode in enumerate(modes)]
+        return ModuloRigid(self, centre, norms, follow, (shared[0], shared[1]))
+
+    def _forms(self, rows: CellRows) -> Floats:
+        first, second = self.inverses
+        form = rows.quadratic_form(first)
+        return np.stack([form, form if second is first else rows.quadratic_form(second)], axis=1)
+
+    @property
+    def roughness(self) -> float:
+        """Roughness of both components, px^(2 - 2 (order - 1))."""
+        return sum(stencil_energy(self.problem.rough, self.coefficients[..., c]) for c in range(2))
+
+    def next_smoothness(self) -> float:
+        """One step of the generalised Fellner-Schall rule towards the restricted maximum likelihood.
+
+        References
+        ----------
+        .. [1] S. N. Wood, M. Fasiolo, Biometrics 73 (2017) 1071, doi:10.1111/biom.12666
+        """
+        null = self.problem.order * (self.problem.order + 1)
+        return max(float(self.leverage.sum()) - null, 1e-3) / max(self.roughness, 1e-300)
+
+    def smoothness_for(self, order: int) -> float:
+        """Where to start the search for the smoothness with a roughness of another order."""
+        rough = roughness_stencil(self.problem.y, self.problem.x, order)
+        energy = sum(stencil_energy(rough, self.coefficients[..., c]) for c in range(2))
+        return max(float(self.leverage.sum()) - order * (order + 1), 1.0) / max(energy, 1e-300)
+
+    @property
+    def likelihood(self) -> float:
+        """Restricted log-likelihood of smoothness and weights, up to a constant of knots, order and points."""
+        w = self.weights
+        rank = self.coefficients.size - self.problem.order * (self.problem.order + 1)
+        fit = self.smoothness * self.roughness + float((w * self.residual**2).sum())
+        return 0.5 * (float(np.log(w[w > 0]).sum()) + rank * np.log(self.smoothness) - self.logdet - fit)
+
+    @property
+    def field(self) -> SplineField:
+        return SplineField(self.problem.y, self.problem.x, self.coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class ModuloRigid:
+    """Uncertainty of a field when only its shape counts: where the whole lies, and how it is turned, is no error.
+
+    The best rigid motion of the error at the points is taken away from it::
+
+        var(e(x) - Σ r_m(x) <r_m, e>) = var e(x) - 2 Σ r_m(x) g_m(x) + Σ r_m(x) Q_mn r_n(x)
+
+    Attributes
+    ----------
+    solution : the field
+    centre : (2,) px, of the points
+    norms : (2,) of shift and turn over the points
+    follow : (y.size, x.size, 2, 2) coefficients of g, the covariance of the field with [shift or turn, component]
+    shared : for each component, its part of the covariance Q of the shift along it and the turn
+    """
+
+    solution: SplineSolution
+    centre: Floats
+    norms: Floats
+    follow: Floats
+    shared: tuple[Floats, Floats]
+
+    def variance(self, yx: Floats, whole: Floats | None = None) -> Floats:
+        """(N, 2) px²; `whole` is the variance of the field itself, if it is known already."""
+        out, at = np.array(self.solution.variance(yx) if whole is None else whole), yx - self.centre
+        rows = CellRows.of_points(self.solution.problem.y, self.solution.problem.x, yx)
+        turning = self.shared[0][1, 1] + self.shared[1][1, 1]
+        for c, turn in enumerate((at[:, 1], -at[:, 0])):
+            mode = np.stack([np.ones(len(at)), turn], axis=1) / self.norms
+            motion = self.shared[c].copy()
+            motion[1, 1] = turning
+            change = np.einsum("nm,mk,nk->n", mode, motion, mode) - 2 * (mode * rows.values(self.follow[..., c])).sum(1)
+            out[:, c] = np.maximum(out[:, c] + change, 0.01 * out[:, c])
+        return out

@@ -1,0 +1,152 @@
+"""Where a fitted field is known, and how well: the map of its uncertainty and the mask that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..base.arrays import Bools, Floats
+from ..base.geometry import hull_of, within_hull
+from ..base.threads import one_blas_thread
+from ..records.field import SampledField, bracket
+from .recipe import FieldFit, Sample
+
+__all__ = ["Support", "support_of"]
+
+
+#: Uncertainty beyond which a pixel is masked when nothing else is asked for, px.
+MAX_SIGMA_PX = 0.1
+
+#: How much more is granted to the last half per cent of the area within the hull.
+_RIM = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """Uncertainty of a field over a detector, at the nodes of a coarse raster.
+
+    Attributes
+    ----------
+    y, x : axes of the nodes, px, index frame
+    sigma : (ny, nx, 2) standard uncertainty of (dy, dx), px
+    near : (ny, nx) whether a node lies within the hull of the points or close to one of them
+    inside : (ny, nx) within the hull
+    hull : (V, 2) corners of the hull of the points, px
+    """
+
+    y: Floats
+    x: Floats
+    sigma: Floats
+    near: Bools
+    inside: Bools
+    hull: Floats
+
+    @property
+    def field(self) -> SampledField:
+        """The uncertainty as a field."""
+        return SampledField(self.y, self.x, self.sigma, clamp=True)
+
+    def default_limits(self) -> tuple[float, float]:
+        """Uncertainty beyond which pixels are masked, px: within the hull of the points, and outside.
+
+        0.1 px within, more where the middle of the field is not known that well either, or where just the rim would be
+        lost; less outside, so that both coordinates are right to 0.1 px in 95 of 100 places there.
+        """
+        worst = self.sigma.max(axis=2)[self.inside]
+        if not len(worst):
+            return MAX_SIGMA_PX, 0.4 * MAX_SIGMA_PX
+        base = max(MAX_SIGMA_PX, 3.0 * float(np.median(worst)))
+        rim = min(float(np.quantile(worst, 0.995)), _RIM * MAX_SIGMA_PX)
+        return max(base, rim), 0.4 * base
+
+    def unknown(
+        self, shape: tuple[int, int], limit: float, *, outside: float | None = None, origin: tuple[int, int] = (0, 0)
+    ) -> Bools:
+        """Mask (slow, fast), True where the uncertainty is above the limit or the points are too far away.
+
+        `outside` is the limit outside the hull of the points, the same if omitted.
+        """
+        y, x = (np.arange(first, first + n, dtype=float) for first, n in zip(origin, shape, strict=True))
+        outside = limit if outside is None else outside
+        value = np.where(self.near, self.sigma.max(axis=2), np.inf)
+        value = np.minimum(value, 1e3 * limit)
+        out = np.zeros(shape, dtype=bool)
+        row, v = bracket(self.y, y)
+        column, u = bracket(self.x, x)
+        left, right = self._rows_of_hull(y)
+        # rows between nodes that are all known, or none of them, need no interpolation
+        for k in np.unique(row):
+            here = np.flatnonzero(row == k)
+            band = slice(int(here[0]), int(here[-1]) + 1)
+            if (value[k : k + 2] <= outside).all():
+                continue
+            if (value[k : k + 2] > limit).all():
+                out[band] = True
+                continue
+            between = value[k : k + 2, column] * (1 - u) + value[k : k + 2, column + 1] * u
+            part = v[here, None]
+            sigma = between[0] * (1 - part) + between[1] * part
+            within = (x >= left[band, None]) & (x <= right[band, None])
+            out[band] = sigma > np.where(within, limit, outside)
+        return out
+
+    def _rows_of_hull(self, y: Floats) -> tuple[Floats, Floats]:
+        """Where rows of pixels enter and leave the hull of the points, px; an empty interval for rows beside it."""
+        left, right = np.full(len(y), np.inf), np.full(len(y), -np.inf)
+        for (y0, x0), (y1, x1) in zip(self.hull, np.roll(self.hull, -1, axis=0), strict=True):
+            low, high = min(y0, y1), max(y0, y1)
+            rows = np.flatnonzero((y >= low) & (y <= high))
+            x = x0 + (y[rows] - y0) / (y1 - y0) * (x1 - x0) if y1 != y0 else np.full(len(rows), x0)
+            for at in (x, np.full(len(rows), x1)) if y1 == y0 else (x,):
+                left[rows], right[rows] = np.minimum(left[rows], at), np.maximum(right[rows], at)
+        return left, right
+
+
+def support_of(
+    fit: FieldFit, sample: Sample, *, reach: float = 1.5, most_nodes: int = 128, hull: Floats | None = None
+) -> Support:
+    """Map the uncertainty of a fit over its detector.
+
+    The variance of the fit is scaled by what the held-out residuals around say about it where the field, not the
+    noise, makes them; for recipes that do not know their variance, the held-out residuals around are all there is.
+
+    Parameters
+    ----------
+    fit, sample : the fit and what it was made of
+    reach : distance from a point, in spacings, up to which a place outside the hull may still count as known
+    most_nodes : of the raster along an axis
+    hull : (V, 2) corners of the region to be taken for inside, that of the points if omitted
+    """
+    step = max(sample.spacing / 2, max(sample.shape) / most_nodes)
+    y, x = (
+        np.linspace(first, first + n - 1, max(2, int(np.ceil((n - 1) / step)) + 1))
+        for first, n in zip(sample.origin, sample.shape, strict=True)
+    )
+    nodes = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    points = sample.yx[fit.used]
+    tree = cKDTree(points)
+    found = tree.query(nodes, k=min(24, len(points)))
+    distance, around = (np.asarray(v).reshape(len(nodes), -1) for v in found)
+    weight = np.exp(-0.5 * (distance / (2 * sample.spacing)) ** 2) + 1e-12
+    if fit.uncertainty is not None:
+        with one_blas_thread():
+            variance = fit.uncertainty.variance(nodes)
+        z2 = (fit.z[fit.used] ** 2).mean(axis=1)
+        share = fit.leverage[fit.used].mean(axis=1)
+        local, made = ((weight * v[around]).sum(axis=1) for v in (np.minimum(z2, 30.0), share))
+        prior = 6.0
+        total = weight.sum(axis=1)
+        factor = 1 + made / total * ((local + prior) / (total + prior) - 1)
+        variance = variance * np.clip(factor, 0.25, 25.0)[:, None]
+    else:
+        square = fit.held_out[fit.used] ** 2
+        variance = np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
+        variance = variance * (1 + (distance[:, :1] / sample.spacing) ** 4)
+    own = hull_of(points)
+    hull = own if hull is None else hull
+    inside = within_hull(hull, nodes)
+    near = within_hull(own, nodes) | (distance[:, 0] < reach * sample.spacing)
+    size = (len(y), len(x))
+    return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), hull)

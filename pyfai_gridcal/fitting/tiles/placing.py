@@ -1,0 +1,158 @@
+"""Where a seam lies to the pixel, and which holes it cuts.
+
+Jumps between neighbouring holes leave a seam anywhere between these. The holes beside it tell more: the fields of both
+sides, carried on to a hole near the seam, say to which side it belongs. A hole that the seam cuts belongs to neither,
+since its picture is two halves moved apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...base.arrays import Bools, Floats, Ints
+from ...base.errors import FittingError
+from ...records.field import TiledField
+from ..recipe import FieldFit, Sample
+from ..spline.recipe import BSpline
+from .seams import Seam, labels_of_seams
+from .tiles import fit_tiles
+
+__all__ = ["PlacedSeams", "near_seams", "placed_seams"]
+
+#: Holes are at most half a pitch wide: farther than this from a seam, in pitches, none is cut.
+_REACH = 0.35
+#: A cut hole misses both sides by this part of the jump, and by so many times what whole holes miss their field by.
+_BETWEEN, _TIMES = 0.1, 3.0
+#: A hole on one side for sure has less than this part of the jump.
+_CLEAR = 0.3
+#: Fewest holes beside a seam that can place it.
+_FEWEST = 4
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedSeams:
+    """Seams between the last hole of one side and the first of the other.
+
+    Attributes
+    ----------
+    seams : as they were found, with narrower limits
+    cut : (N,) points that lie on a seam, and belong to no side
+    """
+
+    seams: tuple[Seam, ...]
+    cut: Bools
+
+
+def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
+    """Place seams by the holes beside them.
+
+    Parameters
+    ----------
+    sample : points with their displacement
+    seams : seams across the whole image, as :func:`~pyfai_gridcal.fitting.tiles.seams.find_seams` gives them
+    """
+    near = near_seams(sample, seams)
+    clear = sample.used & ~near.any(axis=0)
+    try:
+        tiles = fit_tiles(replace(sample, used=clear), labels_of_seams(seams, sample.shape), (BSpline(orders=(3,)),))
+    except FittingError:
+        return PlacedSeams(seams, np.zeros(len(sample), dtype=bool))
+    cut = np.zeros(len(sample), dtype=bool)
+    placed = []
+    for seam, beside in zip(seams, near, strict=True):
+        rows = np.flatnonzero(beside & sample.used & (near.sum(axis=0) == 1))
+        side, jump = _sides(sample, tiles.fit, seam, rows, frozenset(tiles.empty))
+        known = np.isfinite(side) & (jump > 0)
+        rows, side, jump = rows[known], side[known], jump[known]
+        if seam.slope:
+            seam = _turned(seam, sample.yx[rows], side, jump, sample.spacing)
+        placed.append(_between(seam, seam.place(sample.yx[rows]), side, jump, _REACH * sample.spacing))
+        miss = np.minimum(np.abs(side), np.abs(1 - side)) * jump
+        typical = float(np.median(np.abs(tiles.fit.held_out[tiles.fit.used])))
+        cut[rows] |= miss > np.maximum(_BETWEEN * jump, _TIMES * 1.5 * typical)
+    return PlacedSeams(tuple(placed), cut)
+
+
+def near_seams(sample: Sample, seams: tuple[Seam, ...]) -> Bools:
+    """(seams, N) points that may be cut by a seam, or lie on the wrong side of its middle."""
+    reach = _REACH * sample.spacing
+    at = [seam.place(sample.yx) for seam in seams]
+    return np.array([(a > s.low - reach) & (a < s.high + reach) for a, s in zip(at, seams, strict=True)])
+
+
+def _sides(sample: Sample, fit: FieldFit, seam: Seam, rows: Ints, empty: frozenset[int]) -> tuple[Floats, Floats]:
+    """Where points lie between what both sides make of them: 0 on the lower side, 1 on the upper; and the jump, px."""
+    field = fit.field
+    assert isinstance(field, TiledField)
+    yx, width = sample.yx[rows], seam.high - seam.low + 2 * _REACH * sample.spacing
+    values = []
+    for sign in (-1, 1):
+        beside = yx.copy()
+        beside[:, seam.axis] = seam.middle + sign * width + seam.slope * yx[:, 1 - seam.axis]
+        tile = field.label_at(beside)
+        value = np.full(yx.shape, np.nan)
+        for k in set(np.unique(tile).tolist()) - empty:
+            value[tile == k] = field.fields[k].at(yx[tile == k])
+        values.append(value)
+    step = values[1] - values[0]
+    square = (step**2).sum(axis=1)
+    side = ((sample.d[rows] - values[0]) * step).sum(axis=1) / np.maximum(square, 1e-30)
+    return side, np.sqrt(square)
+
+
+def _turned(seam: Seam, yx: Floats, side: Floats, jump: Floats, spacing: float) -> Seam:
+    """A slanted seam with the slope by which holes are best told apart; of several such, by the widest gap."""
+    if len(yx) < _FEWEST:
+        return seam
+    along = yx[:, 1 - seam.axis]
+    pivot, reach = float(along.mean()), max(float(np.ptp(along)) / 2, spacing)
+    best = (np.inf, seam.slope)
+    for slope in seam.slope + np.linspace(-1.5, 1.5, 121) * spacing / reach:
+        at = yx[:, seam.axis] - slope * along
+        order = np.argsort(at)
+        below, above = _mistaken(side[order], jump[order])
+        k = int(np.argmin(below + above))
+        gap = float(at[order[k]] - at[order[k - 1]]) if 0 < k < len(at) else 0.0
+        # a spot's own error is worth no turn
+        cost = max(float(below[k] + above[k]), 0.2 * float(jump.mean())) - 1e-3 * float(jump.mean()) * gap / spacing
+        best = min(best, (cost, float(slope)))
+    turned = pivot * (seam.slope - best[1])
+    return replace(seam, slope=best[1], low=seam.low + turned, high=seam.high + turned)
+
+
+def _mistaken(side: Floats, jump: Floats) -> tuple[Floats, Floats]:
+    """How much (N + 1,) px the first 0 .. N holes, in order across a seam, miss the lower side by, and the others the
+    upper one; one wrong spot must not outvote the others."""
+    low, high = np.minimum(np.abs(side), 1), np.minimum(np.abs(1 - side), 1)
+    below = np.append(0.0, np.cumsum(jump * low))
+    above = np.append(0.0, np.cumsum((jump * high)[::-1]))[::-1]
+    return below, above
+
+
+def _between(seam: Seam, at: Floats, side: Floats, jump: Floats, reach: float) -> Seam:
+    """The seam where holes are best told apart, between the nearest that are on one side for sure.
+
+    No hole is cut farther than `reach` from it.
+    """
+    if len(at) < _FEWEST:
+        return seam
+    order = np.argsort(at)
+    at, low, high = at[order], np.abs(side[order]), np.abs(1 - side[order])
+    weight = jump[order]
+    below, above = _mistaken(side[order], weight)
+    k = int(np.argmin(below + above))
+    # holes that are cut right through their middles say where the seam is to a pixel or two only
+    first, last = k - 1, k
+    start = at[first] if first >= 0 else min(seam.low, at[0])
+    end = at[last] if last < len(at) else max(seam.high, at[-1])
+    while first > 0 and low[first] > _CLEAR and at[first - 1] > start - reach:
+        first -= 1
+    while last < len(at) - 1 and high[last] > _CLEAR and at[last + 1] < end + reach:
+        last += 1
+    first, last = max(first, 0), min(last, len(at) - 1)
+    # a hole that is cut a little is drawn towards the seam by as much
+    start = min(start, at[first]) - weight[first] * min(low[first], _CLEAR)
+    end = max(end, at[last]) + weight[last] * min(high[last], _CLEAR)
+    return replace(seam, low=float(start), high=float(end))

@@ -1,0 +1,1 @@
+"""Forms, tables and dialogs beside it."""

@@ -1,0 +1,334 @@
+"""The panel beside the plot, in the order of the work: image, plate, spots, model, quality, result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from silx.gui import qt
+from silx.gui.widgets.ElidedLabel import ElidedLabel
+
+from ...base.units import format_length
+from ...io.kinds.kinds import KINDS
+from ..drawing.calm import ignore_wheel
+from ..work.layers import SpotKind
+from ..work.views import View
+from .files import FileRow
+from .form import Row, SettingsForm
+from .quality import QualityView, VerdictLabel
+
+__all__ = ["WorkPanel"]
+
+AUTO = "auto"
+
+
+def _plate_rows(lattices: Sequence[str]) -> list[Row]:
+    return [
+        Row("pitch", "Pitch", "Distance of neighbouring holes with its unit, such as 5mm or 500um; two values, "
+            "3mm, 2mm, are along the axis of the grid nearest to slow (vertical), then along the other",
+            "lengths", placeholder="needed, such as 5mm"),
+        Row("lattice", "Lattice", "Kind of grid; auto takes what the image tells", "choice", lattices, AUTO),
+        Row("angle", "Angle", "Angle between the axes of an oblique grid, degrees", "number"),
+        Row("hole", "Hole", "Diameter of the holes with its unit, where it is known", "length"),
+    ]  # fmt: skip
+
+
+def _spot_rows(polarities: Sequence[str]) -> list[Row]:
+    tip = "Whether holes are brighter or darker than the plate"
+    return [Row("polarity", "Polarity", tip, "choice", polarities, AUTO)]
+
+
+def _model_rows(models: Sequence[str]) -> list[Row]:
+    return [
+        Row("model", "Model", "How the displacement is described; auto takes what predicts best what it has not seen",
+            "choice", models, AUTO),
+        Row("pixel", "Pixel size", "Nominal pixel size, such as 50um or 50um, 48um (slow, fast); without it the one "
+            "that makes the displacement smallest", "lengths"),
+        Row("max_sigma", "Largest sigma", "Pixels whose position is known less well than this are masked, px",
+            "number"),
+    ]  # fmt: skip
+
+
+def _group(title: str, layout: qt.QVBoxLayout) -> tuple[qt.QGroupBox, qt.QVBoxLayout]:
+    box = qt.QGroupBox(title)
+    inner = qt.QVBoxLayout(box)
+    inner.setContentsMargins(8, 6, 8, 6)
+    inner.setSpacing(4)
+    layout.addWidget(box)
+    return box, inner
+
+
+def _label(name: str) -> qt.QLabel:
+    label = qt.QLabel()
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(qt.Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+class WorkPanel(qt.QWidget):  # type: ignore[misc]
+    """Shows the settings and what was found; passes on what the user wants."""
+
+    #: Name of a setting and its new value.
+    sigSetting = qt.Signal(str, object)
+    #: Role (image, dark, flat, mask) and name of a file, or None.
+    sigFile = qt.Signal(str, object)
+    #: Number of the exposure to show.
+    sigExposure = qt.Signal(int)
+    sigAddExposure = qt.Signal()
+    sigRemoveExposure = qt.Signal()
+    sigCalibrate = qt.Signal()
+    sigCancel = qt.Signal()
+    sigForgetEdits = qt.Signal()
+    sigSave = qt.Signal()
+    #: Name of a kind of file.
+    sigExport = qt.Signal(str)
+
+    def __init__(self, choices: dict[str, Sequence[str]], parent: qt.QWidget | None = None):
+        super().__init__(parent)
+        inside = qt.QWidget()
+        layout = qt.QVBoxLayout(inside)
+        layout.setContentsMargins(4, 4, 4, 4)
+        self._imageGroup(layout)
+        self.forms: list[SettingsForm] = []
+        _, plate = _group("Plate", layout)
+        self._form(plate, _plate_rows(choices["lattice"]))
+        self._spotGroup(layout, choices["polarity"])
+        _, model = _group("Model", layout)
+        self._form(model, _model_rows(choices["model"]))
+        self.modelLabel = _label("model-found")
+        model.addWidget(self.modelLabel)
+        self._qualityGroup(layout)
+        self._resultGroup(layout)
+        layout.addStretch(1)
+        scroll = qt.QScrollArea(self)
+        scroll.setWidget(inside)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(qt.QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = qt.QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll, 1)
+        self._bottom(outer)
+        self.setMinimumWidth(390)
+
+    # -- parts
+    def _form(self, layout: qt.QVBoxLayout, rows: list[Row]) -> None:
+        form = SettingsForm(rows)
+        form.sigChanged.connect(self.sigSetting)
+        layout.addWidget(form)
+        self.forms.append(form)
+
+    def _imageGroup(self, layout: qt.QVBoxLayout) -> None:
+        _, inner = _group("Image", layout)
+        grid = qt.QGridLayout()
+        self.files: dict[str, FileRow] = {}
+        places = {
+            "image": ("Image of the grid", 0, 0, 3),
+            "dark": ("Dark image", 1, 0, 1),
+            "flat": ("Flat-field image", 1, 2, 1),
+            "mask": ("Mask", 2, 0, 3),
+        }
+        for role, (title, line, column, span) in places.items():
+            row = FileRow(title)
+            row.setObjectName(f"file-{role}")
+            row.sigFile.connect(lambda name, role=role: self.sigFile.emit(role, name))
+            grid.addWidget(qt.QLabel(f"{title.split()[0].split('-')[0]}:"), line, column)
+            grid.addWidget(row, line, column + 1, 1, span)
+            self.files[role] = row
+        inner.addLayout(grid)
+        bar = qt.QHBoxLayout()
+        self.exposures = qt.QComboBox()
+        self.exposures.setObjectName("exposures")
+        ignore_wheel(self.exposures)
+        self.exposures.activated.connect(self.sigExposure)
+        self.addButton, self.removeButton = qt.QToolButton(), qt.QToolButton()
+        self.addButton.setText("+")
+        self.addButton.setToolTip("Add another exposure of the same plate, shifted or turned")
+        self.removeButton.setText("−")
+        self.removeButton.setToolTip("Take this exposure out")
+        self.addButton.clicked.connect(self.sigAddExposure)
+        self.removeButton.clicked.connect(self.sigRemoveExposure)
+        bar.addWidget(qt.QLabel("Exposures:"))
+        bar.addWidget(self.exposures, 1)
+        bar.addWidget(self.addButton)
+        bar.addWidget(self.removeButton)
+        inner.addLayout(bar)
+        self.imageLabel = _label("image-found")
+        inner.addWidget(self.imageLabel)
+
+    def _spotGroup(self, layout: qt.QVBoxLayout, polarities: Sequence[str]) -> None:
+        _, inner = _group("Spots", layout)
+        self._form(inner, _spot_rows(polarities))
+        self.spotLabel = _label("spots-found")
+        inner.addWidget(self.spotLabel)
+        self.forgetButton = qt.QPushButton("Forget all edits")
+        self.forgetButton.setVisible(False)
+        self.forgetButton.clicked.connect(self.sigForgetEdits)
+        inner.addWidget(self.forgetButton)
+
+    def _qualityGroup(self, layout: qt.QVBoxLayout) -> None:
+        _, inner = _group("Quality", layout)
+        self.verdict = VerdictLabel()
+        self.quality = QualityView()
+        inner.addWidget(self.verdict)
+        inner.addWidget(self.quality)
+
+    def _resultGroup(self, layout: qt.QVBoxLayout) -> None:
+        _, inner = _group("Result", layout)
+        line = qt.QHBoxLayout()
+        self.saveButton = qt.QPushButton("Save detector...")
+        self.saveButton.setObjectName("save")
+        self.saveButton.setToolTip("Write the detector with all that it came from; the file can be opened again here")
+        self.saveButton.clicked.connect(self.sigSave)
+        self.exportButton = qt.QPushButton("Export")
+        self.exportButton.setObjectName("export")
+        menu = qt.QMenu(self.exportButton)
+        for kind in KINDS.values():
+            action = menu.addAction(f"{kind.title} ({', '.join(kind.suffixes)})" if kind.suffixes else kind.title)
+            action.setToolTip(kind.statement)
+            action.setObjectName(f"export-{kind.name}")
+            action.triggered.connect(lambda _=False, name=kind.name: self.sigExport.emit(name))
+        menu.setToolTipsVisible(True)
+        self.exportButton.setMenu(menu)
+        line.addWidget(self.saveButton)
+        line.addWidget(self.exportButton)
+        inner.addLayout(line)
+        self.resultLabel = _label("result-file")
+        inner.addWidget(self.resultLabel)
+
+    def _bottom(self, layout: qt.QVBoxLayout) -> None:
+        self.autoBox = qt.QCheckBox("Calibrate again after each change")
+        self.autoBox.setChecked(True)
+        self.autoBox.setToolTip("Once calibrated, follow each edit and setting; only what depends on it is redone")
+        layout.addWidget(self.autoBox)
+        self.progressText = ElidedLabel()
+        self.progressText.setObjectName("progress-text")
+        self.progressBar = qt.QProgressBar()
+        self.progressBar.setRange(0, 1000)
+        self.progressBar.setTextVisible(False)
+        self.cancelButton = qt.QPushButton("Cancel")
+        self.cancelButton.setObjectName("cancel")
+        self.cancelButton.clicked.connect(self.sigCancel)
+        line = qt.QHBoxLayout()
+        line.addWidget(self.progressBar, 1)
+        line.addWidget(self.cancelButton)
+        layout.addWidget(self.progressText)
+        layout.addLayout(line)
+        self.calibrateButton = qt.QPushButton("Calibrate")
+        self.calibrateButton.setObjectName("calibrate")
+        self.calibrateButton.setMinimumHeight(40)
+        self.calibrateButton.setToolTip("Find the distortion (F5)")
+        self.calibrateButton.clicked.connect(self.sigCalibrate)
+        layout.addWidget(self.calibrateButton)
+        self.setBusy(False)
+
+    # -- what is shown
+    def editor(self, name: str) -> qt.QWidget:
+        """The widget of a setting."""
+        for form in self.forms:
+            if name in form.names():
+                return form.editor(name)
+        raise KeyError(name)
+
+    def commit(self) -> None:
+        """Take over texts that are still being written; raises UsageError for one that cannot be read."""
+        for form in self.forms:
+            form.commit()
+
+    def setSettings(self, settings: Any) -> None:
+        """Show settings."""
+        for form in self.forms:
+            for name in form.names():
+                form.setValue(name, getattr(settings, name))
+            if "angle" in form.names():
+                form.setRowVisible("angle", settings.lattice == "oblique")
+
+    def setBusy(self, busy: bool) -> None:
+        """Show whether something is being done."""
+        self.progressBar.setEnabled(busy)
+        self.cancelButton.setEnabled(busy)
+        if not busy:
+            self.progressBar.setValue(0)
+            self.progressText.setText("ready")
+
+    def setProgress(self, fraction: float, text: str) -> None:
+        """Show how far it is."""
+        self.progressBar.setValue(round(1000 * fraction))
+        self.progressText.setText(text)
+
+    def setExposures(self, names: Sequence[str], current: int) -> None:
+        """List the exposures."""
+        self.exposures.clear()
+        self.exposures.addItems([f"{k + 1}: {name}" for k, name in enumerate(names)])
+        self.exposures.setCurrentIndex(current)
+        self.addButton.setEnabled(bool(names))
+        self.removeButton.setEnabled(len(names) > 1)
+
+    def setView(self, view: View, *, edits: int = 0) -> None:
+        """Show what was found."""
+        self.imageLabel.setText(_image_words(view))
+        self.spotLabel.setText(_spot_words(view, edits))
+        self.forgetButton.setVisible(edits > 0)
+        self.modelLabel.setText(_model_words(view))
+        self.modelLabel.setToolTip(_model_tip(view))
+        calibration = view.results.calibration
+        self.verdict.setVerdict(None if calibration is None else calibration.verdict)
+        self.quality.setFitLater(view.fit, view.exposure)
+        self.saveButton.setEnabled(calibration is not None)
+        self.exportButton.setEnabled(calibration is not None)
+
+
+def _image_words(view: View) -> str:
+    if view.image is None:
+        return ""
+    ny, nx = view.image.shape
+    parts = [f"{ny} × {nx} px"]
+    masked = int(view.image.mask.sum())
+    if masked:
+        parts.append(f"{masked} masked")
+    return "; ".join([", ".join(parts), *view.image.notes])
+
+
+def _spot_words(view: View, edits: int) -> str:
+    layer = view.spots
+    if layer is None:
+        return ""
+    work = view.results.exposures[view.exposure]
+    found = work.found
+    assert found is not None
+    lines = [f"{len(found)} {found.polarity} holes of {found.hole_px:.1f} px"]
+    counts = {
+        "on the grid": layer.count(SpotKind.USED) + layer.count(SpotKind.OUTLIER),
+        f"outlier{'s' if (out := layer.count(SpotKind.OUTLIER)) != 1 else ''}": out,
+        "without a node": layer.count(SpotKind.STRAY),
+        "removed": layer.count(SpotKind.REMOVED),
+    }
+    if work.points is not None:
+        lines.append(", ".join(f"{n} {what}" for what, n in counts.items() if n or what == "on the grid"))
+    if edits:
+        lines.append(f"{edits} edit{'s' if edits > 1 else ''} by hand")
+    return "\n".join(lines)
+
+
+def _model_words(view: View) -> str:
+    fit = view.fit
+    if fit is None:
+        return ""
+    notes = next((f" ({t.note})" for t in fit.trials if t.chosen and t.note), "")
+    return (
+        f"{fit.recipe}{notes}: held-out error {fit.held_out_px:.4f} px, residual {fit.residual_px:.4f} px\n"
+        f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}"
+    )
+
+
+def _model_tip(view: View) -> str:
+    fit = view.fit
+    if fit is None:
+        return ""
+    others = [
+        f"{t.name}: held-out {t.held_out_px:.4f} px{' (taken)' if t.chosen else ''}{f', {t.note}' if t.note else ''}"
+        for t in fit.trials
+    ]
+    pixel = format_length(fit.distortion.pixel_size, fit.pixel_sigma_m, digits=6)
+    return "\n".join([*others, f"pixel size {pixel}", fit.distortion.gauge, *fit.notes])

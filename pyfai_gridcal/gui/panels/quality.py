@@ -1,0 +1,156 @@
+"""How good it is: histogram of the residuals, residual against sigma, and the verdict in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from silx.gui import qt
+from silx.gui.colors import Colormap
+from silx.gui.plot import PlotWidget
+
+from ...records.fit import DistortionFit
+from ..drawing.artwork import icon
+from ..drawing.calm import ignore_wheel
+
+__all__ = ["QualityView", "VerdictLabel"]
+
+BINS = 60
+HEIGHT = 225
+#: Smallest length on a logarithmic axis, px.
+TINY = 1e-6
+#: Left out, and used.
+TWO_COLOURS = np.array([(220, 60, 60, 255), (60, 120, 220, 255)], np.uint8)
+
+
+def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
+    plot = PlotWidget(parent=parent)
+    plot.setGraphXLabel(x)
+    plot.setGraphYLabel(y)
+    plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
+    plot.setAxesMargins(0.19, 0.06, 0.04, 0.3)  # room for the label below: the plot is low
+    plot.setInteractiveMode("select", zoomOnWheel=False)  # a picture, with no button to bring it back
+    ignore_wheel(plot.getWidgetHandle())
+    return plot
+
+
+class QualityView(qt.QTabWidget):  # type: ignore[misc]
+    """Small plots: residuals, residuals against sigma, and the held-out error of the models that were tried."""
+
+    def __init__(self, parent: qt.QWidget | None = None):
+        super().__init__(parent)
+        self.histogram = _small_plot(self, "slow (blue), fast (orange), 0.001 px", "spots")
+        self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
+        self.scatter.getXAxis().setScale("log")
+        self.scatter.getYAxis().setScale("log")
+        self.addTab(self.histogram, "Residuals")
+        self.addTab(self.scatter, "Against sigma")
+        self.trials = _small_plot(self, "smoothness, log10 (0: the chosen one)", "held out, px")
+        self.trials.getYAxis().setScale("log")
+        self.addTab(self.trials, "Held out")
+        self.setDocumentMode(True)
+        self.setFixedHeight(HEIGHT)
+        self._later: tuple[DistortionFit | None, int] = (None, 0)
+        self._timer = qt.QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(80)
+        self._timer.timeout.connect(lambda: self.setFit(*self._later))
+
+    def setFitLater(self, fit: DistortionFit | None, exposure: int = 0) -> None:
+        """Show the residuals of a fit once the windows have drawn what is more urgent."""
+        self._later = (fit, exposure)
+        self._timer.start()
+
+    def setFit(self, fit: DistortionFit | None, exposure: int = 0) -> None:
+        """Show the residuals of a fit."""
+        self.histogram.clear()
+        self.scatter.clear()
+        self.trials.clear()
+        if fit is None:
+            return
+        self._drawTrials(fit)
+        used = fit.used[exposure]
+        residual = 1000 * fit.residual_yx[exposure][used]  # short labels: four digits do not fit side by side
+        if not len(residual):
+            return
+        reach = float(np.percentile(np.abs(residual), 99.5)) or 1.0
+        edges = np.linspace(-1.2 * reach, 1.2 * reach, BINS + 1)
+        for axis, (name, colour) in enumerate((("slow (y)", "#4080e080"), ("fast (x)", "#f0903080"))):
+            counts, _ = np.histogram(residual[:, axis], edges)
+            self.histogram.addHistogram(counts, edges, legend=name, color=colour, fill=True, resetzoom=False)
+        self.histogram.resetZoom()
+        sigma = np.maximum(np.hypot(*fit.points[exposure].sigma_yx.T), TINY)
+        length = np.maximum(np.hypot(*fit.residual_yx[exposure].T), TINY)
+        # A picture of the cloud needs no more points than that.
+        step = max(1, len(sigma) // 4000)
+        self.scatter.addScatter(
+            sigma[::step], length[::step], used[::step].astype(float), legend="spots", symbol=".",
+            colormap=Colormap(name=None, colors=TWO_COLOURS, vmin=0, vmax=1),
+        )  # fmt: skip
+        ends = np.array([sigma.min(), sigma.max()])
+        self.scatter.addCurve(ends, ends, legend="equal", color="#808080", linestyle="--", symbol="", resetzoom=False)
+        low, high = (float(v) for v in np.percentile(length, (1, 100)))
+        self.scatter.setLimits(0.8 * float(ends[0]), 1.2 * float(ends[1]), 0.7 * low, 1.4 * high)
+
+    def _drawTrials(self, fit: DistortionFit) -> None:
+        """Held-out error against the smoothness, the model that was chosen in blue, others in grey."""
+        shown = [trial for trial in fit.trials if trial.held_out_px > 0]
+        curves = [np.array(sorted(trial.curve)).T.reshape(2, -1) for trial in shown]
+        known = [at for at, _ in curves if len(at) > 1]
+        left, right = (min(map(min, known)), max(map(max, known))) if known else (-1.0, 1.0)
+        for trial, (at, error) in zip(shown, curves, strict=True):
+            colour = "#3c78dc" if trial.chosen else "#909090"
+            if len(at) > 1:
+                self.trials.addCurve(
+                    at, error, legend=trial.name, color=colour, linestyle="-", symbol="o", resetzoom=False
+                )
+            else:
+                ends, level = np.array([left, right]), np.full(2, trial.held_out_px)
+                self.trials.addCurve(
+                    ends, level, legend=trial.name, color=colour, linestyle="--", symbol="", resetzoom=False
+                )
+            if trial.chosen:
+                self.trials.addMarker(
+                    0.0, trial.held_out_px, legend="chosen", text=trial.name, color=colour, symbol="d"
+                )
+        if shown:
+            levels = np.concatenate([[trial.held_out_px for trial in shown], *(error for _, error in curves)])
+            self.trials.setLimits(left, right, 0.9 * float(levels.min()), 1.1 * float(levels.max()))
+
+
+class VerdictLabel(qt.QWidget):  # type: ignore[misc]
+    """The verdict: a sign, a word and the reasons."""
+
+    SIGNS = ("good", "doubtful", "failed")
+
+    def __init__(self, parent: qt.QWidget | None = None):
+        super().__init__(parent)
+        self._sign = qt.QLabel(self)
+        self._text = qt.QLabel(self)
+        self._text.setObjectName("verdict-text")
+        self._text.setWordWrap(True)
+        self._text.setTextFormat(qt.Qt.TextFormat.RichText)
+        self._text.setTextInteractionFlags(qt.Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout = qt.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._sign, 0, qt.Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self._text, 1)
+        self.setVerdict(None)
+
+    def setVerdict(self, verdict: Any) -> None:
+        """Show a verdict of the core, None when there is none yet."""
+        self._sign.setVisible(verdict is not None)
+        if verdict is None:
+            self._text.setText("Not calibrated yet.")
+            return
+        self._sign.setPixmap(icon(f"verdict-{verdict.level}").pixmap(28, 28))
+        reasons = "".join(f"<br/>• {_escaped(reason)}" for reason in verdict.reasons)
+        self._text.setText(f"<b>{verdict.level}</b>{reasons}")
+
+    def text(self) -> str:
+        """What is shown, as rich text."""
+        return str(self._text.text())
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

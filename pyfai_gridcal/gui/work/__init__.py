@@ -1,0 +1,1 @@
+"""The work behind the windows, free of Qt."""

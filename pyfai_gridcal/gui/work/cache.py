@@ -1,0 +1,107 @@
+"""Memory of results by what they depend on, and how far a computation is. Free of Qt."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from ...base.errors import GridcalError
+from .state import Progress, StageName
+
+__all__ = ["Cache", "Cancelled", "Steps", "as_key"]
+
+#: Share of the whole time that a stage takes, roughly, for the progress bar.
+_WEIGHTS: dict[str, float] = {"image": 0.1, "found": 0.55, "spots": 0.05, "points": 0.05, "calibration": 0.25}
+
+
+class Cancelled(GridcalError):
+    """The user pressed "cancel"."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled")
+
+
+class _Same:
+    """An array as part of a key: equal only to itself, and kept alive by the key so that its id is not given away."""
+
+    def __init__(self, thing: object):
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.thing is other.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)
+
+
+def as_key(value: Any) -> Hashable:
+    """Something hashable that is equal only when `value` means the same; arrays by identity."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return tuple((f.name, as_key(getattr(value, f.name))) for f in fields(value))
+    if isinstance(value, list | tuple):
+        return tuple(map(as_key, value))
+    try:
+        hash(value)
+    except TypeError:
+        return _Same(value)
+    return _Same(value) if isinstance(value, np.ndarray) else value
+
+
+@dataclass
+class Cache:
+    """Results by key, the least recently used ones dropped."""
+
+    size: int
+    entries: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: Hashable) -> Any:
+        with self.lock:
+            if key in self.entries:
+                self.entries.move_to_end(key)
+            return self.entries.get(key)
+
+    def put(self, key: Hashable, value: Any) -> None:
+        with self.lock:
+            self.entries[key] = value
+            self.entries.move_to_end(key)
+            while len(self.entries) > self.size:
+                self.entries.popitem(last=False)
+
+
+class Steps:
+    """Turns stages into fractions for the progress bar; every step is a place where the user may cancel."""
+
+    def __init__(self, progress: Progress | None, exposures: int, stages: list[StageName]):
+        self._progress = progress
+        total = sum(_WEIGHTS.values())
+        self._share = {s: _WEIGHTS[s] / total / exposures for s in stages}
+        self._at, self._next = 0.0, 0.0
+
+    def begin(self, stage: StageName, text: str) -> None:
+        self._at = self._next
+        self._next = self._at + self._share.get(stage, 0.0)
+        self._report(self._at, text)
+
+    def part(self) -> Progress:
+        """Progress of the stage that was begun: its 0 to 1 are the share of the stage."""
+        start, share = self._at, self._next - self._at
+        return lambda fraction, what: self._report(start + share * min(max(fraction, 0.0), 1.0), what)
+
+    def rest(self, text: str) -> Progress:
+        """Progress of the last stage: its 0 to 1 fill what is left."""
+        start = self._next
+        self._report(start, text)
+        return lambda fraction, what: self._report(start + (1 - start) * min(max(fraction, 0.0), 1.0), what or text)
+
+    def done(self) -> None:
+        self._report(1.0, "done")
+
+    def _report(self, fraction: float, text: str) -> None:
+        if self._progress is not None:
+            self._progress(fraction, text)

@@ -1,0 +1,213 @@
+"""The core's verbs as the workspace calls them. Free of Qt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+
+from ...base.arrays import AnyArray, Bools, Floats
+from ...base.errors import PickingError, UsageError
+from ...calibration import Calibration, assemble, index, spots_and_points
+from ...correction.table import Resampler
+from ...exposure import Exposure, take_exposure
+from ...finding.detection import find_spots
+from ...fitting.choice import MODELS
+from ...io.images.images import Image, load_image
+from ...io.kinds.kinds import KINDS, write_distortion
+from ...io.kinds.options import Writing
+from ...records.plate import LatticeKind
+from ...records.points import ControlPoints
+from ...records.settings import Settings
+from ...records.spots import SpotFlag, Spots
+from . import state as work
+from .state import Progress, State
+from .store import is_result, read_work, save_work
+
+__all__ = ["Core", "Draft"]
+
+_NEEDED: list[Any] = [(f.name, f.type, field(default=None)) for f in fields(Settings) if f.default is MISSING]
+_OPTIONAL: list[Any] = [
+    (f.name, f.type, field(default=f.default)) for f in fields(Settings) if f.default is not MISSING
+]
+_Fields = make_dataclass("_Fields", _NEEDED + _OPTIONAL, frozen=True)
+
+
+@dataclass(frozen=True)
+class Draft(_Fields):  # type: ignore[valid-type, misc]
+    """The core's settings while they are being filled in: what the core needs may still be None."""
+
+    def settings(self) -> Settings:
+        """The core's settings.
+
+        Raises
+        ------
+        UsageError
+            Something is missing or contradicts something else.
+        """
+        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
+        if values["pitch"] is None:
+            raise UsageError("no pitch is given", expected="the distance of neighbouring holes", hint="such as 5mm")
+        return Settings(**values)
+
+    def anyway(self) -> Settings:
+        """The core's settings for the stages that need no pitch."""
+        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
+        return Settings(**(values if values["pitch"] is not None else values | {"pitch": 1e-3}))
+
+    @property
+    def hole_scale(self) -> tuple[Any, ...]:
+        """What the size of a hole in pixels depends on."""
+        return () if self.hole is None else (self.hole, self.pixel, self.detector)
+
+
+class Core:
+    """The verbs of :func:`~pyfai_gridcal.calibration.calibrate`, one by one."""
+
+    reads: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "found": ("polarity", "lattice", "detector", "hole_scale"),
+        "points": ("lattice", "angle", "origin"),
+    }
+
+    def __init__(self) -> None:
+        self._exposures: dict[Any, tuple[Image, Exposure]] = {}
+
+    def settings(self) -> Draft:
+        """Settings to begin with: the core's defaults."""
+        return Draft()
+
+    def choices(self) -> dict[str, Sequence[str]]:
+        """What can be chosen, by setting."""
+        return {
+            "lattice": get_args(LatticeKind),
+            "polarity": ("auto", "bright", "dark"),
+            "model": MODELS,
+        }
+
+    # -- the stages
+    def load(self, exposure: work.Exposure, state: State, progress: Progress) -> Image:
+        """Read an image."""
+        given = {"dark": state.dark, "flat": state.flat, "mask": state.mask}
+        source = exposure.source if exposure.array is None else exposure.array
+        return load_image(source, progress=progress, **{k: v for k, v in given.items() if v})  # type: ignore[arg-type]
+
+    def find(self, picture: Image, settings: Draft, progress: Progress) -> Spots:
+        """Find the spots."""
+        chosen = settings.anyway()
+        return spots_and_points(self._exposure(picture, chosen), chosen, progress)[0]
+
+    def _exposure(self, picture: Image, settings: Settings) -> Exposure:
+        """The picture as the core uses it; the last few are remembered, for every edit asks again."""
+        key = (id(picture.data), hashlib.sha1(picture.mask.tobytes()).hexdigest(), settings.detector)
+        if key not in self._exposures:
+            while len(self._exposures) >= 4:
+                self._exposures.pop(next(iter(self._exposures)))
+            # The picture is kept too, so that its id is not given to another one.
+            self._exposures[key] = picture, take_exposure(picture, settings)
+        return self._exposures[key][1]
+
+    def refine(self, picture: Image, found: Spots, yx: Floats, settings: Draft) -> Spots:
+        """Measure the holes nearest to the points `yx` (A, 2), px."""
+        one = [_measured(picture, found, place, settings.lattice) for place in np.asarray(yx, float).reshape(-1, 2)]
+        names = ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
+        columns: dict[str, Any] = {name: np.concatenate([getattr(s, name) for s in one]) for name in names}
+        return Spots(**columns, polarity=found.polarity, hole_px=found.hole_px, noise=found.noise)
+
+    def index(self, spots: Spots, settings: Draft) -> ControlPoints:
+        """Give the spots their nodes."""
+        return index(spots, settings.anyway())
+
+    def calibrate(
+        self,
+        state: State,
+        pictures: tuple[Image, ...],
+        spots: tuple[Spots, ...],
+        points: tuple[ControlPoints, ...],
+        progress: Progress,
+    ) -> Calibration:
+        """Fit the distortion, judge it, and collect everything."""
+        settings = state.settings.settings()
+        exposures = [self._exposure(picture, settings) for picture in pictures]
+        return assemble(settings, exposures, spots, points, progress=progress)
+
+    # -- in and out
+    def save(
+        self, calibration: Calibration, state: State, found: tuple[Spots, ...], path: str, progress: Progress
+    ) -> Path:
+        """Write the detector file with the work in it."""
+        return save_work(calibration, state, found, path, progress)
+
+    def open(self, path: str, progress: Progress) -> tuple[State, Calibration, tuple[Spots, ...]]:
+        """Take up the work of a result file."""
+        progress(0.1, "reading")
+        return read_work(path, self.settings())
+
+    def is_result(self, path: str) -> bool:
+        """Whether a file holds a calibration."""
+        return is_result(path)
+
+    def export(
+        self, calibration: Calibration, path: str, kind: str, detector: str | None, progress: Progress
+    ) -> list[Path]:
+        """Write the distortion as another kind of file; pointers name the `detector` file."""
+        progress(0.05, f"writing {Path(path).name}")
+        writing = Writing(source=None if detector is None else Path(detector), progress=progress)
+        return write_distortion(calibration.distortion, path, kind, writing)
+
+    def suffix(self, kind: str) -> str:
+        """Usual end of the name of a kind of file."""
+        return KINDS[kind].suffixes[0] if KINDS[kind].suffixes else ""
+
+    def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:
+        """The image as pyFAI corrects it by the calibrated detector."""
+        progress(0.1, "pyFAI prepares the correction")
+        resampler = Resampler(calibration.distortion, same_raster=True)
+        progress(0.9, "correcting")
+        return resampler.correct(calibration.images[exposure]).data
+
+
+def _united(a: Bools | None, b: Bools | None) -> Bools | None:
+    both = b if a is None else a if b is None else a | b
+    return both if both is not None and both.any() else None
+
+
+def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind) -> Spots:
+    """The hole nearest to `place` (2,), as the core measures it among its neighbours, with a low threshold.
+
+    Raises
+    ------
+    PickingError
+        There is none.
+    """
+    where = f"no hole at y={place[0]:.1f}, x={place[1]:.1f}"
+    nowhere = PickingError(where, expected="a hole like the others", hint="click on its middle")
+    distance = np.sort(np.hypot(*(found.yx - place).T))
+    pitch = float(distance[: min(5, len(distance))].mean()) if len(distance) else 4 * found.hole_px
+    margin = int(np.ceil(max(3.5 * pitch, 3 * found.hole_px)))
+    low = np.maximum(np.rint(place).astype(int) - margin, 0)
+    high = np.minimum(np.rint(place).astype(int) + margin + 1, picture.shape)
+    if min(high - low) < 2 * found.hole_px:
+        raise nowhere
+    part = (slice(low[0], high[0]), slice(low[1], high[1]))
+    try:
+        near = find_spots(
+            picture.data[part],
+            mask=_united(picture.mask[part], None),
+            saturation=picture.saturation,
+            polarity=found.polarity,
+            hole_px=found.hole_px,
+            noise=found.noise,
+            threshold=0.15,
+            lattice=lattice,
+        )
+    except PickingError:
+        raise nowhere from None
+    apart = np.hypot(*(near.yx + low - place).T)
+    if not len(near) or apart.min() > 0.6 * found.hole_px:
+        raise nowhere
+    one = near.select(apart.argsort()[:1])
+    return replace(one, yx=one.yx + low, flags=one.flags | np.uint8(SpotFlag.USER))

@@ -1,0 +1,113 @@
+"""What of the work goes into the result file beside the calibration, so that it can be taken up again. Free of Qt."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ...base.atomic import replacing
+from ...base.errors import FileFormatError
+from ...calibration import Calibration
+from ...io.nexus.records import read_record, write_record
+from ...io.nexus.result import find_process, load_result
+from ...records.spots import Spots
+from .edits import edits_from_json, edits_to_json
+from .state import Exposure, Progress, State
+
+__all__ = ["is_result", "read_work", "save_work"]
+
+#: Group of the process in which the work is kept: per exposure the edits, and the spots before them.
+GROUP = "workspace"
+
+
+def is_result(path: str | Path) -> bool:
+    """Whether a file holds a calibration of this package."""
+    try:
+        with h5py.File(path, "r") as file:
+            return find_process(file) is not None
+    except OSError:
+        return False
+
+
+def save_work(
+    calibration: Calibration, state: State, found: tuple[Spots, ...], path: str | Path, progress: Progress
+) -> Path:
+    """Write the result file with the edits of `state` and the spots `found` before them; complete or not at all."""
+    with replacing(path) as beside:
+        calibration.save(beside, progress=progress)
+        with h5py.File(beside, "r+") as file:
+            file.attrs["file_name"] = str(Path(path).absolute())
+            process = find_process(file)
+            assert process is not None
+            group = process.create_group(GROUP)
+            group.attrs["NX_class"] = "NXcollection"
+            for number, exposure in enumerate(state.exposures):
+                one = group.create_group(f"exposure_{number}")
+                one.attrs["NX_class"] = "NXcollection"
+                one["source"] = exposure.source
+                one["edits"] = edits_to_json(exposure.edits)
+                if exposure.edits:
+                    write_record(one, "found", found[number])
+    return Path(path)
+
+
+def read_work(path: str | Path, blank: Any) -> tuple[State, Calibration, tuple[Spots, ...]]:
+    """Take up the work of a result file.
+
+    Parameters
+    ----------
+    blank : settings of the window, to be filled with those of the file
+
+    Returns
+    -------
+    the state, the calibration, and the spots of each exposure before the edits
+
+    Raises
+    ------
+    FileFormatError
+        The file holds no calibration, or one without its images.
+    """
+    calibration = load_result(path)
+    if not isinstance(calibration, Calibration):
+        raise FileFormatError(
+            f"{path} holds a {type(calibration).__name__}", expected="a calibration with its image", hint="use view"
+        )
+    if not calibration.images:
+        raise FileFormatError(f"{path} holds no image", hint="open the image, and calibrate")
+    settings = {f.name: getattr(calibration.settings, f.name) for f in fields(calibration.settings)}
+    notes = _read_notes(path)
+    exposures, found = [], []
+    for number, image in enumerate(calibration.images):
+        source, edits, spots = notes.get(number, ("", (), None))
+        mask = calibration.masks[number] if number < len(calibration.masks) else None
+        exposures.append(Exposure(source or _source_of(calibration, number, path), image, mask, edits))
+        found.append(spots if spots is not None else calibration.spots[number])
+    return State(replace(blank, **settings), tuple(exposures)), calibration, tuple(found)
+
+
+def _read_notes(path: str | Path) -> dict[int, tuple[str, Any, Spots | None]]:
+    out = {}
+    with h5py.File(path, "r") as file:
+        process = find_process(file)
+        group: Any = {} if process is None else process.get(GROUP, {})
+        for number in range(len(group)):
+            one = group[f"exposure_{number}"]
+            spots = read_record(one["found"]) if "found" in one else None
+            try:
+                source, edits = (one[name][()].decode() for name in ("source", "edits"))
+            except (KeyError, AttributeError, json.JSONDecodeError) as reason:
+                raise FileFormatError(f"{path}: the edits of exposure {number} cannot be read ({reason})") from None
+            out[number] = (source, edits_from_json(edits), spots)
+    return out
+
+
+def _source_of(calibration: Calibration, number: int, path: str | Path) -> str:
+    images = [s for s in calibration.sources if getattr(s, "role", "image") == "image"]
+    if number < len(images):
+        return str(getattr(images[number], "url", "") or getattr(images[number], "path", ""))
+    return os.path.basename(path)

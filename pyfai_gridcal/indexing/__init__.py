@@ -1,0 +1,1 @@
+"""Spots -> ControlPoints: the integer node of every spot."""

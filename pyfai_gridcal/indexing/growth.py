@@ -1,0 +1,242 @@
+"""Growth of a lattice over a cloud of points, from one seed outwards, whole generations at a time.
+
+Every point that has a node also carries its own two lattice vectors, measured from its neighbours, so the lattice may
+bend, turn and change its pitch on the way. A generation predicts all neighbours of the points that came last, looks
+for the nearest point to each prediction and gives it the node when it lies within a fraction of the local pitch. A
+point has one node at most and a node one point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..base.arrays import AnyArray, Bools, Floats
+
+__all__ = ["LocalLattice", "Patch", "grow", "local_lattices"]
+
+#: Steps (i, j) that are tried from a node; the long ones only where nothing else leads on (a missing hole).
+_NEAR = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+_HEXAGONAL = np.array([(1, -1), (-1, 1)])
+_DIAGONAL = np.array([(1, 1), (-1, -1), (1, -1), (-1, 1)])
+_FAR = np.array([(2, 0), (-2, 0), (0, 2), (0, -2)])
+#: Points whose neighbours are compared at a time: the comparison takes a kilobyte and a half for each.
+_CHUNK = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class LocalLattice:
+    """What the neighbours of each point say about the lattice there.
+
+    Attributes
+    ----------
+    basis : (N, 2, 2) px; reduced: row 0 the shorter vector, row 1 the shortest independent one; NaN where there is none
+    score : (N,) how many of the eight nodes around were found, minus how badly they fit; 0 where there is no basis
+    """
+
+    basis: Floats
+    score: Floats
+
+
+def local_lattices(
+    yx: Floats, tree: cKDTree, rows: AnyArray | None = None, *, neighbours: int = 12, tolerance: float = 0.18
+) -> LocalLattice:
+    """Two shortest independent vectors v of each point for which both v and -v lead to a neighbour.
+
+    With `rows` only these points are looked at; the others have no basis and the score 0.
+    """
+    if rows is None:
+        rows = np.arange(len(yx))
+    basis, score = np.full((len(yx), 2, 2), np.nan), np.zeros(len(yx))
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        basis[part], score[part] = _lattices_of(yx, tree, part, neighbours, tolerance)
+    return LocalLattice(basis, score)
+
+
+def _lattices_of(
+    yx: Floats, tree: cKDTree, chosen: AnyArray, neighbours: int, tolerance: float
+) -> tuple[Floats, Floats]:
+    """Basis and score of the points `chosen`."""
+    n = len(chosen)
+    k = min(neighbours, len(yx) - 1)
+    near = np.asarray(tree.query(yx[chosen], k=k + 1)[1])
+    vectors = yx[near[:, 1:]] - yx[chosen][:, None, :]
+    length = np.hypot(vectors[..., 0], vectors[..., 1])
+    total = vectors[:, :, None, :] + vectors[:, None, :, :]
+    closes = np.hypot(total[..., 0], total[..., 1]) < tolerance * length[:, :, None]
+    opposite = closes.any(axis=2)
+    partner = closes.argmax(axis=2)
+    mean = 0.5 * (vectors - np.take_along_axis(vectors, partner[:, :, None], axis=1))
+    size = np.where(opposite, np.hypot(mean[..., 0], mean[..., 1]), np.inf)
+    rows = np.arange(n)
+    first = size.argmin(axis=1)
+    a = mean[rows, first]
+    cross = a[:, None, 0] * mean[..., 1] - a[:, None, 1] * mean[..., 0]
+    sine = np.abs(cross) / np.maximum(np.hypot(*a.T)[:, None] * np.hypot(mean[..., 0], mean[..., 1]), 1e-12)
+    second = np.where(sine > 0.4, size, np.inf).argmin(axis=1)
+    b = mean[rows, second]
+    valid = np.isfinite(size[rows, first]) & np.isfinite(np.where(sine > 0.4, size, np.inf)[rows, second])
+    basis = np.stack([a, b], axis=1)
+    basis[~valid] = np.nan
+    return basis, _scores(vectors, basis, valid)
+
+
+def _scores(vectors: Floats, basis: Floats, valid: Bools) -> Floats:
+    steps = np.concatenate([_NEAR, _DIAGONAL])
+    expected = np.einsum("sk,nkc->nsc", steps, np.nan_to_num(basis))
+    unit = np.maximum(np.hypot(*np.nan_to_num(basis[:, 0]).T), 1e-9)
+    score = np.zeros(len(vectors))
+    for s in range(len(steps)):
+        miss = np.hypot(*(vectors - expected[:, s : s + 1]).transpose(2, 0, 1)).min(axis=1) / unit
+        score += np.where(miss < 0.25, 1 - 2 * miss, 0)
+    return np.where(valid, score, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Points that one growth has reached.
+
+    Attributes
+    ----------
+    rows : (M,) rows of the points
+    ij : (M, 2) their nodes, the seed being (0, 0)
+    basis : (M, 2, 2) local lattice vectors, px
+    """
+
+    rows: AnyArray
+    ij: AnyArray
+    basis: Floats
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class _Ledger:
+    """Which point holds which node, and which node each point has."""
+
+    def __init__(self, n: int, span: int):
+        self.node = np.zeros((n, 2), np.int64)
+        self.basis = np.full((n, 2, 2), np.nan)
+        self.has = np.zeros(n, bool)
+        self.half = span
+        self.table = np.full((2 * span + 1, 2 * span + 1), -1, np.int64)
+        # no need to clear these: a claim is compared with what was written a moment ago
+        self.claim, self.claims = np.empty(n, np.int64), np.empty_like(self.table)
+
+    def at(self, ij: AnyArray) -> AnyArray:
+        """Points of the nodes `ij`, -1 where there is none; a generation keeps its nodes inside the table."""
+        return self.table[ij[..., 0] + self.half, ij[..., 1] + self.half]
+
+    def put(self, rows: AnyArray, ij: AnyArray, basis: Floats) -> None:
+        self.node[rows], self.basis[rows], self.has[rows] = ij, basis, True
+        k = ij + self.half
+        self.table[k[:, 0], k[:, 1]] = rows
+
+    def stand(self, rows: AnyArray, ij: AnyArray) -> AnyArray:
+        """Of claims of points `rows` to nodes `ij`, those that stand: the last one of each point, and of these the
+        last one of each node."""
+        number = np.arange(len(rows))
+        self.claim[rows] = number
+        left = number[self.claim[rows] == number]
+        k = ij[left] + self.half
+        self.claims[k[:, 0], k[:, 1]] = left
+        return left[self.claims[k[:, 0], k[:, 1]] == left]
+
+    def measure(self, yx: Floats, rows: AnyArray) -> None:
+        """Renew the lattice vectors of these points from the neighbours that have nodes."""
+        here = yx[rows]
+        for axis, step in enumerate(np.eye(2, dtype=np.int64)):
+            ahead, behind = self.at(self.node[rows] + step), self.at(self.node[rows] - step)
+            after, before = ahead >= 0, behind >= 0
+            both = np.where(after[:, None], yx[ahead] - here, 0) + np.where(before[:, None], here - yx[behind], 0)
+            count = after.astype(np.int64) + before
+            self.basis[rows, axis] = np.where(
+                (count > 0)[:, None], both / np.maximum(count, 1)[:, None], self.basis[rows, axis]
+            )
+
+
+def grow(
+    yx: Floats,
+    tree: cKDTree,
+    seed: int,
+    basis: Floats,
+    *,
+    hexagonal: bool = False,
+    tolerance: float = 0.25,
+    taken: Bools | None = None,
+) -> Patch:
+    """Grow from the point `seed` with the lattice vectors `basis` (2, 2) px until nothing fits any more.
+
+    Parameters
+    ----------
+    yx : (N, 2) px
+    tree : of `yx`
+    tolerance : largest distance from the predicted place, in local pitches
+    taken : (N,) points that are not to be touched
+    """
+    pitch = min(np.hypot(*basis[0]), np.hypot(*basis[1]))
+    extent = float(np.hypot(*np.ptp(yx, axis=0)))
+    ledger = _Ledger(len(yx), min(int(3 * extent / max(pitch, 1e-6)) + 8, 6000))
+    free = np.ones(len(yx), bool) if taken is None else ~taken
+    ledger.put(np.array([seed]), np.zeros((1, 2), np.int64), basis[None])
+    near = np.concatenate([_NEAR, _HEXAGONAL]) if hexagonal else _NEAR
+    frontier = np.array([seed])
+    reach = 0
+    while True:
+        steps, within = ((near, tolerance), (_DIAGONAL, 0.8 * tolerance), (_FAR, 0.8 * tolerance))[reach]
+        found = _generation(yx, tree, ledger, frontier, steps, within, free)
+        if len(found):
+            ledger.measure(yx, np.concatenate([found, _neighbours(ledger, found)]))
+            frontier, reach = found, 0
+        elif reach < 2:
+            # nothing new from here: try farther steps, from every point that still has a free node beside it
+            reach += 1
+            frontier = _open_border(ledger, near)
+        else:
+            break
+    rows = np.flatnonzero(ledger.has)
+    return Patch(rows, ledger.node[rows], ledger.basis[rows])
+
+
+def _neighbours(ledger: _Ledger, rows: AnyArray) -> AnyArray:
+    around = ledger.at(ledger.node[rows][:, None, :] + _NEAR[None])
+    return around[around >= 0]
+
+
+def _open_border(ledger: _Ledger, steps: AnyArray) -> AnyArray:
+    rows = np.flatnonzero(ledger.has)
+    around = ledger.at(ledger.node[rows][:, None, :] + steps[None])
+    return rows[(around < 0).any(axis=1)]
+
+
+def _generation(
+    yx: Floats, tree: cKDTree, ledger: _Ledger, frontier: AnyArray, steps: AnyArray, tolerance: float, free: Bools
+) -> AnyArray:
+    """One generation: rows of the points that got a node."""
+    if not len(frontier):
+        return frontier
+    node = (ledger.node[frontier][:, None, :] + steps[None]).reshape(-1, 2)
+    basis = np.repeat(ledger.basis[frontier], len(steps), axis=0)
+    start = np.repeat(yx[frontier], len(steps), axis=0)
+    step = np.tile(steps, (len(frontier), 1))
+    wanted = ledger.at(node) < 0
+    wanted &= (np.abs(node) < ledger.half - 2).all(axis=1)
+    node, basis, start, step = node[wanted], basis[wanted], start[wanted], step[wanted]
+    if not len(node):
+        return np.empty(0, np.int64)
+    place = start + np.einsum("nk,nkc->nc", step, basis)
+    local = np.minimum(np.hypot(*basis[:, 0].T), np.hypot(*basis[:, 1].T))
+    distance, row = (np.asarray(v) for v in tree.query(place))
+    relative = distance / np.maximum(local, 1e-9)
+    ok = (relative < tolerance) & ~ledger.has[row] & free[row]
+    node, basis, row, relative = node[ok], basis[ok], row[ok], relative[ok]
+    # the nearest claim comes last, so that it is the one that stands
+    order = np.argsort(-relative, kind="stable")
+    node, basis, row = node[order], basis[order], row[order]
+    stands = ledger.stand(row, node)
+    node, basis, row = node[stands], basis[stands], row[stands]
+    ledger.put(row, node, basis)
+    return row

@@ -1,0 +1,274 @@
+"""The integer node of every spot.
+
+Two things are told apart here: which lattice it is (square or hexagonal, from the local vectors of all spots) and
+which node each spot holds (by growth from the best seed, island by island, see :mod:`~pyfai_gridcal.growth`). Islands
+that touch nothing are joined where the extrapolated lattice leaves no doubt. In the end every spot is predicted from
+its neighbours, and what contradicts them is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..base.arrays import AnyArray, Floats
+from ..base.errors import IndexingError
+from ..records.plate import LatticeKind
+from ..records.points import ControlPoints
+from ..records.spots import Spots
+from .growth import LocalLattice, Patch, grow, local_lattices
+from .islands import LEAST, oriented, seeds_of, with_islands
+from .nodes import table_of_nodes
+from .sublattice import finer, reduced
+
+__all__ = ["GrownLattice", "grow_lattice", "index_spots", "lattice_kind"]
+
+
+#: Points that are asked for the lattice around them before anything has grown.
+_SAMPLE = 1000
+
+#: A lattice with more nodes must take in so many times more spots.
+_GAIN = 1.2
+
+#: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch.
+_WILD = 2.5
+_WILD_PITCH = 0.006
+
+#: Weights of the neighbours 1, 2, ... nodes away along a line that continue a straight or a bent line to a point.
+_CONTINUATIONS: tuple[dict[int, float], ...] = (
+    {-1: 0.5, 1: 0.5},
+    {-2: -1 / 6, -1: 2 / 3, 1: 2 / 3, 2: -1 / 6},
+    {1: 2.0, 2: -1.0},
+    {1: 3.0, 2: -3.0, 3: 1.0},
+)
+
+
+@dataclass(frozen=True, eq=False)
+class GrownLattice:
+    """Rows of spots with their nodes on any basis, whether the lattice is hexagonal, and the doubt about islands."""
+
+    patch: Patch
+    hexagonal: bool
+    doubt: float
+
+    def points(self, spots: Spots, angle_deg: float | None = None) -> ControlPoints:
+        """The control points among the spots that it has grown from."""
+        patch = self.patch
+        yx = spots.yx[patch.rows]
+        middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
+        origin = patch.ij[np.argmin(np.hypot(*(yx - middle).T))]
+        mean = np.median(patch.basis, axis=0)
+        matrix = _turn(mean, self.hexagonal)
+        ij = (patch.ij - origin) @ matrix
+        return ControlPoints(
+            yx,
+            spots.sigma_yx[patch.rows],
+            ij,
+            patch.rows,
+            spots.flags[patch.rows],
+            np.linalg.inv(matrix) @ mean,
+            60.0 if self.hexagonal else (90.0 if angle_deg is None else angle_deg),
+            self.doubt,
+        )
+
+
+def lattice_kind(local: LocalLattice) -> tuple[bool, float]:
+    """Whether the local vectors are those of a hexagonal lattice, and the median angle between them, degrees (<=
+    90)."""
+    good = local.score >= 0.6 * max(float(local.score.max()), 1e-9)
+    a, b = local.basis[good, 0], local.basis[good, 1]
+    size = np.hypot(*a.T), np.hypot(*b.T)
+    cosine = np.abs((a * b).sum(axis=1)) / np.maximum(size[0] * size[1], 1e-12)
+    angle = float(np.rad2deg(np.arccos(np.clip(np.median(cosine), 0, 1))))
+    ratio = float(np.median(size[1] / np.maximum(size[0], 1e-12)))
+    return angle < 75 and ratio < 1.3, angle
+
+
+def index_spots(
+    spots: Spots,
+    *,
+    lattice: LatticeKind = "auto",
+    angle_deg: float | None = None,
+    tolerance: float = 0.25,
+    sieve: bool = True,
+) -> ControlPoints:
+    """Give every spot its integer node.
+
+    Parameters
+    ----------
+    spots : N spots in any order
+    lattice : what the plate is; "auto" tells square and hexagonal apart, every other one looks square to a single image
+    angle_deg : angle between the axes of an oblique plate
+    tolerance : fraction of the pitch that a spot may be off its predicted place, in (0, 0.5)
+    sieve : drop points that do not fit smoothly between their neighbours
+
+    Returns
+    -------
+    M <= N control points; no node twice. The node nearest to the middle of the spots is (0, 0); i grows with y and j
+    with x. On a
+    hexagonal lattice the axis of i lies 60 degrees from that of j.
+
+    Raises
+    ------
+    IndexingError
+        Fewer than 9 spots, no two directions, or a lattice that contradicts the one that was asked for.
+    """
+    return grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve).points(spots, angle_deg)
+
+
+def grow_lattice(
+    spots: Spots, lattice: LatticeKind = "auto", *, tolerance: float = 0.25, sieve: bool = True
+) -> GrownLattice:
+    """What :func:`index_spots` makes control points of; arguments and errors are the same."""
+    yx = np.asarray(spots.yx)
+    if len(yx) < LEAST:
+        raise IndexingError(
+            f"found {len(yx)} spot{'' if len(yx) == 1 else 's'}",
+            expected=f"at least {LEAST} to index a lattice",
+            hint="check polarity and hole size",
+        )
+    tree = cKDTree(yx)
+    # a thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
+    local = local_lattices(yx, tree, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
+    if not (local.score > 0).any():
+        raise IndexingError(
+            f"the {len(yx)} spots have no common lattice: no spot has neighbours on opposite sides",
+            hint="is this the image of a regular grid of holes?",
+        )
+    hexagonal, angle = lattice_kind(local)
+    hexagonal = _decide(lattice, hexagonal, angle)
+    patch = _largest(yx, tree, local, hexagonal, tolerance)
+    if len(patch) < LEAST:
+        raise IndexingError(
+            f"the largest piece of lattice has {len(patch)} of {len(yx)} spots",
+            expected=f"at least {LEAST}",
+            hint="is this the image of a regular grid of holes?",
+        )
+    left = np.ones(len(yx), bool)
+    left[patch.rows] = False
+    local = local_lattices(yx, tree, np.flatnonzero(left))
+    patch, doubt = with_islands(yx, tree, local, patch, hexagonal, tolerance)
+    patch = _closed(yx, patch, tolerance)
+    if sieve:
+        patch = _smooth(yx, np.asarray(spots.sigma_yx), patch)
+    return GrownLattice(patch, hexagonal, doubt)
+
+
+def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
+    if lattice == "auto" or lattice == "oblique":
+        return hexagonal and lattice == "auto"
+    if lattice == "hexagonal" and not hexagonal:
+        raise IndexingError(
+            f"lattice='hexagonal', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'"
+        )
+    if lattice in ("square", "rectangular") and hexagonal:
+        raise IndexingError(
+            f"lattice='{lattice}', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'"
+        )
+    return lattice == "hexagonal"
+
+
+def _largest(yx: Floats, tree: cKDTree, local: LocalLattice, hexagonal: bool, tolerance: float) -> Patch:
+    """Grow from a few seeds until one reaches most of the points; take the largest patch."""
+    best: Patch | None = None
+    tried = np.zeros(len(yx), bool)
+    for _ in range(6):
+        seeds = seeds_of(yx, local, ~tried)
+        if not len(seeds):
+            break
+        patch = grow(
+            yx,
+            tree,
+            int(seeds[0]),
+            oriented(local.basis[seeds[0]], hexagonal),
+            hexagonal=hexagonal,
+            tolerance=tolerance,
+        )
+        tried[patch.rows] = True
+        tried[seeds[0]] = True
+        if best is None or len(patch) > len(best):
+            best = patch
+        if len(best) > 0.5 * len(yx):
+            break
+    assert best is not None
+    return _whole_lattice(yx, tree, best, hexagonal, tolerance)
+
+
+def _whole_lattice(yx: Floats, tree: cKDTree, patch: Patch, hexagonal: bool, tolerance: float) -> Patch:
+    """The lattice of which the patch holds only every second node, if the spots say so."""
+    for _ in range(2):
+        matrix = finer(yx, patch)
+        if matrix is None:
+            break
+        middle = np.argmin(np.hypot(*(yx[patch.rows] - np.median(yx[patch.rows], axis=0)).T))
+        basis = oriented(reduced(matrix @ patch.basis[middle]), hexagonal)
+        grown = grow(yx, tree, int(patch.rows[middle]), basis, hexagonal=hexagonal, tolerance=tolerance)
+        if len(grown) < _GAIN * len(patch):
+            break
+        patch = grown
+    return patch
+
+
+def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
+    """Drop points that lie off the place that opposite neighbours give them, until all loops close."""
+    for _ in range(4):
+        table, low = table_of_nodes(patch.ij)
+        k = patch.ij - low
+        where = yx[patch.rows]
+        pitch = np.minimum(np.hypot(*patch.basis[:, 0].T), np.hypot(*patch.basis[:, 1].T))
+        off = np.zeros(len(k))
+        votes = np.zeros(len(k))
+        for di, dj in ((1, 0), (0, 1), (1, 1), (1, -1)):
+            a, b = table[k[:, 0] + di, k[:, 1] + dj], table[k[:, 0] - di, k[:, 1] - dj]
+            both = (a >= 0) & (b >= 0)
+            miss = np.hypot(*(0.5 * (where[a] + where[b]) - where).T) / np.maximum(pitch, 1e-9)
+            off += np.where(both & (miss > tolerance), 1, 0)
+            votes += both
+        wrong = (votes > 0) & (off > 0.5 * votes)
+        if not wrong.any():
+            break
+        # a wrong point spoils the votes of its neighbours: drop only where it is worse than they are
+        share = off / np.maximum(votes, 1)
+        drop = wrong & (share >= 0.99)
+        if not drop.any():
+            drop = wrong
+        patch = Patch(patch.rows[~drop], patch.ij[~drop], patch.basis[~drop])
+        if len(patch) < LEAST:
+            raise IndexingError(
+                "the indices contradict each other: loops do not close", hint="is this a regular grid of holes?"
+            )
+    return patch
+
+
+def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
+    """Drop points that fit to their neighbours along no line, on no side: dirt, or merged holes.
+
+    Where the field jumps, a point still continues its own side; so the best of all predictions counts.
+    """
+    if len(patch) < 25:
+        return patch
+    where, own = yx[patch.rows], sigma[patch.rows].max(axis=1)
+    pitch = float(np.median(np.hypot(*patch.basis[:, 0].T)))
+    table, low = table_of_nodes(patch.ij, margin=4)
+    k = patch.ij - low
+    padded = np.vstack([where, np.full(2, np.nan)])
+    misses = []
+    for weights in _CONTINUATIONS:
+        gain = np.sqrt(1 + sum(w * w for w in weights.values()))
+        for di, dj in ((1, 0), (0, 1)) if -1 in weights else ((1, 0), (0, 1), (-1, 0), (0, -1)):
+            place = sum(w * padded[table[k[:, 0] + n * di, k[:, 1] + n * dj]] for n, w in weights.items())
+            misses.append(np.hypot(*(place - where).T) / gain)
+    miss = np.array(misses)
+    known = np.isfinite(miss).sum(axis=0)
+    typical = float(np.nanmedian(miss)) if np.isfinite(miss).any() else 0.0
+    best = np.min(np.where(np.isfinite(miss), miss, np.inf), axis=0)
+    wild = (best > np.maximum(_WILD * np.hypot(typical, own), _WILD_PITCH * pitch)) & (known >= 4)
+    return Patch(patch.rows[~wild], patch.ij[~wild], patch.basis[~wild])
+
+
+def _turn(mean: Floats, hexagonal: bool) -> AnyArray:
+    """Integer matrix that takes nodes on the basis `mean` to nodes on the conventionally oriented one: ij @ matrix."""
+    wanted = oriented(mean, hexagonal)
+    return np.rint(np.linalg.inv(wanted @ np.linalg.inv(mean))).astype(np.int64)

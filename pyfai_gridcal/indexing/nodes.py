@@ -1,0 +1,113 @@
+"""What its neighbours on the lattice say about a point: grossly wrong points, and how much the points scatter."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..records.points import ControlPoints
+
+__all__ = ["gross_outliers", "isolated_outliers", "local_bases", "scatter_of_neighbours"]
+
+
+#: Lines through a node along which it is compared with its neighbours.
+_LINES = ((1, 0), (0, 1), (1, 1), (1, -1))
+
+
+def _misfits(ij: Ints, values: Floats) -> tuple[Floats, Floats]:
+    """Value minus what the neighbours along each line say, (lines, M, 2), NaN where there are none.
+
+    And the factor by which it scatters more.
+    """
+    # rows of the nodes in a table with a rim of two, which has the row of NaN where there is no point
+    at = ij - ij.min(axis=0) + 2
+    size = at.max(axis=0) + 3
+    place = at @ np.array([size[1], 1])
+    table = np.full(int(size[0] * size[1]), len(ij))
+    table[place] = np.arange(len(ij))
+    known = np.concatenate([values, np.full((1, values.shape[1]), np.nan)])
+    out = np.empty((len(_LINES), *values.shape))
+    factor = np.empty((len(_LINES), len(ij)))
+    for k, (di, dj) in enumerate(_LINES):
+        step = di * size[1] + dj
+        far, near, after, beyond = (known[table[place + s * step]] for s in (-2, -1, 1, 2))
+        inner = near + after
+        two, four = values - inner / 2, values - (4 * inner - (far + beyond)) / 6
+        whole = np.isfinite(four)
+        out[k] = np.where(whole, four, two)
+        factor[k] = np.where(whole[:, 0], np.sqrt(1 + 34 / 36), np.sqrt(1.5))
+    factor[~np.isfinite(out[..., 0])] = np.nan
+    return out, factor
+
+
+def isolated_outliers(yx: Floats, score: Floats, limit: float, neighbours: int = 20) -> Bools:
+    """Points whose score (>= 0) is above the limit and far above that of the points around: a fault of the point, not
+    of the place.
+
+    Where the field is rougher than elsewhere all points score badly; a wrong point stands alone.
+    """
+    out = np.zeros(len(yx), dtype=bool)
+    suspects = np.flatnonzero(~(score <= limit))
+    if len(suspects) and len(yx) > 3:
+        near = np.asarray(cKDTree(yx).query(yx[suspects], k=min(neighbours + 1, len(yx)))[1])
+        values = score[near[:, 1:]]
+        median = np.nanmedian if np.isnan(values).any() else np.median  # the former takes several times as long
+        around = 1.4826 * median(values, axis=1)
+        out[suspects] = ~(score[suspects] <= limit * np.maximum(1.0, around))
+    return out
+
+
+def gross_outliers(yx: Floats, ij: Ints, d: Floats, least: float, limit: float = 10.0) -> Bools:
+    """Points that agree with the neighbours along none of the (two or more) lines through them, (M,).
+
+    A line along a seam or beside another wrong point still agrees, so these are not taken for wrong. Misfits below
+    `least` (px) are left to finer tools.
+    """
+    misfit, factor = _misfits(ij, d)
+    size = np.hypot(misfit[..., 0], misfit[..., 1]) / factor
+    best = np.where(np.isfinite(size), size, np.inf).min(axis=0)
+    known = np.asarray(np.isfinite(size).sum(axis=0) > 1)
+    scale = 1.4826 * np.median(best[known]) if known.any() else 0.0
+    score = np.where(known, best, 0.0) / max(scale, least / limit, 1e-9)
+    return isolated_outliers(yx, score, limit)
+
+
+def scatter_of_neighbours(ij: Ints, d: Floats) -> float:
+    """Robust scatter of the points about what smooth lines through their neighbours say, px per axis.
+
+    An upper bound for their noise.
+    """
+    misfit, factor = _misfits(ij, d)
+    best = np.inf
+    for k in range(len(_LINES)):
+        known = np.isfinite(factor[k])
+        if known.sum() > 8:
+            best = min(best, float(1.4826 * np.median(np.abs(misfit[k, known] / factor[k, known][:, None]))))
+    return best
+
+
+def table_of_nodes(ij: AnyArray, margin: int = 2) -> tuple[AnyArray, AnyArray]:
+    """Dense table (rows of `ij`, -1 where there is none) with a margin of some nodes, and the offset into it."""
+    low = ij.min(axis=0) - margin
+    size = ij.max(axis=0) - low + margin + 1
+    table = np.full(tuple(size), -1, np.int64)
+    table[tuple((ij - low).T)] = np.arange(len(ij))
+    return table, low
+
+
+def local_bases(points: ControlPoints) -> Floats:
+    """Local lattice vectors (M, 2, 2), px, from the nearest neighbours with a node; the mean basis where there is
+    none."""
+    table, low = table_of_nodes(np.asarray(points.ij))
+    k = points.ij - low
+    out = np.tile(points.basis_px, (len(points), 1, 1))
+    for axis, (di, dj) in enumerate(((1, 0), (0, 1))):
+        a, b = table[k[:, 0] + di, k[:, 1] + dj], table[k[:, 0] - di, k[:, 1] - dj]
+        ahead = np.where((a >= 0)[:, None], points.yx[a] - points.yx, np.nan)
+        behind = np.where((b >= 0)[:, None], points.yx - points.yx[b], np.nan)
+        both = np.stack([ahead, behind])
+        count = np.isfinite(both[..., 0]).sum(axis=0)
+        mean = np.nansum(both, axis=0) / np.maximum(count, 1)[:, None]
+        out[:, axis] = np.where((count > 0)[:, None], mean, out[:, axis])
+    return out

@@ -1,0 +1,123 @@
+"""Second look: where the lattice says that a hole should be, and no spot was found."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..base.arrays import AnyArray, Floats, Ints
+
+__all__ = ["away_from", "local_frames", "missing_nodes", "predicted"]
+
+_STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+#: Nodes whose neighbours are summed up at a time.
+_CHUNK = 20_000
+
+
+def missing_nodes(ij: Ints) -> Ints:
+    """Nodes (K, 2) without a point that have a neighbour with one."""
+    low = ij.min(axis=0) - 2
+    have = np.zeros(tuple(ij.max(axis=0) - low + 3), bool)
+    have[tuple((ij - low).T)] = True
+    around = np.zeros_like(have)
+    for di, dj in _STEPS:
+        around |= np.roll(have, (di, dj), axis=(0, 1))
+    out: Ints = np.argwhere(around & ~have) + low
+    return out
+
+
+def predicted(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats:
+    """Places (K, 2) px of the nodes `at`, from a local quadratic through the nearest points.
+
+    Parameters
+    ----------
+    ij, yx : (M, 2) nodes and places of trustworthy points
+    at : (K, 2) nodes; one that is itself among `ij` is predicted without itself
+    neighbours : how many points are asked
+    """
+    return _local_quadratic(ij, yx, at, neighbours, width=2.5, alone=True)[:, 0]
+
+
+def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tuple[Floats, Floats]:
+    """Lattice vectors and bending at the nodes `at`, as for :func:`predicted`.
+
+    Returns
+    -------
+    vectors : (K, 2, 2) px, row 0 a step of i, row 1 a step of j
+    bend : (K, 3, 2) how far a straight line at the offset (y, x) px from the node is bent away there, coefficients of
+        y y, y x and x x in px
+    """
+    found, known = _by_stencil(ij, yx, at, width=1.6)
+    rest = np.flatnonzero(~known)
+    if len(rest):
+        found[rest] = _local_quadratic(ij, yx, at[rest], neighbours, width=1.6, alone=False)
+    vectors, curved = found[:, 1:3], found[:, 3:]
+    step = np.linalg.inv(vectors)  # an offset d px is d @ step nodes
+    (a, b), (c, d) = step[:, 0].T[..., None], step[:, 1].T[..., None]
+    ii, ij_, jj = curved[:, 0], curved[:, 1], curved[:, 2]
+    bend = [
+        a * a * ii + a * b * ij_ + b * b * jj,
+        2 * a * c * ii + (a * d + b * c) * ij_ + 2 * b * d * jj,
+        c * c * ii + c * d * ij_ + d * d * jj,
+    ]
+    return vectors, np.stack(bend, axis=1)
+
+
+def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats, AnyArray]:
+    """The same coefficients as :func:`_local_quadratic` finds, and where they are known: at the nodes that have all
+    neighbours up to two steps away, since there the fit is one and the same sum over them."""
+    out, known = np.empty((len(at), 6, 2)), np.zeros(len(at), bool)
+    low = ij.min(axis=0) - 2
+    size = ij.max(axis=0) - low + 3
+    if np.prod(size) > 50 * len(ij) + 10_000:  # pieces far apart
+        return out, known
+    table = np.full(size, -1)
+    table[tuple((ij - low).T)] = np.arange(len(ij))
+    along = np.array([size[1], 1])
+    step = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    step = step[np.hypot(*step.T) < 2.5]
+    design = _monomials(step.astype(float))
+    weighted = design * np.exp(-0.5 * (np.hypot(*step.T) / width) ** 2)[:, None]
+    stencil = np.linalg.solve(weighted.T @ design, weighted.T)
+    for start in range(0, len(at), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        middle = np.clip(at[rows] - low, 2, size - 3)
+        near = table.ravel()[(middle @ along)[:, None] + step @ along]
+        known[rows] = (near >= 0).all(axis=1) & (middle + low == at[rows]).all(axis=1)
+        out[rows] = np.matmul(stencil, yx[near])
+    return out, known
+
+
+def _monomials(d: Floats) -> Floats:
+    """1, i, j, i i, i j, j j of the steps `d` (..., 2)."""
+    a, b = d[..., 0], d[..., 1]
+    return np.stack([np.ones(d.shape[:-1]), a, b, a * a, a * b, b * b], axis=-1)
+
+
+def _local_quadratic(ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool) -> Floats:
+    """Coefficients (K, 6, 2) of 1, i, j, i i, i j, j j around each node."""
+    tree = cKDTree(ij)
+    k = min(neighbours + 1, len(ij))
+    distance, near = tree.query(at, k=k)
+    d = (ij[near] - at[:, None, :]).astype(float)
+    weight = np.exp(-0.5 * (distance / width) ** 2) + 1e-6
+    if alone:
+        weight = np.where(distance > 0, weight, 0.0)
+    design = _monomials(d)
+    weighted = design * weight[..., None]
+    normal = np.matmul(weighted.transpose(0, 2, 1), design)
+    # curvature is kept small where the neighbours lie to one side and cannot tell
+    normal += np.diag([1e-9, 1e-9, 1e-9, 0.02, 0.02, 0.02])
+    mean = yx[near].mean(axis=1, keepdims=True)
+    right = np.matmul(weighted.transpose(0, 2, 1), yx[near] - mean)
+    out: Floats = np.linalg.solve(normal, right)
+    out[:, :1] += mean
+    return out
+
+
+def away_from(places: Floats, others: Floats, least: float) -> AnyArray:
+    """(K,) whether no other point lies within `least` px."""
+    if not len(others):
+        return np.ones(len(places), bool)
+    distance, _ = cKDTree(others).query(places)
+    return np.asarray(distance > least)

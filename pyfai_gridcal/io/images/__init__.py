@@ -1,0 +1,1 @@
+"""Images from wherever they come, and their masks."""

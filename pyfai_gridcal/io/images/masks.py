@@ -1,0 +1,247 @@
+"""Pixels to ignore: masks that are given, and those that the values themselves give away. True = ignore."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...base.arrays import AnyArray, Bools
+from ...base.errors import ImageError, UsageError
+from ...base.opening import members
+from ...base.silence import quiet
+from .sources import open_frames
+
+if TYPE_CHECKING:
+    from pyFAI.detectors import Detector
+
+__all__ = ["blemishes", "detector_mask", "dummies", "load_mask", "named_detector", "saturation_level"]
+
+
+MANY_DUMMIES = 16  # different negative values; more are noise around zero
+FEW_SATURATED = 1e-3  # share of the pixels
+
+
+def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
+    """Read a mask.
+
+    Parameters
+    ----------
+    source : file or silx URL (not 0 = ignore), name of a pyFAI detector or of its NeXus file, array, or a sequence of
+        those, which are united
+    shape : (slow, fast) of the image it is for
+
+    Returns
+    -------
+    (ny, nx), True = ignore
+
+    Raises
+    ------
+    ImageError
+        It cannot be read, or is of another shape.
+    """
+    if isinstance(source, Sequence) and not isinstance(source, str) and not _is_numbers(source):
+        masks = [load_mask(one, shape) for one in source]
+        return np.logical_or.reduce(masks) if masks else np.zeros(shape, bool)
+    if isinstance(source, str | os.PathLike):
+        text = os.fspath(source)
+        name = f"mask {text}"
+        bare = not os.path.exists(text) and "::" not in text and "?" not in text
+        if bare and Path(text).suffix == "" and os.sep not in text:
+            return detector_mask(text, shape)
+        values = _nexus_mask(text) if os.path.exists(text) else None
+        if values is None:
+            values = _plane(text, name)
+    else:
+        name, values = "mask", np.asarray(source)
+    if values.shape != tuple(shape):
+        raise ImageError(f"{name} has the shape {values.shape}", expected=f"that of the image, {tuple(shape)}")
+    ignore: Bools = np.isnan(values) | (values != 0) if values.dtype.kind == "f" else values != 0
+    if ignore.all():
+        raise ImageError(f"{name} ignores every pixel", hint="pixels to ignore are those that are not 0")
+    return ignore
+
+
+def _is_numbers(values: Sequence[object]) -> bool:
+    return isinstance(values, np.ndarray) or (len(values) > 0 and isinstance(values[0], list | tuple | int | bool))
+
+
+def _plane(text: str, name: str) -> AnyArray:
+    with open_frames(text) as frames:
+        if frames.count != 1 or len(frames.shape) != 2:
+            raise ImageError(f"{name} has {frames.count} frames of shape {frames.shape}", expected="one plane")
+        return frames.read(0)
+
+
+def _nexus_mask(text: str) -> AnyArray | None:
+    """Mask of a detector in pyFAI's NeXus form, None when the file is something else."""
+    if Path(text).suffix.lower() not in (".h5", ".nxs", ".hdf5"):
+        return None
+    import h5py
+
+    try:
+        with h5py.File(text, "r") as file:
+            for entry in members(file).values():
+                for group in members(entry).values() if isinstance(entry, h5py.Group) else ():
+                    for node in members(group).values() if isinstance(group, h5py.Group) else ():
+                        if isinstance(node, h5py.Group) and "pixel_corners" in node and "mask" in node:
+                            return np.asarray(node["mask"][()])
+    except (OSError, KeyError, RuntimeError):
+        return None
+    return None
+
+
+def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float], Bools | None]:
+    """Nominal pixel size (slow, fast) in metres and the gaps (ny, nx), True = no pixel, or None where there are none.
+
+    Parameters
+    ----------
+    name : of a detector that pyFAI knows, or of a detector file
+    shape : (slow, fast) of the image it is for
+
+    Raises
+    ------
+    UsageError
+        pyFAI knows no such detector, or not the size of its pixels.
+    ImageError
+        It has another shape.
+    """
+    with quiet("pyFAI"):
+        detector = _detector(name, shape)
+        if not detector.pixel1 or not detector.pixel2:
+            raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
+        gaps = _mask_of(detector, shape)
+        return (float(detector.pixel1), float(detector.pixel2)), gaps if gaps.any() else None
+
+
+def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
+    """Mask (ny, nx) of a detector alone; see :func:`named_detector`."""
+    with quiet("pyFAI"):
+        return _mask_of(_detector(name, shape), shape)
+
+
+def _detector(name: str, shape: tuple[int, ...]) -> Detector:
+    from pyFAI.detectors import ALL_DETECTORS, detector_factory
+
+    try:
+        detector = detector_factory(name)
+    except Exception as error:
+        near = difflib.get_close_matches(name.lower().replace(" ", "_"), ALL_DETECTORS, 3, 0.5)
+        raise UsageError(
+            f"{name!r} is neither the name nor the file of a detector that pyFAI knows",
+            hint=f"did you mean {' or '.join(near)}?" if near else "a name is such as Pilatus1M",
+        ) from error
+    own = tuple(int(n) for n in (detector.shape or ()))
+    if own and own != tuple(shape):
+        raise ImageError(
+            f"detector {name!r} has the shape {own}",
+            expected=f"that of the image, {tuple(shape)}",
+            hint="calibrate each binning on its own, with the pixel size of the binned image",
+        )
+    return detector
+
+
+def _mask_of(detector: Detector, shape: tuple[int, ...]) -> Bools:
+    """Zeros where it has none: what knows no shape has no gaps either."""
+    mask = detector.mask if detector.shape else None
+    return np.zeros(shape, bool) if mask is None else np.asarray(mask) != 0
+
+
+def dummies(data: AnyArray, dtype: np.dtype[Any]) -> Bools:
+    """Pixels that hold a code instead of a measurement.
+
+    Negative values are codes when they are few different ones that stand apart from the data, as -1 and -2 in the gaps
+    of a pixel detector; many different ones are the noise of a subtracted background. The largest value of an integer
+    type is a code when nothing comes near it.
+
+    Parameters
+    ----------
+    data : (ny, nx), finite
+    dtype : as recorded, before frames were combined
+    """
+    out = np.zeros(data.shape, bool)
+    top = _ceiling(dtype)
+    if top is not None and data.max() >= top and (dtype.itemsize >= 4 or not _comes_near(data, top)):
+        out |= data >= top
+    if dtype.kind != "u" and data.min() < 0:
+        for value in _negative_codes(data):
+            out |= data == value
+    return out
+
+
+def _ceiling(dtype: np.dtype[Any]) -> int | None:
+    return int(np.iinfo(dtype).max) if dtype.kind in "ui" else None
+
+
+def _comes_near(data: AnyArray, top: int) -> bool:
+    """Whether values below `top` fill the range up to it, as they do on the flanks of something that clips."""
+    return bool(((data < top) & (data >= 0.9 * top)).any())
+
+
+def _negative_codes(data: AnyArray) -> list[float]:
+    negative = data[data < 0]
+    values, counts = np.unique(negative, return_counts=True)
+    if len(values) <= MANY_DUMMIES and _looks_like_gaps(data < 0):
+        return [float(v) for v in values]
+    codes = []
+    for value, count, above in zip(values[:-1], counts[:-1], values[1:], strict=True):
+        # From below: far apart from the next one, and met again and again.
+        if count < 2 or above - value < 0.5 * abs(value):
+            break
+        codes.append(float(value))
+    return codes
+
+
+def _looks_like_gaps(where: Bools) -> bool:
+    """Whether pixels are rare, or lie together as gaps and dead columns do, rather than scattered as noise is."""
+    share = float(where.mean())
+    if share < 1e-3:
+        return True
+    down, right = where[1:] & where[:-1], where[:, 1:] & where[:, :-1]
+    beside = (down.sum() + right.sum()) / max(1, 2 * where.sum())
+    return bool(beside > max(0.4, min(0.95, 1.5 * share)))
+
+
+def saturation_level(data: AnyArray, dtype: np.dtype[Any]) -> float | None:
+    """Counts at which pixels clip, None when none does.
+
+    It is the largest value of an integer type up to 16 bit, or a value at the very top that many pixels share exactly
+    while the range just below is nearly empty in comparison: 4095 of a 12-bit camera.
+    """
+    if data.size == 0:
+        return None
+    top = _ceiling(dtype)
+    highest = float(data.max())
+    if top is not None and dtype.itemsize <= 2 and highest >= top:
+        return float(top) if _comes_near(data, top) else None
+    codes = dummies(data, dtype)
+    if codes.any():
+        rest = data[~codes]
+        if not rest.size:
+            return None
+        highest = float(rest.max())
+    at_top = int((data == highest).sum())
+    if at_top < max(16, 1e-5 * data.size):
+        return None
+    lower = data[data < highest]
+    if not lower.size:
+        return None  # blank
+    # Counts just below the top: 2 % of the range, and the next value that occurs at the least.
+    bound = min(float(lower.max()), highest - 0.02 * (highest - float(lower.mean())))
+    return highest if at_top > 3 * int((lower >= bound).sum()) else None
+
+
+def blemishes(saturated: Bools, notes: list[str], level: float) -> Bools:
+    """Saturated pixels that are better ignored: few of them. Many are a clipped background or flat-topped holes."""
+    share = float(saturated.mean())
+    if share == 0:
+        return saturated
+    if share <= FEW_SATURATED:
+        notes.append(f"{int(saturated.sum())} saturated pixels ({level:g} counts) are ignored")
+        return saturated
+    notes.append(f"{100 * share:.3g} % of the pixels are saturated ({level:g} counts)")
+    return np.zeros_like(saturated)

@@ -1,0 +1,1 @@
+"""Every other kind of file that says where pixels are."""

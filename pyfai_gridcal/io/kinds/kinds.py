@@ -1,0 +1,346 @@
+"""All kinds of distortion files: which one a file is, what it means, and how it is written.
+
+The truth inside is one :class:`~pyfai_gridcal.distortion.Distortion`: displacement (corrected - observed) in px as a
+function of the observed position, index frame, and with it the pixel corners in metres. Each :class:`Kind` states what
+its files hold instead.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+
+from ...base.errors import FileFormatError, UsageError
+from ...records.distortion import Distortion
+from ..nexus.groups import read_nexus
+from . import pairs as maps
+from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
+from .modules import modules_of, read_modules, save_modules
+from .options import Reading, Writing
+from .pointers import detector_of, save_pointer
+from .readout import binned, to_orientation_3
+
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Source",
+    "kind_for_output",
+    "kind_of",
+    "locate",
+    "open_distortion",
+    "read_distortion",
+    "write_distortion",
+]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A distortion and where it came from.
+
+    Attributes
+    ----------
+    distortion : in orientation 3, binned as asked for
+    kind : name of the kind of file
+    paths : the files read
+    binning : (slow, fast), as asked for
+    """
+
+    distortion: Distortion
+    kind: str
+    paths: tuple[Path, ...]
+    binning: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of distortion file.
+
+    Attributes
+    ----------
+    name, title : for options and for people
+    statement : frame, order, unit and sign of what is in the file
+    suffixes : by which an output name asks for it
+    read : (paths, what the file does not tell) -> Distortion
+    write : (distortion, path, choices) -> files written
+    keeps_mask : whether the file holds the mask
+    """
+
+    name: str
+    title: str
+    statement: str
+    suffixes: tuple[str, ...]
+    read: Callable[[tuple[Path, ...], Reading], Distortion]
+    write: Callable[[Distortion, Path, Writing], list[Path]]
+    keeps_mask: bool = False
+
+
+# -- writers and readers that are no maps
+def _write_nexus(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
+    from ..nexus.result import save_result
+
+    save_result(distortion, path, name=writing.name)
+    return [path]
+
+
+def _write_spline(distortion: Distortion, path: Path, writing: Writing, *, inverse: bool = False) -> list[Path]:
+    from .splinefit import fit_spline
+
+    tolerance, force, progress = writing.tolerance, writing.force, writing.progress
+    fit = fit_spline(distortion, tolerance=tolerance, inverse=inverse, force=force, progress=progress)
+    return [save_spline(path, fit.spline)]
+
+
+def _write_inverse(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
+    return _write_spline(distortion, path, writing, inverse=True)
+
+
+def _read_spline(paths: tuple[Path, ...], reading: Reading) -> Distortion:
+    return read_spline(paths[0]).distortion()
+
+
+def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
+    return [save_modules(path, modules_of(distortion, force=writing.force))]
+
+
+def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
+    """Point to the detector file that there is, or to one written beside."""
+    if writing.source is not None:
+        return [save_pointer(path, writing.source)]
+    detector = path.with_suffix(".h5")
+    if detector.exists() and not writing.force:
+        raise UsageError(f"{detector} exists already", hint="convert to .h5 first and point to that, or --force")
+    return [*_write_nexus(distortion, detector, writing), save_pointer(path, detector)]
+
+
+def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
+    target = detector_of(paths[0])
+    if kind_of(target).name in ("poni", "json"):
+        raise FileFormatError(f"{paths[0]} points to {target.name}, which is only a pointer as well")
+    plain = Reading(shape=reading.shape, pixel_size=reading.pixel_size)
+    return read_distortion(target, plain)
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "nexus",
+            "pyFAI NeXus detector",
+            "pixel corners A(0,0) B(1,0) C(1,1) D(0,1), metres, (z, y, x), edge frame; orientation 3; with mask",
+            (".h5", ".hdf5", ".nxs"),
+            lambda paths, reading: read_nexus(paths[0]),
+            _write_nexus,
+            keeps_mask=True,
+        ),
+        Kind(
+            "spline",
+            "Fit2D spline",
+            "bicubic splines X(x, y), Y(x, y) of the edge frame, corrected - observed, px; pixel sizes in µm",
+            (".spline",),
+            _read_spline,
+            _write_spline,
+        ),
+        Kind(
+            "spline-inverse",
+            "Fit2D spline, from ideal to distorted",
+            "as spline, but observed - corrected as a function of the corrected position",
+            (".inverse.spline",),
+            _read_spline,
+            _write_inverse,
+        ),
+        Kind(
+            "imaged11",
+            "pair of EDF maps for ImageD11",
+            "e2dx (fast) and e2dy (slow) at the pixel centres, (ny, nx), corrected - observed, px",
+            ("e2dx.edf", "e2dy.edf"),
+            maps.read_centres,
+            maps.write_imaged11,
+        ),
+        Kind(
+            "spd",
+            "pair of EDF maps as pyFAI and SPD take them",
+            "-x (fast) and -y (slow) at the pixel corners, (ny + 1, nx + 1), corrected - observed, px",
+            (".edf",),
+            maps.read_nodes,
+            maps.write_spd,
+        ),
+        Kind(
+            "xds",
+            "pair of CBF tables of XDS and Dectris",
+            "x (fast) and y (slow) at the pixel centres, (ny, nx), corrected - observed, integers of 1/100 px",
+            (".cbf",),
+            maps.read_xds,
+            maps.write_xds,
+        ),
+        Kind(
+            "tiff",
+            "pair of TIFF maps",
+            "_dx (fast) and _dy (slow) at the pixel centres, (ny, nx), corrected - observed, px, float32",
+            (".tif", ".tiff"),
+            maps.read_centres,
+            maps.write_tiff,
+        ),
+        Kind(
+            "npy",
+            "one npy stack",
+            "(2, ny, nx): slow, then fast, at the pixel centres, corrected - observed, px, float64",
+            (".npy",),
+            maps.read_npy,
+            maps.write_npy,
+        ),
+        Kind(
+            "npz",
+            "npz archive",
+            "dy, dx (ny, nx) at the pixel centres, corrected - observed, px; mask; pixel_size in metres (slow, fast)",
+            (".npz",),
+            maps.read_npz,
+            maps.write_npz,
+            keeps_mask=True,
+        ),
+        Kind(
+            "modules",
+            "module table",
+            "id, extent, centre, shift (px), rotation (degrees) of rigid modules, index frame, slow before fast",
+            (".modules", ".tsv", ".txt"),
+            lambda paths, reading: read_modules(paths[0]).distortion(),
+            _write_modules,
+        ),
+        Kind("poni", "PONI file that names the detector", "absolute path", (".poni",), _read_pointer, _write_pointer),
+        Kind(
+            "json", "JSON snippet that names the detector", "absolute path", (".json",), _read_pointer, _write_pointer
+        ),
+    )
+}
+
+
+# -- which kind
+def _kind(name: str) -> Kind:
+    if name not in KINDS:
+        raise UsageError(f"kind {name!r}", expected=", ".join(KINDS))
+    return KINDS[name]
+
+
+def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
+    """The kind of a file, told from its content; names decide only between dialects of maps.
+
+    Raises
+    ------
+    FileFormatError
+        No such file, or none of the kinds.
+    """
+    reading, path = reading or Reading(), Path(path)
+    if reading.kind:
+        return _kind(reading.kind)
+    if not path.is_file():
+        raise FileFormatError(f"{path} is {'not a file' if path.exists() else 'missing'}", expected="a distortion file")
+    with path.open("rb") as stream:
+        start = stream.read(4096)
+    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+        return KINDS["nexus"]
+    if start.startswith(b"\x93NUMPY"):
+        return KINDS["npy"]
+    if zipfile.is_zipfile(path):
+        return KINDS["npz"]
+    if start.startswith(b"###CBF"):
+        return KINDS["xds"]
+    if start[:4] in (b"II*\0", b"MM\0*"):
+        return KINDS["tiff"]
+    return _kind_of_text(start.decode("latin-1"), path, reading)
+
+
+def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
+    head = text.lstrip()
+    upper = head.upper()
+    if upper.startswith(INVERSE_TITLE[:40]):
+        return KINDS["spline-inverse"]
+    if upper.startswith(TITLE):
+        return KINDS["spline"]
+    if head.startswith("# pyFAI-gridcal module table"):
+        return KINDS["modules"]
+    if head.startswith("{") and ("Dim_1" in text or "HeaderID" in text or "EDF_" in text):
+        return KINDS[maps.edf_dialect(path, reading.shape)]
+    if head.startswith("{"):
+        try:
+            json.loads(path.read_text(encoding="utf-8", errors="replace")) if path.stat().st_size < 2**20 else None
+        except (json.JSONDecodeError, RecursionError):
+            pass
+        else:
+            return KINDS["json"]
+    if any(word in text for word in ("poni_version", "Detector:", "Distance:", "PixelSize1:")):
+        return KINDS["poni"]
+    raise FileFormatError(
+        f"{path} is none of the distortion files known here", expected=", ".join(k.title for k in KINDS.values())
+    )
+
+
+def kind_for_output(path: str | PathLike[str], name: str | None = None) -> Kind:
+    """The kind that an output name asks for by its suffix, unless `name` says it."""
+    if name:
+        return _kind(name)
+    lower = Path(path).name.lower()
+    for kind in sorted(KINDS.values(), key=lambda k: -max(map(len, k.suffixes))):
+        if lower.endswith(kind.suffixes) or (kind.name == "imaged11" and ("e2dx" in lower or "e2dy" in lower)):
+            return kind
+    raise UsageError(
+        f"output {path} does not tell its kind",
+        expected="a suffix such as .h5, .spline, .edf, .cbf, .tif, .npy, .poni",
+        hint="or --to KIND",
+    )
+
+
+# -- in and out
+def locate(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
+) -> tuple[Kind, tuple[Path, ...], tuple[Path, ...]]:
+    """(kind, files named, files that hold the numbers) of a distortion, without reading it."""
+    paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
+    kind = kind_of(paths[0], reading)
+    paths = maps.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
+    return kind, paths, (detector_of(paths[0]),) if kind.name in ("poni", "json") else paths
+
+
+def open_distortion(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
+) -> Source:
+    """Read a distortion file (or a pair of maps, given by one of both or by both: x, then y).
+
+    Raises
+    ------
+    FileFormatError
+        The file is none of the kinds, damaged, or lacks what `reading` does not tell either.
+    """
+    reading = reading or Reading()
+    kind, paths, _ = locate(path, reading)
+    try:
+        distortion = kind.read(paths, reading)
+    except MemoryError as error:
+        raise FileFormatError(f"{paths[0]} does not fit in memory") from error
+    if reading.shape and tuple(reading.shape) != distortion.shape:
+        raise FileFormatError(f"{paths[0]} is of {distortion.shape} pixels", expected=f"{tuple(reading.shape)}")
+    if reading.pixel_size:
+        distortion = replace(distortion, pixel_size=reading.pixel_size)
+    distortion = binned(to_orientation_3(distortion, reading.orientation), reading.binning)
+    return Source(distortion, kind.name, paths, reading.binning)
+
+
+def read_distortion(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
+) -> Distortion:
+    """The distortion of a file; see :func:`open_distortion`."""
+    return open_distortion(path, reading).distortion
+
+
+def write_distortion(
+    distortion: Distortion, path: str | PathLike[str], kind: str | None = None, writing: Writing | None = None
+) -> list[Path]:
+    """Write a distortion as one of the kinds; the files appear complete under their names or not at all.
+
+    Returns
+    -------
+    The files written: two for pairs of maps.
+    """
+    return kind_for_output(path, kind).write(distortion, Path(path), writing or Writing())

@@ -1,0 +1,138 @@
+"""The same detector read out otherwise: mirrored images, binned pixels, another nominal pixel size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...base.arrays import AnyArray, Bools, Floats
+from ...base.errors import UsageError
+from ...base.frames import edge_from_index, index_from_edge
+from ...records.distortion import Distortion
+from ...records.field import CornerField, Field, corner_values
+
+__all__ = ["binned", "mirrored", "to_orientation_3"]
+
+#: pyFAI's orientations -> whether the slow and the fast axis run the other way than in orientation 3.
+ORIENTATIONS = {1: (True, True), 2: (True, False), 3: (False, False), 4: (False, True)}
+
+
+@dataclass(frozen=True, eq=False)
+class _Mirrored:
+    field: Field
+    shape: tuple[int, int]
+    flip: tuple[bool, bool]
+
+    def _source(self, at: AnyArray, axis: int) -> Floats:
+        at = np.asarray(at, float)
+        return self.shape[axis] - 1 - at if self.flip[axis] else at
+
+    def _sign(self) -> Floats:
+        return np.where(self.flip, -1.0, 1.0)
+
+    def at(self, yx: AnyArray) -> Floats:
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        return self.field.at(np.stack([self._source(yx[:, k], k) for k in (0, 1)], axis=-1)) * self._sign()
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        y, x = self._source(y, 0), self._source(x, 1)
+        return self.field.on_grid(np.sort(y), np.sort(x))[np.ix_(_rank(y), _rank(x))] * self._sign()
+
+
+def _rank(values: Floats) -> AnyArray:
+    return np.argsort(np.argsort(values, kind="stable"), kind="stable")
+
+
+@dataclass(frozen=True, eq=False)
+class _Binned:
+    field: Field
+    factor: tuple[int, int]
+
+    def _source(self, at: AnyArray, axis: int) -> Floats:
+        return index_from_edge(edge_from_index(np.asarray(at, float)) * self.factor[axis])
+
+    def at(self, yx: AnyArray) -> Floats:
+        yx = np.asarray(yx, float).reshape(-1, 2)
+        return self.field.at(np.stack([self._source(yx[:, k], k) for k in (0, 1)], axis=-1)) / self.factor
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        return self.field.on_grid(self._source(y, 0), self._source(x, 1)) / self.factor
+
+
+def mirrored(distortion: Distortion, *, slow: bool, fast: bool) -> Distortion:
+    """The distortion of the images with the slow or the fast axis (or both) turned round."""
+    if not (slow or fast):
+        return distortion
+    cut = slice(None, None, -1 if slow else 1), slice(None, None, -1 if fast else 1)
+    field: Field
+    if distortion.is_tiled:
+        values = corner_values(distortion.field, distortion.shape)[cut]
+        order = {
+            (False, False): (0, 1, 2, 3),
+            (True, False): (1, 0, 3, 2),
+            (False, True): (3, 2, 1, 0),
+            (True, True): (2, 3, 0, 1),
+        }
+        field = CornerField(values[:, :, list(order[slow, fast])] * np.where((slow, fast), -1.0, 1.0))
+    else:
+        field = _Mirrored(distortion.field, distortion.shape, (slow, fast))
+    mask = None if distortion.mask is None else distortion.mask[cut]
+    sigma = None if distortion.sigma is None else _Unsigned(_Mirrored(distortion.sigma, distortion.shape, (slow, fast)))
+    return replace(distortion, field=field, mask=mask, sigma=sigma)
+
+
+@dataclass(frozen=True, eq=False)
+class _Unsigned:
+    field: Field
+
+    def at(self, yx: AnyArray) -> Floats:
+        return np.abs(self.field.at(yx))
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        return np.abs(self.field.on_grid(y, x))
+
+
+def to_orientation_3(distortion: Distortion, orientation: int) -> Distortion:
+    """The distortion of a file that was made for images of a pyFAI orientation (1 to 4), for images of orientation 3.
+
+    Orientation 3 is the one that pyFAI treats alike in all its methods.
+    """
+    if orientation not in ORIENTATIONS:
+        raise UsageError(f"orientation {orientation}", expected="1, 2, 3 or 4")
+    slow, fast = ORIENTATIONS[orientation]
+    return mirrored(distortion, slow=slow, fast=fast)
+
+
+def binned(distortion: Distortion, factor: tuple[int, int]) -> Distortion:
+    """The distortion of images with `factor` (slow, fast) pixels read out as one; a pixel with a masked part is masked.
+
+    Pixels that do not fill a whole one at the end of an axis are lost.
+    """
+    if factor == (1, 1):
+        return distortion
+    if min(factor) < 1 or any(n < f for n, f in zip(distortion.shape, factor, strict=True)):
+        raise UsageError(
+            f"binning {factor} of a detector of {distortion.shape} pixels", expected="whole numbers of pixels"
+        )
+    (ny, nx), (fy, fx) = distortion.shape, factor
+    shape = ny // fy, nx // fx
+    whole = slice(0, shape[0] * fy), slice(0, shape[1] * fx)
+    field: Field
+    if distortion.is_tiled:
+        values = corner_values(distortion.field, distortion.shape)[whole]
+        parts = [
+            values[0::fy, 0::fx, 0],
+            values[fy - 1 :: fy, 0::fx, 1],
+            values[fy - 1 :: fy, fx - 1 :: fx, 2],
+            values[0::fy, fx - 1 :: fx, 3],
+        ]
+        field = CornerField(np.stack(parts, axis=2) / np.array(factor))
+    else:
+        field = _Binned(distortion.field, factor)
+    mask: Bools | None = None
+    if distortion.mask is not None:
+        mask = np.asarray(distortion.mask[whole].reshape(shape[0], fy, shape[1], fx).any(axis=(1, 3)))
+    sigma = None if distortion.sigma is None else _Binned(distortion.sigma, factor)
+    size = distortion.pixel_size[0] * fy, distortion.pixel_size[1] * fx
+    return replace(distortion, field=field, shape=shape, pixel_size=size, mask=mask, sigma=sigma)

@@ -1,0 +1,389 @@
+"""NeXus groups in HDF5: the detector as pyFAI stores it, and plots that silx shows.
+
+Everything is plain HDF5 with its own gzip and shuffle filters: no plugin is needed to read it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...base.arrays import AnyArray, Bools
+from ...base.atomic import MAX_PIXELS
+from ...base.errors import FileFormatError
+from ...base.frames import CORNERS, edge_nodes
+from ...base.opening import members
+from ...records.distortion import Distortion
+from ...records.field import CornerField, Field, SampledField, by_rows
+from ..images.frames import parse_address
+from .packing import Offset, Packed, compressed, new_dataset, write_array, write_chunks
+
+__all__ = [
+    "detector_beside",
+    "distortion_of_corners",
+    "new_entry",
+    "new_group",
+    "read_detector",
+    "read_nexus",
+    "write_data",
+    "write_detector",
+]
+
+
+_ENTRY = "entry_0000"
+_API_VERSION = "1.1"  # of pyFAI's detector group
+_CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
+_SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one
+
+
+def now() -> str:
+    """Local time as NeXus wants it, to the second (pyFAI reads no finer)."""
+    zone = time.strftime("%z")
+    return time.strftime("%Y-%m-%dT%H:%M:%S") + f"{zone[:3]}:{zone[3:]}"
+
+
+def package_version(name: str) -> str:
+    """Version of an installed distribution, without importing it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+# -- groups
+def new_group(parent: h5py.Group, name: str, nx_class: str) -> h5py.Group:
+    """A new group of this NeXus class."""
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = nx_class
+    return group
+
+
+def new_entry(file: h5py.File, title: str) -> h5py.Group:
+    """The one entry of a new file, its default for plots."""
+    file.attrs["NX_class"] = "NXroot"
+    file.attrs["file_time"] = now()
+    file.attrs["HDF5_Version"] = h5py.version.hdf5_version
+    file.attrs["creator"] = "pyfai_gridcal"
+    file.attrs["default"] = _ENTRY
+    entry = new_group(file, _ENTRY, "NXentry")
+    entry["title"] = title
+    entry["program_name"] = "pyFAI-gridcal"
+    entry["start_time"] = now()
+    return entry
+
+
+def write_data(
+    parent: h5py.Group,
+    name: str,
+    signal: str,
+    arrays: Mapping[str, AnyArray | Packed | h5py.Dataset],
+    *,
+    title: str,
+    axes: Iterable[str] = (),
+    auxiliary: Iterable[str] = (),
+    units: Mapping[str, str] | None = None,
+    long_names: Mapping[str, str] | None = None,
+    attributes: Mapping[str, str] | None = None,
+) -> h5py.Group:
+    """An NXdata group that silx plots: `arrays` are those to write, or datasets to link, by name."""
+    group = new_group(parent, name, "NXdata")
+    group.attrs["signal"] = signal
+    if axes:
+        group.attrs["axes"] = list(axes)
+    if auxiliary:
+        group.attrs["auxiliary_signals"] = list(auxiliary)
+    group["title"] = title
+    for key, value in arrays.items():
+        if isinstance(value, h5py.Dataset):
+            group[key] = value
+        else:
+            write_array(group, key, value)
+        if units and key in units:
+            group[key].attrs["units"] = units[key]
+        if long_names and key in long_names:
+            group[key].attrs["long_name"] = long_names[key]
+    for key, text in (attributes or {}).items():
+        group[signal].attrs[key] = text
+    return group
+
+
+# -- the detector
+def detector_nodes(distortion: Distortion) -> AnyArray:
+    """Positions of the pixel corners on the detector plane, metres, float32, order (y, x).
+
+    (ny + 1, nx + 1, 2) when neighbouring pixels share their corners, else (ny, nx, 4, 2).
+    """
+    if distortion.is_tiled:
+        return np.ascontiguousarray(distortion.pixel_corners()[..., 1:])
+    y, x = edge_nodes(distortion.shape)
+    size = distortion.pixel_size
+    nodes = np.empty((len(y), len(x), 2), np.float32)
+    for rows, part in by_rows(distortion.field, y, x):
+        nodes[rows, :, 0] = (part[..., 0] + np.arange(len(y))[rows, None]) * size[0]
+        nodes[rows, :, 1] = (part[..., 1] + np.arange(len(x))) * size[1]
+    return nodes
+
+
+def write_detector(
+    entry: h5py.Group, distortion: Distortion, *, name: str = "calibrated", nodes: AnyArray | None = None
+) -> h5py.Group:
+    """The detector group that pyFAI finds, of no class of its own, orientation 3.
+
+    Parameters
+    ----------
+    entry : of the file
+    distortion : its mask is written too, zeros when there is none, for pyFAI's Distortion needs one
+    name : of the detector; pyFAI shows it
+    nodes : what :func:`detector_nodes` returns, when it is known already
+    """
+    if nodes is None:
+        nodes = detector_nodes(distortion)
+    subentry = new_group(entry, "pyFAI", "NXsubentry")
+    subentry["definition_local"] = "pyFAI"
+    subentry["definition_local"].attrs["version"] = package_version("pyFAI")
+    group = new_group(subentry, name.strip().replace(" ", "_").replace("/", "_") or "calibrated", "NXdetector")
+    group["API_VERSION"] = np.bytes_(_API_VERSION)
+    group["IS_FLAT"] = True
+    group["IS_CONTIGUOUS"] = nodes.ndim == 3
+    group["CORNERS"] = 4
+    group["force_pixel"] = False
+    size = group.create_dataset("pixel_size", data=np.array(distortion.pixel_size))
+    size.attrs["unit"] = size.attrs["units"] = "m"
+    group["max_shape"] = np.array(distortion.shape, np.int32)
+    group["shape"] = np.array(distortion.shape, np.int32)
+    group["binning"] = np.array([1, 1], np.int32)
+    group["orientation"] = np.int32(3)
+    group["orientation"].attrs["value"] = "BottomRight"
+    mask = np.zeros(distortion.shape, np.int8) if distortion.mask is None else distortion.mask.astype(np.int8)
+    write_array(group, "mask", mask).attrs["interpretation"] = "image"
+    corners = _write_corners(group, nodes, distortion.shape)
+    corners.attrs["interpretation"] = "vertex"
+    corners.attrs["units"] = "m"
+    return group
+
+
+def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> h5py.Dataset:
+    """Corners (ny, nx, 4, 3) in metres, order (z, y, x). The chunks of z = 0 are not stored: that is their fill
+    value."""
+    ny, nx = shape
+    chunk = (min(_CORNER_CHUNK[0], ny), min(_CORNER_CHUNK[1], nx), 4, 1)
+    dataset = new_dataset(group, "pixel_corners", (ny, nx, 4, 3), np.float32, chunk)
+
+    def block_at(offset: Offset) -> AnyArray:
+        rows, columns, component = offset[0], offset[1], offset[3] - 1
+        block = np.zeros(chunk, np.float32)
+        a, b = min(chunk[0], ny - rows), min(chunk[1], nx - columns)
+        for corner, (down, right) in enumerate(CORNERS):
+            if nodes.ndim == 3:
+                part = nodes[rows + down : rows + down + a, columns + right : columns + right + b, component]
+            else:
+                part = nodes[rows : rows + a, columns : columns + b, corner, component]
+            block[:a, :b, corner, 0] = part
+        return block
+
+    offsets: list[Offset] = [
+        (row, column, 0, component)
+        for row, column, component in itertools.product(range(0, ny, chunk[0]), range(0, nx, chunk[1]), (1, 2))
+    ]
+    write_chunks(dataset, compressed(offsets, block_at))
+    return dataset
+
+
+def distortion_of_corners(
+    corners: AnyArray, pixel_size: tuple[float, float], mask: AnyArray | None, *, gauge: str, what: str
+) -> Distortion:
+    """Distortion of a detector given by its pixel corners.
+
+    Parameters
+    ----------
+    corners : (ny, nx, 4, 3) metres, order (z, y, x); pixels with non-finite corners become masked
+    pixel_size : (slow, fast) metres, of the raster that the displacement refers to
+    mask : (ny, nx) or None
+    gauge : remark for the record
+    what : the detector in words, for error messages
+    """
+    if corners.ndim != 4 or corners.shape[2:] != (4, 3):
+        raise FileFormatError(f"{what} with corners of shape {corners.shape}", expected="(ny, nx, 4, 3): square pixels")
+    ny, nx = corners.shape[:2]
+    if np.nanmax(np.abs(corners[..., 0]), initial=0) > 1e-3 * max(pixel_size):
+        raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, z = 0")
+    finite = np.asarray(np.isfinite(corners[..., 1:]).all(axis=(2, 3)), np.bool_)
+    ignore: Bools = ~finite if mask is None else (np.asarray(mask) != 0) | ~finite
+    field = _field_of_corners(corners, pixel_size, finite)
+    return Distortion(field, (ny, nx), pixel_size, ignore, gauge=gauge)
+
+
+def _field_of_corners(corners: AnyArray, pixel_size: tuple[float, float], finite: AnyArray) -> Field:
+    """Nodes when all neighbours share them, else corners; zero where they are not `finite`."""
+    ny, nx = corners.shape[:2]
+    a, b, c, d = (corners[:, :, k, 1:] for k in range(4))
+    pairs = ((d[:, :-1], a[:, 1:]), (c[:, :-1], b[:, 1:]), (b[:-1], a[1:]), (c[:-1], d[1:]))
+    near = _SAME_PX * min(pixel_size)
+    if finite.all() and all(not one.size or np.abs(one - other).max() < near for one, other in pairs):
+        nodes = np.empty((ny + 1, nx + 1, 2))
+        nodes[:-1, :-1], nodes[-1, :-1], nodes[:-1, -1], nodes[-1, -1] = a, b[-1], d[:, -1], c[-1, -1]
+        nodes /= pixel_size
+        nodes[..., 0] -= np.arange(ny + 1)[:, None]
+        nodes[..., 1] -= np.arange(nx + 1)[None, :]
+        return SampledField(*edge_nodes((ny, nx)), nodes)
+    values = corners[..., 1:].astype(np.float64)
+    values /= pixel_size
+    for corner, (down, right) in enumerate(CORNERS):
+        values[:, :, corner, 0] -= (np.arange(ny) + down)[:, None]
+        values[:, :, corner, 1] -= (np.arange(nx) + right)[None, :]
+    values[~finite] = 0
+    return CornerField(values)
+
+
+def read_detector(path: str | PathLike[str]) -> Distortion:
+    """Distortion of a NeXus detector file, without pyFAI's help: the newest entry, as pyFAI takes it.
+
+    Raises
+    ------
+    FileFormatError
+        No NeXus file, no detector in it, or one that is not flat or not in orientation 3.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return _read_detector_group(find_detector(file), str(path))
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read as HDF5: {error}", expected="a NeXus detector file") from error
+
+
+def find_detector(file: h5py.File) -> h5py.Group:
+    """The detector group that pyFAI would take."""
+    entries = [g for g in members(file).values() if _is_class(g, "NXentry") and "start_time" in g]
+    entries.sort(key=lambda g: _text(g["start_time"][()])[:19], reverse=True)
+    for entry in entries:
+        for nx_class in ("NXsubentry", "NXinstrument"):
+            for instrument in (g for g in members(entry).values() if _is_class(g, nx_class)):
+                for detector in members(instrument).values():
+                    if _is_class(detector, "NXdetector"):
+                        return detector
+    raise FileFormatError(f"{file.filename} holds no NeXus detector", expected="NXentry/NXsubentry/NXdetector")
+
+
+def holds_detector(path: str | PathLike[str]) -> bool:
+    """Whether a file is an HDF5 file with a detector that has pixel corners, as this package and pyFAI write them; the
+    detectors of files with raw data have none.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return "pixel_corners" in find_detector(file)
+    except (OSError, FileFormatError):
+        return False
+
+
+def detector_beside(image: str) -> Path:
+    """Name of a new detector file beside an image (path or silx URL): never the image itself, nor another file that is
+    no detector, such as raw data beside their preview.
+    """
+    source = Path(parse_address(image).file)
+    endings = itertools.chain(("", "_detector"), (f"_detector_{n}" for n in itertools.count(2)))
+    names = (source.with_name(f"{source.stem}{ending}.h5") for ending in endings)
+    return next(name for name in names if name != source and (not name.exists() or holds_detector(name)))
+
+
+def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
+    orientation = int(group["orientation"][()]) if "orientation" in group else 3
+    if orientation not in (0, 3):
+        raise FileFormatError(f"{what} has orientation {orientation}", expected="orientation 3")
+    if "pixel_size" not in group:
+        raise FileFormatError(f"{what}: detector without pixel_size")
+    size = tuple(float(v) for v in group["pixel_size"][()])
+    mask = group["mask"][()] if "mask" in group else None
+    gauge = f"as in {os.path.basename(what)}"
+    if "pixel_corners" in group:
+        return distortion_of_corners(group["pixel_corners"][()], (size[0], size[1]), mask, gauge=gauge, what=what)
+    shape = group["shape"][()] if "shape" in group else group["max_shape"][()]
+    ny, nx = (int(n) for n in shape)
+    y, x = ([axis[0], axis[-1]] for axis in edge_nodes((ny, nx)))
+    flat = SampledField(np.array(y), np.array(x), np.zeros((2, 2, 2)))
+    return Distortion(flat, (ny, nx), (size[0], size[1]), None if mask is None else mask != 0, gauge=gauge)
+
+
+def _is_class(item: Any, nx_class: str) -> bool:
+    return isinstance(item, h5py.Group) and _text(item.attrs.get("NX_class", "")) == nx_class
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def platform() -> dict[str, str]:
+    """Versions of what took part."""
+    names = ("pyfai-gridcal", "pyFAI", "silx", "fabio", "h5py", "numpy", "scipy")
+    return {"python": sys.version.split()[0], **{name: package_version(name) for name in names}}
+
+
+#: A dataset that unpacks to more than this many times its size on disk is not believed (gzip reaches about 1000).
+RATIO = 1100
+
+
+def read_nexus(path: str | PathLike[str]) -> Distortion:
+    """The distortion of a pyFAI NeXus detector file.
+
+    Raises
+    ------
+    FileFormatError
+        Not HDF5, truncated, without a detector, with parts outside the file, or of an incredible size.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            group = find_detector(file)
+            for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape"):
+                _look_at(group, name, str(path))
+            _look_at_size(group, str(path))
+        return read_detector(path)
+    except FileFormatError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError) as error:
+        raise FileFormatError(
+            f"{path} cannot be read as a NeXus detector: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+def _look_at_size(group: Any, path: str) -> None:
+    """pyFAI's own detectors have pixels from 1 nm to 10 cm; also those written with µm for m, which check finds."""
+    if "pixel_size" not in group:
+        raise FileFormatError(f"{path}: detector without pixel_size")
+    size = [float(v) for v in group["pixel_size"][()].ravel()]
+    if len(size) != 2 or not all(1e-9 < v < 1e5 for v in size):
+        raise FileFormatError(f"{path} declares a pixel size of {size} m", expected="two positive lengths (slow, fast)")
+
+
+def _look_at(group: Any, name: str, path: str) -> None:
+    import h5py
+
+    link = group.get(name, getlink=True)
+    if link is None:
+        return
+    if isinstance(link, h5py.ExternalLink):
+        raise FileFormatError(
+            f"{path}: {name} lies in another file ({link.filename})", expected="all of the detector in one file"
+        )
+    item = group.get(name)
+    if not isinstance(item, h5py.Dataset):
+        raise FileFormatError(f"{path}: {name} is not a dataset", expected="numbers")
+    if item.external or item.is_virtual:
+        raise FileFormatError(f"{path}: {name} lies in another file", expected="all of the detector in one file")
+    if item.dtype.kind not in "fiub":
+        raise FileFormatError(f"{path}: {name} holds {item.dtype}", expected="numbers")
+    most = {"pixel_corners": 12 * MAX_PIXELS, "mask": MAX_PIXELS}.get(name, 8)
+    stored = int(item.id.get_storage_size())
+    if item.size > most or (item.size > 2**22 and item.nbytes > RATIO * (stored + 4096)):
+        raise FileFormatError(
+            f"{path}: {name} declares {item.shape} in {stored} bytes", hint="the file is damaged or incomplete"
+        )

@@ -1,0 +1,246 @@
+"""Chunks of an HDF5 dataset, compressed and unpacked outside of the HDF5 library, by as many threads as wanted.
+
+The library lets only one thread in at a time; gzip is what takes the time, and zlib lets go of the interpreter. What
+comes out is what HDF5's own shuffle and gzip filters make of the same numbers, readable everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import get_ident
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...base.arrays import AnyArray
+from ...base.errors import UsageError
+from ...base.threads import processors
+
+__all__ = ["Packed", "Packing", "compressed", "new_dataset", "packed", "unpack_chunk", "write_array", "write_chunks"]
+
+
+@dataclass(frozen=True)
+class Packing:
+    """How frames are compressed.
+
+    Attributes
+    ----------
+    method : "gzip", "none", or "bitshuffle" (with LZ4, by the plugin of hdf5plugin)
+    level : of gzip, 1 (quick) to 9
+    repeats : whether longer pieces come again (corners that pixels share), which takes more time to look for than runs
+    """
+
+    method: str = "gzip"
+    level: int = 1
+    repeats: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Packing:
+        """Understand ``gzip``, ``gzip:4``, ``none`` or ``bitshuffle``."""
+        match = re.fullmatch(r"(gzip)(?::([1-9]))?|(none|bitshuffle)", text.strip().lower())
+        if match is None:
+            raise UsageError(f"compression {text!r}", expected="gzip, gzip:1 to gzip:9, bitshuffle or none")
+        return cls(match[1] or match[3], int(match[2] or 1))
+
+    def __str__(self) -> str:
+        return f"gzip:{self.level}" if self.method == "gzip" else self.method
+
+    def options(self) -> dict[str, Any]:
+        """Keywords for ``create_dataset``."""
+        if self.method == "gzip":
+            return {"compression": "gzip", "compression_opts": self.level, "shuffle": True}
+        if self.method == "none":
+            return {}
+        try:
+            import hdf5plugin
+        except ImportError as error:
+            raise UsageError(
+                "bitshuffle needs hdf5plugin", hint="python3 -m pip install hdf5plugin, or use gzip"
+            ) from error
+        return dict(hdf5plugin.Bitshuffle())
+
+    def plan(self, frame: AnyArray) -> tuple[bool, ...]:
+        """Which planes of bytes of this frame, and of others like it, are worth compressing; () = does not matter."""
+        if self.method != "gzip" or self.level != 1:
+            return ()
+        return tuple(_worth(plane) for plane in _shuffled(frame))
+
+    def pack(self, frame: AnyArray, plan: tuple[bool, ...] = ()) -> bytes:
+        """The bytes of the chunk that holds `frame` alone. `plan` saves looking at each frame anew."""
+        if self.method == "gzip":
+            planes = _shuffled(frame)
+            if self.level > 1:
+                return zlib.compress(planes.tobytes(), self.level)
+            return _quick(planes, plan or tuple(_worth(plane) for plane in planes), self.repeats)
+        if self.method == "none":
+            return np.ascontiguousarray(frame).tobytes()
+        return self._by_plugin(frame)
+
+    def _by_plugin(self, frame: AnyArray) -> bytes:
+        """Let HDF5 compress into memory and take the chunk from there."""
+        import h5py
+
+        # HDF5 takes files in memory of one name for one file, and several threads pack at once.
+        with h5py.File(f"packing-{get_ident()}", "w", driver="core", backing_store=False) as file:
+            dataset = file.create_dataset("chunk", data=frame, chunks=frame.shape, **self.options())
+            file.flush()
+            return bytes(dataset.id.read_direct_chunk((0,) * frame.ndim)[1])
+
+
+#: Bytes by which it is judged whether a plane of bytes can be compressed (at most, and which share of the plane), and
+#: what must come of it.
+_SAMPLE, _SHARE, _WORTH = 1 << 16, 16, 0.95
+
+
+def _worth(plane: AnyArray) -> bool:
+    """Whether a plane of bytes can be compressed, by a piece from its middle."""
+    size = min(_SAMPLE, max(256, len(plane) // _SHARE))
+    middle = max(0, (len(plane) - size) // 2)
+    sample = plane[middle : middle + size]
+    return len(zlib.compress(sample.tobytes(), 1)) < _WORTH * len(sample)
+
+
+def _quick(planes: AnyArray, worth: tuple[bool, ...], repeats: bool) -> bytes:
+    """A zlib stream of the planes: runs and frequent bytes only, which shuffled counts are made of, or `repeats` as
+    well; what is not worth it is stored.
+
+    Three to six times as fast as level 1 and not larger, for such data. Each plane is a piece of its own, ended at a
+    byte; a zlib stream may consist of any such pieces.
+    """
+    strategy = zlib.Z_DEFAULT_STRATEGY if repeats else zlib.Z_RLE
+    pieces = [b"\x78\x01"]
+    for plane, compress in zip(planes, worth, strict=True):
+        engine = zlib.compressobj(int(compress), zlib.DEFLATED, -15, 8, strategy)
+        pieces += [engine.compress(plane.data), engine.flush(zlib.Z_FULL_FLUSH)]
+    pieces += [b"\x03\x00", zlib.adler32(planes.data).to_bytes(4, "big")]
+    return b"".join(pieces)
+
+
+def _shuffled(frame: AnyArray) -> AnyArray:
+    """Bytes of equal weight side by side, as HDF5's shuffle filter leaves them."""
+    size = frame.dtype.itemsize
+    raw = np.ascontiguousarray(frame).reshape(-1).view(np.uint8).reshape(-1, size)
+    planes = np.empty((size, len(raw)), np.uint8)
+    for k in range(size):  # faster than one transposing copy
+        planes[k] = raw[:, k]
+    return planes
+
+
+def unpack_chunk(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], *, shuffle: bool) -> AnyArray:
+    """The numbers of a chunk that gzip (after shuffle, if so) made.
+
+    Raises
+    ------
+    ValueError
+        It is damaged.
+    """
+    size = int(np.prod(shape)) * dtype.itemsize
+    try:
+        engine = zlib.decompressobj()
+        raw = engine.decompress(data, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"damaged chunk: {error}") from error
+    if len(raw) != size:
+        raise ValueError(f"chunk of {len(raw)} bytes, expected {size}")
+    flat = np.frombuffer(raw, np.uint8)
+    if shuffle and dtype.itemsize > 1:
+        flat = np.ascontiguousarray(flat.reshape(dtype.itemsize, -1).T).reshape(-1)
+    return flat.view(dtype).reshape(shape)
+
+
+_PACKING = Packing(repeats=True)
+_FILTERS = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+_SMALL = 1 << 16  # bytes below which compression is not worth it
+_CHUNK = 1 << 18  # bytes that fit the cache of a core
+_THREADS = 4  # at most: writing is one thread's work
+_LARGEST = 1 << 28  # bytes of a chunk: a row that is larger is left to h5py
+Offset = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """An array that is compressed already, for :func:`write_array`.
+
+    Attributes
+    ----------
+    shape, dtype : of the array
+    chunks : shape of one chunk
+    pieces : where each chunk begins, and its bytes; made one after the other when they are not kept
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...]
+    pieces: Iterable[tuple[Offset, bytes]]
+
+
+def packed(array: AnyArray) -> Packed | AnyArray:
+    """Compress an array now, to be written later; the array itself where that has to be left to h5py."""
+    later = _packing(array)
+    return replace(later, pieces=tuple(later.pieces)) if isinstance(later, Packed) else later
+
+
+def write_array(parent: h5py.Group, name: str, array: AnyArray | Packed) -> h5py.Dataset:
+    """Write an array, compressed when it is large."""
+    if not isinstance(array, Packed):
+        array = _packing(array)
+    if not isinstance(array, Packed):
+        return parent.create_dataset(name, data=array, **(_FILTERS if array.ndim and array.nbytes >= _SMALL else {}))
+    dataset = new_dataset(parent, name, array.shape, array.dtype, array.chunks)
+    write_chunks(dataset, array.pieces)
+    return dataset
+
+
+def new_dataset(
+    parent: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, chunks: tuple[int, ...]
+) -> h5py.Dataset:
+    """An empty dataset for chunks that are compressed here."""
+    return parent.create_dataset(name, shape=shape, dtype=dtype, chunks=chunks, **_FILTERS)
+
+
+def write_chunks(dataset: h5py.Dataset, pieces: Iterable[tuple[Offset, bytes]]) -> None:
+    """Write compressed chunks as they come."""
+    for offset, data in pieces:
+        dataset.id.write_direct_chunk(offset, data)
+
+
+def compressed(offsets: list[Offset], block_at: Callable[[Offset], AnyArray]) -> Iterator[tuple[Offset, bytes]]:
+    """Compress the blocks at these offsets in threads (zlib and numpy's copies let go of the interpreter), in order."""
+    if not offsets:
+        return
+    plan = _PACKING.plan(block_at(offsets[len(offsets) // 2]))
+
+    def compress(offset: Offset) -> bytes:
+        return _PACKING.pack(block_at(offset), plan)
+
+    with ThreadPoolExecutor(min(_THREADS, processors())) as pool:
+        yield from zip(offsets, pool.map(compress, offsets), strict=True)
+
+
+def _packing(array: AnyArray) -> Packed | AnyArray:
+    """The array with pieces that are compressed as they are asked for; as it is where that has to be left to h5py."""
+    array = np.asarray(array)
+    if array.nbytes < _SMALL or not array.ndim or array.dtype.kind not in "fiu" or not array.dtype.isnative:
+        return array
+    row = int(np.prod(array.shape[1:], dtype=np.int64)) * array.dtype.itemsize
+    rows = min(len(array), max(1, _CHUNK // max(1, row)))
+    if rows * row > _LARGEST:
+        return array
+    chunks, rest = (rows, *array.shape[1:]), (0,) * (array.ndim - 1)
+    offsets: list[Offset] = [(start, *rest) for start in range(0, len(array), rows)]
+    pieces = compressed(offsets, lambda offset: _padded(array[offset[0] : offset[0] + rows], chunks))
+    return Packed(array.shape, array.dtype, chunks, pieces)
+
+
+def _padded(block: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """The block, filled up with zeros to the size of a chunk."""
+    if block.shape == shape:
+        return block
+    full = np.zeros(shape, block.dtype)
+    full[tuple(slice(0, n) for n in block.shape)] = block
+    return full

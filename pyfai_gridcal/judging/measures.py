@@ -1,0 +1,231 @@
+"""Figures that tell whether residuals are noise: distances of pairs, correlation of neighbours, pulls, sub-pixel bias.
+
+First neighbours alone flatter a calibration: two spots that are wrong together have the right distance. So distances
+are compared at all ranges, up to the longest that the image holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Bools, Floats, Ints
+from ..base.robust import rms, shares
+from ..records.fit import DistortionFit, used_rows, used_sigmas
+
+__all__ = [
+    "PairDistances",
+    "histogram_of",
+    "pair_distances",
+    "pulls",
+    "quality",
+    "residual_correlation",
+    "standardised_residuals",
+    "subpixel_bias",
+]
+
+
+Two = tuple[float, float]
+
+#: Fewest pairs that a range is judged by.
+_FEWEST = 30
+
+
+@dataclass(frozen=True, eq=False)
+class PairDistances:
+    """Deviations of distances between nodes that lie `steps` apart along one axis of the lattice, px.
+
+    Attributes
+    ----------
+    steps : distance in pitches
+    before : measured in the image as recorded, with the pixel size of the corrected one, minus true
+    after : measured between corrected positions, minus true
+    held_out : the same when each point was left out of the fit that corrects it
+    sigma : what each deviation is expected to be from the uncertainty of its two spots
+    """
+
+    steps: int
+    before: Floats
+    after: Floats
+    held_out: Floats
+    sigma: Floats
+
+    def rms(self, values: Floats) -> float:
+        """Rms of one of the above; pairs with a spot that is hardly known count less, as in
+        :func:`~pyfai_gridcal.base.robust.rms`."""
+        known = np.isfinite(values)
+        return rms(values[known], self.sigma[known])
+
+
+def _lattice(ij: Ints) -> tuple[Ints, Ints]:
+    """Table of rows by node (-1 where there is none), and the place of each row in it."""
+    at = ij - ij.min(axis=0)
+    table = np.full(at.max(axis=0) + 1, -1)
+    table[tuple(at.T)] = np.arange(len(ij))
+    return table, at
+
+
+def _pairs(ij: Ints, used: Bools, step: tuple[int, int]) -> tuple[Ints, Ints]:
+    """Rows (a, b) of used points with ij[b] = ij[a] + step."""
+    table, at = _lattice(ij)
+    to = at + step
+    inside = (to < table.shape).all(axis=1) & used
+    a = np.flatnonzero(inside)
+    b = table[tuple(to[a].T)]
+    good = (b >= 0) & used[b]
+    return a[good], b[good]
+
+
+def _ranges(span: int) -> list[int]:
+    steps = [1, 2, 3]
+    while steps[-1] * 3 // 2 < span:
+        steps.append(steps[-1] * 3 // 2)
+    return steps
+
+
+def pair_distances(fit: DistortionFit) -> tuple[PairDistances, ...]:
+    """Deviations at all ranges that have enough pairs, shortest first."""
+    size = np.asarray(fit.distortion.pixel_size)
+    unit = float(np.sqrt(size.prod()))
+    span = max((int(np.ptp(p.ij, axis=0).max()) for p in fit.points), default=0)
+    out = []
+    for steps in _ranges(span):
+        before: list[Floats] = []
+        after: list[Floats] = []
+        held: list[Floats] = []
+        expected: list[Floats] = []
+        for k, (points, used) in enumerate(zip(fit.points, fit.used, strict=True)):
+            node = fit.poses[k].corrected(fit.plate.positions(points.ij), fit.distortion.pixel_size)
+            square = (points.sigma_yx**2).mean(axis=1) + fit.plate_sigma_px**2
+            for step in ((steps, 0), (0, steps)):
+                a, b = _pairs(points.ij, used, step)
+                true = np.hypot(*((node[b] - node[a]) * size).T)
+                expected.append(np.sqrt(square[a] + square[b]))
+                for places, to in (
+                    (points.yx, before),
+                    (node + fit.residual_yx[k], after),
+                    (node + fit.held_out_yx[k], held),
+                ):
+                    to.append((np.hypot(*((places[b] - places[a]) * size).T) - true) / unit)
+        if sum(len(one) for one in before) >= _FEWEST:
+            out.append(PairDistances(steps, *(np.concatenate(v) for v in (before, after, held, expected))))
+    return tuple(out)
+
+
+def residual_correlation(fit: DistortionFit) -> list[tuple[int, float, float]]:
+    """(distance in pitches, correlation of the residuals of points that far apart, its standard error): 0 for noise."""
+    span = max((int(np.ptp(p.ij, axis=0).max()) for p in fit.points), default=0)
+    out = []
+    for steps in (n for n in _ranges(span) if n <= max(span // 2, 1)):
+        product, square, count = 0.0, 0.0, 0
+        for points, used, residual in zip(fit.points, fit.used, fit.residual_yx, strict=True):
+            residual = residual * np.sqrt(shares(np.hypot(points.sigma_yx, fit.plate_sigma_px)))
+            for step in ((steps, 0), (0, steps)):
+                a, b = _pairs(points.ij, used, step)
+                product += float((residual[a] * residual[b]).sum())
+                square += float((residual[a] ** 2).sum() + (residual[b] ** 2).sum()) / 2
+                count += 2 * len(a)
+        if count >= 2 * _FEWEST and square > 0:
+            out.append((steps, product / square, 1 / float(np.sqrt(count))))
+    return out
+
+
+def pulls(fit: DistortionFit) -> Floats:
+    """(M, 2) held-out residuals of the used points over their sigma (with what they scatter beyond it)."""
+    z: Floats = used_rows(fit, fit.held_out_yx) / used_sigmas(fit)
+    return z
+
+
+def subpixel_bias(fit: DistortionFit, bins: int = 10) -> Iterator[tuple[float, Two, Two]]:
+    """For each phase of a spot within its pixel: (middle of the bin, mean residual (y, x), its standard error), px.
+
+    Spots that are hardly known count less, as in :func:`~pyfai_gridcal.base.robust.rms`.
+    """
+    yx, value = used_rows(fit, [p.yx for p in fit.points]), used_rows(fit, fit.residual_yx)
+    weight = shares(used_sigmas(fit))
+    which = np.clip(((yx - np.rint(yx) + 0.5) * bins).astype(int), 0, bins - 1)
+    for k in range(bins):
+        mean, error = [], []
+        for axis in range(2):
+            inside = which[:, axis] == k
+            middle, spread = _mean(value[inside, axis], weight[inside, axis])
+            mean.append(middle)
+            error.append(spread)
+        yield (k + 0.5) / bins - 0.5, (mean[0], mean[1]), (error[0], error[1])
+
+
+def _mean(values: Floats, weight: Floats) -> Two:
+    """Weighted mean and its standard error from the scatter, NaN of fewer than two values."""
+    n = len(values)
+    if n < 2:
+        return float("nan"), float("nan")
+    part = weight / weight.sum()
+    mean = float((part * values).sum())
+    return mean, float(np.sqrt((part**2 * (values - mean) ** 2).sum() * n / (n - 1)))
+
+
+def histogram_of(fit: DistortionFit, bins: int = 41) -> dict[str, Any]:
+    """Histogram of residuals and held-out residuals, both coordinates together."""
+    inside, outside = used_rows(fit, fit.residual_yx).ravel(), used_rows(fit, fit.held_out_yx).ravel()
+    outside = outside[np.isfinite(outside)]
+    reach = float(np.percentile(np.abs(outside), 99.5)) if len(outside) else 1.0
+    edges = np.linspace(-1.2 * reach, 1.2 * reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)
+    return {
+        "edges_px": edges,
+        "residual": np.histogram(inside, edges)[0],
+        "held_out": np.histogram(outside, edges)[0],
+    }
+
+
+def _width(values: Floats) -> float | None:
+    """Robust standard deviation, None of nothing."""
+    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else None
+
+
+def quality(fit: DistortionFit) -> dict[str, Any]:
+    """All of the above as plain numbers (arrays are left to the caller to make plain)."""
+    z = pulls(fit)
+    z = z[np.isfinite(z).all(axis=1)]
+    flat = np.abs(z.ravel())
+    bias = list(subpixel_bias(fit))
+    return {
+        "pulls": {
+            "width_yx": [_width(c) for c in z.T],
+            "standardised_width_yx": [_width(c[np.isfinite(c)]) for c in standardised_residuals(fit).T],
+            "within_1_sigma": float((flat < 1).mean()) if len(flat) else None,
+            "within_2_sigma": float((flat < 2).mean()) if len(flat) else None,
+        },
+        "histogram": histogram_of(fit),
+        "pair_distances": [
+            {
+                "steps": p.steps,
+                "pairs": len(p.before),
+                "before_px": p.rms(p.before),
+                "after_px": p.rms(p.after),
+                "held_out_px": p.rms(p.held_out),
+            }
+            for p in pair_distances(fit)
+        ],
+        "residual_correlation": [
+            {"steps": steps, "correlation": value, "sigma": sigma} for steps, value, sigma in residual_correlation(fit)
+        ],
+        "subpixel_bias": [{"phase_px": phase, "mean_px": mean, "sigma_px": error} for phase, mean, error in bias],
+    }
+
+
+def standardised_residuals(fit: DistortionFit) -> Floats:
+    """(M, 2) residuals of the used points over the standard deviation that they should have.
+
+    A point pulls the field towards itself, so that its residual r is smaller than its sigma s, by ``sqrt(1 - h)`` with
+    h its leverage, and its held-out residual ``r / (1 - h)`` larger. The geometric mean of both is free of that: for a
+    linear fit ``sign(r) sqrt(r r_held_out) / s`` has unit variance [1]_.
+
+    References
+    ----------
+    .. [1] R. D. Cook and S. Weisberg, Residuals and Influence in Regression, Chapman and Hall (1982), section 2.2
+    """
+    inside, outside = used_rows(fit, fit.residual_yx), used_rows(fit, fit.held_out_yx)
+    return np.sign(inside) * np.sqrt(np.maximum(inside * outside, 0)) / used_sigmas(fit)

@@ -1,0 +1,234 @@
+"""Figures about spots, lattice and residuals from which it can be told whether a calibration is to be trusted.
+
+Every function answers one question with one number; what is too much is decided in
+:mod:`~pyfai_gridcal.judging.assessment`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.errors import IndexingError
+from ..indexing.indexing import index_spots
+from ..indexing.nodes import local_bases
+from ..indexing.regularity import regularity_of
+from ..records.plate import Plate
+from ..records.points import ControlPoints
+from ..records.spots import HoleProfile, Spots
+
+__all__ = [
+    "amplitude_scatter",
+    "angular_structure",
+    "broken_share",
+    "common_motion",
+    "corrected_anisotropy",
+    "lattice_fill",
+    "lattice_scale",
+    "pieces",
+    "profile_misfit",
+    "second_lattice",
+    "spots_between",
+]
+
+_STEPS = ((1, 0), (0, 1))
+#: So many spots tell what is usual among them to two per cent.
+_SOME = 4000
+
+
+def _table(ij: Ints, rim: int = 1) -> tuple[Ints, Ints]:
+    """Row of each node in a table (-1 where there is no point) with a rim, and the place (M, 2) of each in it."""
+    at = ij - ij.min(axis=0) + rim
+    table = np.full(tuple(at.max(axis=0) + rim + 1), -1, np.int64)
+    table[tuple(at.T)] = np.arange(len(ij))
+    return table, at
+
+
+def _pairs(ij: Ints) -> Ints:
+    """Rows (K, 2) of points on neighbouring nodes."""
+    table, at = _table(ij)
+    out = []
+    for di, dj in _STEPS:
+        other = table[at[:, 0] + di, at[:, 1] + dj]
+        out.append(np.stack([np.flatnonzero(other >= 0), other[other >= 0]], axis=1))
+    return np.concatenate(out)
+
+
+# ----------------------------------------------------------------------------------------------- what a spot looks like
+def angular_structure(profile: HoleProfile) -> dict[int, float]:
+    """How far a hole is from round: rms of its angular harmonics relative to the round part.
+
+    Harmonic 2 is an oval (pixels that are not square, a tilted plate, motion), 4 a square (cells between lines, a
+    chessboard), 6 a hexagon or a triangle; odd ones do not exist since the profile is symmetric about its centre.
+
+    Returns
+    -------
+    {2: ..., 4: ..., 6: ..., 8: ...}, 0 for a disk
+    """
+    table, s = profile.table, profile.oversampling
+    middle = table.shape[0] // 2
+    radius = np.arange(1, int(4 * profile.reach) - 1) / 4
+    turn = np.arange(64) / 64 * 2 * np.pi
+    places = [middle + s * radius[:, None] * f(turn)[None, :] for f in (np.sin, np.cos)]
+    values = ndimage.map_coordinates(table, places, order=1)
+    power = 2 * np.abs(np.fft.rfft(values, axis=1) / turn.size) ** 2
+    mean = values.mean(axis=1)
+    whole = float((radius * (mean - mean[-1]) ** 2).sum())
+    return {m: float(np.sqrt((radius * power[:, m]).sum() / max(whole, 1e-12))) for m in (2, 4, 6, 8)}
+
+
+def profile_misfit(spots: Spots) -> Floats:
+    """(N,) rms of what the fit of the profile leaves over beyond the noise, in units of the amplitude; 0 without
+    noise model."""
+    if spots.noise is None or not len(spots):
+        return np.zeros(len(spots))
+    sign = 1 if spots.polarity == "bright" else -1
+    variance = spots.noise.variance(spots.background + 0.5 * sign * spots.amplitude)
+    out: Floats = np.sqrt(np.maximum(spots.chi2 - 1, 0) * variance) / np.maximum(spots.amplitude, 1e-9)
+    return out
+
+
+def amplitude_scatter(spots: Spots, *, neighbours: int = 8) -> float:
+    """Robust relative scatter of the amplitudes about those of the neighbours: holes of one plate are alike."""
+    if len(spots) < neighbours + 1:
+        return 0.0
+    some = np.arange(0, len(spots), max(1, len(spots) // _SOME))
+    _, near = cKDTree(spots.yx).query(spots.yx[some], k=neighbours + 1)
+    level = np.log(np.maximum(spots.amplitude, 1e-9))
+    return 1.4826 * float(np.median(np.abs(level[some] - np.median(level[np.asarray(near)], axis=1))))
+
+
+# ----------------------------------------------------------------------------------------------- the lattice
+def lattice_fill(points: ControlPoints) -> float:
+    """Share of nodes that hold a point, among those between points of the same row and of the same column."""
+    low = points.ij.min(axis=0)
+    have = np.zeros(tuple(points.ij.max(axis=0) - low + 1), bool)
+    have[tuple((points.ij - low).T)] = True
+
+    def between(axis: int) -> Bools:
+        ahead = np.logical_or.accumulate(have, axis=axis)
+        behind = np.flip(np.logical_or.accumulate(np.flip(have, axis), axis=axis), axis)
+        out: Bools = ahead & behind
+        return out
+
+    inside = between(0) & between(1)
+    return float(have[inside].mean()) if inside.any() else 0.0
+
+
+def broken_share(points: ControlPoints, *, limit: float = 0.25) -> float:
+    """Share of points farther than `limit` (local pitches) from the middle of two opposite neighbours.
+
+    A row that is counted wrongly stands half a pitch off; a strong field bends a row by a few per cent, and a jump
+    between tiles moves the middle by half the jump. 0 when no point has opposite neighbours.
+    """
+    table, at = _table(points.ij)
+    known, wrong = np.zeros(len(points), bool), np.zeros(len(points), bool)
+    for di, dj in _STEPS:
+        ahead, behind = table[at[:, 0] + di, at[:, 1] + dj], table[at[:, 0] - di, at[:, 1] - dj]
+        both = (ahead >= 0) & (behind >= 0)
+        a, b = points.yx[ahead], points.yx[behind]
+        miss = np.hypot(*((a + b) / 2 - points.yx).T)
+        known |= both
+        wrong |= both & (miss > limit * np.hypot(*(a - b).T) / 2)
+    return float(wrong.sum() / max(int(known.sum()), 1))
+
+
+def pieces(points: ControlPoints, *, gap: int = 2) -> float:
+    """Share of the points outside of the largest piece; pieces are apart when more than `gap` nodes without points
+    lie between them."""
+    low = points.ij.min(axis=0)
+    have = np.zeros(tuple(points.ij.max(axis=0) - low + 1), bool)
+    have[tuple((points.ij - low).T)] = True
+    near = ndimage.binary_dilation(have, np.ones((3, 3), bool), iterations=(gap + 1) // 2)
+    labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
+    count = np.bincount(labels[have])
+    return float(1 - count.max() / count.sum())
+
+
+def lattice_scale(points: ControlPoints, plate: Plate) -> Floats:
+    """Local singular values (M, 2) of the plate's image, px per metre, the larger one first."""
+    local = np.linalg.inv(plate.basis) @ local_bases(points)
+    return np.asarray(np.linalg.svd(local, compute_uv=False))
+
+
+def corrected_anisotropy(points: ControlPoints, plate: Plate, pixel_size: tuple[float, float]) -> float:
+    """Ratio of the lattice's longer and shorter scale where it is nearest to 1 (lowest tenth of the points).
+
+    Distortion squeezes a grid here and there; a wrong ratio of the pitches or a wrong angle squeezes it everywhere.
+
+    Parameters
+    ----------
+    pixel_size : (slow, fast), any unit: only their ratio counts
+    """
+    local = np.linalg.inv(plate.basis) @ (local_bases(points) * np.asarray(pixel_size))
+    size = np.linalg.svd(local, compute_uv=False)
+    return float(np.quantile(size[:, 0] / np.maximum(size[:, 1], 1e-30), 0.1))
+
+
+# ----------------------------------------------------------------------------------------------- what is not on it
+def _between(points: ControlPoints, spots: Spots) -> AnyArray:
+    """Rows of the spots without a node that lie beside points, and not where a node is by a quarter of the pitch."""
+    rest = np.ones(len(spots), bool)
+    rest[points.spot] = False
+    rows = np.flatnonzero(rest)
+    if not len(rows) or len(points) < 4:
+        return rows[:0]
+    distance, near = cKDTree(points.yx).query(spots.yx[rows])
+    basis = local_bases(points)[near]
+    pitch = np.hypot(*basis.transpose(2, 0, 1))
+    flat = np.abs(np.linalg.det(basis)) < 0.05 * pitch.min(axis=1) ** 2
+    basis[flat] = points.basis_px
+    offset = (spots.yx[rows] - points.yx[near])[:, None, :] @ np.linalg.inv(basis)
+    off = np.abs(offset - np.rint(offset))[:, 0].max(axis=1)
+    return rows[(distance < 1.1 * pitch.max(axis=1)) & (off > 0.25)]
+
+
+def spots_between(points: ControlPoints, spots: Spots) -> float:
+    """Number of spots that lie between the nodes, in units of the number of points."""
+    return len(_between(points, spots)) / max(len(points), 1)
+
+
+def second_lattice(points: ControlPoints, spots: Spots) -> float:
+    """Number of spots between the nodes that form a lattice of their own, in units of the number of points."""
+    rows = _between(points, spots)
+    if len(rows) < max(9, 0.1 * len(points)):
+        return 0.0
+    try:
+        other = index_spots(spots.select(rows))
+    except IndexingError:
+        return 0.0
+    regularity = regularity_of(other, len(rows))
+    if regularity.by_chance or not regularity.irregularity < 0.06:
+        return 0.0
+    return len(other) / len(points)
+
+
+# ----------------------------------------------------------------------------------------------- residuals
+def common_motion(points: ControlPoints, residual_yx: Floats, used: Bools) -> tuple[float, float]:
+    """What neighbours have in common in their residuals: an error of the field, not of single spots.
+
+    The mean product of the residuals of neighbours is the variance of the part they share; noise of spots and errors
+    of holes average out in it. Largest residuals are clipped at four times the median.
+
+    Parameters
+    ----------
+    residual_yx : (M, 2) held-out residuals, px
+    used : (M,)
+
+    Returns
+    -------
+    rms of the common part (px, length of the vector; 0 when neighbours disagree) and its standard uncertainty
+    """
+    pairs = _pairs(points.ij)
+    pairs = pairs[used[pairs].all(axis=1)]
+    if len(pairs) < 8:
+        return 0.0, 0.0
+    top = 4 * float(np.median(np.abs(residual_yx[used]))) * 1.4826
+    clipped = np.clip(residual_yx, -top, top)
+    product = (clipped[pairs[:, 0]] * clipped[pairs[:, 1]]).sum(axis=1)
+    mean = float(product.mean())
+    error = float(product.std() / np.sqrt(len(product) / 2))
+    rms = float(np.sqrt(max(mean, 0.0)))
+    return rms, error / (2 * rms) if rms > 0 else float(np.sqrt(error))

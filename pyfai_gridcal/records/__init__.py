@@ -1,0 +1,1 @@
+"""The nouns: frozen, without a verb that reads a file."""

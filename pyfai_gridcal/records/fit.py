@@ -1,0 +1,142 @@
+"""The result of fitting a distortion to control points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..base.arrays import Bools, Floats
+from ..base.frames import index_from_edge
+from ..base.geometry import hull_of, within_hull
+from ..base.robust import rms
+from .distortion import Distortion
+from .plate import Plate
+from .points import ControlPoints
+
+__all__ = ["DistortionFit", "Pose", "TrialScore"]
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the plate lay in one exposure: corrected (m) = rotation(angle) @ plate position + shift.
+
+    Attributes
+    ----------
+    angle_rad : turn of the plate; positive turns its +x axis (fast) towards +y (slow)
+    shift_m : (y, x) place of the plate's origin on the detector plane, corrected **edge** frame, metres
+    """
+
+    angle_rad: float
+    shift_m: tuple[float, float]
+
+    def corrected(self, positions_m: Floats, pixel_size: tuple[float, float]) -> Floats:
+        """Plate positions (N, 2) metres -> corrected px, index frame."""
+        c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
+        y, x = positions_m[:, 0], positions_m[:, 1]
+        on_plane = np.stack([c * y + s * x + self.shift_m[0], -s * y + c * x + self.shift_m[1]], axis=1)
+        return index_from_edge(on_plane / np.asarray(pixel_size))
+
+
+@dataclass(frozen=True)
+class TrialScore:
+    """One model that was tried.
+
+    Attributes
+    ----------
+    name : of the recipe
+    held_out_px : rms of the prediction of points that were not used, px per axis
+    chosen : whether it was taken
+    curve : pairs (log10 of the smoothness relative to the chosen one, held-out rms in px)
+    note : in words, why not, if there is more to say
+    """
+
+    name: str
+    held_out_px: float
+    chosen: bool = False
+    curve: tuple[tuple[float, float], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class DistortionFit:
+    """A distortion with all that tells how good it is. Tuples have one entry per exposure.
+
+    Attributes
+    ----------
+    distortion : the field, its mask and its uncertainty
+    plate : with the errors of its holes where several exposures determined them
+    points : control points that were given
+    poses : placement of the plate in each exposure
+    residual_yx : (M, 2) corrected - node, px
+    held_out_yx : (M, 2) the same when the point itself was left out of the fit, px
+    used : (M,) False for outliers
+    plate_sigma_px : rms that the points scatter beyond their own sigma, px (error of the holes or of the model; 0 when
+        none is seen)
+    pixel_sigma_m : (slow, fast) standard uncertainty of the pixel size, metres; 0 when it was given
+    trials : the recipes that were compared, the chosen one among them
+    notes : remarks for the report, in words
+    """
+
+    distortion: Distortion
+    plate: Plate
+    points: tuple[ControlPoints, ...]
+    poses: tuple[Pose, ...]
+    residual_yx: tuple[Floats, ...]
+    held_out_yx: tuple[Floats, ...]
+    used: tuple[Bools, ...]
+    plate_sigma_px: float = 0.0
+    pixel_sigma_m: tuple[float, float] = (0.0, 0.0)
+    trials: tuple[TrialScore, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe that was taken."""
+        return next((t.name for t in self.trials if t.chosen), "unknown")
+
+    @property
+    def residual_px(self) -> float:
+        """Rms residual of the points used, px per axis; see :func:`~pyfai_gridcal.base.robust.rms`."""
+        return self._rms(self.residual_yx)
+
+    @property
+    def held_out_px(self) -> float:
+        """Rms held-out residual of the points used, px per axis; see :func:`~pyfai_gridcal.base.robust.rms`."""
+        return self._rms(self.held_out_yx)
+
+    @property
+    def expected_error_px(self) -> float:
+        """Rms error of the field that is to be expected at the pixels among the holes, px per axis.
+
+        The held-out error holds the noise of the very spot that is predicted, and bridges a gap that the spot itself
+        fills as soon as it is used. This is the rms of the map of the uncertainty over the valid pixels within the hull
+        of the points used: the same held-out residuals, which scale that map, without both. NaN where no uncertainty is
+        known.
+        """
+        d, step = self.distortion, max(1, max(self.distortion.shape) // 200)
+        maps = d.sigma_maps(step)
+        hull = hull_of(used_rows(self, [p.yx for p in self.points]))
+        if maps is None or len(hull) < 3:
+            return float("nan")
+        rows, columns = (np.arange(0, n, step, dtype=float) for n in d.shape)
+        at = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+        which = within_hull(hull, at)
+        if d.mask is not None:
+            which &= ~d.mask[::step, ::step].ravel()
+        values = np.stack(maps, axis=-1).reshape(-1, 2)[which]
+        return rms(values[np.isfinite(values).all(axis=1)])
+
+    def _rms(self, columns: tuple[Floats, ...]) -> float:
+        return rms(used_rows(self, columns), used_rows(self, [p.sigma_yx for p in self.points]))
+
+
+def used_rows(fit: DistortionFit, columns: Sequence[Floats]) -> Floats:
+    """Rows (M, 2) of the used points of all exposures, of columns (N, 2) with one entry per exposure."""
+    return np.concatenate([c[u] for c, u in zip(columns, fit.used, strict=True)]).reshape(-1, 2)
+
+
+def used_sigmas(fit: DistortionFit) -> Floats:
+    """Uncertainty (M, 2) of the used points with what they scatter beyond it, px."""
+    return np.hypot(used_rows(fit, [p.sigma_yx for p in fit.points]), fit.plate_sigma_px)

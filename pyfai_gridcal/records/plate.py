@@ -1,0 +1,122 @@
+"""The plate: where its holes are, in metres.
+
+Plate frame: y and x in metres; the node (i, j) = (0, 0) is the origin, the axis of j points along +x and the axis of i
+lies at `angle_deg` from it, towards +y (90 for square and rectangular plates, 60 for hexagonal ones). With b_i, b_j the
+two basis vectors, hole (i, j) is at ``i b_i + j b_j + error(i, j)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ..base.arrays import AnyArray, Floats, Ints, frozen_array
+from ..base.errors import UsageError
+
+__all__ = ["LatticeKind", "Plate", "error_sigma", "with_errors", "without_errors"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """A plate of holes.
+
+    Attributes
+    ----------
+    pitch_m : (along i, along j) distance of neighbouring holes, metres
+    angle_deg : angle from the axis of j to the axis of i, degrees
+    hole_m : diameter of the holes, metres, None when not known
+    error_ij : (H, 2) indices of holes whose true place is known to differ from the ideal one
+    error_yx : (H, 2) true minus ideal place of those, plate frame, metres
+    error_sigma_yx : (H, 2) its standard uncertainty, metres
+    """
+
+    pitch_m: tuple[float, float]
+    angle_deg: float = 90.0
+    hole_m: float | None = None
+    error_ij: Ints | None = None
+    error_yx: Floats | None = None
+    error_sigma_yx: Floats | None = None
+
+    def __post_init__(self) -> None:
+        pitch = np.broadcast_to(np.asarray(self.pitch_m, dtype=float), (2,))
+        if not (np.isfinite(pitch).all() and (pitch > 0).all()):
+            raise UsageError(f"pitch of {self.pitch_m} m", expected="one or two positive lengths in metres")
+        if not 10 < self.angle_deg < 170:
+            raise UsageError(f"lattice angle of {self.angle_deg} degrees", expected="between 10 and 170")
+        object.__setattr__(self, "pitch_m", (float(pitch[0]), float(pitch[1])))
+        if self.error_ij is not None:
+            object.__setattr__(self, "error_ij", frozen_array(self.error_ij, np.int64, 2))
+            object.__setattr__(self, "error_yx", frozen_array(self.error_yx, np.float64, 2))
+            if self.error_sigma_yx is not None:
+                object.__setattr__(self, "error_sigma_yx", frozen_array(self.error_sigma_yx, np.float64, 2))
+
+    @property
+    def basis(self) -> Floats:
+        """(2, 2) metres: row 0 is b_i, row 1 is b_j, columns (y, x)."""
+        angle = np.deg2rad(self.angle_deg)
+        return np.array([[self.pitch_m[0] * np.sin(angle), self.pitch_m[0] * np.cos(angle)], [0.0, self.pitch_m[1]]])
+
+    @property
+    def symmetry(self) -> int:
+        """Number of turns that map the ideal lattice onto itself: 6, 4 or 2."""
+        if not np.isclose(self.pitch_m[0], self.pitch_m[1], rtol=1e-9):
+            return 2
+        if np.isclose(self.angle_deg, 90):
+            return 4
+        return 6 if np.isclose(self.angle_deg, 60) or np.isclose(self.angle_deg, 120) else 2
+
+    def positions(self, ij: AnyArray) -> Floats:
+        """Places of the holes `ij` (N, 2), plate frame, metres, known errors included; (N, 2)."""
+        ij = np.asarray(ij)
+        where: Floats = ij @ self.basis
+        if self.error_ij is not None and len(self.error_ij):
+            assert self.error_yx is not None
+            low = self.error_ij.min(axis=0)
+            size = self.error_ij.max(axis=0) - low + 1
+            table = np.zeros((*size, 2))
+            table[tuple((self.error_ij - low).T)] = self.error_yx
+            at = np.asarray(ij, dtype=np.int64) - low
+            known = ((at >= 0) & (at < size)).all(axis=1)
+            where[known] += table[tuple(at[known].T)]
+        return where
+
+
+LatticeKind = Literal["auto", "square", "rectangular", "oblique", "hexagonal"]
+
+
+def without_errors(plate: Plate) -> Plate:
+    """The ideal plate."""
+    return replace(plate, error_ij=None, error_yx=None, error_sigma_yx=None)
+
+
+def with_errors(plate: Plate, ij: Ints, error_yx: Floats, sigma_yx: Floats) -> Plate:
+    """The plate with errors (metres, plate frame) of some holes, in place of those it had there."""
+    if plate.error_ij is not None and len(plate.error_ij) and plate.error_yx is not None:
+        old = {tuple(v): k for k, v in enumerate(plate.error_ij.tolist())}
+        new = {tuple(v) for v in np.asarray(ij).tolist()}
+        keep = np.array([k for node, k in old.items() if node not in new], dtype=int)
+        sigma = plate.error_sigma_yx if plate.error_sigma_yx is not None else np.zeros_like(plate.error_yx)
+        ij = np.concatenate([ij, plate.error_ij[keep]])
+        error_yx = np.concatenate([error_yx, plate.error_yx[keep]])
+        sigma_yx = np.concatenate([sigma_yx, sigma[keep]])
+    return replace(plate, error_ij=ij, error_yx=error_yx, error_sigma_yx=sigma_yx)
+
+
+def error_sigma(plate: Plate, ij: AnyArray) -> Floats:
+    """Standard uncertainty (M,) of where the holes `ij` are, metres: that of the map, or the rms of the map off it."""
+    assert plate.error_ij is not None
+    assert plate.error_yx is not None
+    if not len(plate.error_ij):
+        return np.zeros(len(ij))
+    known = plate.error_sigma_yx if plate.error_sigma_yx is not None else np.zeros_like(plate.error_yx)
+    low = plate.error_ij.min(axis=0)
+    size = plate.error_ij.max(axis=0) - low + 1
+    table = np.full(tuple(size), float(np.sqrt(np.mean(plate.error_yx**2))))
+    table[tuple((plate.error_ij - low).T)] = np.sqrt((known**2).mean(axis=1))
+    at = np.asarray(ij) - low
+    inside = ((at >= 0) & (at < size)).all(axis=1)
+    out = np.full(len(at), float(np.sqrt(np.mean(plate.error_yx**2))))
+    out[inside] = table[tuple(at[inside].T)]
+    return out

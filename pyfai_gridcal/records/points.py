@@ -1,0 +1,81 @@
+"""Control points: spots with their integer node of the lattice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..base.arrays import AnyArray, Floats, Ints, frozen_array
+
+__all__ = ["ControlPoints"]
+
+
+@dataclass(frozen=True, eq=False)
+class ControlPoints:
+    """M spots that know their node; px, index frame, order (y, x).
+
+    Attributes
+    ----------
+    yx, sigma_yx : (M, 2) position and its standard uncertainty, px
+    ij : (M, 2) node; i grows along the lattice axis nearest to slow (y), j along the one nearest to fast (x); no node
+        twice
+    spot : (M,) row of the spot in the :class:`~pyfai_gridcal.records.spots.Spots` it came from
+    flags : (M,) uint8, bits of :class:`~pyfai_gridcal.records.spots.SpotFlag`
+    basis_px : (2, 2) mean lattice vectors, px: row 0 is one step of i, row 1 one step of j, columns (y, x)
+    angle_deg : angle of the ideal lattice from j to i: 90 (square, rectangular), 60 (hexagonal), or as given
+    seam_doubt : largest misfit, in nodes, of pieces of lattice that do not touch but were joined: near 0.5 their
+        relative place is a guess
+    """
+
+    yx: Floats
+    sigma_yx: Floats
+    ij: Ints
+    spot: Ints
+    flags: AnyArray
+    basis_px: Floats
+    angle_deg: float = 90.0
+    seam_doubt: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("yx", "sigma_yx", "basis_px"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, 2))
+        object.__setattr__(self, "ij", frozen_array(self.ij, np.int64, 2))
+        object.__setattr__(self, "spot", frozen_array(self.spot, np.int64, 1))
+        object.__setattr__(self, "flags", frozen_array(self.flags, np.uint8, 1))
+
+    def __len__(self) -> int:
+        return len(self.yx)
+
+    @property
+    def pitch_px(self) -> tuple[float, float]:
+        """Mean distance of neighbouring spots along i and j, px."""
+        return float(np.hypot(*self.basis_px[0])), float(np.hypot(*self.basis_px[1]))
+
+    def select(self, which: AnyArray) -> ControlPoints:
+        """The points of a boolean mask or an array of indices, in that order."""
+        return ControlPoints(
+            self.yx[which],
+            self.sigma_yx[which],
+            self.ij[which],
+            self.spot[which],
+            self.flags[which],
+            self.basis_px,
+            self.angle_deg,
+            self.seam_doubt,
+        )
+
+    def counted_from(self, place: tuple[float, float] | None) -> ControlPoints:
+        """Same points, the one nearest to `place` (y, x px) at the node (0, 0); None leaves the nodes as they are."""
+        if place is None:
+            return self
+        nearest = int(np.argmin(np.hypot(*(self.yx - np.asarray(place, float)).T)))
+        return replace(self, ij=self.ij - self.ij[nearest])
+
+    def reindexed(self, matrix: AnyArray, offset: Sequence[int] | AnyArray = (0, 0)) -> ControlPoints:
+        """Same points with nodes ``ij @ matrix + offset``; `matrix` is an integer (2, 2) of determinant +1 or -1."""
+        matrix = np.asarray(matrix, dtype=np.int64)
+        basis = np.linalg.inv(matrix) @ self.basis_px
+        ij = self.ij @ matrix + np.asarray(offset, dtype=np.int64)
+        return ControlPoints(self.yx, self.sigma_yx, ij, self.spot, self.flags, basis, self.angle_deg, self.seam_doubt)

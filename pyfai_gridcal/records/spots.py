@@ -1,0 +1,131 @@
+"""Spots: images of holes, as measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from enum import IntFlag
+from typing import Literal
+
+import numpy as np
+
+from ..base.arrays import AnyArray, Floats, frozen_array
+
+__all__ = ["HoleProfile", "Noise", "Polarity", "SpotFlag", "Spots"]
+
+Polarity = Literal["bright", "dark"]
+
+
+class SpotFlag(IntFlag):
+    """What is special about a spot; 0 is a whole, clean one."""
+
+    BORDER = 1  #: cut by the border of the image
+    MASKED = 2  #: partly under the mask (gap, dead pixel)
+    SATURATED = 4  #: flat top
+    CLIPPED = 8  #: outlying pixels (zingers) were left out
+    PREDICTED = 16  #: not seen at first, found where the lattice said it should be
+    USER = 32  #: placed by hand
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Variance of a pixel: ``variance = readout**2 + gain * (value - pedestal)``, all in counts of the image.
+
+    ``gain`` is the variance per count (1 for photon counting).
+    """
+
+    gain: float
+    readout: float
+    pedestal: float = 0.0
+
+    def variance(self, value: AnyArray) -> AnyArray:
+        """Variance, counts squared, of pixels that should read `value` (any shape)."""
+        out = np.multiply(value, self.gain)
+        out += self.readout**2 - self.gain * self.pedestal
+        return np.maximum(out, 1e-3 * self.readout**2 + 1e-12)
+
+
+@dataclass(frozen=True, eq=False)
+class HoleProfile:
+    """Picture of one hole, learned from the image: 1 in the plateau, 0 far outside, blur and pixel area included.
+
+    Attributes
+    ----------
+    table : (n, n), n odd
+        Values at offsets ``(k - n // 2) / oversampling`` px from the centre of the hole, axis order (y, x).
+    oversampling : samples per px
+    basis_px : (2, 2) lattice vectors, px, of the place whose stretch the profile has; None where no lattice was known
+    """
+
+    table: Floats
+    oversampling: int
+    basis_px: Floats | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", frozen_array(self.table, np.float64, 2))
+        if self.basis_px is not None:
+            object.__setattr__(self, "basis_px", frozen_array(self.basis_px, np.float64, 2))
+
+    @property
+    def reach(self) -> float:
+        """Largest offset along an axis that the table knows, px."""
+        return (self.table.shape[0] // 2) / self.oversampling
+
+
+@dataclass(frozen=True, eq=False)
+class Spots:
+    """N measured spots; all positions in px, index frame, order (y, x).
+
+    Attributes
+    ----------
+    yx : (N, 2) positions
+    sigma_yx : (N, 2) standard uncertainty of each coordinate, px
+    amplitude, background : (N,) counts; the amplitude is positive for both polarities
+    chi2 : (N,) reduced chi square of the profile fit
+    flags : (N,) uint8, bits of :class:`SpotFlag`
+    polarity : whether holes are brighter or darker than the plate
+    hole_px : diameter of a hole, px (mean over the image)
+    noise : the noise model behind `sigma_yx`
+    profile : the profile that was fitted, if any
+    """
+
+    yx: Floats
+    sigma_yx: Floats
+    amplitude: Floats
+    background: Floats
+    chi2: Floats
+    flags: AnyArray
+    polarity: Polarity = "bright"
+    hole_px: float = float("nan")
+    noise: Noise | None = None
+    profile: HoleProfile | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, ndim in (("yx", 2), ("sigma_yx", 2), ("amplitude", 1), ("background", 1), ("chi2", 1)):
+            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, ndim))
+        object.__setattr__(self, "flags", frozen_array(self.flags, np.uint8, 1))
+        lengths = {
+            name: len(getattr(self, name)) for name in ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
+        }
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of different lengths {lengths}, expected one length")
+
+    def __len__(self) -> int:
+        return len(self.yx)
+
+    def select(self, which: AnyArray) -> Spots:
+        """The spots of a boolean mask or an array of indices, in that order."""
+        columns = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags"):
+            columns[name] = columns[name][which]
+        return Spots(**columns)
+
+    @classmethod
+    def from_positions(
+        cls, yx: AnyArray, *, sigma: float = 0.05, polarity: Polarity = "bright", hole_px: float = float("nan")
+    ) -> Spots:
+        """Spots known by their positions only, (N, 2) px index frame, all with the same `sigma` (px)."""
+        yx = np.asarray(yx, dtype=np.float64).reshape(-1, 2)
+        n = len(yx)
+        return cls(
+            yx, np.full((n, 2), sigma), np.ones(n), np.zeros(n), np.ones(n), np.zeros(n, np.uint8), polarity, hole_px
+        )

@@ -1,0 +1,231 @@
+"""Spots at the Cramér-Rao bound, with an honest sigma, on pictures of which everything is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+from pyfai_gridcal.base.errors import IndexingError, PickingError
+from pyfai_gridcal.calibration import spots_and_points
+from pyfai_gridcal.exposure import take_exposure
+from pyfai_gridcal.finding.detection import find_spots, search_spots
+from pyfai_gridcal.finding.profile import Templates, blurred_disk, disk_and_blur, disk_profile
+from pyfai_gridcal.indexing import indexing
+from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.plate import Plate
+from pyfai_gridcal.records.settings import Settings
+from pyfai_gridcal.records.spots import SpotFlag
+from pyfai_gridcal.synthetic import Camera, Faults, Light, Scene, demo_scene, fields, match_spots, place
+
+SHAPE = (520, 610)
+CUT = SpotFlag.BORDER | SpotFlag.MASKED | SpotFlag.CLIPPED
+PIXEL = (51e-6, 48e-6)
+
+
+def scene(  # type: ignore[no-untyped-def]
+    *, pitch_px: float = 27.0, hole_px: float = 9.0, field=None, angle: float = 11.0, lattice: float = 90.0, **parts
+) -> Scene:
+    pitch = pitch_px * 49.5e-6
+    zero = fields.linear(SHAPE) if field is None else field
+    distortion = Distortion(zero, SHAPE, PIXEL, gauge="truth")
+    plate = Plate((pitch, pitch), lattice, hole_px * 49.5e-6)
+    return Scene(distortion, plate, place(distortion, plate, angle_deg=angle), **parts)
+
+
+BEND = fields.smooth(SHAPE, 4.0, 260.0, np.random.default_rng(2))
+CASES = {
+    "bright": scene(field=BEND, light=Light(vignetting=0.3)),
+    "dark, uneven": scene(field=BEND, light=Light(polarity="dark", uneven=0.03, background=900, peak=5000)),
+    "dense": scene(pitch_px=11.0, hole_px=4.4, camera=Camera(blur=0.9)),
+    "dim": scene(field=BEND, hole_px=10.0, light=Light(peak=45.0, background=12.0), camera=Camera(readout=1.0)),
+    "hexagonal": scene(lattice=60.0, field=BEND),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_spots_reach_the_bound(name: str) -> None:
+    picture = CASES[name].render(np.random.default_rng(5))
+    spots = find_spots(picture.image)
+    score = match_spots(spots, picture.truth)
+    assert score.recall > 0.99
+    assert score.precision > 0.995
+    assert 0.85 < score.over_sigma < 1.3
+    whole = match_spots(spots.select((spots.flags & CUT) == 0), picture.truth)
+    assert whole.over_crlb < 1.25
+
+
+def test_sigma_is_honest_over_three_decades_of_light() -> None:
+    for peak in (30.0, 1000.0, 30000.0):
+        here = scene(light=Light(peak=peak, background=0.2 * peak), camera=Camera(readout=2.0), hole_px=10.0)
+        picture = here.render(np.random.default_rng(int(peak)))
+        score = match_spots(find_spots(picture.image), picture.truth)
+        assert 0.85 < score.over_sigma < 1.25, peak
+
+
+def test_strong_stretch_of_the_holes_does_no_harm() -> None:
+    """Holes are half as large at the border as in the middle."""
+    picture = scene(field=fields.radial(SHAPE, 0.3), pitch_px=30, hole_px=10).render(np.random.default_rng(7))
+    score = match_spots(find_spots(picture.image), picture.truth)
+    assert score.recall > 0.99
+    assert score.over_crlb < 1.6
+    assert score.over_sigma < 1.3
+
+
+def test_bending_within_a_hole_is_taken_out() -> None:
+    """The middle of the picture of a large hole is ten sigma away from the image of its centre."""
+    bent = scene(field=fields.smooth(SHAPE, 10.0, 300.0, np.random.default_rng(2)), pitch_px=44, hole_px=20)
+    picture = bent.render(np.random.default_rng(7))
+    spots = find_spots(picture.image)
+    whole = match_spots(spots.select((spots.flags & CUT) == 0), picture.truth)
+    assert whole.over_crlb < 2.0
+    assert whole.over_sigma < 1.6
+
+
+def test_gradients_of_the_light_within_a_hole_are_fitted_where_they_show() -> None:
+    lamp = Light(vignetting=0.7, uneven=0.1, peak=9000, background=1500)
+    picture = scene(pitch_px=40, hole_px=22, light=lamp, camera=Camera(blur=2.5)).render(np.random.default_rng(7))
+    score = match_spots(find_spots(picture.image), picture.truth)
+    assert score.over_crlb < 4.0  # 15 without the gradient
+    assert score.over_sigma < 2.2
+
+
+def test_places_that_rest_on_assumptions_are_none() -> None:
+    """Of a hole whose middle lies beyond the last rows only one rim is seen: where it is, only its size could tell."""
+    picture = scene(field=BEND, pitch_px=44, hole_px=16).render(np.random.default_rng(3))
+    spots = find_spots(picture.image)
+    cut = spots.select((spots.flags & SpotFlag.BORDER) > 0)
+    assert len(cut) > 5
+    score = match_spots(cut, picture.truth)
+    assert score.over_sigma < 1.3
+    assert score.over_crlb < 2.5
+
+
+def test_hot_pixels_and_missing_holes() -> None:
+    dirty = scene(field=BEND, faults=Faults(missing=0.08, zingers=500, hot_columns=1, seed=4))
+    picture = dirty.render(np.random.default_rng(9))
+    spots = find_spots(picture.image)
+    score = match_spots(spots, picture.truth)
+    assert score.recall > 0.98
+    assert score.precision > 0.97
+    assert (spots.flags & SpotFlag.CLIPPED).any()
+
+
+def test_border_and_gap_spots_are_used_with_what_they_show() -> None:
+    picture = scene(field=BEND).render(np.random.default_rng(3))
+    mask = np.zeros(SHAPE, bool)
+    mask[250:256] = True
+    image = np.where(mask, 0, picture.image)
+    spots = find_spots(image, mask=mask)
+    gap = (spots.flags & SpotFlag.MASKED) > 0
+    border = (spots.flags & SpotFlag.BORDER) > 0
+    assert gap.sum() > 8
+    assert border.sum() > 15
+    for which in (gap, border):
+        score = match_spots(spots.select(which), picture.truth)
+        assert score.over_sigma < 1.6
+        assert score.worst_px < 0.3
+
+
+def test_rows_and_columns_are_not_mixed_up() -> None:
+    picture = scene(field=BEND).render(np.random.default_rng(3))
+    one, other = find_spots(picture.image), find_spots(picture.image.T.copy())
+    a = one.yx[np.lexsort(np.rint(one.yx).T)]
+    b = other.yx[:, ::-1][np.lexsort(np.rint(other.yx[:, ::-1]).T)]
+    assert len(a) == len(b)
+    np.testing.assert_allclose(a, b, atol=0.05)
+
+
+def test_hints_are_followed() -> None:
+    picture = scene().render(np.random.default_rng(3))
+    spots = find_spots(picture.image, polarity="bright", hole_px=9.0)
+    assert spots.polarity == "bright"
+    assert spots.hole_px == pytest.approx(9.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((0, 5)), "expected two dimensions"),
+        (np.zeros(100), "expected two dimensions"),
+        (np.full((90, 80), 5), "blank"),
+    ],
+)
+def test_what_is_no_image_is_refused(image: np.ndarray, message: str) -> None:
+    with pytest.raises(PickingError, match=message):
+        find_spots(image)
+
+
+def test_mask_of_another_shape_is_refused() -> None:
+    with pytest.raises(PickingError, match=r"mask of shape \(3, 4\)"):
+        find_spots(np.zeros((90, 80)), mask=np.zeros((3, 4), bool))
+
+
+class TestProfile:
+    def test_blurred_disk_keeps_its_area(self) -> None:
+        r = np.linspace(0, 15, 3000)
+        value = blurred_disk(4.2, 1.1, r)
+        assert integrate.trapezoid(2 * np.pi * r * value, r) == pytest.approx(np.pi * 4.2**2, rel=1e-3)
+        assert value[0] == pytest.approx(1, abs=2e-3)
+
+    def test_disk_and_blur_are_recovered(self) -> None:
+        r = np.hypot(*np.meshgrid(np.arange(-40, 41) / 4, np.arange(-40, 41) / 4))
+        table = blurred_disk(4.2, 1.1, r.ravel()).reshape(r.shape)
+        profile = type(disk_profile(4, 1, 9))(table, 4)
+        radius, blur = disk_and_blur(profile)
+        assert radius == pytest.approx(4.2, abs=0.03)
+        assert blur == pytest.approx(1.1, abs=0.03)
+
+    def test_templates_shift_and_differentiate(self) -> None:
+        profile, reach = disk_profile(3.1, 1.0, 8), 7
+        templates = Templates.of(profile, reach)
+        k = np.arange(-reach, reach + 1)
+        for place_yx in ((0.21, -0.37), (-0.48, 0.03)):
+            row, rest = Templates.phase(np.array([place_yx]))
+            value = templates.value[row[0]] + rest[0, 0] * templates.slow[row[0]] + rest[0, 1] * templates.fast[row[0]]
+            r = np.hypot(*np.meshgrid(k - place_yx[0], k - place_yx[1], indexing="ij"))
+            table = profile.table[profile.table.shape[0] // 2, profile.table.shape[0] // 2 :]
+            expected = np.interp(r, np.arange(len(table)) / profile.oversampling, table)
+            np.testing.assert_allclose(value.reshape(r.shape), expected, atol=0.02)
+            assert float(templates.slow[row[0]].sum()) == pytest.approx(0, abs=0.05)
+
+    def test_stretched_hole_keeps_its_blur(self) -> None:
+        """Against a brute-force ellipse, blurred after it was stretched."""
+        from scipy.ndimage import gaussian_filter
+
+        radius, blur, reach, fine = 4.0, 1.2, 9, 15
+        r = np.hypot(*np.meshgrid(np.arange(-48, 49) / 4, np.arange(-48, 49) / 4))
+        profile = type(disk_profile(4, 1, 9))(blurred_disk(radius, blur, r.ravel()).reshape(r.shape), 4)
+        stretch = np.array([[1.35, 0.1], [0.1, 0.7]])
+        templates = Templates.of(profile, reach, stretch)
+        offset = (np.arange(-(reach + 4) * fine, (reach + 4) * fine + 1)) / fine
+        y, x = np.meshgrid(offset, offset, indexing="ij")
+        back = np.linalg.inv(stretch)
+        ellipse = np.hypot(y * back[0, 0] + x * back[1, 0], y * back[0, 1] + x * back[1, 1]) <= radius
+        truth = gaussian_filter(ellipse.astype(float), blur * fine)
+        middle = truth[4 * fine : -4 * fine : fine, 4 * fine : -4 * fine : fine]
+        row, _ = Templates.phase(np.zeros((1, 2)))
+        np.testing.assert_allclose(templates.value[row[0]].reshape(middle.shape), middle, atol=0.02)
+
+
+def test_nothing_grows_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = demo_scene((300, 372), pitch_px=24.3, seed=3).render(np.random.default_rng(3))
+    settings = Settings(pitch=1e-3, angle=88.0)
+    exposure = take_exposure(picture.image, settings)
+    looked, real = [], indexing.local_lattices
+    monkeypatch.setattr(indexing, "local_lattices", lambda *given: (looked.append(1), real(*given))[1])
+    find_spots(picture.image)
+    alone = len(looked)
+    spots, points = spots_and_points(exposure, settings)
+    assert len(looked) == 2 * alone
+    fresh = indexing.index_spots(spots.select(np.arange(len(spots))), angle_deg=88.0)
+    for name in ("yx", "sigma_yx", "ij", "spot", "flags", "basis_px", "angle_deg", "seam_doubt"):
+        np.testing.assert_array_equal(getattr(points, name), getattr(fresh, name))
+
+
+def test_another_lattice_is_indexed_anew() -> None:
+    picture = demo_scene((300, 372), pitch_px=24.3, seed=3).render(np.random.default_rng(3))
+    found = search_spots(picture.image)
+    assert found.points(lattice="oblique", angle_deg=88.0).angle_deg == 88.0
+    with pytest.raises(IndexingError, match="hexagonal"):
+        found.points(lattice="hexagonal")

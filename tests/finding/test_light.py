@@ -1,0 +1,48 @@
+"""Level and gradients of the light from the spots, where both are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.finding.detection import find_spots
+from pyfai_gridcal.finding.light import light_of
+from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.plate import Plate
+from pyfai_gridcal.records.spots import SpotFlag
+from pyfai_gridcal.synthetic import Light as Lamp
+from pyfai_gridcal.synthetic import Scene, fields, match_spots, place
+
+PITCH = 25.0
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.3])
+def test_gradients_that_vary_over_some_spots(turn: float) -> None:
+    """A wave of thirty pitches: a plain local line makes its slopes too small by five per cent."""
+    at = np.stack(np.meshgrid(*[np.arange(32) * PITCH] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    yx = at @ np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    k = 2 * np.pi / (30 * PITCH) * np.array([0.8, 0.6])
+    level = 1000 + 200 * np.sin(yx @ k)
+    slope = 200 * np.cos(yx @ k)[:, None] * k / level[:, None]
+    found = light_of(yx, level, level / 5, at=yx, spacing=PITCH, polarity="bright")
+    inside = (np.abs(at - at.mean(axis=0)) < 12 * PITCH).all(axis=1)
+    for gradient in (found.slope_a, found.slope_b):
+        gain = (gradient[inside] * slope[inside]).sum() / (slope[inside] ** 2).sum()
+        assert gain == pytest.approx(1.0, abs=0.02)
+    np.testing.assert_allclose(found.amplitude[inside], level[inside], rtol=2e-3)
+
+
+def test_a_corner_where_the_light_falls_off_steeply() -> None:
+    """Spots there look odd as long as the gradient is not known, and all would be off the same way without it."""
+    shape = (900, 950)
+    camera = Distortion(fields.linear(shape), shape, (50e-6, 50e-6))
+    plate = Plate((1.3e-3, 1.3e-3), hole_m=0.5e-3)
+    lamp = Lamp(peak=4000.0, background=600.0, vignetting=0.8, uneven=0.4, seed=3, polarity="dark")
+    picture = Scene(camera, plate, place(camera, plate, angle_deg=4.0), lamp).render(np.random.default_rng(1))
+    spots = find_spots(picture.image)
+    level = lamp.lamp(shape)[tuple(np.rint(spots.yx).astype(int).T)]
+    corner = spots.select((level < 0.35) & ((spots.flags & SpotFlag.BORDER) == 0))
+    assert len(corner) > 15
+    score = match_spots(corner, picture.truth)
+    assert score.over_crlb < 2.0
+    assert score.over_sigma < 1.6

@@ -1,0 +1,72 @@
+"""The place of a hole within which the field bends, against a picture of it added up point by point."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from pyfai_gridcal.finding.model import BentRims, SpotState
+from pyfai_gridcal.finding.profile import TemplateMaker, blurred_disk
+from pyfai_gridcal.finding.refinement import fit_spots
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import HoleProfile, Noise
+
+FINE, HALF = 10, 15
+RADIUS, BLUR = 6.0, 1.2
+
+#: Second derivatives [component, axis, axis] of a field, px per px².
+BENDS = {
+    "along": np.array([[[2e-3, 0], [0, 0]], [[0, 0], [0, 0]]]),
+    "across": np.array([[[0, 0], [0, 2e-3]], [[0, 0], [0, 0]]]),
+    "skew": np.array([[[0, 1e-3], [1e-3, 0]], [[0, 0], [0, 2e-3]]]),
+}
+
+
+def picture(bend: np.ndarray, stretch: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """A round hole seen at ``centre + stretch @ c + c bend c / 2``, blurred, read by square pixels."""
+    at = (np.arange((2 * HALF + 1) * FINE) + 0.5) / FINE - HALF - 0.5
+    seen = np.stack(np.meshgrid(at - centre[0], at - centre[1], indexing="ij"), axis=-1)
+    back = np.linalg.inv(stretch).T
+    c = seen @ back
+    for _ in range(20):
+        c = c - (c @ stretch.T + 0.5 * np.einsum("dij,...i,...j->...d", bend, c, c) - seen) @ back
+    light = np.clip(0.5 + (RADIUS - np.hypot(c[..., 0], c[..., 1])) * FINE, 0, 1)
+    m = 2 * HALF + 1
+    blurred = gaussian_filter(light, BLUR * FINE, truncate=6).reshape(m, FINE, m, FINE)
+    return np.asarray(9000 * blurred.mean(axis=(1, 3)) + 1500)
+
+
+def rims(bend: np.ndarray, stretch: np.ndarray, radius: float) -> BentRims:
+    back = np.linalg.inv(stretch)
+    u = 0.5 * np.einsum("dij,ia,jb->dab", bend, back, back)
+    return BentRims.of(np.stack([u[:, 0, 0], 2 * u[:, 0, 1], u[:, 1, 1]])[None], stretch[None], radius)
+
+
+@pytest.mark.parametrize("noise", [None, Noise(1.0, 10.0, 0.0)], ids=["equal weights", "dark pixels believed more"])
+@pytest.mark.parametrize("stretch", [np.eye(2), np.diag([0.9, 1.1])], ids=["round", "oval"])
+@pytest.mark.parametrize("name", BENDS)
+def test_place_is_that_of_the_centre(name: str, stretch: np.ndarray, noise: Noise | None) -> None:
+    """Which part of a rim is believed most makes no difference."""
+    reach, samples = 11, 4
+    offset = np.arange(-(reach + 1) * samples, (reach + 1) * samples + 1) / samples
+    r = np.hypot(offset[:, None], offset[None, :])
+    profile = HoleProfile(blurred_disk(RADIUS, np.hypot(BLUR, np.sqrt(1 / 12)), r.ravel()).reshape(r.shape), samples)
+    maker = TemplateMaker(profile, reach)
+    start = SpotState(np.full((1, 2), float(HALF)), np.array([8e3]), np.array([1e3]), *np.zeros((2, 1, 2)))
+    miss, moved = [], []
+    for centre in ([0.2, -0.3], [-0.2, 0.3], [0.4, 0.1], [-0.4, -0.1]):
+        image = PreparedImage(picture(BENDS[name], stretch, np.array(centre)), None, "bright")
+        for state, out in (
+            (SpotState(*start_columns(start), stretch[None], None, rims(BENDS[name], stretch, RADIUS)), miss),
+            (SpotState(*start_columns(start), stretch[None]), moved),
+        ):
+            fitted = fit_spots(image, state, maker.bank(state.stretch, 1), noise, iterations=9, limit=2.0)
+            out.append(fitted.yx[0] - HALF - centre)
+    size = np.hypot(*np.mean(moved, axis=0))
+    assert size > 8e-3
+    assert np.hypot(*np.mean(miss, axis=0)) < 1e-3 + 0.03 * size
+
+
+def start_columns(state: SpotState) -> tuple[np.ndarray, ...]:
+    return state.yx, state.amplitude, state.background, state.slope_a, state.slope_b

@@ -1,0 +1,109 @@
+"""The first look: polarity and size of the holes, and dead areas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pyfai_gridcal.base.errors import PickingError
+from pyfai_gridcal.finding.dead import dead_areas, dead_level
+from pyfai_gridcal.finding.survey import binned, filled, survey
+from pyfai_gridcal.finding.windows import PreparedImage
+
+
+def picture(radius: float, pitch: float, polarity: str, rng: np.random.Generator) -> np.ndarray:
+    """Blurred holes on a turned lattice under light that falls to a quarter."""
+    shape = (331, 402)
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
+    c, s = np.cos(0.3), np.sin(0.3)
+    u, v = (c * y + s * x) / pitch, (-s * y + c * x) / pitch
+    r = np.hypot(u - np.rint(u), v - np.rint(v)) * pitch
+    hole = 1 / (1 + np.exp((r - radius) / 0.6))
+    lamp = 1 - 0.75 * (x / shape[1])
+    level = lamp * (200 + 1500 * (hole if polarity == "bright" else 1 - hole))
+    return rng.poisson(level).astype(np.float32)
+
+
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+@pytest.mark.parametrize(("radius", "pitch"), [(2.2, 10.5), (5.0, 21.0), (9.5, 41.0)])
+def test_polarity_and_size_come_from_the_image(polarity: str, radius: float, pitch: float) -> None:
+    guess = survey(picture(radius, pitch, polarity, np.random.default_rng(4)))[0]
+    assert guess.polarity == polarity
+    assert 0.55 * radius < guess.radius_px < 1.8 * radius
+
+
+def test_wanted_polarity_is_kept() -> None:
+    image = picture(5.0, 21.0, "bright", np.random.default_rng(4))
+    assert {g.polarity for g in survey(image, polarity="dark")} == {"dark"}
+
+
+def test_blank_image_is_refused() -> None:
+    with pytest.raises(PickingError, match="blank: every pixel reads 7"):
+        survey(np.full((64, 80), 7, np.float32))
+
+
+def test_binned_is_the_mean_of_blocks() -> None:
+    image = np.arange(7 * 11, dtype=np.float32).reshape(7, 11)
+    small = binned(image, 3)
+    assert small.shape == (2, 3)
+    assert small[1, 2] == pytest.approx(image[3:6, 6:9].mean())
+
+
+def test_filled_masks_hold_what_is_around() -> None:
+    image = np.full((60, 70), 50, np.float32)
+    image[20:24] = 0
+    mask = image == 0
+    np.testing.assert_allclose(filled(image, mask), 50, rtol=1e-5)
+    with pytest.raises(PickingError, match="all pixels are masked"):
+        filled(image, np.ones_like(mask))
+
+
+@pytest.mark.parametrize(("share", "patch"), [(0.001, 0), (0.001, 30), (0.4, 90)])
+def test_filled_pixels_are_means_of_squares(share: float, patch: int) -> None:
+    rng = np.random.default_rng(6)
+    image = rng.poisson(100, (240, 260)).astype(np.float32)
+    mask = rng.random(image.shape) < share
+    mask[:patch, :patch] = True
+    out = filled(image, mask)
+    np.testing.assert_array_equal(out[~mask], image[~mask])
+    weight = ndimage.uniform_filter((~mask).astype(float), 5)
+    near = mask & (weight > 0.051)
+    mean = ndimage.uniform_filter(np.where(mask, 0.0, image), 5)[near] / weight[near]
+    assert near.sum() > 20
+    np.testing.assert_allclose(out[near], mean, rtol=1e-5)
+    # where no pixel near by is good, those farther off are asked
+    np.testing.assert_allclose(out[mask & ~near], 100, atol=25)
+
+
+def test_dead_rows_are_found_and_opaque_dots_are_not() -> None:
+    rng = np.random.default_rng(1)
+    image = rng.normal(1000, 30, (300, 310))
+    image[100:104] = rng.normal(100, 8, (4, 310))
+    y, x = np.mgrid[:300, :310]
+    dots = np.hypot((y + 13) % 40 - 20, (x + 7) % 40 - 20) < 6
+    image[dots] = rng.normal(100, 8, int(dots.sum()))
+    level = dead_level(image)
+    assert level is not None
+    assert 150 < level < 900
+    dead = dead_areas(image, None, larger_than=40)
+    assert dead is not None
+    assert dead[100:104].all()
+    assert not dead[dots & (np.abs(y - 102) > 20)].any()
+
+
+def test_no_dead_population_in_plain_light() -> None:
+    image = np.random.default_rng(1).poisson(30, (300, 310))
+    assert dead_level(image) is None
+
+
+def test_windows_that_a_mask_or_saturation_touches() -> None:
+    image = np.full((80, 90), 100.0)
+    mask = np.zeros(image.shape, bool)
+    mask[40, 50] = True
+    image[20, 30] = 255
+    prepared = PreparedImage(image, mask, "bright", saturation=255)
+    yx = np.array([[40, 50], [44, 50], [40, 54], [45, 50], [36, 46], [20, 34], [20, 35]], float)
+    assert prepared.is_whole(yx, 4).tolist() == [False, False, False, True, False, True, True]
+    assert prepared.touches_saturation(yx, 4).tolist() == [False] * 5 + [True, False]
+    assert not prepared.is_whole(np.array([[3.0, 60.0]]), 4).any()

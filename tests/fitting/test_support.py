@@ -1,0 +1,78 @@
+"""Where a field is known, and how well."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial import Delaunay
+
+from pyfai_gridcal.base.geometry import hull_of
+from pyfai_gridcal.fitting.interpolation import ThinPlate
+from pyfai_gridcal.fitting.recipe import Sample
+from pyfai_gridcal.fitting.spline.recipe import BSpline
+from pyfai_gridcal.fitting.support import Support, support_of
+from pyfai_gridcal.synthetic import fields
+
+SHAPE = (300, 380)
+
+
+def sample(sigma: float = 0.02) -> Sample:
+    """Points in the upper left part of the detector only, with a hole of 80 px in the middle."""
+    rng = np.random.default_rng(0)
+    ij = np.stack(np.meshgrid(np.arange(14), np.arange(16), indexing="ij"), -1).reshape(-1, 2)
+    yx = 8.0 + 16.0 * ij + rng.uniform(-1, 1, ij.shape)
+    yx = yx[np.hypot(*(yx - [110, 130]).T) > 40]
+    d = fields.smooth(SHAPE, 5.0, 120.0, np.random.default_rng(1)).at(yx) + rng.normal(0, sigma, yx.shape)
+    return Sample(yx, d, np.full(yx.shape, sigma), SHAPE, 16.0, np.ones(len(yx), bool), nugget=0.05)
+
+
+@pytest.fixture(scope="module")
+def support() -> Support:
+    return support_of(BSpline().fit(sample()), sample())
+
+
+def test_sigma_grows_away_from_the_points(support: Support) -> None:
+    at = support.field.at([[60.0, 60.0], [110.0, 130.0], [225.0, 200.0], [280.0, 300.0]]).max(axis=1)
+    assert 0.003 < at[0] < 0.02
+    assert at[1] > 1.5 * at[0]
+    assert at[3] > 10 * at[2] > 10 * at[0]
+
+
+def test_mask_is_that_of_the_sigma_map(support: Support) -> None:
+    y, x = np.arange(SHAPE[0], dtype=float), np.arange(SHAPE[1], dtype=float)
+    unknown = support.unknown(SHAPE, 0.05, outside=0.02)
+    sigma = support.field.on_grid(y, x).max(axis=2)
+    grid = np.stack(np.meshgrid(y, x, indexing="ij"), -1).reshape(-1, 2)
+    within = (Delaunay(sample().yx).find_simplex(grid) >= 0).reshape(SHAPE)
+    clear = np.abs(sigma - np.where(within, 0.05, 0.02)) > 2e-3
+    expected = sigma > np.where(within, 0.05, 0.02)
+    assert (unknown == expected)[clear].mean() > 0.995
+    assert unknown[260:, :].all()
+    assert unknown[:, 300:].all()
+
+
+def test_the_default_keeps_the_hull_and_is_strict_outside(support: Support) -> None:
+    inside, outside = support.default_limits()
+    assert outside == pytest.approx(0.04)
+    assert 0.1 <= inside <= 0.3
+    poor = support_of(BSpline().fit(sample(0.5)), sample(0.5))
+    assert poor.default_limits()[0] > 0.15
+
+
+def test_origin_of_a_tile(support: Support) -> None:
+    whole = support.unknown(SHAPE, 0.05, outside=0.02)
+    assert np.array_equal(support.unknown((100, 120), 0.05, outside=0.02, origin=(30, 40)), whole[30:130, 40:160])
+
+
+def test_hull() -> None:
+    points = np.array([[0, 0], [0, 10], [7, 10], [7, 0], [3, 4.0]])
+    assert sorted(hull_of(points).tolist()) == [[0, 0], [0, 10], [7, 0], [7, 10]]
+    line = np.array([[0, 0], [1, 1], [2, 2.0]])
+    assert np.array_equal(hull_of(line), line)
+
+
+def test_recipes_that_do_not_know_their_variance() -> None:
+    support = support_of(ThinPlate().fit(sample()), sample())
+    at = support.field.at([[60.0, 60.0], [280.0, 300.0]])
+    assert (at[1] > 5 * at[0]).all()
+    assert (at[0] > 0.01).all()

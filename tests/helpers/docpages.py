@@ -1,0 +1,35 @@
+"""The pages of the documentation, their scripts and what is fenced in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyfai_gridcal import cli
+
+ROOT = Path(__file__).parents[2]
+DOC = ROOT / "doc"
+PAGES = sorted(p for p in DOC.rglob("*.md") if p.relative_to(DOC).parts[0] not in ("_build", "commands", "examples"))
+EVERY = [*PAGES, ROOT / "README.md"]
+SCRIPTS = sorted(p for p in (DOC / "gallery").glob("*.py") if not p.name.startswith("_"))
+COMMANDS = {name for name, module, _ in cli.COMMANDS if cli._exists(module)}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def fences(page: Path) -> Iterator[tuple[str, str, int]]:
+    """(kind, text, line) of the fenced blocks of a page."""
+    kind, lines, start = None, [], 0
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        mark = re.match(r"\s*```(.*)", line)
+        if mark and kind is None:
+            kind, lines, start = mark[1].strip(), [], number
+        elif mark:
+            yield str(kind), "\n".join(lines), start
+            kind = None
+        elif kind is not None:
+            lines.append(line)
+    assert kind is None, f"{page.name}:{start}: block without end"

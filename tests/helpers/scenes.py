@@ -1,0 +1,42 @@
+"""A small picture of a grid, drawn once for all tests of windows."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pyfai_gridcal import synthetic
+from pyfai_gridcal.gui.work.core import Core
+from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.plate import Plate
+from pyfai_gridcal.synthetic import Camera, Light, Scene, SyntheticImage, fields
+
+SHAPE = (300, 380)
+PIXEL = (60e-6, 55e-6)
+PITCH = 1.4e-3
+
+
+@cache
+def small() -> SyntheticImage:
+    """Some 200 bright holes behind a bent taper; nothing is symmetric."""
+    rng = np.random.default_rng(11)
+    distortion = Distortion(fields.taper(SHAPE, rng, strength=0.5), SHAPE, PIXEL, gauge="truth")
+    plate = Plate((PITCH, PITCH), hole_m=0.33 * PITCH)
+    pose = synthetic.place(distortion, plate, angle_deg=3.1)
+    return Scene(distortion, plate, pose, Light(vignetting=0.2), Camera(1.0)).render(rng, bounds=False)
+
+
+_FOUND: dict[Any, Any] = {}
+
+
+class QuickCore(Core):
+    """The core, which does not look twice for the same spots: most tests begin with the same image."""
+
+    def find(self, picture, settings, progress):
+        """Find spots, or remember them."""
+        key = picture.data.tobytes(), picture.mask.tobytes(), settings
+        if key not in _FOUND:
+            _FOUND[key] = super().find(picture, settings, progress)
+        return _FOUND[key]

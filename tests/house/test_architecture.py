@@ -1,0 +1,241 @@
+"""The shape of the house: imports point one way, and starting up is quick."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import pyfai_gridcal
+
+PACKAGE = "pyfai_gridcal"
+ROOT = Path(pyfai_gridcal.__file__).parent
+MAX_LINES = 400
+
+#: The rooms from the ground up: a module imports from its own room and from those before it, inside functions too.
+ROOMS = (
+    *("base", "records", "indexing", "finding", "fitting", "synthetic", "io", "correction", "judging", "report"),
+    *("exposure", "calibration", "plugins", "benchmark", "gui", "ewoks", "cli", "__main__"),
+)
+HEIGHT = {name: height for height, name in enumerate(ROOMS)}
+
+#: The doors do not know each other, but for a command that starts the window that it is named after.
+DOORS = ("benchmark", "gui", "ewoks", "cli")
+OPENS = {("cli", "gui"), ("cli", "benchmark")}
+
+#: What a third-party package may be imported by at module level: the lowest room that may.
+LOWEST = {"matplotlib": "report", "fabio": "io", "h5py": "io", "silx": "io", "hdf5plugin": "io", "ewokscore": "ewoks"}
+#: pyFAI's compiled helpers are needed low down; importing them there has to wait until they are called.
+ALWAYS_DEFERRED = {"pyFAI", "matplotlib"}
+QT = {"PySide6", "PyQt5", "PyQt6", "qtpy", "qtawesome"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: `name` is dotted, `deferred` means inside a function."""
+
+    name: str
+    line: int
+    deferred: bool
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name inside the package -> file; the package's own front door is not among them."""
+    out = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[-1] == "__init__":
+            parts = parts[:-1]
+        if parts:
+            out[".".join(parts)] = path
+    return out
+
+
+MODULES = modules()
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+def imports_of(name: str) -> Iterator[Import]:
+    """All imports of a module, those inside functions and for the type checker too."""
+    is_package = MODULES[name].name == "__init__.py"
+    yield from walk(TREES[name], [PACKAGE, *name.split(".")], is_package, deferred=False)
+
+
+def walk(node: ast.AST, here: list[str], is_package: bool, *, deferred: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(alias.name, child.lineno, deferred)
+        elif isinstance(child, ast.ImportFrom):
+            base = here[: len(here) - child.level + is_package] if child.level else []
+            prefix = ".".join([*base, *([child.module] if child.module else [])])
+            for alias in child.names:
+                yield Import(f"{prefix}.{alias.name}", child.lineno, deferred)
+        for_types = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+        inside = deferred or for_types or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from walk(child, here, is_package, deferred=inside)
+
+
+def own_module(name: str) -> str | None:
+    """Longest module of this package that an imported dotted name leads to, None for other packages."""
+    if name != PACKAGE and not name.startswith(PACKAGE + "."):
+        return None
+    parts = name.split(".")[1:]
+    while parts and ".".join(parts) not in MODULES:
+        parts.pop()
+    return ".".join(parts)
+
+
+def room_of(name: str) -> str:
+    return name.split(".")[0]
+
+
+def why_not(importer: str, target: str) -> str | None:
+    """What is wrong with one module of the package importing another; None when nothing is."""
+    here, there = room_of(importer), room_of(target)
+    if target == "":
+        return "the front door is for users only"
+    if here == there:
+        return None
+    if HEIGHT.get(there, 99) > HEIGHT.get(here, -1):
+        return f"{there} is above {here}"
+    if here in DOORS and there in DOORS and (here, there) not in OPENS:
+        return f"{here} and {there} must not know each other"
+    return None
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_has_its_room(name: str) -> None:
+    assert room_of(name) in HEIGHT, f"{name} stands in no room of {ROOMS}"
+
+
+def test_every_room_is_there() -> None:
+    assert len(set(ROOMS)) == len(ROOMS)
+    assert {room_of(name) for name in MODULES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_down(name: str) -> None:
+    wrong = []
+    for found in imports_of(name):
+        target = own_module(found.name)
+        if target is not None and (reason := why_not(name, target)):
+            wrong.append(f"line {found.line}: {found.name}: {reason}")
+    assert not wrong, f"{name}: " + "; ".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("importer", "target"),
+    [
+        *(("records.plate", "indexing.growth"), ("io.images.masks", "report.page"), ("report.data", "calibration")),
+        *(("gui.work.core", "cli"), ("ewoks.tasks", "gui.window"), ("calibration", ""), ("nowhere", "base.errors")),
+    ],
+)
+def test_an_arrow_that_points_up_is_seen(importer: str, target: str) -> None:
+    assert why_not(importer, target)
+
+
+def test_imports_inside_functions_are_seen() -> None:
+    source = "if TYPE_CHECKING:\n    from ..report import page\ndef f():\n    from ..gui import window\n"
+    found = list(walk(ast.parse(source), [PACKAGE, "records", "plate"], False, deferred=False))
+    assert [(one.name, one.deferred) for one in found] == [
+        (f"{PACKAGE}.report.page", True),
+        (f"{PACKAGE}.gui.window", True),
+    ]
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """One path around each circle of a graph."""
+    done: set[str] = set()
+    out = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            out.append(" -> ".join([*path[path.index(name) :], name]))
+        elif name not in done:
+            for target in sorted(graph.get(name, ())):
+                visit(target, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+    return out
+
+
+def test_no_circles() -> None:
+    graph = {
+        name: {
+            target
+            for found in imports_of(name)
+            # a package and its own modules may know each other: the package only collects
+            if (target := own_module(found.name))
+            and not (target + ".").startswith(name + ".")
+            and not name.startswith(target + ".")
+        }
+        for name in MODULES
+    }
+    assert circles(graph) == []
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b -> c -> b"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_others_are_imported_where_they_may(name: str) -> None:
+    wrong, here = [], HEIGHT.get(room_of(name), 99)
+    for found in imports_of(name):
+        package = room_of(found.name)
+        is_qt = package in QT or found.name.startswith(("silx.gui", "pyFAI.gui"))
+        if is_qt and (room_of(name) != "gui" or name.startswith("gui.work.")):
+            wrong.append(f"line {found.line}: Qt ({found.name}) belongs in gui/, outside of gui/work/")
+        if found.deferred:
+            continue
+        lowest = LOWEST.get(package)
+        if lowest is not None and here < HEIGHT[lowest] and not (package == "h5py" and name == "base.opening"):
+            wrong.append(f"line {found.line}: {package} at module level is for {lowest} and above")
+        if package in ALWAYS_DEFERRED and here < HEIGHT["report"]:
+            wrong.append(f"line {found.line}: import {found.name} inside the function that needs it")
+    assert not wrong, f"{name}: " + "; ".join(wrong)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_is_small(name: str) -> None:
+    lines = len(MODULES[name].read_text(encoding="utf-8").splitlines())
+    assert lines <= MAX_LINES, f"{name} has {lines} lines, expected at most {MAX_LINES}: split it by nouns"
+
+
+@pytest.mark.parametrize("name", [m for m in MODULES if room_of(m) != "cli"])
+def test_only_the_command_line_prints(name: str) -> None:
+    wrong = [
+        f"line {node.lineno}: {ast.unparse(node.func)}"
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "logging.basicConfig"}
+    ]
+    assert not wrong, f"{name}: " + "; ".join(wrong)
+
+
+def fresh(code: str) -> str:
+    """What a new interpreter prints that runs `code`."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+LOADED = "import sys; heavy = {heavy}; print([m for m in heavy if m in sys.modules])"
+HEAVY = ["matplotlib", "PySide6", "PyQt5", "silx.gui", "pyFAI", "pyFAI.detectors", "fabio", "h5py"]
+#: Parts of scipy that take a second or two to import: inside the function that needs them.
+SLOW_SCIPY = ["scipy.signal", "scipy.stats"]
+
+
+def test_import_is_light() -> None:
+    assert fresh(f"import {PACKAGE}; " + LOADED.format(heavy=[*HEAVY, *SLOW_SCIPY])).strip() == "[]"
+
+
+def test_help_is_light() -> None:
+    code = f"import {PACKAGE}.cli as c\ntry:\n    c.main(['--version'])\nexcept SystemExit:\n    pass\n"
+    assert fresh(code + LOADED.format(heavy=HEAVY)).splitlines()[-1] == "[]"
+
+
+def test_types_are_shipped() -> None:
+    assert (ROOT / "py.typed").exists()

@@ -1,0 +1,164 @@
+"""Every kind of file gives back the corners that were written, and is known by its content."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hub import PIXEL, corner_gap, modules, wave
+
+from pyfai_gridcal.base.errors import FileFormatError, FittingError, UsageError
+from pyfai_gridcal.io.kinds.kinds import KINDS, kind_for_output, kind_of, open_distortion, write_distortion
+from pyfai_gridcal.io.kinds.options import Reading, Writing
+
+#: Kind, output name, largest distance of a corner after the round trip, px.
+SMOOTH = [
+    ("nexus", "a.h5", 0.001),
+    ("spline", "a.spline", 0.01),
+    ("spline-inverse", "a.inverse.spline", 0.01),
+    ("imaged11", "a_e2dx.edf", 0.001),
+    ("spd", "a.edf", 0.001),
+    ("xds", "a.cbf", 0.025),
+    ("tiff", "a.tif", 0.001),
+    ("npy", "a.npy", 0.001),
+    ("npz", "a.npz", 0.001),
+    ("poni", "a.poni", 0.001),
+    ("json", "a.json", 0.001),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "limit"), SMOOTH)
+def test_corners_come_back(tmp_path, kind, name, limit):
+    truth = wave()
+    written = write_distortion(truth, tmp_path / name)
+    assert all(path.is_file() for path in written)
+    assert not list(tmp_path.glob(".*")), "temporary files were left"
+    for path in written if kind != "poni" else written[-1:]:
+        source = open_distortion(path, Reading(pixel_size=PIXEL))
+        assert source.kind == (kind if kind not in ("poni", "json") or path.suffix != ".h5" else "nexus")
+        assert source.distortion.pixel_size == pytest.approx(PIXEL, rel=1e-6)
+        assert corner_gap(truth, source.distortion)[0] <= limit
+
+
+@pytest.mark.parametrize(("kind", "name", "limit"), [s for s in SMOOTH if s[0] not in ("spline-inverse",)])
+def test_masked_pixels_do_not_spoil_their_neighbours(tmp_path, kind, name, limit):
+    truth = wave(masked=True)
+    path = write_distortion(truth, tmp_path / name)[-1]
+    back = open_distortion(path, Reading(pixel_size=PIXEL)).distortion
+    if KINDS[kind].keeps_mask or kind in ("poni", "json"):
+        assert np.array_equal(back.mask, truth.mask)
+    assert corner_gap(truth, back)[0] <= limit
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("m.h5", 0.001), ("m.modules", 0.001), ("m_e2dx.edf", 0.01), ("m.npz", 0.01)]
+)
+def test_modules_keep_their_edges(tmp_path, name, limit):
+    truth = modules()
+    path = write_distortion(truth, tmp_path / name)[-1]
+    back = open_distortion(path, Reading(pixel_size=PIXEL)).distortion
+    assert corner_gap(truth, back)[0] <= limit
+
+
+@pytest.mark.parametrize("name", ["m.spline", "m.inverse.spline", "m.edf"])
+def test_jumps_are_refused_where_they_cannot_be_said(tmp_path, name):
+    seamed = modules(gap=0)
+    with pytest.raises(FittingError, match=r"apart.*force"):
+        write_distortion(seamed, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    written = write_distortion(seamed, tmp_path / name, writing=Writing(force=True))
+    assert all(path.is_file() for path in written)
+
+
+def test_gaps_do_not_make_modules_smooth(tmp_path):
+    with pytest.raises(FittingError, match="off by up to"):
+        write_distortion(modules(), tmp_path / "m.spline")
+    first, _ = write_distortion(modules(), tmp_path / "m.edf")
+    back = open_distortion(first).distortion
+    assert corner_gap(modules(), back)[0] <= 0.001
+    assert np.array_equal(back.mask, modules().mask)
+
+
+def test_a_module_table_needs_rectangles(tmp_path):
+    truth = modules()
+    y, x = np.indices(truth.shape)
+    with pytest.raises(FittingError, match="rectangle"):
+        write_distortion(truth.masked(truth.mask | (y + x < 40)), tmp_path / "m.modules")
+
+
+def test_a_binned_read_out_has_the_same_corners():
+    truth = wave((232, 312))
+    for one in (truth, modules((120, 170))):
+        from pyfai_gridcal.io.kinds.readout import binned
+
+        small = binned(one, (2, 3))
+        corners, fine = small.pixel_corners(np.float64), one.pixel_corners(np.float64)
+        assert small.shape == (one.shape[0] // 2, one.shape[1] // 3)
+        ny, nx = small.shape
+        for k, (a, b) in enumerate(((0, 0), (1, 0), (1, 1), (0, 1))):
+            at = fine[a : 2 * ny : 2, 2 * b : 3 * nx : 3, k]
+            assert np.allclose(corners[:, :, k], at, atol=1e-9)
+
+
+@pytest.mark.parametrize(("orientation", "flip"), [(1, (-1, -1)), (2, (-1, 1)), (3, (1, 1)), (4, (1, -1))])
+def test_orientations_mirror_the_detector(orientation, flip):
+    from pyfai_gridcal.io.kinds.readout import to_orientation_3
+
+    for truth in (wave(), modules()):
+        turned = to_orientation_3(truth, orientation)
+        size = np.array(truth.shape) * truth.pixel_size
+        there = truth.pixel_corners(np.float64).mean(axis=2)[:: flip[0], :: flip[1], 1:]
+        expected = np.where(np.array(flip) < 0, size - there, there)
+        assert np.allclose(turned.pixel_corners(np.float64).mean(axis=2)[..., 1:], expected, atol=1e-12)
+        again = to_orientation_3(turned, orientation)
+        assert corner_gap(truth, again)[0] < 1e-9
+        if truth.mask is not None:
+            assert np.array_equal(turned.mask, truth.mask[:: flip[0], :: flip[1]])
+
+
+def test_kinds_of_output_names(tmp_path):
+    names = {"a.h5": "nexus", "a.inverse.spline": "spline-inverse", "a.spline": "spline", "x_e2dy.edf": "imaged11"}
+    names |= {"a.edf": "spd", "x_geo_corr.cbf": "xds", "a.TIF": "tiff", "a.poni": "poni", "m.tsv": "modules"}
+    assert {name: kind_for_output(name).name for name in names} == names
+    with pytest.raises(UsageError, match="--to"):
+        kind_for_output("a.jpg")
+    with pytest.raises(UsageError, match="nexus"):
+        kind_for_output("a.h5", "hexagon")
+
+
+def test_foreign_maps_are_told_by_their_shape(tmp_path):
+    import fabio
+
+    dy, dx = (m.astype(np.float32) for m in wave().displacement_maps())
+    for name, data in (("d-x.edf", dx), ("d-y.edf", dy)):
+        fabio.edfimage.EdfImage(data=data).write(str(tmp_path / name))
+    assert kind_of(tmp_path / "d-x.edf").name == "imaged11"
+    assert kind_of(tmp_path / "d-x.edf", Reading(shape=(229, 309))).name == "spd"
+    with pytest.raises(FileFormatError, match="shape"):
+        kind_of(tmp_path / "d-x.edf", Reading(shape=(100, 100)))
+    with pytest.raises(UsageError, match="--pixel"):
+        open_distortion(tmp_path / "d-y.edf")
+    back = open_distortion(tmp_path / "d-y.edf", Reading(pixel_size=PIXEL)).distortion
+    assert corner_gap(wave(), back)[0] <= 0.001
+
+
+def test_a_missing_partner_is_named(tmp_path):
+    written = write_distortion(wave(), tmp_path / "a_e2dx.edf")
+    written[1].unlink()
+    with pytest.raises(FileFormatError, match="a_e2dy"):
+        open_distortion(written[0])
+
+
+def test_pair_in_one_call(tmp_path):
+    first, second = write_distortion(wave(), tmp_path / "a_e2dx.edf")
+    first.rename(tmp_path / "one.edf")
+    second.rename(tmp_path / "two.edf")
+    back = open_distortion([tmp_path / "one.edf", tmp_path / "two.edf"]).distortion
+    assert corner_gap(wave(), back)[0] <= 0.001
+
+
+def test_existing_files_stay_when_writing_fails(tmp_path):
+    target = tmp_path / "keep.spline"
+    target.write_text("precious")
+    with pytest.raises(FittingError):
+        write_distortion(modules(), target)
+    assert target.read_text() == "precious"
