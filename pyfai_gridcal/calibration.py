@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .base.arrays import AnyArray, Bools, Floats
 from .base.errors import ImageError, UsageError
+from .base.progress import Progress, untold
 from .exposure import Exposure, common_mask, nominal_of, take_exposure
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
 from .judging.assessment import assess
-from .records.distortion import Distortion
-from .records.fit import DistortionFit
 from .records.plate import Plate
 from .records.points import ControlPoints
+from .records.result import Result
 from .records.settings import Settings
 from .records.spots import Spots
-from .records.verdict import Verdict
 
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
@@ -32,64 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["Calibration", "assemble", "calibrate", "index", "plate_of", "spots_and_points"]
 
 
-Progress = Callable[[float, str], None]
-
-
 @dataclass(frozen=True, eq=False)
-class Calibration:
-    """A calibrated detector with all that it was made from; one entry per exposure where there is a tuple.
+class Calibration(Result):
+    """A calibrated detector with all that it was made from, and the doors to what can be done with it.
 
-    Attributes
-    ----------
-    settings : what was asked for
-    images : (ny, nx) each, as they were used
-    masks : (ny, nx) each or None, True = ignored
-    spots : found in each image
-    fit : the distortion, with residuals and poses
-    verdict : whether it can be trusted
-    sources : where the images came from
-    notes : remarks, in words
+    The fields are those of :class:`~pyfai_gridcal.records.result.Result`.
     """
 
-    settings: Settings
-    images: tuple[AnyArray, ...]
-    masks: tuple[Bools | None, ...]
-    spots: tuple[Spots, ...]
-    fit: DistortionFit
-    verdict: Verdict
-    sources: tuple[Any, ...] = ()
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def distortion(self) -> Distortion:
-        """Displacement of every pixel."""
-        return self.fit.distortion
-
-    @property
-    def points(self) -> tuple[ControlPoints, ...]:
-        """Control points of each exposure."""
-        return self.fit.points
-
-    @property
-    def plate(self) -> Plate:
-        """The plate, with the errors of its holes where they were determined."""
-        return self.fit.plate
-
-    @property
-    def pixel_size(self) -> tuple[float, float]:
-        """(slow, fast) metres."""
-        return self.distortion.pixel_size
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(slow, fast) pixels."""
-        return self.distortion.shape
-
-    def displacement_maps(self) -> tuple[Floats, Floats]:
-        """(dy, dx) at the pixel centres, each (ny, nx), px: corrected minus observed."""
-        return self.distortion.displacement_maps()
-
-    # -- doors to the outer rooms
     def detector(self) -> Detector:
         """A plain pyFAI detector."""
         from .io.nexus.detector import to_detector
@@ -180,7 +127,7 @@ def calibrate(
             f"unknown setting {', '.join(sorted(unknown))}", expected=", ".join(f.name for f in fields(Settings))
         )
     chosen = Settings(pitch=pitch, **settings)
-    say = progress or (lambda fraction, text: None)
+    say = progress or untold
     images = _as_list(image)
     if chosen.positions is not None and len(chosen.positions) != len(images):
         raise UsageError(f"{len(chosen.positions)} positions for {len(images)} exposures", expected="one for each")
@@ -208,7 +155,7 @@ def assemble(
     progress: Progress | None = None,
 ) -> Calibration:
     """Fit the distortion to the points of all exposures, judge it, and collect everything."""
-    say = progress or (lambda fraction, text: None)
+    say = progress or untold
     shape = _common_shape(exposures)
     nominal, _ = nominal_of(settings, shape)
     masks = tuple(one.mask for one in exposures)

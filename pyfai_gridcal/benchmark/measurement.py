@@ -6,19 +6,19 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import UsageError
+from ..base.progress import Progress, untold
 from .scenes import SCENES
 from .worker import METHODS, prepare
 
 __all__ = ["SCALING", "Measurement", "Plan", "available", "measure", "run"]
 
-Progress = Callable[[float, str], None]
 
 #: What a method needs to be installed.
 NEEDS = {"discorpy": "discorpy", "opencv": "cv2"}
@@ -122,7 +122,7 @@ def measure(scene: str, method: str, folder: Path, *, repeat: int = 3, patience:
 
 def run(plan: Plan, *, progress: Progress | None = None) -> tuple[Measurement, ...]:
     """All measurements of a plan; methods that are not installed are left out."""
-    say = progress or (lambda fraction, text: None)
+    say = progress or untold
     methods = available(plan.methods)
     todo = [(scene, method) for scene in plan.scenes for method in methods]
     if plan.scaling:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 from ..base.atomic import check_writable, replacing
 from ..base.errors import FileFormatError, UsageError
 from ..base.opening import members
+from ..base.progress import Progress
 from ..io.images.frames import parse_address
 from ..io.images.sources import open_frames
 from ..io.nexus.packing import Packing
@@ -31,7 +32,6 @@ from .streams import DATA_PATH, Outcome, correct_stack
 
 __all__ = ["Work", "correct_part", "join_parts", "part_path", "portion"]
 
-Progress = Callable[[float, str], None]
 
 #: Where a part tells what it is.
 _PROCESS = DATA_PATH.rsplit("/", 2)[0] + "/correction"

@@ -18,6 +18,7 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import check_writable, replacing
 from ..base.errors import ImageError, UsageError
+from ..base.progress import Progress
 from ..base.threads import processors
 from ..io.images.frames import Frames
 from ..io.images.sources import open_frames
@@ -28,7 +29,6 @@ from .spool import Spool
 
 __all__ = ["DATA_PATH", "Outcome", "correct_files", "correct_stack"]
 
-Progress = Callable[[float, str], None]
 
 #: Where the frames are in an HDF5 file that is written.
 DATA_PATH = "/entry_0000/corrected/data"

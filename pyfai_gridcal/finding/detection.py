@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools
 from ..base.errors import IndexingError, PickingError
+from ..base.progress import Progress, untold
 from ..indexing.indexing import GrownLattice, index_spots
 from ..indexing.regularity import Regularity, regularity_of
 from ..records.plate import LatticeKind
@@ -21,7 +21,6 @@ from .windows import PreparedImage
 
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
 
-Progress = Callable[[float, str], None]
 
 #: Least contrast of a candidate relative to its neighbourhood's.
 THRESHOLD = 0.35
@@ -126,7 +125,7 @@ def search_spots(
         raise PickingError(f"image of shape {image.shape}", expected="two dimensions, none of them empty")
     if mask is not None and mask.shape != image.shape:
         raise PickingError(f"mask of shape {mask.shape} for an image of shape {image.shape}")
-    say = progress or (lambda fraction, text: None)
+    say = progress or untold
     say(0.0, "looking for holes")
     ignore = mask
     if saturation is not None and not np.isfinite(image).all():

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..base.errors import FittingError, UsageError
+from ..base.progress import Progress, untold
 from ..base.threads import one_blas_thread
 from ..records.field import TiledField
 from ..records.fit import TrialScore
@@ -91,7 +92,7 @@ def choose(
     model: str = "auto",
     mask: Bools | None = None,
     labels: AnyArray | None = None,
-    progress: Callable[[float, str], None] = lambda _fraction, _what: None,
+    progress: Progress = untold,
 ) -> Choice:
     """Fit the model asked for, or the one of "auto": tiles where these predict better than a smooth field.
 

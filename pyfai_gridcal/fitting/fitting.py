@@ -5,13 +5,14 @@ The plate is the truth, its placement is free, the rest belongs to the detector.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import FittingError, UsageError
+from ..base.progress import Progress, untold
 from ..records.distortion import Distortion, Gauge
 from ..records.field import Field, TiledField
 from ..records.fit import DistortionFit, Pose, TrialScore
@@ -31,7 +32,6 @@ from .view import View
 
 __all__ = ["fit_distortion", "folded_pixels"]
 
-Progress = Callable[[float, str], None]
 
 #: Fewest control points that are worth a fit.
 FEWEST_POINTS = 9
@@ -89,7 +89,7 @@ def fit_distortion(
         _pixel(pixel_size),
         gauge,
         max_sigma,
-        progress or (lambda _fraction, _what: None),
+        progress or untold,
     )
     gauge_point(gauge, shape)
     for k, each in enumerate(exposures):

@@ -12,6 +12,7 @@ import numpy as np
 from silx.gui import qt
 
 from ..base.errors import GridcalError, UsageError
+from ..base.progress import Progress
 from ..io.nexus.groups import detector_beside
 from .drawing.artwork import icon
 from .drawing.compare import BeforeAfter
@@ -345,7 +346,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
                 self.tell(UsageError("there is no image", hint="open one, or drop a file on the window"), "Calibrate")
             return
 
-        def work(progress: Callable[[float, str], None]) -> _Outcome:
+        def work(progress: Progress) -> _Outcome:
             error: BaseException | None = None
             if upto is not None:
                 try:

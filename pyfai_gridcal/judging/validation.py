@@ -8,7 +8,6 @@ everything together.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
 from ..base.errors import FileFormatError, IndexingError, UsageError
+from ..base.progress import Progress, untold
 from ..correction.table import CorrectedImage, Resampler
 from ..finding.detection import search_spots
 from ..fitting.rigid import place
@@ -30,11 +30,10 @@ from ..records.points import ControlPoints
 from ..records.spots import Polarity, SpotFlag
 
 if TYPE_CHECKING:
-    from ..calibration import Calibration
+    from ..records.result import Result
 
 __all__ = ["Validation", "read_to_validate", "validate"]
 
-Progress = Callable[[float, str], None]
 
 _PARTIAL = int(SpotFlag.BORDER | SpotFlag.MASKED | SpotFlag.SATURATED)
 
@@ -139,7 +138,7 @@ def validate(
 
     Parameters
     ----------
-    result : Calibration, DistortionFit or Distortion
+    result : Result (such as a Calibration), DistortionFit or Distortion
     image : (ny, nx) as recorded; the one of the calibration when omitted
     plate : needed for a Distortion alone
     mask : (ny, nx) more pixels to ignore; the one of the calibration when omitted
@@ -154,7 +153,7 @@ def validate(
     PickingError, IndexingError
         There is no grid in the corrected image.
     """
-    say = progress or (lambda fraction, text: None)
+    say = progress or untold
     fit: DistortionFit | None = result if isinstance(result, DistortionFit) else getattr(result, "fit", None)
     distortion = result if isinstance(result, Distortion) else getattr(fit, "distortion", None)
     if distortion is None:
@@ -200,7 +199,7 @@ def read_to_validate(
     pitch: tuple[float, float] | None = None,
     angle: float | None = None,
     images: bool = False,
-) -> tuple[Calibration | DistortionFit | Distortion, Plate | None]:
+) -> tuple[Result | DistortionFit | Distortion, Plate | None]:
     """What a file holds and the plate to lay on it, the first arguments of :func:`validate`.
 
     Parameters

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..base.units import format_length
-from ..calibration import Calibration
+from ..records.result import Result
 from .data import summary
 from .text import pixel_text, rounded
 
@@ -19,7 +19,7 @@ __all__ = ["html_card"]
 _COLOURS = {"good": "#1a7f37", "doubtful": "#9a6700", "failed": "#cf222e"}
 
 
-def html_card(calibration: Calibration) -> str:
+def html_card(calibration: Result) -> str:
     """The verdict, the main figures and two small pictures as a piece of HTML."""
     from . import plots
     from .figures import Picture, as_data_uri

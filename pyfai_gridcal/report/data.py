@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.errors import GridcalError
-from ..calibration import Calibration
 from ..judging.measures import quality
+from ..records.result import Result
 from ..records.spots import SpotFlag
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def refusal(error: GridcalError) -> dict[str, Any]:
     return {"verdict": verdict, "error": type(error).__name__}
 
 
-def report_data(calibration: Calibration, *, validation: Validation | None = None) -> dict[str, Any]:
+def report_data(calibration: Result, *, validation: Validation | None = None) -> dict[str, Any]:
     """All that the page of :func:`~pyfai_gridcal.report.write_report` shows, as plain data: see :func:`schema`."""
     out = summary(calibration)
     out["quality"] = plain(quality(calibration.fit))
@@ -64,7 +64,7 @@ def report_data(calibration: Calibration, *, validation: Validation | None = Non
     return out
 
 
-def summary(calibration: Calibration) -> dict[str, Any]:
+def summary(calibration: Result) -> dict[str, Any]:
     """The figures as plain numbers, strings, lists and dicts; lengths in metres, positions in px.
 
     The keys are stable: see ``SCHEMA`` and :func:`schema`.
@@ -102,14 +102,14 @@ def summary(calibration: Calibration) -> dict[str, Any]:
     return done
 
 
-def _typical_sigma(calibration: Calibration, valid: Any) -> list[float] | None:
+def _typical_sigma(calibration: Result, valid: Any) -> list[float] | None:
     sigma = calibration.distortion.sigma_maps(step=8)
     if sigma is None or not valid[::8, ::8].any():
         return None
     return [float(np.sqrt(np.mean(s[valid[::8, ::8]] ** 2))) for s in sigma]
 
 
-def _exposure(calibration: Calibration, k: int) -> dict[str, Any]:
+def _exposure(calibration: Result, k: int) -> dict[str, Any]:
     spots, points, fit = calibration.spots[k], calibration.points[k], calibration.fit
     return {
         "polarity": spots.polarity,

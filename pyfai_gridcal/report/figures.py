@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ..calibration import Calibration
 from ..judging.measures import pair_distances
+from ..records.result import Result
 from . import pictures, plots
 from .pictures import contrasts_of
 
@@ -61,7 +61,7 @@ def as_data_uri(picture: Picture, *, dpi: int = 105) -> str:
     return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode("ascii")
 
 
-def pictures_of(calibration: Calibration) -> Iterator[Picture]:
+def pictures_of(calibration: Result) -> Iterator[Picture]:
     """All pictures but those of the closed loop."""
     count = len(calibration.fit.points)
     for k in range(min(count, MOST_EXPOSURES)):
@@ -74,7 +74,7 @@ def pictures_of(calibration: Calibration) -> Iterator[Picture]:
     yield from _model(calibration)
 
 
-def _image(c: Calibration, k: int, name: str) -> Iterator[Picture]:
+def _image(c: Result, k: int, name: str) -> Iterator[Picture]:
     points, data = c.points[k], c.images[k]
     wide = _fitting(c.shape)
     every = int(np.ptp(points.ij, axis=0).max()) // 70 + 1
@@ -146,7 +146,7 @@ def _fitting(shape: tuple[int, int], height: float = 6.0) -> tuple[float, float]
     return (float(np.clip(height * ratio + 1, 4.5, 9.5)), float(np.clip(8.5 / ratio + 0.6, 2.5, height)))
 
 
-def _residuals(c: Calibration, k: int, name: str) -> Iterator[Picture]:
+def _residuals(c: Result, k: int, name: str) -> Iterator[Picture]:
     size = _fitting(c.shape, 5.0)
     yield Picture(
         "residuals",
@@ -165,7 +165,7 @@ def _residuals(c: Calibration, k: int, name: str) -> Iterator[Picture]:
     )
 
 
-def _displacement(c: Calibration) -> Iterator[Picture]:
+def _displacement(c: Result) -> Iterator[Picture]:
     size = _fitting(c.shape, 5.0)
     size = (size[0] + 0.8, size[1])
 
@@ -195,7 +195,7 @@ def _displacement(c: Calibration) -> Iterator[Picture]:
         )
 
 
-def _noise(c: Calibration) -> Iterator[Picture]:
+def _noise(c: Result) -> Iterator[Picture]:
     fit = c.fit
     yield Picture(
         "residuals",
@@ -248,7 +248,7 @@ def _noise(c: Calibration) -> Iterator[Picture]:
         )
 
 
-def _model(c: Calibration) -> Iterator[Picture]:
+def _model(c: Result) -> Iterator[Picture]:
     if c.fit.trials:
         yield Picture(
             "model",
@@ -260,7 +260,7 @@ def _model(c: Calibration) -> Iterator[Picture]:
         )
 
 
-def loop_pictures(c: Calibration, validation: Validation, exposure: int = 0) -> Iterator[Picture]:
+def loop_pictures(c: Result, validation: Validation, exposure: int = 0) -> Iterator[Picture]:
     """The image before and after, with what distortion is left."""
     size = _fitting(c.shape, 5.5)
     if exposure < len(c.images):

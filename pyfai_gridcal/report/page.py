@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.units import format_length
-from ..calibration import Calibration
+from ..records.result import Result
 from .data import report_data
 from .figures import MOST_EXPOSURES, as_data_uri, loop_pictures, pictures_of
 from .redo import changed_settings, command_line, python_lines, versions
@@ -43,7 +43,7 @@ _SECTIONS = {
 }
 
 
-def page(calibration: Calibration, validation: Validation | None = None) -> str:
+def page(calibration: Result, validation: Validation | None = None) -> str:
     """The whole page as text."""
     data = report_data(calibration, validation=validation)
     parts: dict[str, list[str]] = {key: [] for key in _SECTIONS}
@@ -213,7 +213,7 @@ def _pairs(data: dict[str, Any]) -> str:
     return _grid(("distance, pitches", "pairs", "as recorded, rms px", "corrected", "held out"), rows) if rows else ""
 
 
-def _loop(calibration: Calibration, data: dict[str, Any]) -> str:
+def _loop(calibration: Result, data: dict[str, Any]) -> str:
     v = data["validation"]
     if v is None:
         return (
@@ -239,7 +239,7 @@ def _loop(calibration: Calibration, data: dict[str, Any]) -> str:
     return text + _grid(("", "before", "after"), rows)
 
 
-def _before(calibration: Calibration, exposure: int = 0) -> dict[str, float]:
+def _before(calibration: Result, exposure: int = 0) -> dict[str, float]:
     """Misplacement of the spots as recorded, with the pixel size of the corrected frame."""
     from ..fitting.rigid import place
 
@@ -273,7 +273,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _settings(calibration: Calibration) -> str:
+def _settings(calibration: Result) -> str:
     rows = [(name, str(value)) for name, value in changed_settings(calibration.settings).items()]
     return _table(rows) + "<p class='faint'>Lengths in metres. Everything else was left to the image.</p>"
 
@@ -290,7 +290,7 @@ def _source(one: Any) -> tuple[object, ...]:
     return one.get("role", "image"), one["url"], one.get("frames", 1), one.get("sha256", "")
 
 
-def write_report(calibration: Calibration, path: str | PathLike[str], *, validation: Validation | None = None) -> Path:
+def write_report(calibration: Result, path: str | PathLike[str], *, validation: Validation | None = None) -> Path:
     """Write everything that a reviewer of a calibration may want to see to one file.
 
     Parameters

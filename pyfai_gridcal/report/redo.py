@@ -8,8 +8,8 @@ from dataclasses import MISSING, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ..calibration import Calibration
 from ..records.plate import Plate
+from ..records.result import Result
 from ..records.settings import Settings
 
 __all__ = ["changed_settings", "command_line", "python_lines", "versions"]
@@ -50,11 +50,11 @@ def _option(name: str, value: Any) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
-def _inputs(calibration: Calibration, role: str) -> list[str]:
+def _inputs(calibration: Result, role: str) -> list[str]:
     return [str(getattr(s, "url", s)) or "IMAGE" for s in calibration.sources if getattr(s, "role", "image") == role]
 
 
-def command_line(calibration: Calibration) -> str:
+def command_line(calibration: Result) -> str:
     """The command that does it again, for a shell; in capitals what is not known (arrays have no file name)."""
     images = _inputs(calibration, "image") or ["IMAGE"] * len(calibration.fit.points)
     words = ["pyFAI-gridcal", "calibrate", *dict.fromkeys(images)]
@@ -73,7 +73,7 @@ def command_line(calibration: Calibration) -> str:
     return " ".join(shlex.quote(word) for word in words)
 
 
-def python_lines(calibration: Calibration) -> str:
+def python_lines(calibration: Result) -> str:
     """The same in Python."""
     images = list(dict.fromkeys(_inputs(calibration, "image")))
     what = repr(images[0]) if len(images) == 1 else repr(images) if images else "image"

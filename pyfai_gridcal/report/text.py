@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..base.units import format_length
-from ..calibration import Calibration
+from ..records.result import Result
 from .data import summary
 
 __all__ = ["pixel_text", "rounded", "text_report"]
@@ -27,7 +27,7 @@ def pixel_text(s: dict[str, Any]) -> str:
     return " x ".join(parts) + (", nominal" if not any(s["pixel_size_sigma_m"]) else "")
 
 
-def text_report(calibration: Calibration) -> str:
+def text_report(calibration: Result) -> str:
     """The report that the command line prints."""
     s = summary(calibration)
     micron = 1e6 * float(np.mean(s["pixel_size_m"]))

@@ -123,7 +123,7 @@ def test_fields(name: str) -> None:
 def test_methods(name: str) -> None:
     record = named(name)
     of_fields = {f.name for f in fields(record)}
-    now = {n for n in vars(record) if not n.startswith("_")} - of_fields
+    now = {n for n in dir(record) if not n.startswith("_")} - of_fields
     assert set(METHODS[name].split()) <= now, f"gone: {set(METHODS[name].split()) - now}"
 
 

@@ -6,7 +6,7 @@ are brought to one numbering of the holes. Then the field, the poses and the err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from ...base.arrays import Bools, Floats, Ints
 from ...base.frames import edge_from_index
 from ...base.geometry import turn_matrix
+from ...base.progress import Progress, untold
 from ...base.threads import one_blas_thread
 from ...records.fit import Pose
 from ...records.plate import Plate, without_errors
@@ -100,7 +101,7 @@ def fit_exposures(
     *,
     hole_px: float | None = None,
     positions: Positions | None = None,
-    progress: Callable[[float, str], None] = lambda _fraction, _what: None,
+    progress: Progress = untold,
 ) -> JointFit:
     """Solve all exposures together.
 
@@ -160,7 +161,7 @@ def _solve(
     pixel_size: tuple[float, float],
     hole_px: float | None,
     positions: Positions | None,
-    progress: Callable[[float, str], None],
+    progress: Progress,
 ) -> JointFit:
     """Alternate solutions with updates of poses, smoothness, rms of the holes and outliers."""
     nodes = np.concatenate([v.points.ij for v in views])

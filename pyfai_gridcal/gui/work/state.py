@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from ...base.arrays import AnyArray, Bools, Floats
+from ...base.progress import Progress
 from ...io.images.images import Image
 from ...records.points import ControlPoints
 from ...records.spots import Spots
@@ -29,7 +30,6 @@ __all__ = [
 
 StageName = Literal["image", "found", "spots", "points", "calibration"]
 STAGES: tuple[StageName, ...] = ("image", "found", "spots", "points", "calibration")
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import numpy as np
 
 from ...base.arrays import AnyArray, Bools, frozen_array
 from ...base.errors import ImageError, UsageError
+from ...base.progress import Progress
 from .frames import Frames
 from .masks import blemishes, dummies, load_mask, saturation_level
 from .sources import open_frames
@@ -21,7 +22,6 @@ from .sources import open_frames
 __all__ = ["Combine", "Image", "Source", "load_image"]
 
 Combine = Literal["median", "mean"]
-Progress = Callable[[float, str], None]
 
 MEMORY = 512 * 2**20  # bytes of frames that are held at once; more go to a temporary file
 BLOCK = 64 * 2**20  # bytes of frames that are reduced at once

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = ["Reading", "Writing"]
+
+from ...base.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -46,4 +47,4 @@ class Writing:
     force: bool = False
     name: str = "calibrated"
     source: Path | None = None
-    progress: Callable[[float, str], None] | None = None
+    progress: Progress | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from ...base.arrays import Bools, Floats, Ints
 from ...base.errors import FittingError
 from ...base.frames import edge_from_index, edge_nodes
+from ...base.progress import Progress
 from ...base.threads import one_blas_thread
 from ...fitting.spline.basis import band_of_stencil, product_stencil
 from ...records.distortion import Distortion
@@ -19,8 +19,6 @@ from .maps import SAMPLES, shared_nodes
 
 __all__ = ["SplineFit", "design", "fit_spline", "least_squares", "orthonormal"]
 
-
-Progress = Callable[[float, str], None]
 
 #: At most so many along one axis of the inverse, which takes iterations for each; there the deviation is taken at them.
 INVERSE_SAMPLES = 1025

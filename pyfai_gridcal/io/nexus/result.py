@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
@@ -30,6 +30,7 @@ from ...base.arrays import AnyArray
 from ...base.atomic import replacing
 from ...base.errors import FileFormatError
 from ...base.opening import members
+from ...base.progress import Progress, untold
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.spots import SpotFlag, Spots
@@ -57,8 +58,6 @@ FORMAT = (1, 0)
 
 _BESIDE = 1 << 29  # bytes of pixel corners above which nothing is done beside reading them back, to spare memory
 _VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
-
-Progress = Callable[[float, str], None]
 
 
 def save_result(
@@ -96,7 +95,7 @@ def save_result(
         pyFAI does not read back what was meant; nothing was replaced then.
     """
     parts = _Parts(result, settings, spots, images, inputs, report)
-    tell = progress or (lambda fraction, what: None)
+    tell = progress or untold
     frame = parts.distortion
     large = 48 * frame.shape[0] * frame.shape[1] > _BESIDE
     if reader is None or large:

@@ -1,0 +1,14 @@
+"""How far a long computation has come, told to whoever wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["Progress", "untold"]
+
+#: Called with the fraction that is done, 0 to 1, and what is being done; may raise to cancel.
+Progress = Callable[[float, str], None]
+
+
+def untold(fraction: float, what: str) -> None:
+    """Nobody wants to know."""
