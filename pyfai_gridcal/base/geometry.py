@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
 from .arrays import Bools, Floats
 
-__all__ = ["hull_of", "turn_matrix", "within_hull"]
+__all__ = ["as_pair", "hull_of", "turn_matrix", "within_hull"]
+
+
+def as_pair(value: float | Sequence[float] | Floats) -> tuple[float, float]:
+    """One number for both axes, or one for each (slow, fast) -> (slow, fast)."""
+    slow, fast = np.broadcast_to(np.asarray(value, dtype=float), (2,))
+    return float(slow), float(fast)
 
 
 def turn_matrix(angle: float) -> Floats:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .arrays import Floats
+from .arrays import AnyArray, Floats
+
+__all__ = ["rms", "shares", "spread"]
+
+#: Standard deviation over median absolute deviation of a normal distribution: 1 / quantile(3/4).
+_NORMAL = 1.4826
 
 
 def rms(values: Floats, sigma: Floats | None = None) -> float:
@@ -31,3 +36,22 @@ def shares(sigma: Floats) -> Floats:
     np.divide(usual, sigma, out=weight, where=sigma > usual)
     weight **= 2
     return weight
+
+
+def spread(values: AnyArray, *, about: float | None = None) -> float:
+    """Standard deviation of the bulk of normal values, from their median distance to `about`.
+
+    Parameters
+    ----------
+    values : any shape, finite
+    about : what they scatter around; their median if omitted
+
+    Returns
+    -------
+    float
+        NaN of nothing.
+    """
+    if not np.size(values):
+        return float("nan")
+    middle = np.median(values) if about is None else about
+    return _NORMAL * float(np.median(np.abs(values - middle)))
