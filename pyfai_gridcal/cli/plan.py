@@ -8,7 +8,7 @@ from typing import Any
 from ..base.errors import UsageError
 from ..base.units import format_length
 from ._files import check_outputs, write_json
-from ._parser import length, lengths, positive, shape
+from ._parser import Subparsers, length, lengths, positive, shape
 from ._progress import ProgressLine
 
 EPILOG = """examples:
@@ -16,8 +16,8 @@ EPILOG = """examples:
   pyFAI-gridcal plan --pitch 1mm --hole 0.3mm --shape 2048 --pixel 50um --plate-error 5um --exposures 1,2,3,5,10"""
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "plan",
         help="predict the uncertainty for a plate and an exposure",
         description="Predict how well a calibration would know the detector, before a plate is bought or an image is "

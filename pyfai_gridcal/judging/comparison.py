@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from ..base.arrays import Bools, Floats, frozen_array
-from ..base.errors import UsageError
+from ..base.errors import FileFormatError, UsageError
 from ..base.frames import edge_from_index
+from ..io.kinds.kinds import read_distortion
+from ..io.nexus.result import load_result
 from ..records.distortion import Distortion
 from ..records.fit import DistortionFit
+from ..records.jobs import Reading
 
-__all__ = ["Comparison", "compare", "drift"]
+__all__ = ["Comparison", "compare", "drift", "read_to_compare"]
 
 Alignment = Literal["rigid", "similarity", "affine", "none"]
 
@@ -156,6 +161,22 @@ def compare(
         float(np.sqrt(abs(np.linalg.det(matrix)))),
         _pattern(y, x, difference, valid),
     )
+
+
+def read_to_compare(path: str | Sequence[str], reading: Reading | None = None) -> DistortionFit | Distortion:
+    """What a file holds: the fit of a result, which knows its uncertainty, the distortion of anything else.
+
+    Parameters
+    ----------
+    path : result of a calibration, or distortion file of any kind; both of a pair of maps
+    reading : what the file does not tell about itself
+    """
+    if isinstance(path, str) and Path(path).exists() and Path(path).suffix.lower() in (".h5", ".hdf5", ".nxs"):
+        with suppress(FileFormatError):  # a detector of other origin
+            result = load_result(path, images=False)
+            fit: DistortionFit | Distortion = getattr(result, "fit", result)
+            return fit
+    return read_distortion(path, reading)
 
 
 def drift(fits: Sequence[DistortionFit | Distortion], *, gauge: Alignment = "rigid") -> tuple[Comparison, ...]:
