@@ -34,6 +34,17 @@ def device(text: str) -> str | tuple[int, int]:
     return platform, number
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """Type of an argument: one number of exposures or several."""
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1 or max(numbers) > 100:
+        raise argparse.ArgumentTypeError(f"exposures {text!r}; expected numbers from 1 to 100, such as 3 or 1,2,5")
+    return numbers
+
+
 #: Kind of an option -> how its text is read, once it is known what messages call it.
 TYPES: dict[str, Callable[[str], Callable[[str], Any]]] = {
     "length": length,
@@ -44,6 +55,7 @@ TYPES: dict[str, Callable[[str], Callable[[str], Any]]] = {
     "positive": positive,
     "number": lambda _: float,
     "count": lambda _: int,
+    "counts": lambda _: counts,
     "gauge": lambda _: gauge,
     "device": lambda _: device,
 }

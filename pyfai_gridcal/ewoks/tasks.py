@@ -137,9 +137,7 @@ class CalibrateGrid(
             load_image(one, combine=job.combine or "median", **corrections_of(job))
             for one in ([job.images] if job.combine else job.images)
         ]
-        found = calibrate(
-            exposures, progress=lambda fraction, text: self.say(0.02 + 0.78 * fraction, text), **job.settings
-        )
+        found = calibrate(exposures, progress=lambda f, text: self.say(0.02 + 0.78 * f, text), **job.settings)
         summary, level = found.summary(), found.verdict.level
         if found.verdict.is_worse_than(job.accept):
             reasons = "; ".join(found.verdict.reasons) or "the checks failed"

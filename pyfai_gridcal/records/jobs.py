@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
-from .options import CLI, EWOKS, Option, documented, like, option
+from .options import CLI, EWOKS, Option, documented, like, option, told
 from .settings import POLARITIES, Settings
 from .verdict import Level
 
@@ -55,37 +55,26 @@ class Reading:
     {attributes}
     """
 
-    kind: str | None = field(
-        default=None,
-        metadata=option("kind of the input", metavar="KIND", names=("--from",), group=_UNTOLD),
+    kind: str | None = told(None, "kind of the input", metavar="KIND", names=("--from",), group=_UNTOLD)
+    shape: tuple[int, int] | None = told(None, "pixels of the detector", "shape", metavar="SLOW,FAST", group=_UNTOLD)
+    pixel_size: tuple[float, float] | None = told(
+        None,
+        "pixel size, 50um or 50um,48um (slow, fast)",
+        "lengths",
+        metavar="LENGTH",
+        names=("--pixel",),
+        what="pixel size",
+        group=_UNTOLD,
     )
-    shape: tuple[int, int] | None = field(
-        default=None,
-        metadata=option("pixels of the detector", "shape", metavar="SLOW,FAST", group=_UNTOLD),
+    binning: tuple[int, int] = told(
+        (1, 1), "pixels read out as one in the images to come: 2 or 2,1", "shape", metavar="N", group=_UNTOLD
     )
-    pixel_size: tuple[float, float] | None = field(
-        default=None,
-        metadata=option(
-            "pixel size, 50um or 50um,48um (slow, fast)",
-            "lengths",
-            metavar="LENGTH",
-            names=("--pixel",),
-            what="pixel size",
-            group=_UNTOLD,
-        ),
-    )
-    binning: tuple[int, int] = field(
-        default=(1, 1),
-        metadata=option("pixels read out as one in the images to come: 2 or 2,1", "shape", metavar="N", group=_UNTOLD),
-    )
-    orientation: Literal[1, 2, 3, 4] = field(
-        default=3,
-        metadata=option(
-            "pyFAI orientation of the images that the file was made for (the result is for orientation 3)",
-            "choice",
-            choices=(1, 2, 3, 4),
-            group=_UNTOLD,
-        ),
+    orientation: Literal[1, 2, 3, 4] = told(
+        3,
+        "pyFAI orientation of the images that the file was made for (the result is for orientation 3)",
+        "choice",
+        choices=(1, 2, 3, 4),
+        group=_UNTOLD,
     )
 
 
@@ -98,40 +87,27 @@ class _GridFiles:
             "file, or file.h5::/path; several are exposures of one plate", "images", metavar="IMAGE", names=("image",)
         )
     )
-    output: str | None = field(
-        default=None,
-        metadata=option(
-            "detector file, .h5 (default: beside the image)",
-            "file",
-            metavar="FILE",
-            names=("-o", "--output"),
-            group=_RESULTS,
-        ),
+    output: str | None = told(
+        None,
+        "detector file, .h5 (default: beside the image)",
+        "file",
+        metavar="FILE",
+        names=("-o", "--output"),
+        group=_RESULTS,
     )
     json_file: str | None = field(default=None, metadata=_json("summary with the verdict, for machines", _RESULTS))
-    report: str | None = field(
-        default=None, metadata=option("report as one HTML page", "file", metavar="FILE", group=_RESULTS)
-    )
-    corrected: str | None = field(
-        default=None, metadata=option(_CORRECTED_IMAGE, "file", metavar="FILE", group=_RESULTS, doors=(CLI,))
-    )
-    force: bool = field(
-        default=False,
-        metadata=option("write the detector even when it is not to be trusted", "flag", group=_RESULTS, doors=(CLI,)),
+    report: str | None = told(None, "report as one HTML page", "file", metavar="FILE", group=_RESULTS)
+    corrected: str | None = told(None, _CORRECTED_IMAGE, "file", metavar="FILE", group=_RESULTS, doors=(CLI,))
+    force: bool = told(
+        False, "write the detector even when it is not to be trusted", "flag", group=_RESULTS, doors=(CLI,)
     )
     mask: Sequence[str] | None = field(default=None, metadata=_MASK)
     dark: Sequence[str] | None = field(default=None, metadata=_DARK)
     flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
-    combine: Literal["median", "mean"] | None = field(
-        default=None,
-        metadata=option(
-            "all IMAGEs are frames of one exposure, reduced to one", "choice", choices=_WAYS, group=_IMAGES
-        ),
+    combine: Literal["median", "mean"] | None = told(
+        None, "all IMAGEs are frames of one exposure, reduced to one", "choice", choices=_WAYS, group=_IMAGES
     )
-    accept: Level = field(
-        default="doubtful",
-        metadata=option("worst verdict with which the detector is written", "choice", doors=(EWOKS,)),
-    )
+    accept: Level = told("doubtful", "worst verdict with which the detector is written", "choice", doors=(EWOKS,))
     keep_going: bool = field(default=False, metadata=_KEEP_GOING)
 
 
@@ -145,8 +121,8 @@ class Calibrate(Settings, _GridFiles):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings, as keywords of :func:`~pyfai_gridcal.calibration.calibrate`."""
-        return {f.name: getattr(self, f.name) for f in fields(Settings)}
+        """The settings that are not the defaults, as keywords of :func:`~pyfai_gridcal.calibration.calibrate`."""
+        return {f.name: value for f in fields(Settings) if (value := getattr(self, f.name)) != f.default}
 
 
 @documented
@@ -162,52 +138,37 @@ class Validate:
             "detector file, of this program or another's", "file", metavar="DETECTOR.h5", names=("detector",)
         )
     )
-    images: Sequence[Any] | None = field(
-        default=None,
-        metadata=option("image of the grid; several are reduced to one", "images", metavar="IMAGE", names=("image",)),
+    images: Sequence[Any] | None = told(
+        None, "image of the grid; several are reduced to one", "images", metavar="IMAGE", names=("image",)
     )
-    pitch: float | tuple[float, float] | None = field(
-        default=None,
-        metadata=option(
-            "distance of neighbouring holes, with its unit; needed when the detector file knows of no plate",
-            "lengths",
-            metavar="LENGTH",
-            names=("-p", "--pitch"),
-        ),
+    pitch: float | tuple[float, float] | None = told(
+        None,
+        "distance of neighbouring holes, with its unit; needed when the detector file knows of no plate",
+        "lengths",
+        metavar="LENGTH",
+        names=("-p", "--pitch"),
     )
-    angle: float | None = field(
-        default=None,
-        metadata=option(
-            "angle between the axes of the grid (default: that of the detector file, else 90)",
-            "positive",
-            metavar="DEGREES",
-        ),
+    angle: float | None = told(
+        None,
+        "angle between the axes of the grid (default: that of the detector file, else 90)",
+        "positive",
+        metavar="DEGREES",
     )
-    polarity: Literal["auto", "bright", "dark"] = field(
-        default="auto", metadata=option("bright or dark holes", "choice", choices=POLARITIES)
+    polarity: Literal["auto", "bright", "dark"] = told("auto", "bright or dark holes", "choice", choices=POLARITIES)
+    tolerance: float = told(
+        0.01,
+        "mean misplacement, in pitch, above which it is not good: exit status 1 (default: {default})",
+        "positive",
+        metavar="PITCH",
+        limits={"gt": 0},
     )
-    tolerance: float = field(
-        default=0.01,
-        metadata=option(
-            "mean misplacement, in pitch, above which it is not good: exit status 1 (default: {default})",
-            "positive",
-            metavar="PITCH",
-            limits={"gt": 0},
-        ),
-    )
-    output: str | None = field(
-        default=None,
-        metadata=option(_CORRECTED_IMAGE, "file", metavar="FILE", names=("-o", "--output"), group=_RESULTS),
-    )
+    output: str | None = told(None, _CORRECTED_IMAGE, "file", metavar="FILE", names=("-o", "--output"), group=_RESULTS)
     json_file: str | None = field(default=None, metadata=_json("figures for machines", _RESULTS))
     mask: Sequence[str] | None = field(default=None, metadata=_MASK)
     dark: Sequence[str] | None = field(default=None, metadata=_DARK)
     flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
-    combine: Literal["median", "mean"] = field(
-        default="median",
-        metadata=option(
-            "all IMAGEs are frames of one exposure, reduced to one", "choice", choices=_WAYS, group=_IMAGES
-        ),
+    combine: Literal["median", "mean"] = told(
+        "median", "all IMAGEs are frames of one exposure, reduced to one", "choice", choices=_WAYS, group=_IMAGES
     )
     keep_going: bool = field(default=False, metadata=_KEEP_GOING)
 
@@ -228,21 +189,16 @@ class Convert:
     output: str = field(
         metadata=option("file to write; of a pair, the name of one of them", "file", metavar="OUT", names=("output",))
     )
-    kind: str | None = field(default=None, metadata=option("kind of the output", metavar="KIND", names=("--to",)))
-    tolerance: float = field(
-        default=0.01,
-        metadata=option(
-            "largest deviation wanted of a spline; it gets as few knots as reach it (default: {default})",
-            "positive",
-            metavar="PX",
-            limits={"gt": 0},
-        ),
+    kind: str | None = told(None, "kind of the output", metavar="KIND", names=("--to",))
+    tolerance: float = told(
+        0.01,
+        "largest deviation wanted of a spline; it gets as few knots as reach it (default: {default})",
+        "positive",
+        metavar="PX",
+        limits={"gt": 0},
     )
-    force: bool = field(
-        default=False,
-        metadata=option("write a spline also of a field that jumps, or that is less close", "flag"),
-    )
-    name: str = field(default="calibrated", metadata=option("of the detector, as pyFAI will show it"))
+    force: bool = told(False, "write a spline also of a field that jumps, or that is less close", "flag")
+    name: str = told("calibrated", "of the detector, as pyFAI will show it")
     json_file: str | None = field(
         default=None,
         metadata=_json("what was done, for machines", doors=(CLI,)),
@@ -284,82 +240,59 @@ class Correct:
             ".h5 for one stack, a folder for files, or a file", "file", metavar="OUT", names=("-o", "--output")
         )
     )
-    mask: Sequence[str] | None = field(
-        default=None, metadata=option("more pixels to ignore", "files", metavar="FILE|DETECTOR", group=_IMAGES)
-    )
+    mask: Sequence[str] | None = told(None, "more pixels to ignore", "files", metavar="FILE|DETECTOR", group=_IMAGES)
     dark: Sequence[str] | None = field(default=None, metadata=_DARK)
     flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
-    dummy: float = field(
-        default=math.nan,
-        metadata=option("value of pixels that are not known (default: nan)", "number", group=_CORRECTED),
+    dummy: float = told(math.nan, "value of pixels that are not known (default: nan)", "number", group=_CORRECTED)
+    coverage: float = told(
+        0.5,
+        "least known part of a corrected pixel, 0 to 1 (default: {default}); it is scaled up from that",
+        "positive",
+        metavar="SHARE",
+        group=_CORRECTED,
+        limits={"gt": 0, "le": 1},
     )
-    coverage: float = field(
-        default=0.5,
-        metadata=option(
-            "least known part of a corrected pixel, 0 to 1 (default: {default}); it is scaled up from that",
-            "positive",
-            metavar="SHARE",
-            group=_CORRECTED,
-            limits={"gt": 0, "le": 1},
-        ),
+    whole: bool = told(False, "as large as the corrected detector, nothing is cut off", "flag", group=_CORRECTED)
+    dtype: str | None = told(
+        None, "float32 (default), float64, same, or a type of whole numbers (rounded)", group=_CORRECTED
     )
-    whole: bool = field(
-        default=False,
-        metadata=option("as large as the corrected detector, nothing is cut off", "flag", group=_CORRECTED),
+    suffix: str | None = told(
+        None,
+        "kind of the files in a folder: .edf, .tif, .npy (default: as the input, else .edf)",
+        group=_CORRECTED,
+        doors=(CLI,),
     )
-    dtype: str | None = field(
-        default=None,
-        metadata=option("float32 (default), float64, same, or a type of whole numbers (rounded)", group=_CORRECTED),
+    compression: str = told(
+        "gzip:1", "of .h5: gzip:1 to gzip:9, bitshuffle, none (default: {default})", group=_CORRECTED
     )
-    suffix: str | None = field(
-        default=None,
-        metadata=option(
-            "kind of the files in a folder: .edf, .tif, .npy (default: as the input, else .edf)",
-            group=_CORRECTED,
-            doors=(CLI,),
-        ),
+    workers: int | None = told(
+        None,
+        "threads (default: all processors; one for a part)",
+        "count",
+        metavar="N",
+        names=("-j", "--jobs"),
+        group=_HOW,
+        limits={"ge": 1},
     )
-    compression: str = field(
-        default="gzip:1",
-        metadata=option("of .h5: gzip:1 to gzip:9, bitshuffle, none (default: {default})", group=_CORRECTED),
+    device: str | tuple[int, int] | None = told(
+        None, "OpenCL device of pyFAI: gpu, cpu or PLATFORM,DEVICE (needs pyopencl)", "device", group=_HOW, doors=(CLI,)
     )
-    workers: int | None = field(
-        default=None,
-        metadata=option(
-            "threads (default: all processors; one for a part)",
-            "count",
-            metavar="N",
-            names=("-j", "--jobs"),
-            group=_HOW,
-            limits={"ge": 1},
-        ),
-    )
-    device: str | tuple[int, int] | None = field(
-        default=None,
-        metadata=option(
-            "OpenCL device of pyFAI: gpu, cpu or PLATFORM,DEVICE (needs pyopencl)", "device", group=_HOW, doors=(CLI,)
-        ),
-    )
-    no_cache: bool = field(
-        default=False,
-        metadata=option("do not keep the look-up table beside the detector file", "flag", group=_HOW, doors=(CLI,)),
+    no_cache: bool = told(
+        False, "do not keep the look-up table beside the detector file", "flag", group=_HOW, doors=(CLI,)
     )
     json_file: str | None = field(
         default=None,
         metadata=_json("what was done, for machines", _HOW, doors=(CLI,)),
     )
-    part: tuple[int, int] | None = field(
-        default=None,
-        metadata=option("(k, n): only the k-th of n parts, k from 0, to its own file", "pair", doors=(EWOKS,)),
+    part: tuple[int, int] | None = told(
+        None, "(k, n): only the k-th of n parts, k from 0, to its own file", "pair", doors=(EWOKS,)
     )
-    patience: float = field(
-        default=600.0,
-        metadata=option(
-            "seconds to wait for another process that writes the same file",
-            "number",
-            limits={"ge": 0},
-            doors=(EWOKS,),
-        ),
+    patience: float = told(
+        600.0,
+        "seconds to wait for another process that writes the same file",
+        "number",
+        limits={"ge": 0},
+        doors=(EWOKS,),
     )
 
     def __post_init__(self) -> None:
@@ -383,27 +316,22 @@ class Compare:
         )
     )
     detector_file: str | None = field(metadata=option("the calibration that is looked at", "file", doors=(EWOKS,)))
-    gauge: Gauge = field(
-        default="rigid",
-        metadata=option(
-            "what does not count: a shift and a turn (rigid, default), a common scale too, any linear map, or nothing",
-            "choice",
-            choices=_GAUGES,
-        ),
+    gauge: Gauge = told(
+        "rigid",
+        "what does not count: a shift and a turn (rigid, default), a common scale too, any linear map, or nothing",
+        "choice",
+        choices=_GAUGES,
     )
-    tolerance: float = field(
-        default=0.0,
-        metadata=option(
-            "rms difference that does not matter, px, however certain it is",
-            "number",
-            limits={"ge": 0},
-            doors=(EWOKS,),
-        ),
+    tolerance: float = told(
+        0.0,
+        "rms difference that does not matter, px, however certain it is",
+        "number",
+        limits={"ge": 0},
+        doors=(EWOKS,),
     )
-    strict: bool = field(default=False, metadata=option("exit with 1, or raise, when one is different", "flag"))
+    strict: bool = told(False, "exit with 1, or raise, when one is different", "flag")
     json_file: str | None = field(default=None, metadata=_json("the same for machines"))
-    picture: str | None = field(
-        default=None,
-        metadata=option("maps of the differences; the drift, for a series", "file", metavar="FILE", doors=(CLI,)),
+    picture: str | None = told(
+        None, "maps of the differences; the drift, for a series", "file", metavar="FILE", doors=(CLI,)
     )
     keep_going: bool = field(default=False, metadata=_KEEP_GOING)

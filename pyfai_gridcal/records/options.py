@@ -10,14 +10,26 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
-__all__ = ["CLI", "EWOKS", "Option", "default_of", "documented", "like", "option", "option_of", "options_of"]
+__all__ = [
+    "CLI",
+    "EWOKS",
+    "Kind",
+    "Option",
+    "default_of",
+    "documented",
+    "like",
+    "option",
+    "option_of",
+    "options_of",
+    "told",
+]
 
 T = TypeVar("T")
 
 #: What a value is, and thereby how a text becomes one.
 Kind = Literal[
-    "text", "file", "files", "images", "length", "lengths", "positions", "shape", "pair", "number", "positive", "count",
-    "choice", "flag", "gauge", "device",
+    "text", "file", "files", "images", "length", "lengths", "positions", "shape", "pair", "number", "positive",
+    "count", "counts", "choice", "flag", "gauge", "device",
 ]  # fmt: skip
 
 #: The doors where an option is offered.
@@ -63,6 +75,11 @@ class Option:
 def option(text: str, kind: Kind = "text", **details: object) -> dict[str, Option]:
     """Metadata of a field, see :class:`Option`: ``field(default=..., metadata=option("diameter of the holes"))``."""
     return {"option": Option(text, kind, **details)}  # type: ignore[arg-type]
+
+
+def told(default: object, text: str, kind: Kind = "text", **details: object) -> Any:
+    """A field with its default, that says this of itself; see :class:`Option`."""
+    return field(default=default, metadata=option(text, kind, **details))
 
 
 def option_of(record: type, name: str) -> Option:

@@ -14,13 +14,15 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Floats, Ints, frozen_array
 from ..base.errors import UsageError
+from ..base.geometry import as_pair
+from ..base.units import as_length, as_lengths, format_length
 
 __all__ = ["LatticeKind", "Plate", "error_sigma", "with_errors", "without_errors"]
 
 
 @dataclass(frozen=True, eq=False)
 class Plate:
-    """A plate of holes.
+    """A plate of holes. Lengths are metres, or texts with their unit, which become metres here.
 
     Attributes
     ----------
@@ -40,17 +42,22 @@ class Plate:
     error_sigma_yx: Floats | None = None
 
     def __post_init__(self) -> None:
-        pitch = np.broadcast_to(np.asarray(self.pitch_m, dtype=float), (2,))
-        if not (np.isfinite(pitch).all() and (pitch > 0).all()):
-            raise UsageError(f"pitch of {self.pitch_m} m", expected="one or two positive lengths in metres")
+        pitch = as_pair(as_lengths(self.pitch_m, name="pitch_m"))
         if not 10 < self.angle_deg < 170:
             raise UsageError(f"lattice angle of {self.angle_deg} degrees", expected="between 10 and 170")
-        object.__setattr__(self, "pitch_m", (float(pitch[0]), float(pitch[1])))
+        object.__setattr__(self, "pitch_m", pitch)
+        if self.hole_m is not None:
+            object.__setattr__(self, "hole_m", as_length(self.hole_m, name="hole_m"))
         if self.error_ij is not None:
             object.__setattr__(self, "error_ij", frozen_array(self.error_ij, np.int64, 2))
             object.__setattr__(self, "error_yx", frozen_array(self.error_yx, np.float64, 2))
             if self.error_sigma_yx is not None:
                 object.__setattr__(self, "error_sigma_yx", frozen_array(self.error_sigma_yx, np.float64, 2))
+
+    def __repr__(self) -> str:
+        hole = "" if self.hole_m is None else f", holes of {format_length(self.hole_m)}"
+        known = "" if self.error_ij is None else f", errors of {len(self.error_ij)} holes known"
+        return f"<Plate: pitch {format_length(self.pitch_m)}, {self.angle_deg:.4g}°{hole}{known}>"
 
     @property
     def basis(self) -> Floats:

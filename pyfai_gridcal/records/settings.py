@@ -10,7 +10,7 @@ from ..base.errors import UsageError
 from ..base.geometry import as_pair
 from ..base.units import as_length, as_lengths, as_positions
 from .distortion import Gauge
-from .options import documented, option
+from .options import documented, option, told
 from .plate import LatticeKind
 
 __all__ = ["LATTICES", "POLARITIES", "Settings"]
@@ -55,96 +55,73 @@ class Settings:
             empty="needed, such as 5mm",
         )
     )
-    pixel: float | tuple[float, float] | None = field(
-        default=None,
-        metadata=option(
-            "nominal pixel size, such as 50um or 50um,48um (slow, fast); by default the one that makes the "
-            "displacement smallest, with its uncertainty",
-            "lengths",
-            metavar="LENGTH",
-            what="pixel size",
-            group=_REFINEMENTS,
-        ),
+    pixel: float | tuple[float, float] | None = told(
+        None,
+        "nominal pixel size, such as 50um or 50um,48um (slow, fast); by default the one that makes the "
+        "displacement smallest, with its uncertainty",
+        "lengths",
+        metavar="LENGTH",
+        what="pixel size",
+        group=_REFINEMENTS,
     )
-    detector: str | None = field(
-        default=None,
-        metadata=option(
-            "pyFAI's name of the detector, such as Pilatus1M: pixel size, gaps and modules come from it",
-            metavar="NAME",
-            group=_REFINEMENTS,
-        ),
+    detector: str | None = told(
+        None,
+        "pyFAI's name of the detector, such as Pilatus1M: pixel size, gaps and modules come from it",
+        metavar="NAME",
+        group=_REFINEMENTS,
     )
-    plate: Any = field(
-        default=None,
-        metadata=option(
-            "result in which the errors of the same plate's holes were determined", metavar="FILE", group=_REFINEMENTS
-        ),
+    plate: Any = told(
+        None, "result in which the errors of the same plate's holes were determined", metavar="FILE", group=_REFINEMENTS
     )
-    lattice: LatticeKind = field(
-        default="auto",
-        metadata=option("kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_REFINEMENTS),
+    lattice: LatticeKind = told(
+        "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_REFINEMENTS
     )
-    angle: float | None = field(
-        default=None,
-        metadata=option("angle between the axes of an oblique grid", "positive", metavar="DEGREES", group=_REFINEMENTS),
+    angle: float | None = told(
+        None, "angle between the axes of an oblique grid", "positive", metavar="DEGREES", group=_REFINEMENTS
     )
-    polarity: str = field(
-        default="auto",
-        metadata=option(
-            "whether holes are brighter or darker than the plate", "choice", choices=POLARITIES, group=_REFINEMENTS
-        ),
+    polarity: str = told(
+        "auto", "whether holes are brighter or darker than the plate", "choice", choices=POLARITIES, group=_REFINEMENTS
     )
-    hole: float | None = field(
-        default=None,
-        metadata=option("diameter of the holes, with its unit", "length", metavar="LENGTH", group=_REFINEMENTS),
+    hole: float | None = told(
+        None, "diameter of the holes, with its unit", "length", metavar="LENGTH", group=_REFINEMENTS
     )
-    origin: tuple[float, float] | None = field(
-        default=None,
-        metadata=option(
-            "the hole nearest to this pixel (slow, fast) gets the index (0, 0)",
-            "pair",
-            metavar="Y,X",
-            group=_REFINEMENTS,
-        ),
+    origin: tuple[float, float] | None = told(
+        None,
+        "the hole nearest to this pixel (slow, fast) gets the index (0, 0)",
+        "pair",
+        metavar="Y,X",
+        group=_REFINEMENTS,
     )
-    model: str = field(
-        default="auto",
-        metadata=option(
-            "auto, spline, polynomial, thinplate, griddata (reference only), mosaic, tiles, rigid (default: auto, "
-            "the one that predicts best what it has not seen)",
-            metavar="NAME",
-            group=_REFINEMENTS,
-        ),
+    model: str = told(
+        "auto",
+        "auto, spline, polynomial, thinplate, griddata (reference only), mosaic, tiles, rigid (default: auto, "
+        "the one that predicts best what it has not seen)",
+        metavar="NAME",
+        group=_REFINEMENTS,
     )
-    gauge: Gauge = field(
-        default="least displacement",
-        metadata=option(
-            "what fixes the place of the corrected frame: least (displacement, default), centre, or the pixel Y,X "
-            "that stays where it is",
-            "gauge",
-            metavar="WHAT",
-            group=_REFINEMENTS,
-        ),
+    gauge: Gauge = told(
+        "least displacement",
+        "what fixes the place of the corrected frame: least (displacement, default), centre, or the pixel Y,X "
+        "that stays where it is",
+        "gauge",
+        metavar="WHAT",
+        group=_REFINEMENTS,
     )
-    max_sigma: float | None = field(
-        default=None,
-        metadata=option(
-            "mask pixels whose position is known less well than this",
-            "positive",
-            metavar="PX",
-            title="Largest sigma",
-            group=_REFINEMENTS,
-        ),
+    max_sigma: float | None = told(
+        None,
+        "mask pixels whose position is known less well than this",
+        "positive",
+        metavar="PX",
+        title="Largest sigma",
+        group=_REFINEMENTS,
     )
-    positions: Sequence[tuple[float, float]] | None = field(
-        default=None,
-        metadata=option(
-            "where motors had the plate in each of several exposures (slow, fast), with units: 0mm,0mm;2mm,-1mm or "
-            "a file with one pair a line. A weak hint: the holes decide",
-            "positions",
-            metavar="FILE|Y,X;Y,X...",
-            group=_REFINEMENTS,
-        ),
+    positions: Sequence[tuple[float, float]] | None = told(
+        None,
+        "where motors had the plate in each of several exposures (slow, fast), with units: 0mm,0mm;2mm,-1mm or "
+        "a file with one pair a line. A weak hint: the holes decide",
+        "positions",
+        metavar="FILE|Y,X;Y,X...",
+        group=_REFINEMENTS,
     )
 
     def __post_init__(self) -> None:

@@ -51,7 +51,7 @@ from .packing import write_array
 from .products import Products, make_products, write_products
 from .records import read_record, write_record
 
-__all__ = ["FORMAT", "find_process", "load_result", "save_result"]
+__all__ = ["FORMAT", "find_process", "holds_result", "load_result", "save_result"]
 
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
 FORMAT = (1, 0)
@@ -357,6 +357,15 @@ def load_result(path: str | PathLike[str], *, images: bool = True) -> Any:
         if not Path(path).exists():
             raise FileFormatError(f"no such file: {path}") from error
         raise FileFormatError(f"{path} cannot be read as HDF5: {error}", expected="a file of pyFAI-gridcal") from error
+
+
+def holds_result(path: str | PathLike[str]) -> bool:
+    """Whether a file is an HDF5 file with what :func:`save_result` writes, of whatever version."""
+    try:
+        with h5py.File(path, "r") as file:
+            return find_process(file) is not None
+    except OSError:
+        return False
 
 
 def find_process(file: h5py.File) -> h5py.Group | None:
