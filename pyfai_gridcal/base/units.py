@@ -25,6 +25,7 @@ __all__ = [
     "parse_length",
     "parse_lengths",
     "parse_positions",
+    "parse_positive",
     "parse_shape",
 ]
 
@@ -235,6 +236,23 @@ def parse_shape(text: str, *, name: str = "shape") -> tuple[int, int]:
         raise UsageError(f"{name} {text!r}", expected="one or two whole numbers of pixels", hint="such as 2160,2560")
     numbers = [int(part) for part in parts]
     return numbers[0], numbers[-1]
+
+
+def parse_positive(text: str, *, name: str = "number") -> float:
+    """Return a positive number without a unit.
+
+    Raises
+    ------
+    UsageError
+        It is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UsageError(f"{name} {text!r}", expected="a positive number")
+    return value
 
 
 def format_length(

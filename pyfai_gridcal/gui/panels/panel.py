@@ -14,39 +14,10 @@ from ..drawing.calm import ignore_wheel
 from ..work.layers import SpotKind
 from ..work.views import View
 from .files import FileRow
-from .form import Row, SettingsForm
+from .form import Row, SettingsForm, rows_of
 from .quality import QualityView, VerdictLabel
 
 __all__ = ["WorkPanel"]
-
-AUTO = "auto"
-
-
-def _plate_rows(lattices: Sequence[str]) -> list[Row]:
-    return [
-        Row("pitch", "Pitch", "Distance of neighbouring holes with its unit, such as 5mm or 500um; two values, "
-            "3mm, 2mm, are along the axis of the grid nearest to slow (vertical), then along the other",
-            "lengths", placeholder="needed, such as 5mm"),
-        Row("lattice", "Lattice", "Kind of grid; auto takes what the image tells", "choice", lattices, AUTO),
-        Row("angle", "Angle", "Angle between the axes of an oblique grid, degrees", "number"),
-        Row("hole", "Hole", "Diameter of the holes with its unit, where it is known", "length"),
-    ]  # fmt: skip
-
-
-def _spot_rows(polarities: Sequence[str]) -> list[Row]:
-    tip = "Whether holes are brighter or darker than the plate"
-    return [Row("polarity", "Polarity", tip, "choice", polarities, AUTO)]
-
-
-def _model_rows(models: Sequence[str]) -> list[Row]:
-    return [
-        Row("model", "Model", "How the displacement is described; auto takes what predicts best what it has not seen",
-            "choice", models, AUTO),
-        Row("pixel", "Pixel size", "Nominal pixel size, such as 50um or 50um, 48um (slow, fast); without it the one "
-            "that makes the displacement smallest", "lengths"),
-        Row("max_sigma", "Largest sigma", "Pixels whose position is known less well than this are masked, px",
-            "number"),
-    ]  # fmt: skip
 
 
 def _group(title: str, layout: qt.QVBoxLayout) -> tuple[qt.QGroupBox, qt.QVBoxLayout]:
@@ -92,10 +63,10 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self._imageGroup(layout)
         self.forms: list[SettingsForm] = []
         _, plate = _group("Plate", layout)
-        self._form(plate, _plate_rows(choices["lattice"]))
+        self._form(plate, rows_of("pitch", "lattice", "angle", "hole"))
         self._spotGroup(layout, choices["polarity"])
         _, model = _group("Model", layout)
-        self._form(model, _model_rows(choices["model"]))
+        self._form(model, rows_of("model", "pixel", "max_sigma", choices=choices))
         self.modelLabel = _label("model-found")
         model.addWidget(self.modelLabel)
         self._qualityGroup(layout)
@@ -159,7 +130,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
 
     def _spotGroup(self, layout: qt.QVBoxLayout, polarities: Sequence[str]) -> None:
         _, inner = _group("Spots", layout)
-        self._form(inner, _spot_rows(polarities))
+        self._form(inner, rows_of("polarity"))
         self.spotLabel = _label("spots-found")
         inner.addWidget(self.spotLabel)
         self.forgetButton = qt.QPushButton("Forget all edits")

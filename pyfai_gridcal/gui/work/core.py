@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from ...io.kinds.kinds import KINDS, write_distortion
 from ...io.kinds.options import Writing
 from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
-from ...records.settings import Settings
+from ...records.settings import LATTICES, POLARITIES, Settings
 from ...records.spots import SpotFlag, Spots
 from . import state as work
 from .state import Progress, State
@@ -30,11 +30,12 @@ from .store import is_result, read_work, save_work
 
 __all__ = ["Core", "Draft"]
 
-_NEEDED: list[Any] = [(f.name, f.type, field(default=None)) for f in fields(Settings) if f.default is MISSING]
-_OPTIONAL: list[Any] = [
-    (f.name, f.type, field(default=f.default)) for f in fields(Settings) if f.default is not MISSING
-]
-_Fields = make_dataclass("_Fields", _NEEDED + _OPTIONAL, frozen=True)
+#: The fields of the settings, all of which may be None while they are filled in.
+_Fields = make_dataclass(
+    "_Fields",
+    [(f.name, f.type, field(default=None if f.default is MISSING else f.default)) for f in fields(Settings)],
+    frozen=True,
+)
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,14 @@ class Draft(_Fields):  # type: ignore[valid-type, misc]
         UsageError
             Something is missing or contradicts something else.
         """
-        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
-        if values["pitch"] is None:
+        if self.pitch is None:
             raise UsageError("no pitch is given", expected="the distance of neighbouring holes", hint="such as 5mm")
-        return Settings(**values)
+        return self.anyway()
 
     def anyway(self) -> Settings:
         """The core's settings for the stages that need no pitch."""
-        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
-        return Settings(**(values if values["pitch"] is not None else values | {"pitch": 1e-3}))
+        given = {f.name: getattr(self, f.name) for f in fields(Settings)}
+        return Settings(**given | {"pitch": 1e-3 if self.pitch is None else self.pitch})
 
     @property
     def hole_scale(self) -> tuple[Any, ...]:
@@ -83,8 +83,8 @@ class Core:
     def choices(self) -> dict[str, Sequence[str]]:
         """What can be chosen, by setting."""
         return {
-            "lattice": get_args(LatticeKind),
-            "polarity": ("auto", "bright", "dark"),
+            "lattice": LATTICES,
+            "polarity": POLARITIES,
             "model": MODELS,
         }
 
