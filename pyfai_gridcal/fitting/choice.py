@@ -11,7 +11,6 @@ from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..base.errors import FittingError, UsageError
 from ..base.progress import Progress, untold
 from ..base.threads import one_blas_thread
-from ..records.field import TiledField
 from ..records.fit import TrialScore
 from .interpolation import GridData, ThinPlate
 from .polynomial import Polynomial
@@ -24,7 +23,7 @@ from .tiles.seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam
 from .tiles.tiles import FEWEST_PER_TILE, TiledSupport, common_pixel_size, fit_tiles
 from .view import View, evenly_drawn
 
-__all__ = ["MODELS", "Choice", "choose", "choose_again"]
+__all__ = ["MODELS", "Choice", "choose"]
 
 
 #: What `model` may be.
@@ -62,7 +61,6 @@ class Choice:
     strips : (slow, fast) pixels that may belong to either side of a seam
     notes : in words
     rigid : whether the pixel size is tied to that of the tiles
-    cut : (N,) points that lie on a seam and belong to no tile; None where no seam was found from the points
     """
 
     fit: FieldFit
@@ -72,7 +70,6 @@ class Choice:
     strips: Bools
     notes: tuple[str, ...] = ()
     rigid: bool = False
-    cut: Bools | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,20 +128,6 @@ def choose(
     if tiled.fit.held_out_px < clearly * smooth.fit.held_out_of(tiled.fit.used):
         return _with_rival(tiled, smooth.fit)
     return replace(smooth, trials=(*smooth.trials, replace(tiled.trials[0], chosen=False)))
-
-
-def choose_again(view: View, choice: Choice) -> Choice:
-    """The same model fitted to points that moved a little."""
-    field = choice.fit.field
-    if isinstance(field, TiledField):
-        recipes = (RigidBody(),) if choice.rigid else (BSpline(),)
-        again = _tiled(view, _Layout(field.labels, choice.strips, cut=choice.cut), recipes)
-    else:
-        start, sample = view.placed()
-        recipe = _RECIPES[choice.fit.name]()
-        fit = recipe.again(sample, choice.fit) if isinstance(recipe, BSpline) else recipe.fit(sample)
-        again = Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), choice.strips)
-    return replace(again, trials=(*again.trials, *(t for t in choice.trials if not t.chosen)), notes=choice.notes)
 
 
 def _with_rival(tiled: Choice, smooth: FieldFit) -> Choice:
@@ -268,7 +251,7 @@ def _tiled(view: View, layout: _Layout, recipes: tuple[Recipe, ...]) -> Choice:
         notes.append(f"tiles without enough points are masked: {', '.join(map(str, found.empty))}")
     rigid = found.fit.name == "tiles (rigid)"
     trials = (_trial(found.fit, chosen=True),)
-    return Choice(found.fit, found.support, start, trials, layout.strips, tuple(notes), rigid, layout.cut)
+    return Choice(found.fit, found.support, start, trials, layout.strips, tuple(notes), rigid)
 
 
 def _trial(fit: FieldFit, *, chosen: bool = False) -> TrialScore:

@@ -14,7 +14,7 @@ from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..records.field import SampledField
 from .recipe import FieldFit, Sample
 
-__all__ = ["GridData", "ThinPlate", "block_folds", "held_out", "scattered_folds"]
+__all__ = ["GridData", "ThinPlate", "held_out", "scattered_folds"]
 
 
 _FOLDS = 10
@@ -105,12 +105,6 @@ def scattered_folds(count: int, folds: int, seed: int = 0) -> Ints:
     out = np.empty(count, dtype=np.int64)
     out[order] = np.arange(count) % folds
     return out
-
-
-def block_folds(yx: Floats, size: float, folds: int) -> Ints:
-    """Fold (N,) of each point: squares of `size` px, dealt out so that neighbouring squares are in different folds."""
-    k = np.floor((yx - yx.min(axis=0)) / size).astype(np.int64)
-    return np.asarray((k[:, 0] * (1 + folds // 2) + k[:, 1]) % folds)
 
 
 def held_out(sample: Sample, fold: Ints, predict: Callable[[Sample, Floats], Floats]) -> Floats:

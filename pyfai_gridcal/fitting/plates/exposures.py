@@ -18,7 +18,6 @@ from ...base.progress import Progress, untold
 from ...base.threads import one_blas_thread
 from ...records.fit import Pose
 from ...records.plate import Plate, without_errors
-from ..bending import curvature_shift
 from ..recipe import FieldFit, Sample
 from ..rigid import place
 from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil, uniform_axes
@@ -99,7 +98,6 @@ class JointUncertainty:
 def fit_exposures(
     views: Sequence[View],
     *,
-    hole_px: float | None = None,
     positions: Positions | None = None,
     progress: Progress = untold,
 ) -> JointFit:
@@ -108,7 +106,6 @@ def fit_exposures(
     Parameters
     ----------
     views : exposures of one plate on one detector
-    hole_px : diameter of the image of a hole: corrects for the field's bending within a hole
     positions : where motors had the plate
     progress : called with (fraction, what)
     """
@@ -134,7 +131,7 @@ def fit_exposures(
         positions = replace(positions, believed=np.array([m is not None for m in matches]))
     progress(0.45, "all exposures together")
     ordered = _renumbered(views, matches, pixel_size)
-    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, hole_px, positions, progress)
+    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, positions, progress)
     return replace(done, notes=(*notes, *done.notes))
 
 
@@ -159,7 +156,6 @@ def _solve(
     matches: list[Match | None],
     alone: list[FieldFit],
     pixel_size: tuple[float, float],
-    hole_px: float | None,
     positions: Positions | None,
     progress: Progress,
 ) -> JointFit:
@@ -173,10 +169,10 @@ def _solve(
     used = [f.used.copy() for f in alone]
     hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3)
     smoothness = _first_smoothness(alone, order)
-    extra, seen, bent = 0.0, list(views), hole_px is None
+    extra = 0.0
     for round_ in range(10):
         exposures = [
-            _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(seen, poses, rows, used, strict=True)
+            _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(views, poses, rows, used, strict=True)
         ]
         if positions is not None and round_:
             positions = positions.judged(poses)
@@ -191,29 +187,15 @@ def _solve(
         same = all(np.array_equal(a, b) for a, b in zip(before, used, strict=True))
         noise = float(np.median(exposures[0].sigma)) ** 2
         settled = same and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
-        if (
-            bent
-            and settled
-            and abs(extra - extra_before) < 0.15 * (noise + extra)
-            and np.abs(solution.moves[:, 0]).max() < 1e-7
-        ):
+        if settled and abs(extra - extra_before) < 0.15 * (noise + extra) and np.abs(solution.moves[:, 0]).max() < 1e-7:
             break
         smoothness, hole_rms = solution.next_smoothness, max(solution.next_hole_rms, 1e-4)
         cells = max(y.cells, x.cells)
         if round_ == 1 and solution.field_freedom > 0.35 * y.size * x.size and cells < MOST_CELLS:
             order, y, x = _knots(alone, views[0].shape, min(MOST_CELLS, int(1.5 * cells)))
-        if round_ and not bent and hole_px is not None:
-            field = SplineField(problem.y, problem.x, solution.coefficients)
-            seen, bent = [_straightened(v, field, hole_px) for v in views], True
         progress(0.5 + 0.04 * round_, "all exposures together")
     done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
     return done if positions is None else replace(done, notes=(*done.notes, *positions.remarks(matches)))
-
-
-def _straightened(view: View, field: SplineField, hole_px: float) -> View:
-    """The exposure with its spots moved to the images of the holes' centres."""
-    shift = curvature_shift(field, view.points.yx, hole_px)
-    return replace(view, points=replace(view.points, yx=view.points.yx - shift))
 
 
 def _knots(alone: Sequence[FieldFit], shape: tuple[int, int], cells: int = 0) -> tuple[int, Axis, Axis]:

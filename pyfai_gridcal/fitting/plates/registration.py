@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from ...base.arrays import Bools, Floats, Ints, frozen_array
+from ...base.arrays import Floats, Ints, frozen_array
 from ...records.plate import Plate
 
 __all__ = ["Fingerprint", "Match", "match", "register", "symmetry_turns"]
@@ -195,9 +195,3 @@ def _merged(a: Fingerprint, b: Fingerprint) -> Fingerprint:
         axis=1,
     )
     return Fingerprint(nodes, error / np.maximum(weight, 1e-12)[:, None], np.minimum(weight, 1.0))
-
-
-def shared_holes(numbers: Sequence[Ints]) -> Bools:
-    """(E, E) whether two exposures have holes in common, from their nodes in one numbering."""
-    sets = [set(map(tuple, n.tolist())) for n in numbers]
-    return np.array([[bool(a & b) for b in sets] for a in sets])

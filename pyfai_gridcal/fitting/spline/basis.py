@@ -26,7 +26,6 @@ __all__ = [
     "roughness_stencil",
     "stencil_energy",
     "stencil_of_band",
-    "stencil_product",
     "transposed_stencil",
     "uniform_axes",
 ]
@@ -214,11 +213,6 @@ def transposed_stencil(stencil: Floats) -> Floats:
             if dr:  # what leads backwards is known from the other end
                 out[dc, p - dr][: size_x - dc, dr:] = stencil[dr, p - dc][: size_y - dr, dc:].T
     return out
-
-
-def stencil_product(a: Floats, b: Floats) -> float:
-    """Trace of the product of two symmetric matrices given as stencils, when one has no entries beyond its stencil."""
-    return float(2 * np.vdot(a, b) - np.vdot(a[0], b[0]))
 
 
 def stencil_energy(stencil: Floats, c: Floats) -> float:
