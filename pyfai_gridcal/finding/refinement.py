@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, with_rows
+from ..base.robust import spread
 from ..records.spots import Noise
 from .model import SpotState, model_of
 from .profile import TemplateBank, Templates
@@ -168,8 +169,8 @@ def _calm(amplitude: Floats, view: _View) -> Bools:
     a hole is off by more than its amplitude."""
     off = np.abs(view.rows[:, -1])
     some = off[::8][view.usable[::8]]
-    spread = 1.4826 * float(np.median(some)) if len(some) else 0.0
-    most = _HOT * np.maximum(amplitude, np.median(amplitude)) + 6 * spread
+    noise = spread(some, about=0.0) if len(some) else 0.0
+    most = _HOT * np.maximum(amplitude, np.median(amplitude)) + 6 * noise
     out: Bools = view.usable & (off < most[:, None].astype(np.float32))
     return out
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import FittingError, UsageError
+from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
 from ..records.distortion import Distortion, Gauge
 from ..records.field import Field, TiledField
@@ -127,10 +128,10 @@ def _mask(mask: AnyArray | None, shape: tuple[int, int]) -> Bools | None:
 def _pixel(pixel_size: tuple[float, float] | float | None) -> tuple[float, float] | None:
     if pixel_size is None:
         return None
-    size = np.broadcast_to(np.asarray(pixel_size, dtype=float), (2,))
-    if not (np.isfinite(size).all() and (size > 0).all()):
+    size = as_pair(pixel_size)
+    if not (np.isfinite(size).all() and min(size) > 0):
         raise UsageError(f"pixel size of {pixel_size} m", expected="one or two positive lengths in metres")
-    return float(size[0]), float(size[1])
+    return size
 
 
 def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArray | None) -> DistortionFit:

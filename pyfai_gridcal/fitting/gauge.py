@@ -9,6 +9,7 @@ import numpy as np
 from ..base.arrays import AnyArray, Floats, frozen_array
 from ..base.errors import UsageError
 from ..base.frames import edge_from_index
+from ..base.geometry import turn_matrix
 from ..records.distortion import Gauge
 from ..records.field import Field, TiledField
 from ..records.fit import Pose
@@ -55,8 +56,7 @@ class GaugeChange:
     @property
     def matrix(self) -> Floats:
         """(2, 2) what it does to corrected px."""
-        c, s = np.cos(self.turn.angle_rad), np.sin(self.turn.angle_rad)
-        return np.array([[c, s], [-s, c]]) * np.asarray(self.old)[None, :] / np.asarray(self.new)[:, None]
+        return turn_matrix(self.turn.angle_rad) * np.asarray(self.old)[None, :] / np.asarray(self.new)[:, None]
 
     @property
     def shift(self) -> Floats:

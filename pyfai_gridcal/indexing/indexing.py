@@ -15,12 +15,12 @@ from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Floats
 from ..base.errors import IndexingError
+from ..records.nodes import NodeTable
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Spots
 from .growth import LocalLattice, Patch, grow, local_lattices
 from .islands import LEAST, oriented, seeds_of, with_islands
-from .nodes import table_of_nodes
 from .sublattice import finer, reduced
 
 __all__ = ["GrownLattice", "grow_lattice", "index_spots", "lattice_kind"]
@@ -214,14 +214,13 @@ def _whole_lattice(yx: Floats, tree: cKDTree, patch: Patch, hexagonal: bool, tol
 def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
     """Drop points that lie off the place that opposite neighbours give them, until all loops close."""
     for _ in range(4):
-        table, low = table_of_nodes(patch.ij)
-        k = patch.ij - low
+        table = NodeTable.of(patch.ij)
         where = yx[patch.rows]
         pitch = np.minimum(np.hypot(*patch.basis[:, 0].T), np.hypot(*patch.basis[:, 1].T))
-        off = np.zeros(len(k))
-        votes = np.zeros(len(k))
-        for di, dj in ((1, 0), (0, 1), (1, 1), (1, -1)):
-            a, b = table[k[:, 0] + di, k[:, 1] + dj], table[k[:, 0] - di, k[:, 1] - dj]
+        off, votes = np.zeros(len(patch)), np.zeros(len(patch))
+        for step in ((1, 0), (0, 1), (1, 1), (1, -1)):
+            line = table.line(patch.ij, step)
+            a, b = line[1], line[-1]
             both = (a >= 0) & (b >= 0)
             miss = np.hypot(*(0.5 * (where[a] + where[b]) - where).T) / np.maximum(pitch, 1e-9)
             off += np.where(both & (miss > tolerance), 1, 0)
@@ -251,14 +250,15 @@ def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
         return patch
     where, own = yx[patch.rows], sigma[patch.rows].max(axis=1)
     pitch = float(np.median(np.hypot(*patch.basis[:, 0].T)))
-    table, low = table_of_nodes(patch.ij, margin=4)
-    k = patch.ij - low
+    table = NodeTable.of(patch.ij)
+    lines = {step: table.line(patch.ij, step, 3) for step in ((1, 0), (0, 1), (-1, 0), (0, -1))}
     padded = np.vstack([where, np.full(2, np.nan)])
     misses = []
     for weights in _CONTINUATIONS:
         gain = np.sqrt(1 + sum(w * w for w in weights.values()))
-        for di, dj in ((1, 0), (0, 1)) if -1 in weights else ((1, 0), (0, 1), (-1, 0), (0, -1)):
-            place = sum(w * padded[table[k[:, 0] + n * di, k[:, 1] + n * dj]] for n, w in weights.items())
+        # what looks both ways is the same along the opposite direction
+        for line in list(lines.values())[: 2 if -1 in weights else 4]:
+            place = sum(w * padded[line[n]] for n, w in weights.items())
             misses.append(np.hypot(*(place - where).T) / gain)
     miss = np.array(misses)
     known = np.isfinite(miss).sum(axis=0)

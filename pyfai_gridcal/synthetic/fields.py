@@ -15,6 +15,7 @@ from scipy.interpolate import RectBivariateSpline
 
 from ..base.arrays import AnyArray, Floats, frozen_array
 from ..base.frames import pixel_centres
+from ..base.geometry import turn_matrix
 from ..records.field import Field, TiledField
 
 __all__ = [
@@ -235,10 +236,9 @@ def tiles(
     fields: list[Field] = []
     for a in range(grid[0]):
         for b in range(grid[1]):
-            angle = np.deg2rad(rng.normal(0, turn_deg))
-            c, s = np.cos(angle) - 1, np.sin(angle)
+            turn = turn_matrix(np.deg2rad(rng.normal(0, turn_deg)))
             centre = float(np.flatnonzero(row == a).mean()), float(np.flatnonzero(column == b).mean())
             dy, dx = rng.normal(0, jump_px, 2)
-            tile = LinearField(centre, np.array([[c, s], [-s, c]]), (float(dy), float(dx)))
+            tile = LinearField(centre, turn - np.eye(2), (float(dy), float(dx)))
             fields.append(tile if base is None else SumField((base, tile)))
     return TiledField(labels, tuple(fields))

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ...base.geometry import turn_matrix
 from ...records.plate import Plate
 from ...records.points import ControlPoints
 from ..recipe import FieldFit
@@ -31,8 +32,7 @@ def map_print(plate: Plate) -> Fingerprint | None:
 
 def fingerprint(exposed: _Exposed, start: Placement, fit: FieldFit) -> Fingerprint:
     """Errors of the holes as a fit to one exposure with the ideal plate leaves them, metres, plate frame."""
-    c, s = np.cos(start.pose.angle_rad), np.sin(start.pose.angle_rad)
-    error = (fit.held_out * start.pixel_size) @ np.array([[c, s], [-s, c]])
+    error = (fit.held_out * start.pixel_size) @ turn_matrix(start.pose.angle_rad)
     return Fingerprint(exposed.points.ij, error, fit.used.astype(float))
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from scipy import fft
 
 from ...base.arrays import Floats, Ints, frozen_array
+from ...base.geometry import turn_matrix
+from ...base.robust import NORMAL
 from ...records.plate import Plate
 
 __all__ = ["Fingerprint", "Match", "match", "register", "symmetry_turns"]
@@ -48,7 +50,7 @@ class Fingerprint:
     def clipped(self) -> Fingerprint:
         """Without slow trends of the mean and with outliers cut to four times the typical error."""
         error = self.error - np.median(self.error, axis=0)
-        top = 4 * 1.4826 * float(np.median(np.abs(error))) + 1e-300
+        top = 4 * NORMAL * float(np.median(np.abs(error))) + 1e-300
         return Fingerprint(self.ij, np.clip(error, -top, top), self.weight)
 
 
@@ -84,7 +86,7 @@ def symmetry_turns(plate: Plate) -> list[tuple[Ints, Floats]]:
     out = []
     for k in range(plate.symmetry):
         angle = 2 * np.pi * k / plate.symmetry
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        turn = turn_matrix(angle)
         matrix = plate.basis @ turn.T @ np.linalg.inv(plate.basis)
         out.append((np.rint(matrix).astype(np.int64), turn))
     return out

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from ...base.arrays import Bools, Floats
-from ...base.robust import rms
+from ...base.robust import rms, spread
 from ...indexing.nodes import isolated_outliers
 from ..recipe import FieldFit, Sample
 from .problem import ModuloRigid, SplineProblem, SplineSolution
@@ -86,7 +86,7 @@ class SplineState:
         """The same after looking at the residuals of a solution."""
         z = np.sqrt((self.scores(solution) ** 2).sum(axis=1) / 2)
         use = self.used
-        typical = 1.4826 * np.median(z[use]) / 1.18 if use.any() else 1.0
+        typical = spread(z[use], about=0.0) / 1.18 if use.any() else 1.0
         wrong = isolated_outliers(self.sample.yx, z / max(typical, 1.0), limit * 0.8) | (
             ~use & (z > 0.7 * limit * max(typical, 1.0))
         )

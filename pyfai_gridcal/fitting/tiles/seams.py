@@ -8,6 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 from ...base.arrays import AnyArray, Bools, Floats, Ints
+from ...base.robust import spread
+from ...records.nodes import NodeTable
 
 __all__ = ["Seam", "find_seams", "labels_of_mask", "labels_of_seams", "seam_strips"]
 
@@ -234,16 +236,14 @@ _ASTRIDE_NOISE = float(np.sqrt(2))
 
 def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
     """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter."""
-    at = ij - ij.min(axis=0) + 4
-    table = np.full(at.max(axis=0) + 5, -1)
-    table[tuple(at.T)] = np.arange(len(ij))
-    lines = [{k: table[tuple((at + k * step).T)] for k in range(-3, 4)} for step in np.eye(2, dtype=np.int64)]
+    table = NodeTable.of(ij)
+    lines = [table.line(ij, step, 3) for step in ((1, 0), (0, 1))]
     kinds = [(line, *kind) for line in lines for kind in ((*_BETWEEN, False), (*_ASTRIDE, True))]
     jumps = [_jumps(line, d, places, weights) for line, places, weights, _ in kinds]
     plain = np.concatenate(
         [np.abs(jump[:-1][good]).ravel() for (jump, good), kind in zip(jumps, kinds, strict=True) if not kind[3]]
     )
-    scale = max(1.4826 * float(np.median(plain)) if plain.size else 0.0, 1e-3)
+    scale = max(spread(plain, about=0.0) if plain.size else 0.0, 1e-3)
     parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
     for (jump, good), (line, places, _, astride) in zip(jumps, kinds, strict=True):
         size = np.hypot(*jump[:-1].T)
