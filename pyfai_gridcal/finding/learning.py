@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from ..base.arrays import AnyArray, Floats
 from ..base.errors import PickingError
+from ..records.points import ControlPoints
 from ..records.spots import HoleProfile, Noise
 from .light import light_of
 from .model import SpotState, model_of
 from .noise import correlation_of, grain_factor, noise_of
-from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised
+from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised, profile_radius
 from .refinement import FittedSpots, fit_spots
 from .windows import PreparedImage, ramp
 
-__all__ = ["Learned", "hole_radius", "learn"]
+__all__ = ["Instrument", "Learned", "hole_radius", "learn"]
 
 #: More spots than these would not make the profile better than the pixels' noise lets it be.
 _SPOTS = 800
@@ -36,6 +38,52 @@ class Learned:
     profile: HoleProfile
     noise: Noise
     grain: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Instrument:
+    """What every fit of one search is made with: the image, and what was learned about its holes.
+
+    Attributes
+    ----------
+    image : prepared for cutting windows
+    points : candidates with their nodes, None where they form no lattice
+    spacing : distance of neighbouring candidates, px
+    radius : of the mean hole at half height, px
+    reach : of the windows, px
+    limit : farthest that a fit may take a spot along an axis, px
+    learned, maker : picture of the holes and noise of the pixels; makes templates of that picture
+    workers : threads
+    """
+
+    image: PreparedImage
+    points: ControlPoints | None
+    spacing: float
+    radius: float
+    reach: int
+    limit: float
+    learned: Learned
+    maker: TemplateMaker
+    workers: int
+
+    @cached_property
+    def profile_radius(self) -> float:
+        """Radius of the holes as the profile has it, px."""
+        return profile_radius(self.learned.profile)
+
+    def fit(self, state: SpotState, iterations: int, tilt: float | None = None) -> FittedSpots:
+        """Fit these spots; see :func:`~pyfai_gridcal.finding.refinement.fit_spots`."""
+        bank = self.maker.bank(state.stretch, len(state))
+        return fit_spots(
+            self.image,
+            state,
+            bank,
+            self.learned.noise,
+            iterations=iterations,
+            limit=self.limit,
+            tilt=tilt,
+            workers=self.workers,
+        )
 
 
 def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
@@ -135,7 +183,7 @@ def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
         sample.background,
         at=sample.yx,
         spacing=spacing,
-        polarity="bright" if image.sign > 0 else "dark",
+        polarity=image.polarity,
     )
     return replace(sample, slope_a=light.slope_a, slope_b=light.slope_b)
 

@@ -71,6 +71,7 @@ class PreparedImage:
             usable &= ~mask
         hot = data >= saturation if saturation is not None else None
         self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
+        self.polarity: Polarity = polarity
         self.sign = 1.0 if polarity == "bright" else -1.0
         self.whole = bool(usable.all())
         self.data = np.pad(data if self.sign > 0 else -data, pad)

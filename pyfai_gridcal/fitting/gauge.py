@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze
 from ..base.errors import UsageError
 from ..base.frames import edge_from_index
 from ..base.geometry import turn_matrix
@@ -27,8 +27,8 @@ class MovedField:
     shift: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "matrix", frozen_array(self.matrix, np.float64, 2))
-        object.__setattr__(self, "shift", frozen_array(self.shift, np.float64, 1))
+        freeze(self, 2, "matrix")
+        freeze(self, 1, "shift")
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)

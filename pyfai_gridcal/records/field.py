@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze, frozen_array
 from ..base.frames import CORNERS, index_from_edge
 
 __all__ = ["CornerField", "Field", "SampledField", "TiledField", "bracket", "by_rows", "corner_values"]
@@ -57,9 +57,8 @@ class SampledField:
     clamp: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "y", frozen_array(self.y, np.float64, 1))
-        object.__setattr__(self, "x", frozen_array(self.x, np.float64, 1))
-        object.__setattr__(self, "values", frozen_array(self.values, np.float64, 3))
+        freeze(self, 1, "y", "x")
+        freeze(self, 3, "values")
         if self.values.shape != (len(self.y), len(self.x), 2) or len(self.y) < 2 or len(self.x) < 2:
             raise ValueError(
                 f"values of shape {self.values.shape} for axes of {len(self.y)} and {len(self.x)} nodes, "
@@ -162,7 +161,7 @@ class CornerField:
     values: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", frozen_array(self.values, np.float64, 4))
+        freeze(self, 4, "values")
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, Ints, frozen_array
+from ..base.arrays import AnyArray, Floats, Ints, freeze
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
 from ..base.robust import rms
@@ -49,11 +49,8 @@ class Plate:
         if not 10 < self.angle_deg < 170:
             raise UsageError(f"lattice angle of {self.angle_deg} degrees", expected="between 10 and 170")
         object.__setattr__(self, "pitch_m", pitch)
-        if self.error_ij is not None:
-            object.__setattr__(self, "error_ij", frozen_array(self.error_ij, np.int64, 2))
-            object.__setattr__(self, "error_yx", frozen_array(self.error_yx, np.float64, 2))
-            if self.error_sigma_yx is not None:
-                object.__setattr__(self, "error_sigma_yx", frozen_array(self.error_sigma_yx, np.float64, 2))
+        freeze(self, 2, "error_ij", dtype=np.int64)
+        freeze(self, 2, "error_yx", "error_sigma_yx")
 
     @property
     def basis(self) -> Floats:

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy.interpolate import RectBivariateSpline
 
-from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze
 from ..base.frames import pixel_centres
 from ..base.geometry import turn_matrix
 from ..records.field import Field, TiledField
@@ -71,7 +71,7 @@ class LinearField(_Formula):
     shift: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "matrix", frozen_array(self.matrix, np.float64, 2))
+        freeze(self, 2, "matrix")
 
     def _values(self, y: Floats, x: Floats) -> Floats:
         y, x = np.broadcast_arrays(y - self.centre[0], x - self.centre[1])
@@ -136,9 +136,8 @@ class SmoothField:
     values: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "y", frozen_array(self.y, np.float64, 1))
-        object.__setattr__(self, "x", frozen_array(self.x, np.float64, 1))
-        object.__setattr__(self, "values", frozen_array(self.values, np.float64, 3))
+        freeze(self, 1, "y", "x")
+        freeze(self, 3, "values")
 
     @cached_property
     def _splines(self) -> tuple[RectBivariateSpline, RectBivariateSpline]:

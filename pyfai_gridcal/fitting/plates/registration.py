@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from ...base.arrays import Floats, Ints, frozen_array
+from ...base.arrays import Floats, Ints, freeze
 from ...base.geometry import turn_matrix
 from ...base.robust import NORMAL
 from ...records.plate import Plate
@@ -39,9 +39,9 @@ class Fingerprint:
     weight: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ij", frozen_array(self.ij, np.int64, 2))
-        object.__setattr__(self, "error", frozen_array(self.error, np.float64, 2))
-        object.__setattr__(self, "weight", frozen_array(self.weight, np.float64, 1))
+        freeze(self, 2, "ij", dtype=np.int64)
+        freeze(self, 2, "error")
+        freeze(self, 1, "weight")
 
     def renumbered(self, matrix: Ints, offset: Ints, turn: Floats) -> Fingerprint:
         """The same holes with nodes ``ij @ matrix + offset`` and errors turned with them."""
