@@ -2,8 +2,8 @@
 
 Candidates with their lattice (:class:`Found`) know where holes may be. The instrument
 (:class:`~pyfai_gridcal.finding.learning.Instrument`) knows besides what a hole looks like and how pixels scatter. The
-first look (:class:`FirstLook`) knows besides where each hole is and how the light goes; the second one (:func:`completed`)
-knows where holes are missing.
+first look (:class:`FirstLook`) knows besides where each hole is and how the light goes. The second one
+(:func:`completed`) knows where holes are missing.
 """
 
 from __future__ import annotations

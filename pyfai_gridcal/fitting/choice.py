@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import FittingError, UsageError
 from ..base.progress import Progress, untold
 from ..base.threads import one_blas_thread
+from ..records.field import label_at, without_gaps
 from ..records.fit import TrialScore
 from .interpolation import GridData, ThinPlate
 from .polynomial import Polynomial
@@ -218,28 +219,17 @@ def _may_pay(sample: Sample, seams: tuple[Seam, ...]) -> bool:
 def _numbered(labels: AnyArray) -> AnyArray:
     """Labels 0 .. count - 1; pixels without a tile (negative) join the nearest."""
     values, rank = np.unique(labels, return_inverse=True)
-    out: AnyArray = rank.reshape(labels.shape).astype(np.int16) - int((values < 0).sum())
-    if (out < 0).any():
-        from scipy.ndimage import distance_transform_edt
-
-        nearest = distance_transform_edt(out < 0, return_distances=False, return_indices=True)
-        out = out[tuple(nearest)]
-    return np.asarray(out)
+    return without_gaps(rank.reshape(labels.shape).astype(np.int16) - int((values < 0).sum()))
 
 
 def _inhabited(labels: AnyArray, yx: Floats) -> int:
     """Number of tiles with enough points."""
-    return int((np.bincount(_tile(labels, yx)) >= FEWEST_PER_TILE).sum())
-
-
-def _tile(labels: AnyArray, yx: Floats) -> Ints:
-    at = np.clip(np.rint(yx).astype(np.int64), 0, np.array(labels.shape) - 1)
-    return np.asarray(labels[at[:, 0], at[:, 1]], dtype=np.int64)
+    return int((np.bincount(label_at(labels, yx)) >= FEWEST_PER_TILE).sum())
 
 
 def _tiled(view: View, layout: _Layout, recipes: tuple[Recipe, ...]) -> Choice:
     """A field per tile, all on one plate."""
-    tile = _tile(layout.labels, view.points.yx)
+    tile = label_at(layout.labels, view.points.yx)
     start, sample = view.placed()
     whole = np.ones(len(tile), dtype=bool) if layout.cut is None else ~layout.cut
     if view.pixel_size is None:

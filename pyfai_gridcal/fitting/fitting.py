@@ -24,7 +24,6 @@ from .gauge import best_gauge, gauge_point, gauge_words
 from .plates.exposures import fit_exposures
 from .plates.platemap import located
 from .plates.positions import Positions, positions_of
-from .recipe import FieldFit, Sample
 from .rigid import Placement, place
 from .spline.recipe import BSpline
 from .support import support_of
@@ -161,32 +160,10 @@ def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], position
     handed = [_handed(task.plate, p) for p in exposures]
     views = [View(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
     joint = fit_exposures(views, positions=positions, progress=task.progress)
-    sample = Sample(
-        yx=np.concatenate([s.yx for s in joint.samples]),
-        d=np.concatenate([s.d for s in joint.samples]),
-        sigma=np.concatenate([s.sigma for s in joint.samples]),
-        shape=task.shape,
-        spacing=float(np.mean([s.spacing for s in joint.samples])),
-        used=np.concatenate(joint.used),
-        pixel_size=joint.pixel_size,
-    )
-    fit = FieldFit(
-        name="spline",
-        field=joint.field,
-        residual=np.concatenate(joint.solution.residuals),
-        held_out=np.concatenate(joint.held_out),
-        used=sample.used,
-        z=np.zeros_like(sample.d),
-        leverage=np.zeros_like(sample.d),
-        uncertainty=joint.uncertainty,
-        sigma=sample.sigma,
-        nugget=joint.extra_px,
-        freedom=joint.solution.field_freedom,
-        note=f"{len(views)} exposures and the errors of {len(joint.hole_ij)} holes together",
-    )
+    fit = joint.fit
     start = Placement(joint.poses[0], joint.pixel_size, np.zeros((5, 5)))
     trial = TrialScore(fit.name, fit.held_out_px, True, note=fit.note)
-    choice = Choice(fit, support_of(fit, sample), start, (trial,), np.zeros(task.shape, dtype=bool))
+    choice = Choice(fit, support_of(fit, joint.sample), start, (trial,), np.zeros(task.shape, dtype=bool))
     notes = (*dict.fromkeys(n for h in handed for n in h[1]), *joint.notes)
     done = _finish(task, joint.views, joint.poses, choice, notes)
     on_plate = joint.on_plate

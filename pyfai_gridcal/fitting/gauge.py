@@ -81,13 +81,11 @@ class GaugeChange:
 
 def gauge_point(gauge: Gauge, shape: tuple[int, int]) -> tuple[float, float] | None:
     """The pixel (y, x) that a gauge keeps in place, index frame, None for the least displacement."""
-    if isinstance(gauge, str):
-        if gauge == "least displacement":
-            return None
-        if gauge in ("centre", "center"):
-            return (shape[0] - 1) / 2, (shape[1] - 1) / 2
-        raise UsageError(f"gauge {gauge!r}", expected="'least displacement', 'centre' or a pixel (y, x)")
-    point = tuple(float(v) for v in gauge)
+    if isinstance(gauge, str) and gauge == "least displacement":
+        return None
+    if isinstance(gauge, str) and gauge in ("centre", "center"):
+        return (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    point = () if isinstance(gauge, str) else tuple(float(v) for v in gauge)
     if len(point) != 2 or not np.isfinite(point).all():
         raise UsageError(f"gauge {gauge!r}", expected="'least displacement', 'centre' or a pixel (y, x)")
     return point

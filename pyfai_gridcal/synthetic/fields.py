@@ -8,7 +8,7 @@ index frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from scipy.interpolate import RectBivariateSpline
@@ -161,16 +161,10 @@ class SumField:
     fields: tuple[Field, ...]
 
     def at(self, yx: AnyArray) -> Floats:
-        out = self.fields[0].at(yx)
-        for field in self.fields[1:]:
-            out = out + field.at(yx)
-        return out
+        return reduce(np.add, [field.at(yx) for field in self.fields])
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        out = self.fields[0].on_grid(y, x)
-        for field in self.fields[1:]:
-            out = out + field.on_grid(y, x)
-        return out
+        return reduce(np.add, [field.on_grid(y, x) for field in self.fields])
 
 
 def linear(

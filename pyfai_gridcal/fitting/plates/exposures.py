@@ -20,7 +20,7 @@ from ...records.fit import Pose
 from ...records.plate import Plate, without_errors
 from ..recipe import FieldFit, Sample
 from ..rigid import place
-from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil, uniform_axes
+from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil, stencil_of_dense, uniform_axes
 from ..spline.problem import SplineField
 from ..spline.recipe import BSpline
 from ..view import View
@@ -44,35 +44,23 @@ class JointFit:
     Attributes
     ----------
     views : the exposures in the common numbering of the holes
-    matches : how each was brought to it, None for those that fit to no other
     poses : of the plate in each exposure
     pixel_size : (slow, fast) metres
-    field : displacement
-    uncertainty : its variance
-    samples : what each exposure asked of the field
-    solution : of the joint problem
+    sample : what the exposures, one after the other, asked of the field
+    fit : the field, with what it leaves of that
     hole_ij : (H, 2) nodes of all holes
     error_yx, error_sigma_yx : (H, 2) errors of the holes and their uncertainty, metres, plate frame
-    used : for each exposure, (N,)
-    held_out : for each exposure, (N, 2) residual without the observation itself, px
-    extra_px : rms that the spots scatter beyond their sigma, px
     notes : in words
     """
 
     views: tuple[View, ...]
-    matches: tuple[Match | None, ...]
     poses: tuple[Pose, ...]
     pixel_size: tuple[float, float]
-    field: SplineField
-    uncertainty: JointUncertainty
-    samples: tuple[Sample, ...]
-    solution: JointSolution
+    sample: Sample
+    fit: FieldFit
     hole_ij: Ints
     error_yx: Floats
     error_sigma_yx: Floats
-    used: tuple[Bools, ...]
-    held_out: tuple[Floats, ...]
-    extra_px: float
     notes: tuple[str, ...]
 
     @property
@@ -264,31 +252,46 @@ def _result(
         uncertainty = joint_uncertainty(problem, solution)
         shares = [problem.leverage(k, solution) for k in range(len(exposures))]
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
-    field = SplineField(problem.y, problem.x, solution.coefficients)
-    held_out, samples = [], []
+    held_out, spacings = [], []
     seen = np.bincount(np.concatenate([e.hole[e.used] for e in exposures]), minlength=len(holes))
     for k, (view, e) in enumerate(zip(views, exposures, strict=True)):
         # nothing else tells where a hole is that was seen once: its own residual has to do
         alone = seen[e.hole] < 2
         share = np.where((e.used & ~alone)[:, None], shares[k], 0.0)
         held_out.append(solution.residuals[k] / (1 - share))
-        spacing = float(np.sqrt(abs(np.linalg.det(view.points.basis_px))))
-        samples.append(Sample(e.yx, e.node - e.yx, e.sigma, view.shape, spacing, e.used, 0.0, (0.0, 0.0), pixel_size))
+        spacings.append(float(np.sqrt(abs(np.linalg.det(view.points.basis_px)))))
+    sample = Sample(
+        yx=np.concatenate([e.yx for e in exposures]),
+        d=np.concatenate([e.node - e.yx for e in exposures]),
+        sigma=np.concatenate([e.sigma for e in exposures]),
+        shape=views[0].shape,
+        spacing=float(np.mean(spacings)),
+        used=np.concatenate([e.used for e in exposures]),
+        pixel_size=pixel_size,
+    )
+    fit = FieldFit(
+        name="spline",
+        field=SplineField(problem.y, problem.x, solution.coefficients),
+        residual=np.concatenate(solution.residuals),
+        held_out=np.concatenate(held_out),
+        used=sample.used,
+        z=np.zeros_like(sample.d),
+        leverage=np.zeros_like(sample.d),
+        uncertainty=uncertainty,
+        sigma=sample.sigma,
+        nugget=float(np.sqrt(extra)),
+        freedom=solution.field_freedom,
+        note=f"{len(views)} exposures and the errors of {len(holes)} holes together",
+    )
     return JointFit(
         views=tuple(views),
-        matches=tuple(matches),
         poses=tuple(poses),
         pixel_size=pixel_size,
-        field=field,
-        uncertainty=uncertainty,
-        samples=tuple(samples),
-        solution=solution,
+        sample=sample,
+        fit=fit,
         hole_ij=holes,
         error_yx=_known_errors(views[0].plate, holes) + solution.errors * scale,
         error_sigma_yx=solution.error_sigma * scale,
-        used=tuple(e.used for e in exposures),
-        held_out=tuple(held_out),
-        extra_px=float(np.sqrt(extra)),
         notes=tuple(_remarks(views, matches, problem, solution, holes, scale)),
     )
 
@@ -310,21 +313,8 @@ def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUn
     covariance = solution.covariance[: 2 * n, : 2 * n]
     cross = take @ covariance
     covariance = covariance - rigid @ cross - cross.T @ rigid.T + rigid @ (cross @ take.T) @ rigid.T
-    stencils = [_stencil(covariance[c * n : (c + 1) * n, c * n : (c + 1) * n], y, x) for c in range(2)]
+    stencils = [stencil_of_dense(covariance[c * n : (c + 1) * n, c * n : (c + 1) * n], y, x) for c in range(2)]
     return JointUncertainty(y, x, (stencils[0], stencils[1]))
-
-
-def _stencil(matrix: Floats, y: Axis, x: Axis) -> Floats:
-    """The entries of a dense symmetric matrix that a stencil holds."""
-    p, table = y.degree, matrix.reshape(y.size, x.size, y.size, x.size)
-    out = np.zeros((p + 1, 2 * p + 1, y.size, x.size))
-    for dr in range(p + 1):
-        rows = np.arange(y.size - dr)
-        for dc in range(-p, p + 1):
-            columns = np.arange(max(0, -dc), min(x.size, x.size - dc))
-            r, c = rows[:, None], columns[None, :]
-            out[dr, dc + p, r, c] = table[r, c, r + dr, c + dc]
-    return out
 
 
 def _remarks(

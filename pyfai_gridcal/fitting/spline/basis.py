@@ -26,6 +26,7 @@ __all__ = [
     "roughness_stencil",
     "stencil_energy",
     "stencil_of_band",
+    "stencil_of_dense",
     "transposed_stencil",
     "uniform_axes",
 ]
@@ -201,6 +202,16 @@ def stencil_of_band(band: BlockBanded) -> Floats:
             here, there = _columns(size_x, dc)
             out[dr, dc + p][:, here] = band.columns[:, dr, there, here]
     return out
+
+
+def stencil_of_dense(matrix: Floats, y: Axis, x: Axis) -> Floats:
+    """The entries of a dense symmetric matrix that a stencil holds."""
+    table = matrix.reshape(y.size, x.size, y.size, x.size)
+    columns = np.zeros((y.size, y.degree + 1, x.size, x.size))
+    for dr in range(y.degree + 1):
+        row = np.arange(y.size - dr)
+        columns[row, dr] = table[row, :, row + dr].swapaxes(1, 2)
+    return stencil_of_band(BlockBanded(columns))
 
 
 def transposed_stencil(stencil: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -50,11 +50,7 @@ class SplineState:
     used: Bools
     nugget: float = 0.0
     noise_scale: float = 1.0
-    smoothness: dict[int, float] = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        if self.smoothness is None:
-            object.__setattr__(self, "smoothness", {})
+    smoothness: dict[int, float] = field(default_factory=dict)
 
     def variance(self, *, apart: bool = True) -> Floats:
         """(N, 2) variance of each coordinate, px², the same for both unless they are to be told apart."""

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from ...base.arrays import AnyArray, Bools, Floats, Ints
 from ...base.robust import spread
+from ...records.field import without_gaps
 from ...records.nodes import NodeTable
 
 __all__ = ["Seam", "find_seams", "labels_of_mask", "labels_of_seams", "seam_strips"]
@@ -69,11 +70,7 @@ def labels_of_mask(mask: AnyArray, *, least_share: float = 0.02) -> AnyArray:
         return np.zeros(np.shape(mask), dtype=np.int16)
     new = np.full(count + 1, -1, dtype=np.int16)
     new[large] = np.arange(len(large))
-    labels = new[parts]
-    if (labels < 0).any():
-        nearest = ndimage.distance_transform_edt(labels < 0, return_distances=False, return_indices=True)
-        labels = labels[tuple(nearest)]
-    return np.asarray(labels)
+    return without_gaps(new[parts])
 
 
 def labels_of_seams(seams: tuple[Seam, ...], shape: tuple[int, int]) -> AnyArray:
