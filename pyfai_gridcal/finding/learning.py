@@ -113,17 +113,7 @@ def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) 
 
 
 def learn(
-    image: PreparedImage,
-    state: SpotState,
-    *,
-    reach: int,
-    radius: float,
-    spacing: float,
-    limit: float,
-    profile: HoleProfile | None = None,
-    noise: Noise | None = None,
-    turns: int = _TURNS,
-    workers: int = 2,
+    image: PreparedImage, state: SpotState, *, reach: int, radius: float, spacing: float, limit: float, workers: int = 2
 ) -> Learned:
     """Fit and learn in turns: the profile from what the fit leaves over, the noise from what the better profile leaves.
 
@@ -133,13 +123,43 @@ def learn(
     reach : of the windows, px
     radius : of the holes, px, for the first turn
     spacing : distance of neighbouring spots, px
-    profile, noise : where to start from, instead of a blurred disk and equal weights
 
     Raises
     ------
     PickingError
         Nothing there looks like a hole.
     """
+    whole = _teachers(image, state, reach)
+    # a profile that is still coming into shape needs no more spots than its bins
+    sample = whole.select(np.arange(0, len(whole), max(1, len(whole) // _FIRST)))
+    # the first turn knows nothing: a blurred disk, and all pixels weigh the same
+    profile, noise = disk_profile(radius, max(0.8, 0.15 * radius), reach), None
+    quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
+    for turn in range(_TURNS):
+        # each turn fits with the profile so far; the last one fits all of the spots, and to the end
+        if turn == _TURNS - 1:
+            sample = whole
+        # while the profile is still coming into shape, so may its stretched copies
+        maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < _TURNS - 2 else 1.0, workers=workers)
+        bank = maker.bank(sample.stretch, len(sample))
+        iterations = 4 if turn in (0, _TURNS - 1) else 2
+        fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
+        # what it found replaces what was known of the spots that fit well, and of the light on them
+        rows = _typical(fitted)
+        sample = replace(sample, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background).select(rows)
+        if len(sample) >= 12:
+            sample = _lit(sample, image, spacing)
+        # what it left over corrects the profile and, from the second turn on, tells the noise
+        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
+        if turn >= 1:
+            quiet = steep < _QUIET
+            noise = noise_of(level[quiet], residual[quiet], quantised=quantised)
+    assert noise is not None
+    return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
+
+
+def _teachers(image: PreparedImage, state: SpotState, reach: int) -> SpotState:
+    """Spots to learn from: whole ones, stretched alike, no more than make the profile better."""
     rows = np.flatnonzero(image.is_whole(state.yx, reach))
     if len(rows) < 4:
         rows = np.arange(len(state))
@@ -149,30 +169,7 @@ def learn(
         rows = rows[unlike <= max(0.03, np.sort(unlike)[max(_FEW, len(rows) // 3)])]
     if len(rows) > _SPOTS:
         rows = rows[np.linspace(0, len(rows) - 1, _SPOTS).astype(int)]
-    whole = state.select(rows)
-    # a profile that is still coming into shape needs no more spots than its bins
-    sample = whole.select(np.arange(0, len(rows), max(1, len(rows) // _FIRST)))
-    first = profile is None
-    profile = profile or disk_profile(radius, max(0.8, 0.15 * radius), reach)
-    quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
-    for turn in range(turns):
-        iterations = 4 if turn == 0 and first else 2
-        if turn == turns - 1:
-            sample, iterations = whole, 4
-        # while the profile is still coming into shape, so may its stretched copies
-        maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < turns - 2 else 1.0, workers=workers)
-        bank = maker.bank(sample.stretch, len(sample))
-        fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
-        rows = _typical(fitted)
-        sample = replace(sample, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background).select(rows)
-        if len(sample) >= 12:
-            sample = _lit(sample, image, spacing)
-        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
-        if turn >= 1 or not first:
-            quiet = steep < _QUIET
-            noise = noise_of(level[quiet], residual[quiet], quantised=quantised)
-    assert noise is not None
-    return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
+    return state.select(rows)
 
 
 def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:

@@ -12,14 +12,14 @@ from ..base.arrays import AnyArray, Floats
 from ..base.robust import NORMAL, spread
 from ..records.spots import Polarity
 
-__all__ = ["Light", "light_of"]
+__all__ = ["LocalLight", "light_of"]
 
 #: So many spots allow a quadratic polynomial for the large; higher ones swing at the border.
 _LEAST = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Light:
+class LocalLight:
     """Amplitude and background that the neighbourhood expects of N spots.
 
     Attributes
@@ -39,7 +39,7 @@ class Light:
 
 def light_of(
     yx: Floats, amplitude: Floats, background: Floats, *, at: Floats, spacing: float, polarity: Polarity
-) -> Light:
+) -> LocalLight:
     """Smooth fields through the amplitudes and backgrounds of good spots, evaluated at other places.
 
     Parameters
@@ -56,7 +56,7 @@ def light_of(
     least = 0.2 * float(np.median(amplitude))
     slope_b = gradient_b / np.copysign(np.maximum(np.abs(value_b), 1e-6), value_b)[:, None]
     slope_a = gradient_a / np.maximum(value_a, least)[:, None] if polarity == "bright" else slope_b
-    return Light(
+    return LocalLight(
         np.maximum(value_a, least), value_b, spread_a, spread_b, np.clip(slope_a, -0.05, 0.05), np.clip(slope_b, -1, 1)
     )
 

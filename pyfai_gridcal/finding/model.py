@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
 from ..indexing.prediction import local_frames
 from ..records.points import ControlPoints
-from .light import Light
+from .light import LocalLight
 from .profile import Templates
 from .windows import PreparedImage, Windows, powers, ramp
 
@@ -70,7 +70,7 @@ class SpotState:
             return part
         return with_rows(self, rows, {name: getattr(part, name) for name in _MOVING})
 
-    def lit(self, light: Light, lean: Bools) -> SpotState:
+    def lit(self, light: LocalLight, lean: Bools) -> SpotState:
         """The same with the light's slopes, and with its level as a prior for the spots where `lean` (N,) is true."""
         free = np.where(lean, 1.0, np.inf)
         prior = np.stack(

@@ -57,15 +57,7 @@ def chosen(
     """
     yx, image = fitted.yx, tools.image
     top = np.array(image.shape) - 0.5
-    # how sure a place is: the fit, what it assumes of a hole of which it sees one side, and what may lie on the hole
-    sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
-    # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
-    # counted
-    sigma *= tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
-    assumed = _one_sided(tools, yx, stretch_error)
-    measured = (assumed < _ASSUMED * sigma).all(axis=1)
-    # whatever covers such a part of the hole may move its middle by as much of its radius
-    sigma = np.hypot(np.hypot(sigma, assumed), (tools.profile_radius * oddity(tools, fitted))[:, None])
+    sigma, measured = _sigma(tools, fitted, stretch_error)
     largest = sigma.max(axis=1)
     # what is a hole: strong, like the profile, inside the image, known as well as the others
     strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
@@ -93,6 +85,19 @@ def chosen(
         tools.learned.profile,
     )
     return spots, usual
+
+
+def _sigma(tools: Instrument, fitted: FittedSpots, stretch_error: float) -> tuple[Floats, Bools]:
+    """Uncertainty (N, 2) of the places, px, and which of them (N,) were measured rather than assumed."""
+    sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
+    # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
+    # counted
+    sigma *= tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
+    # of a hole of which one side is seen, the rest is assumed
+    assumed = _one_sided(tools, fitted.yx, stretch_error)
+    measured = np.asarray((assumed < _ASSUMED * sigma).all(axis=1))
+    # whatever covers such a part of the hole may move its middle by as much of its radius
+    return np.hypot(np.hypot(sigma, assumed), (tools.profile_radius * oddity(tools, fitted))[:, None]), measured
 
 
 def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArray:

@@ -22,7 +22,7 @@ from .support import Support, support_of
 from .tiles.placing import near_seams, placed_seams
 from .tiles.seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam_strips
 from .tiles.tiles import FEWEST_PER_TILE, TiledSupport, common_pixel_size, fit_tiles
-from .view import View, evenly_drawn
+from .view import PlateView, evenly_drawn
 
 __all__ = ["MODELS", "Choice", "choose"]
 
@@ -85,7 +85,7 @@ class _Layout:
 
 
 def choose(
-    view: View,
+    view: PlateView,
     *,
     model: str = "auto",
     mask: Bools | None = None,
@@ -168,7 +168,9 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
     return bool(len(each) > 2 and each.mean() > _SURE * each.std() / np.sqrt(len(each)))
 
 
-def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None, *, doubt: bool) -> _Layout | None:
+def _layout(
+    view: PlateView, sample: Sample, mask: Bools | None, labels: AnyArray | None, *, doubt: bool
+) -> _Layout | None:
     """Tiles as given, from the gaps of the mask or from seams (with `doubt`: if these may pay); None for a single
     tile."""
     nothing = np.zeros(view.shape, dtype=bool)
@@ -227,7 +229,7 @@ def _inhabited(labels: AnyArray, yx: Floats) -> int:
     return int((np.bincount(label_at(labels, yx)) >= FEWEST_PER_TILE).sum())
 
 
-def _tiled(view: View, layout: _Layout, recipes: tuple[Recipe, ...]) -> Choice:
+def _tiled(view: PlateView, layout: _Layout, recipes: tuple[Recipe, ...]) -> Choice:
     """A field per tile, all on one plate."""
     tile = label_at(layout.labels, view.points.yx)
     start, sample = view.placed()

@@ -22,12 +22,12 @@ from ..records.points import ControlPoints
 from .choice import Choice, choose
 from .gauge import best_gauge, gauge_point, gauge_words
 from .plates.exposures import fit_exposures
-from .plates.platemap import located
 from .plates.positions import Positions, positions_of
+from .plates.registration import located
 from .rigid import Placement, place
 from .spline.recipe import BSpline
 from .support import support_of
-from .view import View
+from .view import PlateView
 
 __all__ = ["fit_distortion", "folded_pixels"]
 
@@ -77,27 +77,14 @@ def fit_distortion(
     UsageError
         A model, a gauge, a shape or a mask that cannot be.
     """
-    exposures = (points,) if isinstance(points, ControlPoints) else tuple(points)
+    # what cannot be is said before anything is fitted
     shape = (int(shape[0]), int(shape[1]))
-    task = _Task(
-        plate,
-        shape,
-        _mask(mask, shape),
-        _pixel(pixel_size),
-        gauge,
-        max_sigma,
-        progress or untold,
-    )
+    exposures = _exposures(points)
+    task = _Task(plate, shape, _mask(mask, shape), _pixel(pixel_size), gauge, max_sigma, progress or untold)
     gauge_point(gauge, shape)
-    for k, each in enumerate(exposures):
-        if len(each) < FEWEST_POINTS:
-            of = f" in exposure {k + 1}" if len(exposures) > 1 else ""
-            raise FittingError(f"{len(each)} control points{of}", expected=f"at least {FEWEST_POINTS}")
     where = positions_of(positions, len(exposures), plate)
     if len(exposures) == 1:
         return _one_exposure(task, exposures[0], model, labels)
-    if not exposures:
-        raise UsageError("no control points", expected="those of one or more exposures")
     if model not in ("auto", "spline") or labels is not None:
         raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
     return _several_exposures(task, exposures, where)
@@ -114,6 +101,18 @@ class _Task:
     gauge: Gauge
     max_sigma: float | None
     progress: Progress
+
+
+def _exposures(points: ControlPoints | Sequence[ControlPoints]) -> tuple[ControlPoints, ...]:
+    """The control points of each exposure, enough of each."""
+    exposures = (points,) if isinstance(points, ControlPoints) else tuple(points)
+    if not exposures:
+        raise UsageError("no control points", expected="those of one or more exposures")
+    for k, each in enumerate(exposures):
+        if len(each) < FEWEST_POINTS:
+            of = f" in exposure {k + 1}" if len(exposures) > 1 else ""
+            raise FittingError(f"{len(each)} control points{of}", expected=f"at least {FEWEST_POINTS}")
+    return exposures
 
 
 def _mask(mask: AnyArray | None, shape: tuple[int, int]) -> Bools | None:
@@ -135,20 +134,20 @@ def _pixel(pixel_size: tuple[float, float] | float | None) -> tuple[float, float
 
 def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArray | None) -> DistortionFit:
     plate, notes = _handed(task.plate, points)
-    view, on_map = _on_map(View(points, plate, task.shape, task.pixel_size))
+    view, on_map = _on_map(PlateView(points, plate, task.shape, task.pixel_size))
     task.progress(0.1, "fitting the field")
     choice = choose(view, model=model, mask=task.mask, labels=labels, progress=task.progress)
     task.progress(0.7, "uncertainty")
     return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes))
 
 
-def _on_map(view: View) -> tuple[View, tuple[str, ...]]:
+def _on_map(view: PlateView) -> tuple[PlateView, tuple[str, ...]]:
     """The exposure in the numbering of the map of its plate, if there is one."""
     if view.plate.error_ij is None:
         return view, ()
     ideal = replace(view, plate=without_errors(view.plate))
     start, sample = ideal.placed()
-    found = located(ideal, view.plate, start, BSpline().fit(sample))
+    found = located(view.points.ij, view.plate, start, BSpline().fit(sample))
     if found is None:
         return ideal, ("the exposure was not found on the map of the plate: its known errors are not used",)
     points = view.points.reindexed(found.matrix, found.offset)
@@ -158,7 +157,7 @@ def _on_map(view: View) -> tuple[View, tuple[str, ...]]:
 
 def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], positions: Positions | None) -> DistortionFit:
     handed = [_handed(task.plate, p) for p in exposures]
-    views = [View(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
+    views = [PlateView(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
     joint = fit_exposures(views, positions=positions, progress=task.progress)
     fit = joint.fit
     start = Placement(joint.poses[0], joint.pixel_size, np.zeros((5, 5)))
@@ -195,7 +194,7 @@ def _shear(basis_m: Floats, basis_px: Floats) -> float:
 
 
 def _finish(
-    task: _Task, views: Sequence[View], poses: Sequence[Pose], choice: Choice, notes: tuple[str, ...]
+    task: _Task, views: Sequence[PlateView], poses: Sequence[Pose], choice: Choice, notes: tuple[str, ...]
 ) -> DistortionFit:
     """Mask, gauge and bookkeeping."""
     fit, support, size = choice.fit, choice.support, choice.start.pixel_size
@@ -238,7 +237,7 @@ def _finish(
     )
 
 
-def _pixel_sigma(views: Sequence[View], used: Bools, nugget: float) -> tuple[float, float]:
+def _pixel_sigma(views: Sequence[PlateView], used: Bools, nugget: float) -> tuple[float, float]:
     """Uncertainty of the pixel size, metres, from the scatter of the points of the exposure that tells most."""
     best = (np.inf, np.inf)
     cuts = np.cumsum([len(v.points) for v in views])[:-1]

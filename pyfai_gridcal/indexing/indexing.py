@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Floats
 from ..base.errors import IndexingError
@@ -19,7 +18,7 @@ from ..records.nodes import NodeTable
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Spots
-from .growth import LocalLattice, Patch, grow, local_lattices
+from .growth import Cloud, LocalLattice, Patch, grow, local_lattices
 from .islands import LEAST, oriented, seeds_of, with_islands
 from .sublattice import finer, reduced
 
@@ -129,17 +128,16 @@ def grow_lattice(
             expected=f"at least {LEAST} to index a lattice",
             hint="check polarity and hole size",
         )
-    tree = cKDTree(yx)
     # a thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
-    local = local_lattices(yx, tree, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
+    local = local_lattices(Cloud(yx), np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
     if not (local.score > 0).any():
         raise IndexingError(
             f"the {len(yx)} spots have no common lattice: no spot has neighbours on opposite sides",
             hint="is this the image of a regular grid of holes?",
         )
     hexagonal, angle = lattice_kind(local)
-    hexagonal = _decide(lattice, hexagonal, angle)
-    patch = _largest(yx, tree, local, hexagonal, tolerance)
+    cloud = Cloud(yx, _decide(lattice, hexagonal, angle), tolerance)
+    patch = _largest(cloud, local)
     if len(patch) < LEAST:
         raise IndexingError(
             f"the largest piece of lattice has {len(patch)} of {len(yx)} spots",
@@ -148,12 +146,12 @@ def grow_lattice(
         )
     left = np.ones(len(yx), bool)
     left[patch.rows] = False
-    local = local_lattices(yx, tree, np.flatnonzero(left))
-    patch, doubt = with_islands(yx, tree, local, patch, hexagonal, tolerance)
+    local = local_lattices(cloud, np.flatnonzero(left))
+    patch, doubt = with_islands(cloud, local, patch)
     patch = _closed(yx, patch, tolerance)
     if sieve:
         patch = _smooth(yx, np.asarray(spots.sigma_yx), patch)
-    return GrownLattice(patch, hexagonal, doubt)
+    return GrownLattice(patch, cloud.hexagonal, doubt)
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
@@ -170,41 +168,35 @@ def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
     return lattice == "hexagonal"
 
 
-def _largest(yx: Floats, tree: cKDTree, local: LocalLattice, hexagonal: bool, tolerance: float) -> Patch:
+def _largest(cloud: Cloud, local: LocalLattice) -> Patch:
     """Grow from a few seeds until one reaches most of the points; take the largest patch."""
     best: Patch | None = None
-    tried = np.zeros(len(yx), bool)
+    tried = np.zeros(len(cloud.yx), bool)
     for _ in range(6):
-        seeds = seeds_of(yx, local, ~tried)
+        seeds = seeds_of(cloud.yx, local, ~tried)
         if not len(seeds):
             break
-        patch = grow(
-            yx,
-            tree,
-            int(seeds[0]),
-            oriented(local.basis[seeds[0]], hexagonal),
-            hexagonal=hexagonal,
-            tolerance=tolerance,
-        )
+        patch = grow(cloud, int(seeds[0]), oriented(local.basis[seeds[0]], cloud.hexagonal))
         tried[patch.rows] = True
         tried[seeds[0]] = True
         if best is None or len(patch) > len(best):
             best = patch
-        if len(best) > 0.5 * len(yx):
+        if len(best) > 0.5 * len(cloud.yx):
             break
     assert best is not None
-    return _whole_lattice(yx, tree, best, hexagonal, tolerance)
+    return _whole_lattice(cloud, best)
 
 
-def _whole_lattice(yx: Floats, tree: cKDTree, patch: Patch, hexagonal: bool, tolerance: float) -> Patch:
+def _whole_lattice(cloud: Cloud, patch: Patch) -> Patch:
     """The lattice of which the patch holds only every second node, if the spots say so."""
     for _ in range(2):
-        matrix = finer(yx, patch)
+        matrix = finer(cloud.yx, patch)
         if matrix is None:
             break
-        middle = np.argmin(np.hypot(*(yx[patch.rows] - np.median(yx[patch.rows], axis=0)).T))
-        basis = oriented(reduced(matrix @ patch.basis[middle]), hexagonal)
-        grown = grow(yx, tree, int(patch.rows[middle]), basis, hexagonal=hexagonal, tolerance=tolerance)
+        where = cloud.yx[patch.rows]
+        middle = np.argmin(np.hypot(*(where - np.median(where, axis=0)).T))
+        basis = oriented(reduced(matrix @ patch.basis[middle]), cloud.hexagonal)
+        grown = grow(cloud, int(patch.rows[middle]), basis)
         if len(grown) < _GAIN * len(patch):
             break
         patch = grown
@@ -233,7 +225,7 @@ def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
         drop = wrong & (share >= 0.99)
         if not drop.any():
             drop = wrong
-        patch = Patch(patch.rows[~drop], patch.ij[~drop], patch.basis[~drop])
+        patch = patch.select(~drop)
         if len(patch) < LEAST:
             raise IndexingError(
                 "the indices contradict each other: loops do not close", hint="is this a regular grid of holes?"
@@ -265,7 +257,7 @@ def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
     typical = float(np.nanmedian(miss)) if np.isfinite(miss).any() else 0.0
     best = np.min(np.where(np.isfinite(miss), miss, np.inf), axis=0)
     wild = (best > np.maximum(_WILD * np.hypot(typical, own), _WILD_PITCH * pitch)) & (known >= 4)
-    return Patch(patch.rows[~wild], patch.ij[~wild], patch.basis[~wild])
+    return patch.select(~wild)
 
 
 def _turn(mean: Floats, hexagonal: bool) -> AnyArray:

@@ -23,11 +23,10 @@ from ..rigid import place
 from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil, stencil_of_dense, uniform_axes
 from ..spline.problem import SplineField
 from ..spline.recipe import BSpline
-from ..view import View
+from ..view import PlateView
 from .joint import Exposure, JointProblem, JointSolution
-from .platemap import fingerprint, map_print
 from .positions import Positions, numbered
-from .registration import Match, register
+from .registration import Match, fingerprint, map_print, register
 
 __all__ = ["JointFit", "JointUncertainty", "fit_exposures", "joint_uncertainty"]
 
@@ -53,7 +52,7 @@ class JointFit:
     notes : in words
     """
 
-    views: tuple[View, ...]
+    views: tuple[PlateView, ...]
     poses: tuple[Pose, ...]
     pixel_size: tuple[float, float]
     sample: Sample
@@ -84,7 +83,7 @@ class JointUncertainty:
 
 
 def fit_exposures(
-    views: Sequence[View],
+    views: Sequence[PlateView],
     *,
     positions: Positions | None = None,
     progress: Progress = untold,
@@ -105,7 +104,7 @@ def fit_exposures(
         alone.append((start, BSpline().fit(sample)))
     sizes = [start.pixel_size for start, _ in alone]
     pixel_size = views[0].pixel_size or _mean_pixel_size(sizes, [len(v.points) for v in views])
-    prints = [fingerprint(v, start, fit) for v, (start, fit) in zip(ideal, alone, strict=True)]
+    prints = [fingerprint(v.points.ij, start, fit) for v, (start, fit) in zip(ideal, alone, strict=True)]
     known = map_print(views[0].plate)
     matches = register(
         prints if known is None else [*prints, known], views[0].plate, first=None if known is None else -1
@@ -128,19 +127,21 @@ def _mean_pixel_size(sizes: Sequence[tuple[float, float]], weights: Sequence[int
     return float(mean[0]), float(mean[1])
 
 
-def _renumbered(views: Sequence[View], matches: Sequence[Match | None], pixel_size: tuple[float, float]) -> list[View]:
+def _renumbered(
+    views: Sequence[PlateView], matches: Sequence[Match | None], pixel_size: tuple[float, float]
+) -> list[PlateView]:
     out = []
     for k, (view, match) in enumerate(zip(views, matches, strict=True)):
         matrix, offset = (
             (np.eye(2, dtype=int), np.array([_APART * (k + 1), 0])) if match is None else (match.matrix, match.offset)
         )
         points = view.points.reindexed(matrix, offset)
-        out.append(View(points, view.plate, view.shape, pixel_size))
+        out.append(PlateView(points, view.plate, view.shape, pixel_size))
     return out
 
 
 def _solve(
-    views: list[View],
+    views: list[PlateView],
     matches: list[Match | None],
     alone: list[FieldFit],
     pixel_size: tuple[float, float],
@@ -203,7 +204,7 @@ def _first_smoothness(alone: Sequence[FieldFit], order: int) -> float:
 
 
 def _exposure(
-    view: View, pose: Pose, hole: Ints, used: Bools, pixel_size: tuple[float, float], scale: float
+    view: PlateView, pose: Pose, hole: Ints, used: Bools, pixel_size: tuple[float, float], scale: float
 ) -> Exposure:
     node = pose.corrected(view.positions, pixel_size)
     turn = turn_matrix(pose.angle_rad) * (scale / np.asarray(pixel_size))[:, None]
@@ -237,7 +238,7 @@ def _judged(
 
 
 def _result(
-    views: list[View],
+    views: list[PlateView],
     matches: list[Match | None],
     exposures: list[Exposure],
     problem: JointProblem,
@@ -318,7 +319,7 @@ def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUn
 
 
 def _remarks(
-    views: Sequence[View],
+    views: Sequence[PlateView],
     matches: Sequence[Match | None],
     problem: JointProblem,
     solution: JointSolution,

@@ -12,8 +12,10 @@ from ...base.arrays import Floats, Ints, freeze
 from ...base.geometry import turn_matrix
 from ...base.robust import NORMAL
 from ...records.plate import Plate
+from ..recipe import FieldFit
+from ..rigid import Placement
 
-__all__ = ["Fingerprint", "Match", "match", "register", "symmetry_turns"]
+__all__ = ["Fingerprint", "Match", "fingerprint", "located", "map_print", "match", "register", "symmetry_turns"]
 
 #: A match is believed when it stands out of what chance brings by this many standard deviations ...
 SIGNIFICANT = 7.0
@@ -197,3 +199,23 @@ def _merged(a: Fingerprint, b: Fingerprint) -> Fingerprint:
         axis=1,
     )
     return Fingerprint(nodes, error / np.maximum(weight, 1e-12)[:, None], np.minimum(weight, 1.0))
+
+
+def map_print(plate: Plate) -> Fingerprint | None:
+    """The known errors of a plate as a fingerprint, None without any."""
+    if plate.error_ij is None or plate.error_yx is None or len(plate.error_ij) < 3:
+        return None
+    return Fingerprint(plate.error_ij, plate.error_yx, np.ones(len(plate.error_ij)))
+
+
+def fingerprint(ij: Ints, start: Placement, fit: FieldFit) -> Fingerprint:
+    """Errors of the holes as a fit to one exposure with the ideal plate leaves them, metres, plate frame."""
+    error = (fit.held_out * start.pixel_size) @ turn_matrix(start.pose.angle_rad)
+    return Fingerprint(ij, error, fit.used.astype(float))
+
+
+def located(ij: Ints, plate: Plate, start: Placement, fit: FieldFit) -> Match | None:
+    """Where on the map of its plate an exposure lies, None if that cannot be told."""
+    known = map_print(plate)
+    found = match(known, fingerprint(ij, start, fit), plate) if known is not None else None
+    return found if found is not None and found.certain else None
