@@ -219,17 +219,6 @@ class Templates:
     fast: AnyArray
 
     @classmethod
-    def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None = None) -> Templates:
-        """Sample `profile` by cubic splines for a window of +- `reach` px.
-
-        `stretch` (2, 2) takes offsets (y, x) of the hole that was learned to those of the hole seen here, as rows:
-        ``d @ stretch``.
-        """
-        back: Floats = np.eye(2) if stretch is None else np.asarray(np.linalg.inv(stretch), dtype=np.float64)
-        table = profile.table if stretch is None else _Stretcher(profile).table(back)
-        return cls.sampled(table, profile.oversampling, reach, back)
-
-    @classmethod
     def sampled(cls, table: Floats, oversampling: int, reach: int, back: Floats) -> Templates:
         """Templates from a table of values at offsets ``d @ back``, by cubic splines."""
         # one raster of PHASES samples per px holds the templates of all phases, as every PHASES-th sample
@@ -289,7 +278,7 @@ class TemplateMaker:
 
     Parameters
     ----------
-    profile, reach : as in :meth:`Templates.of`
+    profile, reach : of the holes, and px of the window on each side
     coarseness : classes of stretch are so many times as wide as the profile deserves
     workers : threads
     """

@@ -36,12 +36,10 @@ class HoleGuess:
     ----------
     polarity : whether holes are brighter or darker than the plate
     radius_px : their radius, px, good to some 30 %
-    scales : triples (radius in px, energy, skewness) for every scale that was looked at
     """
 
     polarity: Polarity
     radius_px: float
-    scales: tuple[tuple[float, float, float], ...] = ()
 
 
 def filled(image: AnyArray, mask: Bools | None) -> AnyArray:
@@ -173,6 +171,6 @@ def survey(image: AnyArray, *, polarity: Polarity | None = None, workers: int = 
         merit = [energy * max(sign * skewness, 1e-6) ** 0.5 for _, energy, skewness in scales]
         for k, value in enumerate(merit):
             if value >= max(merit[max(0, k - 1) : k + 2]):
-                ranked.append((value, HoleGuess(name, float(scales[k][0]), tuple(scales))))  # type: ignore[arg-type]
+                ranked.append((value, HoleGuess(name, float(scales[k][0]))))  # type: ignore[arg-type]
     ranked.sort(key=lambda item: -item[0])
     return tuple(guess for _, guess in ranked)
