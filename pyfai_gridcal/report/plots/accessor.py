@@ -105,8 +105,8 @@ class Plots:
 
     def before_after(self, exposure: int = 0, *, axes: Sequence[Any] | None = None) -> Sequence[Any]:
         """The image as recorded and as corrected by pyFAI, on two axes."""
-        from ...correction.table import Resampler
+        from ...correction.table import correct_known
 
         raw = self._calibration.images[self._exposure(exposure)]
-        corrected = Resampler(self._distortion, same_raster=True).correct(raw)
+        corrected = correct_known(raw, self._distortion, same_raster=True)
         return maps.before_after(raw, corrected.data, axes=axes, mask=corrected.mask)
