@@ -282,7 +282,7 @@ def difference(a: Distortion, b: Distortion) -> Difference:
     require_same_shape(a, b)
     size = np.array(a.pixel_size)
     pa, pb = positions(a), _in_pixels_of(positions(b), b, a)
-    finite: Bools = np.isfinite(pa).all(axis=-1) & np.isfinite(pb).all(axis=-1)
+    finite = np.asarray(np.isfinite(pa).all(axis=-1) & np.isfinite(pb).all(axis=-1))
     for one in (a, b):
         if one.mask is not None:
             finite &= ~one.mask
