@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as processors: further threads would only wait
+    for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(_name, "1")
 
 # Machines that run this may be slow and busy: no example fails for having taken long.
 # The same examples in every run, so that a change that fails is one that did it. Others are searched for by hand, with

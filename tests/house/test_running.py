@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FILES = {
     "test_plain.py": "def test_plain(): pass\n",
-    "test_some.py": "import pytest\n@pytest.mark.slow\ndef test_slow(): print('slow one ran')\ndef test_quick(): pass\n",
+    "test_some.py": "import pytest\n@pytest.mark.slow\ndef test_slow(): print('slow one ran')\n\ndef test_quick(): pass\n",
     "gui/test_window.py": "import pytest\ndef test_button(): pytest.skip('no Qt')\ndef test_other(): pass\n",
     "ewoks/test_tasks.py": "import pytest\npytest.importorskip('a_package_that_is_not_there')\n",
     "io/test_files.py": "import pytest\ndef test_root(): pytest.skip('root may write everywhere')\n",
