@@ -24,10 +24,10 @@ from .panels.messages import error_box, words_of
 from .panels.panel import WorkPanel
 from .work.core import Core
 from .work.edits import Edit
-from .work.state import STAGES, Exposure, StageName
-from .work.views import Pair, View, prepare_pair, prepare_view
+from .work.state import STAGES, StageName, WorkExposure
+from .work.views import Pair, WorkView, prepare_pair, prepare_view
 from .work.workspace import Workspace
-from .worker import Job, Worker
+from .worker import BackgroundJob, Worker
 
 __all__ = ["DistortionWidget"]
 
@@ -36,7 +36,7 @@ __all__ = ["DistortionWidget"]
 class _Outcome:
     """What a job brought: the picture of what is known now, and what stopped it."""
 
-    view: View
+    view: WorkView
     error: BaseException | None
 
 
@@ -48,7 +48,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     only says what is wanted and draws what there is.
     """
 
-    #: A :class:`~pyfai_gridcal.gui.work.views.View`, after it was drawn.
+    #: A :class:`~pyfai_gridcal.gui.work.views.WorkView`, after it was drawn.
     sigViewChanged = qt.Signal(object)
     #: Path of a detector file that was written.
     sigSaved = qt.Signal(str)
@@ -65,7 +65,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self._exposure = 0
         self._wanted: StageName = "found"
         self._explicit = False
-        self._view: View | None = None
+        self._view: WorkView | None = None
         self._file: str | None = None
         self._seen: tuple[Any, int] | None = None
         self.plot = GridPlot(self, backend=backend)
@@ -157,17 +157,17 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     def openImage(self, name: str) -> None:
         """Begin with an image: its spots are looked for at once."""
         self._wanted, self._exposure = "found", 0
-        self.workspace.set_exposures((Exposure(name),))
+        self.workspace.set_exposures((WorkExposure(name),))
 
     def setArray(self, array: Any, name: str = "array") -> None:
         """Begin with an image that is in memory already, (ny, nx)."""
         self._wanted, self._exposure = "found", 0
-        self.workspace.set_exposures((Exposure(name, np.asarray(array)),))
+        self.workspace.set_exposures((WorkExposure(name, np.asarray(array)),))
 
     def addExposure(self, name: str) -> None:
         """Add another exposure of the same plate."""
         self._exposure = len(self.workspace.state.exposures)
-        self.workspace.set_exposures((*self.workspace.state.exposures, Exposure(name)))
+        self.workspace.set_exposures((*self.workspace.state.exposures, WorkExposure(name)))
 
     def showExposure(self, number: int) -> None:
         """Show one of several exposures."""
@@ -196,7 +196,9 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self._stateChanged()
 
         self.worker.start(
-            Job("opening", lambda progress: self.core.open(path, progress), done, self._fail("Open result"), True)
+            BackgroundJob(
+                "opening", lambda progress: self.core.open(path, progress), done, self._fail("Open result"), True
+            )
         )
 
     def save(self, path: str, *, then: Callable[[str], None] | None = None) -> None:
@@ -214,7 +216,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
 
         found = tuple(work.found for work in self.workspace.results().exposures)
         write = lambda progress: self.core.save(calibration, state, found, path, progress)  # noqa: E731
-        self.worker.start(Job("writing", write, done, self._fail("Save detector"), lasting=True))
+        self.worker.start(BackgroundJob("writing", write, done, self._fail("Save detector"), lasting=True))
 
     def export(self, path: str, kind: str) -> None:
         """Write the distortion as another kind of file."""
@@ -226,7 +228,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
 
         detector = self.savedFile()
         write = lambda progress: self.core.export(calibration, path, kind, detector, progress)  # noqa: E731
-        self.worker.start(Job("exporting", write, done, self._fail("Export"), lasting=True))
+        self.worker.start(BackgroundJob("exporting", write, done, self._fail("Export"), lasting=True))
 
     def accept(self, path: str) -> None:
         """Write the detector file and say that it shall be used."""
@@ -272,7 +274,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self.workspace.set_exposures(())
         elif len(self.workspace.state.exposures) > 1:
             exposures = list(self.workspace.state.exposures)
-            exposures[self._exposure] = Exposure(name)
+            exposures[self._exposure] = WorkExposure(name)
             self.workspace.set_exposures(tuple(exposures))
         else:
             self.openImage(name)
@@ -367,7 +369,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             elif then is not None and not self._later.isActive():
                 then()
 
-        self.worker.start(Job("working", work, done, self._fail("Calibrate"), patient=patient))
+        self.worker.start(BackgroundJob("working", work, done, self._fail("Calibrate"), patient=patient))
 
     def _stopped(self, error: BaseException, explicit: bool) -> None:
         """A stage failed: told in a box when the user asked for it, beside the progress bar when it came along."""
@@ -378,7 +380,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         if explicit:
             self.tell(error, "Calibrate")
 
-    def _show(self, view: View) -> None:
+    def _show(self, view: WorkView) -> None:
         old, self._view = self._view, view
         plot, state = self.plot, self.workspace.state
         if view.levels and (old is None or old.levels is not view.levels):
@@ -396,7 +398,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self.compare.setPair(None)
         self.sigViewChanged.emit(view)
 
-    def view(self) -> View | None:
+    def view(self) -> WorkView | None:
         """What is drawn."""
         return self._view
 
@@ -413,7 +415,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
                 self.compare.setPair(pair)
 
         correct = lambda progress: prepare_pair(view, self.core.correct(calibration, view.exposure, progress))  # noqa: E731
-        self.worker.start(Job("correcting the image", correct, done, self._fail("Before and after")))
+        self.worker.start(BackgroundJob("correcting the image", correct, done, self._fail("Before and after")))
 
     # -- errors and ends
     def _fail(self, doing: str) -> Callable[[BaseException], None]:

@@ -12,7 +12,7 @@ from silx.gui import qt
 from .distortion_widget import DistortionWidget
 from .drawing.artwork import icon
 from .panels.messages import error_box, question_box
-from .worker import Job
+from .worker import BackgroundJob
 
 __all__ = ["DistortionTask"]
 
@@ -90,7 +90,7 @@ class DistortionTask(AbstractCalibrationTask):  # type: ignore[misc]
         def failed(error: BaseException) -> None:
             error_box(self, error, "Use this detector")
 
-        self.widget.worker.start(Job("reading the detector with pyFAI", read, done, failed, lasting=True))
+        self.widget.worker.start(BackgroundJob("reading the detector with pyFAI", read, done, failed, lasting=True))
 
     def mayClose(self) -> bool:
         """Ask about unsaved work."""

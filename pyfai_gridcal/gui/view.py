@@ -22,8 +22,8 @@ from .work.core import Core
 from .work.layers import plot_xy, yx_of_plot
 from .work.results import Bare, read_any
 from .work.state import Results
-from .work.views import Pair, View, prepare_pair, prepare_view
-from .worker import Job, Worker
+from .work.views import Pair, WorkView, prepare_pair, prepare_view
+from .worker import BackgroundJob, Worker
 
 __all__ = ["ResultWindow", "main"]
 
@@ -42,7 +42,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         self.worker = Worker(self)
         self.worker.sigFailed.connect(lambda error: error_box(self, error, "View"))
         self._results: Results | None = None
-        self._view: View | None = None
+        self._view: WorkView | None = None
         self._tree: cKDTree | None = None
         self.plot = GridPlot(self, backend=backend)
         self.plot.tools.setVisible(False)
@@ -108,10 +108,10 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         overlay = self.layers.map() or "magnitude"
         self.statusBar().showMessage(f"reading {path}")
 
-        def read(progress: Any) -> View:
+        def read(progress: Any) -> WorkView:
             return prepare_view(read_any(path, progress), 0, overlay)
 
-        def done(view: View) -> None:
+        def done(view: WorkView) -> None:
             self.setWindowTitle(f"{os.path.basename(path)} - pyFAI-gridcal view")
             self._results = view.results
             calibration = view.results.calibration
@@ -127,7 +127,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
             self.layers.action("vectors").setChecked(True)
             self._show(view)
 
-        self.worker.start(Job("reading", read, done))
+        self.worker.start(BackgroundJob("reading", read, done))
 
     def _showFile(self, path: str) -> None:
         try:
@@ -151,10 +151,10 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         exposure = max(0, self.exposures.currentIndex())
         if results is not None:
             self.worker.start(
-                Job("drawing", lambda progress: prepare_view(results, exposure, overlay, old), self._show)
+                BackgroundJob("drawing", lambda progress: prepare_view(results, exposure, overlay, old), self._show)
             )
 
-    def _show(self, view: View) -> None:
+    def _show(self, view: WorkView) -> None:
         old, self._view = self._view, view
         plot, fit = self.plot, view.fit
         assert fit is not None
@@ -178,7 +178,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         self.statusBar().clearMessage()
         self.sigShown.emit(view)
 
-    def view(self) -> View | None:
+    def view(self) -> WorkView | None:
         """What is drawn."""
         return self._view
 
@@ -196,7 +196,7 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
             if self._view is not None and self._view.image is view.image:
                 self.compare.setPair(pair)
 
-        self.worker.start(Job("correcting", correct, done))
+        self.worker.start(BackgroundJob("correcting", correct, done))
 
     # -- table and plot
     def _goTo(self, point: int) -> None:

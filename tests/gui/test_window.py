@@ -15,7 +15,7 @@ from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.cli import main as command
 from pyfai_gridcal.gui.work.core import Core
 from pyfai_gridcal.gui.work.edits import inside_polygon
-from pyfai_gridcal.gui.work.state import Exposure
+from pyfai_gridcal.gui.work.state import WorkExposure
 from pyfai_gridcal.records.spots import SpotFlag
 
 pytestmark = pytest.mark.gui
@@ -232,7 +232,7 @@ def test_choices_stand_once():
 
 def test_proposed_file_is_no_raw_data(go, tmp_path):
     (tmp_path / "scan.h5").write_bytes(b"raw data")
-    go.task.workspace.set_exposures((Exposure(str(tmp_path / "scan.tif")),))
+    go.task.workspace.set_exposures((WorkExposure(str(tmp_path / "scan.tif")),))
     assert go.task.defaultFile() == str(tmp_path / "scan_detector.h5")
 
 

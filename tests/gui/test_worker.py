@@ -24,9 +24,9 @@ def worker(qapp, wait):
 
 
 def job(function, done=lambda result: None, failed=None):
-    from pyfai_gridcal.gui.worker import Job
+    from pyfai_gridcal.gui.worker import BackgroundJob
 
-    return Job("test", function, done, failed)
+    return BackgroundJob("test", function, done, failed)
 
 
 def test_result_comes_in_the_thread_of_the_windows(worker, wait):

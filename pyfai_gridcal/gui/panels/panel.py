@@ -12,7 +12,7 @@ from ...base.units import format_length
 from ...io.kinds.kinds import KINDS
 from ..drawing.calm import ignore_wheel
 from ..work.layers import SpotKind
-from ..work.views import View
+from ..work.views import WorkView
 from .files import FileRow
 from .form import Row, SettingsForm
 from .quality import QualityView, VerdictLabel
@@ -265,7 +265,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.addButton.setEnabled(bool(names))
         self.removeButton.setEnabled(len(names) > 1)
 
-    def setView(self, view: View, *, edits: int = 0) -> None:
+    def setView(self, view: WorkView, *, edits: int = 0) -> None:
         """Show what was found."""
         self.imageLabel.setText(_image_words(view))
         self.spotLabel.setText(_spot_words(view, edits))
@@ -279,7 +279,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.exportButton.setEnabled(calibration is not None)
 
 
-def _image_words(view: View) -> str:
+def _image_words(view: WorkView) -> str:
     if view.image is None:
         return ""
     ny, nx = view.image.shape
@@ -290,7 +290,7 @@ def _image_words(view: View) -> str:
     return "; ".join([", ".join(parts), *view.image.notes])
 
 
-def _spot_words(view: View, edits: int) -> str:
+def _spot_words(view: WorkView, edits: int) -> str:
     layer = view.spots
     if layer is None:
         return ""
@@ -311,7 +311,7 @@ def _spot_words(view: View, edits: int) -> str:
     return "\n".join(lines)
 
 
-def _model_words(view: View) -> str:
+def _model_words(view: WorkView) -> str:
     fit = view.fit
     if fit is None:
         return ""
@@ -322,7 +322,7 @@ def _model_words(view: View) -> str:
     )
 
 
-def _model_tip(view: View) -> str:
+def _model_tip(view: WorkView) -> str:
     fit = view.fit
     if fit is None:
         return ""

@@ -24,8 +24,7 @@ from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
 from ...records.settings import Settings
 from ...records.spots import SpotFlag, Spots
-from . import state as work
-from .state import Progress, State
+from .state import Progress, WorkExposure, WorkState
 from .store import is_result, read_work, save_work
 
 __all__ = ["Core", "Draft"]
@@ -89,7 +88,7 @@ class Core:
         }
 
     # -- the stages
-    def load(self, exposure: work.Exposure, state: State, progress: Progress) -> Image:
+    def load(self, exposure: WorkExposure, state: WorkState, progress: Progress) -> Image:
         """Read an image."""
         given = {"dark": state.dark, "flat": state.flat, "mask": state.mask}
         source = exposure.source if exposure.array is None else exposure.array
@@ -123,7 +122,7 @@ class Core:
 
     def calibrate(
         self,
-        state: State,
+        state: WorkState,
         pictures: tuple[Image, ...],
         spots: tuple[Spots, ...],
         points: tuple[ControlPoints, ...],
@@ -136,12 +135,12 @@ class Core:
 
     # -- in and out
     def save(
-        self, calibration: Calibration, state: State, found: tuple[Spots, ...], path: str, progress: Progress
+        self, calibration: Calibration, state: WorkState, found: tuple[Spots, ...], path: str, progress: Progress
     ) -> Path:
         """Write the detector file with the work in it."""
         return save_work(calibration, state, found, path, progress)
 
-    def open(self, path: str, progress: Progress) -> tuple[State, Calibration, tuple[Spots, ...]]:
+    def open(self, path: str, progress: Progress) -> tuple[WorkState, Calibration, tuple[Spots, ...]]:
         """Take up the work of a result file."""
         progress(0.1, "reading")
         return read_work(path, self.settings())

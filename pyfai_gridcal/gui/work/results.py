@@ -15,7 +15,7 @@ from ...io.nexus.result import load_result
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.plate import Plate
-from .state import Progress, Results, Work
+from .state import ExposureResults, Progress, Results
 from .store import is_result
 
 __all__ = ["Bare", "read_any"]
@@ -63,9 +63,9 @@ def read_any(path: str | Path, progress: Progress | None = None) -> Results:
             mask = thing.masks[k] if k < len(thing.masks) else None
             picture = Image(image, np.zeros(np.shape(image), bool) if mask is None else mask)
             spots = thing.spots[k]
-            works.append(Work(picture, spots, spots, np.ones(len(spots), bool), thing.points[k]))
+            works.append(ExposureResults(picture, spots, spots, np.ones(len(spots), bool), thing.points[k]))
         return Results(tuple(works), thing)
     fit = thing if isinstance(thing, DistortionFit) else None
     if fit is None:
         fit = DistortionFit(thing, Plate((1e-3, 1e-3)), (), (), (), (), ())
-    return Results(tuple(Work(points=points) for points in fit.points) or (Work(),), Bare(fit))
+    return Results(tuple(ExposureResults(points=points) for points in fit.points) or (ExposureResults(),), Bare(fit))

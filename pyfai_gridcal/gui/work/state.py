@@ -17,13 +17,13 @@ from .edits import Edit
 
 __all__ = [
     "STAGES",
-    "Exposure",
+    "ExposureResults",
     "Progress",
     "Results",
     "StageName",
     "Stages",
-    "State",
-    "Work",
+    "WorkExposure",
+    "WorkState",
     "joined",
     "reach_px",
 ]
@@ -33,7 +33,7 @@ STAGES: tuple[StageName, ...] = ("image", "found", "spots", "points", "calibrati
 
 
 @dataclass(frozen=True, eq=False)
-class Exposure:
+class WorkExposure:
     """One image of the plate and what was done to it by hand.
 
     Attributes
@@ -51,7 +51,7 @@ class Exposure:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class WorkState:
     """All that a person decided.
 
     Attributes
@@ -62,7 +62,7 @@ class State:
     """
 
     settings: Any
-    exposures: tuple[Exposure, ...] = ()
+    exposures: tuple[WorkExposure, ...] = ()
     dark: str | None = None
     flat: str | None = None
     mask: str | None = None
@@ -76,7 +76,7 @@ class Stages(Protocol):
         """Stage -> names of the settings that it reads; the last stage reads all."""
         ...
 
-    def load(self, exposure: Exposure, state: State, progress: Progress) -> Image:
+    def load(self, exposure: WorkExposure, state: WorkState, progress: Progress) -> Image:
         """Read an image with its dark, flat and mask."""
         ...
 
@@ -94,7 +94,7 @@ class Stages(Protocol):
 
     def calibrate(
         self,
-        state: State,
+        state: WorkState,
         pictures: tuple[Image, ...],
         spots: tuple[Spots, ...],
         points: tuple[ControlPoints, ...],
@@ -105,7 +105,7 @@ class Stages(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Work:
+class ExposureResults:
     """What is known of one exposure.
 
     Attributes
@@ -126,9 +126,9 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What is known for a state: one :class:`Work` per exposure and, at the end, the calibration."""
+    """What is known for a state: one :class:`ExposureResults` per exposure and, at the end, the calibration."""
 
-    exposures: tuple[Work, ...] = ()
+    exposures: tuple[ExposureResults, ...] = ()
     calibration: Any = None
 
     @property

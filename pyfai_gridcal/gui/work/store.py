@@ -17,7 +17,7 @@ from ...io.nexus.records import read_record, write_record
 from ...io.nexus.result import find_process, load_result
 from ...records.spots import Spots
 from .edits import edits_from_json, edits_to_json
-from .state import Exposure, Progress, State
+from .state import Progress, WorkExposure, WorkState
 
 __all__ = ["is_result", "read_work", "save_work"]
 
@@ -35,7 +35,7 @@ def is_result(path: str | Path) -> bool:
 
 
 def save_work(
-    calibration: Calibration, state: State, found: tuple[Spots, ...], path: str | Path, progress: Progress
+    calibration: Calibration, state: WorkState, found: tuple[Spots, ...], path: str | Path, progress: Progress
 ) -> Path:
     """Write the result file with the edits of `state` and the spots `found` before them; complete or not at all."""
     with replacing(path) as beside:
@@ -56,7 +56,7 @@ def save_work(
     return Path(path)
 
 
-def read_work(path: str | Path, blank: Any) -> tuple[State, Calibration, tuple[Spots, ...]]:
+def read_work(path: str | Path, blank: Any) -> tuple[WorkState, Calibration, tuple[Spots, ...]]:
     """Take up the work of a result file.
 
     Parameters
@@ -85,9 +85,9 @@ def read_work(path: str | Path, blank: Any) -> tuple[State, Calibration, tuple[S
     for number, image in enumerate(calibration.images):
         source, edits, spots = notes.get(number, ("", (), None))
         mask = calibration.masks[number] if number < len(calibration.masks) else None
-        exposures.append(Exposure(source or _source_of(calibration, number, path), image, mask, edits))
+        exposures.append(WorkExposure(source or _source_of(calibration, number, path), image, mask, edits))
         found.append(spots if spots is not None else calibration.spots[number])
-    return State(replace(blank, **settings), tuple(exposures)), calibration, tuple(found)
+    return WorkState(replace(blank, **settings), tuple(exposures)), calibration, tuple(found)
 
 
 def _read_notes(path: str | Path) -> dict[int, tuple[str, Any, Spots | None]]:

@@ -1,6 +1,6 @@
 """The state of the work, free of Qt: what the user asked for, what follows from it, what has to be computed again.
 
-A :class:`State` is all that a person decided: the files, the settings, the edits. It is immutable, so undo and redo
+A :class:`WorkState` is all that a person decided: the files, the settings, the edits. It is immutable, so undo and redo
 walk along a list of states. What follows from a state comes from five stages,
 
     image  ->  found  ->  spots  ->  points  ->  calibration
@@ -23,7 +23,18 @@ from ...io.images.images import Image
 from ...records.spots import Spots
 from .cache import Cache, Steps, as_key
 from .edits import Edit, added_positions, kept_spots
-from .state import STAGES, Exposure, Progress, Results, StageName, Stages, State, Work, joined, reach_px
+from .state import (
+    STAGES,
+    ExposureResults,
+    Progress,
+    Results,
+    StageName,
+    Stages,
+    WorkExposure,
+    WorkState,
+    joined,
+    reach_px,
+)
 
 __all__ = ["Workspace"]
 
@@ -49,7 +60,7 @@ class Workspace:
 
     def __init__(self, stages: Stages, settings: Any):
         self.stages = stages
-        self._past: list[tuple[str, State]] = [("start", State(settings))]
+        self._past: list[tuple[str, WorkState]] = [("start", WorkState(settings))]
         self._now = 0
         self._saved = self._past[0][1]
         self._caches = {name: Cache(size) for name, size in self.KEPT.items()}
@@ -57,7 +68,7 @@ class Workspace:
 
     # -- the state and its past
     @property
-    def state(self) -> State:
+    def state(self) -> WorkState:
         """What is decided now."""
         return self._past[self._now][1]
 
@@ -80,12 +91,12 @@ class Workspace:
         """Call `listener` after each change of the state."""
         self._listeners.append(listener)
 
-    def mark_saved(self, state: State | None = None) -> None:
+    def mark_saved(self, state: WorkState | None = None) -> None:
         """A file now holds `state` (default: the present one)."""
         self._saved = self.state if state is None else state
         self._tell()
 
-    def reset(self, state: State) -> None:
+    def reset(self, state: WorkState) -> None:
         """Begin anew from a state that a file holds; its past is forgotten."""
         self._past, self._now = [("open", state)], 0
         self.mark_saved()
@@ -100,7 +111,7 @@ class Workspace:
         self._now = min(len(self._past) - 1, self._now + 1)
         self._tell()
 
-    def _step(self, name: str, state: State) -> None:
+    def _step(self, name: str, state: WorkState) -> None:
         del self._past[self._now + 1 :]
         self._past.append((name, state))
         del self._past[: max(0, len(self._past) - self.DEPTH)]
@@ -112,7 +123,7 @@ class Workspace:
             listener()
 
     # -- steps
-    def set_exposures(self, exposures: tuple[Exposure, ...]) -> None:
+    def set_exposures(self, exposures: tuple[WorkExposure, ...]) -> None:
         """Work on other images; edits go with their exposure."""
         self._step("image", replace(self.state, exposures=tuple(exposures)))
 
@@ -163,7 +174,7 @@ class Workspace:
         self._step(name, replace(self.state, exposures=tuple(exposures)))
 
     # -- what follows from it
-    def _keys(self, state: State, exposure: Exposure) -> dict[str, Hashable]:
+    def _keys(self, state: WorkState, exposure: WorkExposure) -> dict[str, Hashable]:
         """Key of each stage of one exposure; each holds the key of the stage before."""
         own = {
             "image": (exposure.source, as_key(exposure.array), state.dark, state.flat, state.mask),
@@ -178,10 +189,10 @@ class Workspace:
             before = keys[stage] = (before, parts, read)
         return keys
 
-    def _calibration_key(self, state: State) -> Hashable:
+    def _calibration_key(self, state: WorkState) -> Hashable:
         return (tuple(self._keys(state, e)["points"] for e in state.exposures), as_key(state.settings))
 
-    def results(self, state: State | None = None) -> Results:
+    def results(self, state: WorkState | None = None) -> Results:
         """What is already known for a state (default: the present one); computes nothing."""
         state = self.state if state is None else state
         works = []
@@ -189,7 +200,7 @@ class Workspace:
             keys = self._keys(state, exposure)
             spots, kept = self._caches["spots"].get(keys["spots"]) or (None, None)
             works.append(
-                Work(
+                ExposureResults(
                     self._caches["image"].get(keys["image"]),
                     self._caches["found"].get(keys["found"]),
                     spots,
@@ -212,7 +223,7 @@ class Workspace:
             self._caches["calibration"].put(self._calibration_key(state), calibration)
 
     def compute(
-        self, upto: StageName = "calibration", progress: Progress | None = None, *, state: State | None = None
+        self, upto: StageName = "calibration", progress: Progress | None = None, *, state: WorkState | None = None
     ) -> Results:
         """Compute what is missing for a state (default: the present one), up to and with a stage.
 
@@ -237,7 +248,7 @@ class Workspace:
         steps.done()
         return self.results(state)
 
-    def _work(self, state: State, exposure: Exposure, last: int, steps: Steps, number: int) -> Work:
+    def _work(self, state: WorkState, exposure: WorkExposure, last: int, steps: Steps, number: int) -> ExposureResults:
         """All stages of one exposure up to `last`."""
         keys, settings, stages = self._keys(state, exposure), state.settings, self.stages
         which = f" {number + 1} of {len(state.exposures)}" if len(state.exposures) > 1 else ""
@@ -265,7 +276,7 @@ class Workspace:
             return spots.select(kept)
 
         points = stage("points", "indexing image", lambda: stages.index(used(), settings))
-        return Work(seen, found, spots, kept, points)
+        return ExposureResults(seen, found, spots, kept, points)
 
     def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Any) -> tuple[Spots, Bools]:
         wanted = added_positions(edits)
