@@ -12,8 +12,7 @@ from typing import Any
 
 from silx.gui import qt
 
-from .work.cache import Cancelled
-from .work.state import Progress
+from ..base.progress import Cancelled, Progress
 
 __all__ = ["BackgroundJob", "Worker"]
 
@@ -24,6 +23,8 @@ logger = logging.getLogger(__name__)
 class BackgroundJob:
     """Something to do: `function` gets the progress to report to, its result goes to `done`.
 
+    An error is told under its `title`.
+
     What must be brought to its end, such as writing a file, is `lasting`: a new job waits for it instead of taking its
     place. A `patient` one lets the windows draw first what they have to: beside the work that takes several times as
     long.
@@ -32,7 +33,7 @@ class BackgroundJob:
     name: str
     function: Callable[[Progress], Any]
     done: Callable[[Any], None]
-    failed: Callable[[BaseException], None] | None = None
+    title: str = ""
     lasting: bool = False
     patient: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -50,8 +51,8 @@ class Worker(qt.QObject):
     sigProgress = qt.Signal(float, str)
     #: Whether something is being done.
     sigBusyChanged = qt.Signal(bool)
-    #: An exception that a job had no ear for.
-    sigFailed = qt.Signal(object)
+    #: An exception that ended a job, and the title of the job.
+    sigFailed = qt.Signal(object, str)
     sigCancelled = qt.Signal()
 
     _sigReport = qt.Signal(object, float, str)
@@ -167,7 +168,5 @@ class Worker(qt.QObject):
             job.done(result)
         elif isinstance(error, Cancelled):
             self.sigCancelled.emit()
-        elif job.failed is not None:
-            job.failed(error)
         else:
-            self.sigFailed.emit(error)
+            self.sigFailed.emit(error, job.title)

@@ -19,17 +19,18 @@ import numpy as np
 
 from ...base.arrays import Bools
 from ...base.errors import ImageError
+from ...base.progress import Progress
+from ...calibration import Calibration
 from ...io.images.images import Image
 from ...records.spots import Spots
 from .cache import Cache, Steps, as_key
+from .core import Core, Draft
 from .edits import Edit, added_positions, kept_spots
 from .state import (
     STAGES,
     ExposureResults,
-    Progress,
     Results,
     StageName,
-    Stages,
     WorkExposure,
     WorkState,
     joined,
@@ -44,7 +45,7 @@ class Workspace:
 
     Parameters
     ----------
-    stages : the core's verbs
+    core : the core's verbs
     settings : to begin with
 
     Notes
@@ -58,8 +59,8 @@ class Workspace:
     #: Results kept per stage; images are large, the rest is small.
     KEPT: Mapping[str, int] = {"image": 4, "found": 16, "spots": 64, "points": 64, "calibration": 12}
 
-    def __init__(self, stages: Stages, settings: Any):
-        self.stages = stages
+    def __init__(self, core: Core, settings: Draft):
+        self.core = core
         self._past: list[tuple[str, WorkState]] = [("start", WorkState(settings))]
         self._now = 0
         self._saved = self._past[0][1]
@@ -132,7 +133,7 @@ class Workspace:
         if any(getattr(self.state, key) != value for key, value in names.items()):
             self._step(" and ".join(names), replace(self.state, **names))  # type: ignore[arg-type]
 
-    def set_settings(self, **values: Any) -> None:
+    def set_settings(self, **values: object) -> None:
         """Change settings by name; nothing happens when they are already so."""
         old = self.state.settings
         if any(as_key(getattr(old, key)) != as_key(value) for key, value in values.items()):
@@ -185,7 +186,7 @@ class Workspace:
         keys: dict[str, Hashable] = {}
         before: Hashable = ()
         for stage, parts in own.items():
-            read = tuple(as_key(getattr(state.settings, name)) for name in self.stages.reads.get(stage, ()))
+            read = tuple(as_key(getattr(state.settings, name)) for name in self.core.reads.get(stage, ()))
             before = keys[stage] = (before, parts, read)
         return keys
 
@@ -210,7 +211,13 @@ class Workspace:
             )
         return Results(tuple(works), self._caches["calibration"].get(self._calibration_key(state)))
 
-    def know(self, calibration: Any, found: tuple[Spots, ...]) -> None:
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration of the present state, None when there is none yet."""
+        calibration: Calibration | None = self._caches["calibration"].get(self._calibration_key(self.state))
+        return calibration
+
+    def know(self, calibration: Calibration, found: tuple[Spots, ...]) -> None:
         """Take over what a file holds: the calibration of the present state and the spots before the edits."""
         state = self.state
         for number, exposure in enumerate(state.exposures):
@@ -243,14 +250,14 @@ class Workspace:
             if calibration is None:
                 parts = [tuple(getattr(w, name) for w in works) for name in ("picture", "points")]
                 spots = tuple(w.spots.select(w.kept) for w in works)  # type: ignore[union-attr, arg-type]
-                calibration = self.stages.calibrate(state, parts[0], spots, parts[1], steps.rest("fitting"))
+                calibration = self.core.calibrate(state, parts[0], spots, parts[1], steps.rest("fitting"))
                 self._caches["calibration"].put(key, calibration)
         steps.done()
         return self.results(state)
 
     def _work(self, state: WorkState, exposure: WorkExposure, last: int, steps: Steps, number: int) -> ExposureResults:
         """All stages of one exposure up to `last`."""
-        keys, settings, stages = self._keys(state, exposure), state.settings, self.stages
+        keys, settings, core = self._keys(state, exposure), state.settings, self.core
         which = f" {number + 1} of {len(state.exposures)}" if len(state.exposures) > 1 else ""
 
         def stage(name: StageName, text: str, make: Callable[[], Any]) -> Any:
@@ -263,11 +270,11 @@ class Workspace:
                 self._caches[name].put(keys[name], value)
             return value
 
-        picture = stage("image", "reading image", lambda: stages.load(exposure, state, steps.part()))
+        picture = stage("image", "reading image", lambda: core.load(exposure, state, steps.part()))
         seen = picture
         if picture is not None and exposure.drawn is not None:
             seen = replace(picture, mask=picture.mask | exposure.drawn)
-        found = stage("found", "looking for spots in image", lambda: stages.find(seen, settings, steps.part()))
+        found = stage("found", "looking for spots in image", lambda: core.find(seen, settings, steps.part()))
         both = stage("spots", "applying edits of image", lambda: self._edited(seen, found, exposure.edits, settings))
         spots, kept = both if both is not None else (None, None)
 
@@ -275,12 +282,12 @@ class Workspace:
             assert spots is not None
             return spots.select(kept)
 
-        points = stage("points", "indexing image", lambda: stages.index(used(), settings))
+        points = stage("points", "indexing image", lambda: core.index(used(), settings))
         return ExposureResults(seen, found, spots, kept, points)
 
-    def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Any) -> tuple[Spots, Bools]:
+    def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Draft) -> tuple[Spots, Bools]:
         wanted = added_positions(edits)
         spots = found
         if len(wanted):
-            spots = joined(found, self.stages.refine(picture, found, wanted, settings))
+            spots = joined(found, self.core.refine(picture, found, wanted, settings))
         return spots, kept_spots(edits, spots.yx, added=len(wanted), reach=reach_px(spots))

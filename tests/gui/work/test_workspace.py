@@ -7,7 +7,8 @@ import pytest
 from fakes import FakeSettings, FakeStages
 
 from pyfai_gridcal.base.errors import ImageError, IndexingError
-from pyfai_gridcal.gui.work.cache import Cancelled, as_key
+from pyfai_gridcal.base.progress import Cancelled
+from pyfai_gridcal.gui.work.cache import as_key
 from pyfai_gridcal.gui.work.edits import Edit
 from pyfai_gridcal.gui.work.state import WorkExposure
 from pyfai_gridcal.gui.work.workspace import Workspace
