@@ -22,9 +22,9 @@ __all__ = ["HoleGuess", "binned", "filled", "survey"]
 
 #: Centre and surround of the box filters, px of the (binned) image, and the hole radius they answer to best.
 _BOXES = ((3, 7, 1.7), (4, 9, 2.4))
-#: Pixels of one level that are looked at; more would not change the answer.
+#: Pixels of one level that are looked at; the scale comes in steps of 40 %, and more would not change the answer.
 _SAMPLE = 400_000
-#: Pixels that are gathered at a time around masked ones.
+#: Pixels that are gathered at a time around masked ones: 4 MB.
 _GATHERED = 1 << 20
 
 
@@ -155,6 +155,7 @@ def survey(image: AnyArray, *, polarity: Polarity | None = None, workers: int = 
         raise PickingError(
             f"the image is blank: every pixel reads {float(image.max()):g}", hint="check the exposure and the file"
         )
+    # energy and skewness at scales that grow by the square root of two, on images that are halved
     looks, level, factor = [], image, 1
     with ThreadPoolExecutor(workers) as pool:
         while min(level.shape) >= 40 or factor == 1:
@@ -164,6 +165,7 @@ def survey(image: AnyArray, *, polarity: Polarity | None = None, workers: int = 
                 looks.append((factor * radius, pool.submit(_energy, part, centre, surround, floor)))
             level, factor = binned(level, 2), factor * 2
     scales = [(radius, *look.result()) for radius, look in looks]
+    # a guess is a scale that has more of both than its neighbours, for either sign of the skewness
     ranked = []
     for name, sign in (("bright", 1.0), ("dark", -1.0)):
         if polarity not in (None, name):

@@ -100,6 +100,7 @@ class SplineProblem:
         ny, nx = self.y.size, self.x.size
         coefficients = np.empty((ny, nx, 2))
         inverses: list[Floats] = []
+        # both components share a matrix where their weights are the same
         factors: list[_Factor] = []
         for columns, normal, right in self._normal:
             factor = _Factor.of(normal + smoothness * self.rough)
@@ -184,6 +185,7 @@ class SplineSolution:
         norms = np.array([np.sqrt(len(yx)), np.sqrt((at**2).sum())])
         # shift and turn as they act on each component, of unit length over all points and both components
         modes = [np.stack([np.ones(len(yx)), turn], axis=1) / norms for turn in (at[:, 1], -at[:, 0])]
+        # how the field follows these modes, and what they have in common
         follow = np.stack(
             [factor.solve(rows.right_side(mode)) for factor, mode in zip(self.factors, modes, strict=True)],
             axis=-1,
