@@ -13,7 +13,7 @@ from silx.gui import qt
 
 from ..base.errors import GridcalError, UsageError
 from ..base.progress import Progress
-from ..io.nexus.groups import detector_beside
+from ..io.nexus.contents import detector_beside
 from .drawing.artwork import icon
 from .drawing.compare import BeforeAfter
 from .drawing.layerbar import LayerBar

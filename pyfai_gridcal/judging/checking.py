@@ -213,7 +213,7 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
     """
     import h5py
 
-    from ..io.nexus.groups import find_detector
+    from ..io.nexus.contents import find_detector
 
     with h5py.File(path, "r") as file:
         name = find_detector(file).name

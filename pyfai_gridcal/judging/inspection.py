@@ -32,7 +32,7 @@ def inspect(path: str | PathLike[str]) -> Iterator[Finding]:
     import h5py
 
     from ..base.errors import FileFormatError
-    from ..io.nexus.groups import find_detector
+    from ..io.nexus.contents import find_detector
     from .findings import Finding
 
     try:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base.arrays import AnyArray, Bools
-from ...base.errors import ImageError, UsageError
-from ...base.opening import members
+from ...base.errors import FileFormatError, ImageError, UsageError
+from ...base.opening import reading_hdf5
 from ...base.silence import quiet
+from ..nexus.contents import find_detector
 from .sources import open_frames
 
 if TYPE_CHECKING:
@@ -81,18 +82,12 @@ def _nexus_mask(text: str) -> AnyArray | None:
     """Mask of a detector in pyFAI's NeXus form, None when the file is something else."""
     if Path(text).suffix.lower() not in (".h5", ".nxs", ".hdf5"):
         return None
-    import h5py
-
     try:
-        with h5py.File(text, "r") as file:
-            for entry in members(file).values():
-                for group in members(entry).values() if isinstance(entry, h5py.Group) else ():
-                    for node in members(group).values() if isinstance(group, h5py.Group) else ():
-                        if isinstance(node, h5py.Group) and "pixel_corners" in node and "mask" in node:
-                            return np.asarray(node["mask"][()])
-    except (OSError, KeyError, RuntimeError):
+        with reading_hdf5(text) as file:
+            group = find_detector(file)
+            return np.asarray(group["mask"][()]) if "pixel_corners" in group and "mask" in group else None
+    except (FileFormatError, KeyError, RuntimeError):
         return None
-    return None
 
 
 def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float], Bools | None]:

@@ -55,9 +55,9 @@ def open_frames(source: object) -> Frames:
     suffix = path.suffix.lower()
     try:
         if address.data_path or _is_hdf5(path):
-            from .hdf5 import open_hdf5
+            from .hdf5 import hdf5_frames
 
-            return open_hdf5(address)
+            return hdf5_frames(address)
         if suffix in PILLOW_SUFFIXES:
             return _open_pillow(address)
         return _open_numpy(address) if suffix == ".npy" else _open_fabio(address)

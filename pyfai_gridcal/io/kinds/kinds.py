@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ...base.errors import FileFormatError, UsageError
 from ...records.distortion import Distortion
-from ..nexus.groups import read_nexus
+from ..nexus.groups import read_detector
 from . import pairs as maps
 from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
@@ -132,7 +132,7 @@ KINDS: dict[str, Kind] = {
             "pyFAI NeXus detector",
             "pixel corners A(0,0) B(1,0) C(1,1) D(0,1), metres, (z, y, x), edge frame; orientation 3; with mask",
             (".h5", ".hdf5", ".nxs"),
-            lambda paths, reading: read_nexus(paths[0]),
+            lambda paths, reading: read_detector(paths[0]),
             _write_nexus,
             keeps_mask=True,
         ),

@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 
 from ...base.errors import FileFormatError
+from ...base.opening import text_of
 from .registry import class_of, name_of
 
 __all__ = ["read_record", "units_of", "write_record"]
@@ -171,12 +172,12 @@ def read_record(item: h5py.Group | h5py.Dataset, *, skip: Sequence[str] = ()) ->
     """
     if isinstance(item, h5py.Dataset):
         return _read_dataset(item)
-    kind = _text(item.attrs.get("kind", ""))
+    kind = text_of(item.attrs.get("kind", ""))
     if kind == "tuple":
         return tuple(read_record(item[name]) for name in sorted(item, key=int))
     if kind == "dict":
         return {name: read_record(item[name]) for name in item}
-    kind_name = _text(item.attrs.get("record", ""))
+    kind_name = text_of(item.attrs.get("record", ""))
     kind_of = _class_of(kind_name, item)
     values: dict[str, Any] = {}
     known = {one.name: one for one in fields(kind_of) if one.init}
@@ -210,7 +211,7 @@ def _class_of(name: str, item: h5py.Group) -> Any:
 
 
 def _read_dataset(item: h5py.Dataset) -> Any:
-    kind = _text(item.attrs.get("kind", ""))
+    kind = text_of(item.attrs.get("kind", ""))
     if kind == "none":
         return None
     if item.shape == ():
@@ -229,10 +230,6 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _tuples(v) for k, v in value.items()}
     return value
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def same(a: Any, b: Any) -> bool:

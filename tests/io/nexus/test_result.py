@@ -15,7 +15,6 @@ import pytest
 
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.base.errors import FileFormatError, UsageError
-from pyfai_gridcal.io.nexus import detector as detector_io
 from pyfai_gridcal.io.nexus import groups as nexus
 from pyfai_gridcal.io.nexus import packing as arrays
 from pyfai_gridcal.io.nexus import records, result
@@ -299,22 +298,6 @@ def test_wrong_file_never_replaces_a_good_one(tmp_path, monkeypatch, one_corner_
         save_result(make_fit(), tmp_path / "nowhere" / "a.h5")
 
 
-def test_check_sees_every_difference(tmp_path):
-    fit = make_fit()
-    size, mask = fit.distortion.pixel_size, fit.distortion.mask
-    save_result(fit, tmp_path / "a.h5")
-    nodes = nexus.detector_nodes(fit.distortion)
-    detector_io.check_detector(tmp_path / "a.h5", nodes, size, mask)
-    with pytest.raises(FileFormatError, match="another mask"):
-        detector_io.check_detector(tmp_path / "a.h5", nodes, size, fit.distortion.masked(np.zeros(SHAPE)).mask)
-    with pytest.raises(FileFormatError, match="pixel size"):
-        detector_io.check_detector(tmp_path / "a.h5", nodes, (48e-6, 51.01e-6), mask)
-    with pytest.raises(FileFormatError, match=r"corners off by 0\.01"):
-        detector_io.check_detector(tmp_path / "a.h5", nodes + np.float32(0.01 * PIXEL[0]), size, mask)
-    with pytest.raises(FileFormatError, match="shape"):
-        detector_io.check_detector(tmp_path / "a.h5", nodes[:-1], size, None)
-
-
 def test_old_and_new_versions(tmp_path, caplog):
     path = tmp_path / "a.h5"
     save_result(make_fit(), path)
@@ -463,7 +446,7 @@ def test_distorted_detector_integrates(tmp_path):
 
 
 def test_detector_beside_an_image(saved, tmp_path):
-    from pyfai_gridcal.io.nexus.groups import detector_beside
+    from pyfai_gridcal.io.nexus.contents import detector_beside
 
     assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan.h5"
     assert detector_beside(f"{tmp_path}/scan.h5::/entry/data[3]") == tmp_path / "scan_detector.h5"
