@@ -1,9 +1,9 @@
 """The integer node of every spot.
 
 Two things are told apart here: which lattice it is (square or hexagonal, from the local vectors of all spots) and
-which node each spot holds (by growth from the best seed, island by island, see :mod:`~pyfai_gridcal.growth`). Islands
-that touch nothing are joined where the extrapolated lattice leaves no doubt. In the end every spot is predicted from
-its neighbours, and what contradicts them is dropped.
+which node each spot holds (by growth from the best seed, see :mod:`~pyfai_gridcal.indexing.growth`, island by island).
+Islands that touch nothing are joined where the extrapolated lattice leaves no doubt. In the end every spot is predicted
+from its neighbours, and what contradicts them is dropped.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """All kinds of distortion files: which one a file is, what it means, and how it is written.
 
-The truth inside is one :class:`~pyfai_gridcal.distortion.Distortion`: displacement (corrected - observed) in px as a
-function of the observed position, index frame, and with it the pixel corners in metres. Each :class:`Kind` states what
-its files hold instead.
+The truth inside is one :class:`~pyfai_gridcal.records.distortion.Distortion`: displacement (corrected - observed) in
+px as a function of the observed position, index frame, and with it the pixel corners in metres. Each :class:`Kind`
+states what its files hold instead.
 """
 
 from __future__ import annotations
