@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from pyfai_gridcal.base.errors import FileFormatError, FittingError, GridcalError
 from pyfai_gridcal.io.kinds import fit2d
 from pyfai_gridcal.io.kinds.maps import distortion_of_centres
-from pyfai_gridcal.io.kinds.splinefit import design, fit_spline, least_squares
+from pyfai_gridcal.io.kinds.splinefit import fit_spline
+from pyfai_gridcal.io.kinds.tensor import TensorSpline
 
 REAL = ("F21.spline", "f4mnew.spline")
 
@@ -221,31 +222,6 @@ def test_a_spline_tells_how_far_its_fit_is():
     assert any("knots" in text for _, text in said)
 
 
-def test_unknown_samples_are_not_looked_at():
-    """Of a plane, half of whose samples are rubbish, the whole plane comes back."""
-    y, x = np.linspace(0, 90, 46), np.linspace(0, 120, 61)
-    knots_y, knots_x = (np.r_[[at[0]] * 4, inner, [at[-1]] * 4] for at, inner in ((y, [20.0, 50]), (x, [30.0, 70, 90])))
-    plane = 3 + 0.02 * y[:, None] - 0.01 * x[None, :]
-    known = (y[:, None] + x[None, :] < 120) & (x[None, :] > 8)
-    spoilt = np.where(known, plane, np.nan)
-    c = least_squares(y, x, knots_y, knots_x, spoilt, known)
-    model = design(knots_y, y) @ c @ design(knots_x, x).T
-    assert np.abs(model - plane).max() < 1e-6
-
-
-def test_with_and_without_a_mask_the_same_spline():
-    """The banded solution with one sample unknown, beside the two projections with all of them."""
-    rng = np.random.default_rng(8)
-    y, x = np.linspace(0, 90, 46), np.linspace(0, 120, 61)
-    knots_y, knots_x = (np.r_[[at[0]] * 4, inner, [at[-1]] * 4] for at, inner in ((y, [20.0, 50]), (x, [30.0, 70, 90])))
-    true = rng.normal(size=(6, 7))
-    values = design(knots_y, y) @ true @ design(knots_x, x).T
-    known = np.ones(values.shape, bool)
-    assert np.allclose(least_squares(y, x, knots_y, knots_x, values, known), true, atol=1e-10)
-    known[17, 23] = False
-    assert np.allclose(least_squares(y, x, knots_y, knots_x, values, known), true, atol=1e-3)
-
-
 @pytest.mark.parametrize("tolerance", [0, -1])
 def test_tolerance_is_positive(tolerance):
     with pytest.raises(FittingError):
@@ -390,7 +366,7 @@ def test_any_text_is_read_or_refused(anything):
 def test_any_spline_survives_its_text(values, inner):
     knots = np.array([0.0] * 4 + sorted(round(t, 3) for t in {round(t, 3) for t in inner}) + [100.0] * 4)
     c = np.resize(np.array(values), (len(knots) - 4, 4))
-    function = fit2d.TensorSpline(knots, np.array([0.0] * 4 + [80.0] * 4), c)
+    function = TensorSpline(knots, np.array([0.0] * 4 + [80.0] * 4), c)
     spline = fit2d.Fit2DSpline(function, function, (0.0, 0.0, 100.0, 80.0), (50.0, 48.0))
     back = fit2d.parse_spline(fit2d.format_spline(spline))
     assert np.allclose(back.dx.coefficients, c, rtol=1e-6, atol=1e-90)

@@ -67,7 +67,7 @@ def test_pyfai_reads_the_same(written):
         )
         assert (detector.pixel1, detector.pixel2) == PIXEL
         assert int(detector.orientation) == 3
-        assert detector.IS_CONTIGUOUS == (not distortion.is_tiled)
+        assert (not distortion.is_tiled) == detector.IS_CONTIGUOUS
 
 
 def test_it_sees_every_difference(written, tmp_path):
