@@ -167,7 +167,7 @@ Inner = tuple[tuple[float, ...], tuple[float, ...]]
 def _fit_component(
     y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float, progress: Progress
 ) -> TensorSpline:
-    """The spline of one component sampled on the raster; the best that was found where none stays within `tolerance`."""
+    """The spline of one component sampled on the raster; the best found where none stays within `tolerance`."""
     best: tuple[float, TensorSpline] | None = None
     # Knots are looked for on a part of the samples; on four times as many where that misses something between them.
     for samples in (SAMPLES, 4 * SAMPLES) if max(len(y), len(x)) > SAMPLES else (SAMPLES,):

@@ -1,7 +1,7 @@
 """Bicubic splines on rasters: the one basis with which they are read, evaluated and fitted.
 
-A function of (x, y) is a sum of products of two cubic B-splines, one along each axis. Values on a raster are two products
-of matrices, each with the functions of one axis at the places of that axis: :func:`design`.
+A function of (x, y) is a sum of products of two cubic B-splines, one along each axis. Values on a raster are two
+products of matrices, each with the functions of one axis at the places of that axis: :func:`design`.
 """
 
 from __future__ import annotations
