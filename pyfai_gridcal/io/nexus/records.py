@@ -23,6 +23,7 @@ import numpy as np
 
 from ...base.errors import FileFormatError
 from ...base.opening import text_of
+from ...base.plain import plain
 from .registry import class_of, name_of
 
 __all__ = ["read_record", "units_of", "write_record"]
@@ -90,7 +91,7 @@ def write_record(
         dataset.attrs["kind"] = "tuple"
         _with_units(dataset, name)
     elif isinstance(value, Mapping | Sequence) and _is_plain(value):
-        dataset = parent.create_dataset(name, data=json.dumps(_jsonable(value)))
+        dataset = parent.create_dataset(name, data=json.dumps(plain(value)))
         dataset.attrs["kind"] = "json"
         _with_units(dataset, name)
     elif isinstance(value, Mapping | Sequence):
@@ -144,20 +145,6 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, Sequence):
         return all(_is_plain(v) for v in value)
     return value is None or isinstance(value, bool | int | float | np.generic | Enum | PathLike)
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _jsonable(v) for k, v in value.items()}
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Sequence):
-        return [_jsonable(v) for v in value]
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, np.generic):
-        return value.item()
-    return fspath(value) if isinstance(value, PathLike) else value
 
 
 def read_record(item: h5py.Group | h5py.Dataset, *, skip: Sequence[str] = ()) -> Any:

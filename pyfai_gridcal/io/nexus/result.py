@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from ...base.arrays import AnyArray
 from ...base.atomic import replacing
 from ...base.errors import FileFormatError
 from ...base.opening import reading_hdf5, text_of
+from ...base.plain import plain
 from ...base.progress import Progress, untold
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
@@ -54,6 +54,7 @@ __all__ = ["FORMAT", "load_result", "save_result"]
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
 FORMAT = (1, 0)
 
+_SHORT = 64  # numbers, at most, of an array that is told in words for people
 _VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
 
 
@@ -134,25 +135,6 @@ class _Parts:
         self.report = report
 
 
-def _plain(value: Any) -> Any:
-    """Something that JSON can say, for people to read."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return value.tolist() if value.size <= 64 else f"array of shape {value.shape}"
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Sequence | set | frozenset):
-        return [_plain(v) for v in value]
-    return str(value)
-
-
 def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None:
     if parts.fit is not None:
         _write_control_points(entry, parts)
@@ -166,9 +148,11 @@ def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None
     group["format_version"] = ".".join(map(str, FORMAT))
     group["gauge"] = parts.distortion.gauge
     if parts.settings is not None:
-        _write_note(group, "configuration", json.dumps(_plain(parts.settings), indent=1), "application/json")
+        _write_note(
+            group, "configuration", json.dumps(plain(parts.settings, largest=_SHORT), indent=1), "application/json"
+        )
     if parts.verdict is not None:
-        _write_note(group, "verdict", json.dumps(_plain(parts.verdict), indent=1), "application/json")
+        _write_note(group, "verdict", json.dumps(plain(parts.verdict, largest=_SHORT), indent=1), "application/json")
     if parts.report:
         _write_note(group, "report", parts.report, "text/plain")
     versions = new_group(group, "versions", "NXcollection")
@@ -193,8 +177,8 @@ def _write_inputs(group: h5py.Group, inputs: Sequence[object]) -> None:
     collection = new_group(group, "inputs", "NXcollection")
     for k, source in enumerate(inputs):
         note = new_group(collection, f"input_{k}", "NXnote")
-        plain = _plain(source)
-        members = plain if isinstance(plain, dict) else {"file_name": plain}
+        told = plain(source, largest=_SHORT)
+        members = told if isinstance(told, dict) else {"file_name": told}
         for key, value in members.items():
             simple = isinstance(value, str | int | float | bool)
             note[re.sub(r"\W", "_", key)] = value if simple else json.dumps(value)
