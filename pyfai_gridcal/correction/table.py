@@ -21,8 +21,8 @@ from ..base.arrays import AnyArray, Bools, Floats, frozen_array
 from ..base.errors import UsageError
 from ..base.frames import CORNERS
 from ..base.silence import silenced_stdout
-from ..io.nexus.detector import corners_of_nodes
 from ..io.nexus.groups import detector_nodes
+from ..records.corners import corners_of_nodes
 from ..records.distortion import Distortion
 
 __all__ = ["CorrectedImage", "Resampler", "Table", "build_table", "save_image"]

@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
-from ..base.frames import CORNERS, edge_nodes, index_from_edge, pixel_centres
-from .field import Field, by_rows, corner_values
+from ..base.frames import edge_nodes, index_from_edge, pixel_centres
+from .corners import corner_nodes, corners_of_nodes, is_tiled
+from .field import Field, by_rows
 from .inverse import observed_of
 
 __all__ = ["Distortion"]
@@ -89,26 +90,11 @@ class Distortion:
     @property
     def is_tiled(self) -> bool:
         """Whether neighbouring pixels may share no edge."""
-        return hasattr(self.field, "corners")
+        return is_tiled(self.field)
 
     def pixel_corners(self, dtype: type = np.float32) -> AnyArray:
         """Corners (ny, nx, 4, 3) in metres, order (z, y, x), corners A(0,0) B(1,0) C(1,1) D(0,1): pyFAI's form."""
-        ny, nx = self.shape
-        out: AnyArray = np.zeros((ny, nx, 4, 3), dtype)
-        if self.is_tiled:
-            values = corner_values(self.field, self.shape)
-            rows, columns = np.arange(ny)[:, None, None], np.arange(nx)[None, :, None]
-            offset = np.array(CORNERS)
-            out[..., 1] = (values[..., 0] + rows + offset[:, 0]) * self.pixel_size[0]
-            out[..., 2] = (values[..., 1] + columns + offset[:, 1]) * self.pixel_size[1]
-            return out
-        nodes = self.field.on_grid(*edge_nodes(self.shape))
-        nodes[..., 0] += np.arange(ny + 1)[:, None]
-        nodes[..., 1] += np.arange(nx + 1)[None, :]
-        nodes = (nodes * self.pixel_size).astype(dtype)
-        for corner, (a, b) in enumerate(CORNERS):
-            out[:, :, corner, 1:] = nodes[a : ny + a, b : nx + b]
-        return out
+        return corners_of_nodes(corner_nodes(self.field, self.shape, self.pixel_size, dtype))
 
     def jacobian_sign(self, step: int = 8) -> Floats:
         """Determinant of d(corrected)/d(observed) on cells of `step` px, (rows, columns).

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
+from ...base.atomic import existing
 from ...base.errors import FileFormatError, UsageError
 from ...records.distortion import Distortion
 from ..nexus.groups import read_detector
@@ -232,11 +233,10 @@ def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
     FileFormatError
         No such file, or none of the kinds.
     """
-    reading, path = reading or Reading(), Path(path)
+    reading = reading or Reading()
     if reading.kind:
         return _kind(reading.kind)
-    if not path.is_file():
-        raise FileFormatError(f"{path} is {'not a file' if path.exists() else 'missing'}", expected="a distortion file")
+    path = existing(path)
     with path.open("rb") as stream:
         start = stream.read(4096)
     if start.startswith(b"\x89HDF\r\n\x1a\n"):

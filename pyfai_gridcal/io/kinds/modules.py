@@ -26,6 +26,7 @@ from ...base.atomic import read_text, replacing
 from ...base.errors import FileFormatError, FittingError
 from ...records.distortion import Distortion
 from ...records.field import TiledField
+from .options import believed_size
 
 __all__ = [
     "HEADLINE",
@@ -242,19 +243,17 @@ def parse_modules(text: str, *, name: str = "module table") -> ModuleTable:
     if not lines or not lines[0].startswith("# pyFAI-gridcal module table"):
         raise FileFormatError(f"{name} is no module table", expected=f'the line "{HEADLINE}"')
     shape = _header(lines, "shape", name)
-    size = _header(lines, "pixel_size_m", name)
+    size = believed_size(_header(lines, "pixel_size_m", name), name)
     ny, nx = (int(v) for v in shape)
     if (ny, nx) != tuple(shape) or not all(0 < n <= MAX_SIDE for n in (ny, nx)) or ny * nx > MAX_PIXELS:
         raise FileFormatError(f"{name} declares a shape of {shape}")
-    if not all(1e-9 < v < 0.1 for v in size):
-        raise FileFormatError(f"{name} declares a pixel size of {size} m")
     rows = [line for line in lines if line.strip() and not line.startswith("#")]
     if not rows or tuple(rows[0].split()) != COLUMNS:
         raise FileFormatError(f"{name} has other columns", expected=" ".join(COLUMNS))
     modules = tuple(_module(row, (ny, nx), size[0] / size[1], name) for row in rows[1:4098])
     if not 0 < len(modules) <= 4096:
         raise FileFormatError(f"{name} holds {len(modules)} modules", expected="1 to 4096")
-    table = ModuleTable(modules, (ny, nx), (size[0], size[1]))
+    table = ModuleTable(modules, (ny, nx), size)
     table.labels()
     return table
 

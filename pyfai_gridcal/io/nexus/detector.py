@@ -5,50 +5,19 @@ The detector is a plain one with pixel corners, never of a class of our own: eve
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...base.arrays import AnyArray
 from ...base.errors import FileFormatError
-from ...base.frames import CORNERS
-from ...base.threads import processors
+from ...records.corners import corners_of_nodes
 from ...records.distortion import Distortion
 from .groups import detector_nodes, distortion_of_corners
 
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["corners_of_nodes", "from_detector", "to_detector"]
-
-_BLOCK = 16  # rows at a time, for the sake of the cache
-_LARGE = 1 << 25  # bytes of corners from which on it takes two threads
-
-
-def corners_of_nodes(nodes: AnyArray) -> AnyArray:
-    """Pixel corners (ny, nx, 4, 3) in pyFAI's form from what :func:`~pyfai_gridcal.io.nexus.groups.detector_nodes`
-    returns."""
-    tiled = nodes.ndim == 4
-    ny, nx = nodes.shape[:2] if tiled else (nodes.shape[0] - 1, nodes.shape[1] - 1)
-    corners = np.empty((ny, nx, 4, 3), np.float32)
-
-    def fill(start: int) -> None:
-        stop = min(ny, start + _BLOCK)
-        corners[start:stop, ..., 0] = 0
-        for corner, (down, right) in enumerate(CORNERS):
-            part = nodes[start:stop, :, corner] if tiled else nodes[start + down : stop + down, right : nx + right]
-            for axis in (0, 1):  # one at a time: pairs are copied one by one
-                corners[start:stop, :, corner, 1 + axis] = part[..., axis]
-
-    starts = range(0, ny, _BLOCK)
-    if corners.nbytes < _LARGE:
-        for start in starts:
-            fill(start)
-    else:  # the time goes into new pages of memory, which two threads get in half of it
-        with ThreadPoolExecutor(min(2, processors())) as pool:
-            list(pool.map(fill, starts))
-    return corners
+__all__ = ["from_detector", "to_detector"]
 
 
 def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector:

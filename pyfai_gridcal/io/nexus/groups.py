@@ -21,8 +21,9 @@ from ...base.atomic import MAX_PIXELS
 from ...base.errors import FileFormatError
 from ...base.frames import CORNERS, edge_nodes
 from ...base.opening import reading_hdf5
+from ...records.corners import corner_nodes
 from ...records.distortion import Distortion
-from ...records.field import CornerField, Field, SampledField, by_rows
+from ...records.field import CornerField, Field, SampledField
 from .contents import find_detector
 from .packing import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 
@@ -115,19 +116,10 @@ def write_data(
 
 # -- the detector
 def detector_nodes(distortion: Distortion) -> AnyArray:
-    """Positions of the pixel corners on the detector plane, metres, float32, order (y, x).
-
-    (ny + 1, nx + 1, 2) when neighbouring pixels share their corners, else (ny, nx, 4, 2).
+    """Positions of the pixel corners on the detector plane as they are stored: metres, float32, order (y, x); see
+    :func:`~pyfai_gridcal.records.corners.corner_nodes`.
     """
-    if distortion.is_tiled:
-        return np.ascontiguousarray(distortion.pixel_corners()[..., 1:])
-    y, x = edge_nodes(distortion.shape)
-    size = distortion.pixel_size
-    nodes = np.empty((len(y), len(x), 2), np.float32)
-    for rows, part in by_rows(distortion.field, y, x):
-        nodes[rows, :, 0] = (part[..., 0] + np.arange(len(y))[rows, None]) * size[0]
-        nodes[rows, :, 1] = (part[..., 1] + np.arange(len(x))) * size[1]
-    return nodes
+    return corner_nodes(distortion.field, distortion.shape, distortion.pixel_size)
 
 
 def write_detector(

@@ -15,8 +15,8 @@ import numpy as np
 from ...base.arrays import AnyArray, Bools
 from ...base.errors import FileFormatError
 from ...base.opening import reading_hdf5
+from ...records.corners import corners_of_nodes
 from .contents import find_detector
-from .detector import corners_of_nodes
 
 __all__ = ["read_back"]
 

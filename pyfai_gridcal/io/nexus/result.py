@@ -164,7 +164,7 @@ def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None
     if parts.fit is not None:
         _write_residuals(group, entry["control_points"])
         _write_trials(group, parts.fit)
-    write_record(group, "record", parts.result, known=known, write_array=write_array)
+    write_record(group, "record", parts.result, known=known)
 
 
 def _write_note(group: h5py.Group, name: str, text: str, kind: str) -> None:

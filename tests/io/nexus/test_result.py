@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from equal import same
 
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.base.errors import FileFormatError, UsageError
@@ -214,11 +215,11 @@ def test_load_gives_equal_records(saved):
     path, fit, _ = saved
     again = load_result(path)
     assert isinstance(again, DistortionFit)
-    assert records.same(fit, again)
+    assert same(fit, again)
     assert again.distortion.mask.dtype == bool
     assert isinstance(again.trials[0].curve[0], tuple)
-    assert not records.same(fit, replace(again, plate_sigma_px=0.011))
-    assert not records.same(fit, replace(again, poses=again.poses[:1]))
+    assert not same(fit, replace(again, plate_sigma_px=0.011))
+    assert not same(fit, replace(again, poses=again.poses[:1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,8 +247,8 @@ def test_whole_calibration_round_trip(tmp_path, monkeypatch):
     whole = Whole(fit, make_spots(fit), images, {"pitch": (1e-3, 2e-3), "x": None, "models": ["a", "b"]})
     save_result(whole, tmp_path / "a.h5")
     again = load_result(tmp_path / "a.h5")
-    assert records.same(whole.spots, again.spots)
-    assert records.same(whole.fit, again.fit)
+    assert same(whole.spots, again.spots)
+    assert same(whole.fit, again.fit)
     assert again.settings == {"pitch": (1e-3, 2e-3), "x": None, "models": ("a", "b")}
     assert again.images[0].dtype == np.uint16
     np.testing.assert_array_equal(again.images[1], images[1])
@@ -262,7 +263,7 @@ def test_distortion_alone_and_tiles(tmp_path):
     distortion = Distortion(shifted_tiles(), SHAPE, PIXEL)
     save_result(distortion, tmp_path / "tiles.h5")
     again = load_result(tmp_path / "tiles.h5")
-    assert records.same(distortion, again)
+    assert same(distortion, again)
     seen = nexus.read_detector(tmp_path / "tiles.h5")
     assert isinstance(seen.field, CornerField)
     np.testing.assert_allclose(seen.pixel_corners(), distortion.pixel_corners(), atol=1e-9)
@@ -276,7 +277,7 @@ def test_overwriting_leaves_one_entry(tmp_path):
     with h5py.File(path) as file:
         assert list(file) == ["entry_0000"]
     np.testing.assert_array_equal(to_detector(nexus.read_detector(path)).mask, 0)
-    assert records.same(load_result(path), other)
+    assert same(load_result(path), other)
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
 
