@@ -6,11 +6,11 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools
+from ...base.arrays import AnyArray, AnyDtype, Bools
 from ...base.errors import FileFormatError, ImageError, UsageError
 from ...base.opening import reading_hdf5
 from ...base.silence import quiet
@@ -146,7 +146,7 @@ def _mask_of(detector: Detector, shape: tuple[int, ...]) -> Bools:
     return np.zeros(shape, bool) if mask is None else np.asarray(mask) != 0
 
 
-def dummies(data: AnyArray, dtype: np.dtype[Any]) -> Bools:
+def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
     """Pixels that hold a code instead of a measurement.
 
     Negative values are codes when they are few different ones that stand apart from the data, as -1 and -2 in the gaps
@@ -168,7 +168,7 @@ def dummies(data: AnyArray, dtype: np.dtype[Any]) -> Bools:
     return out
 
 
-def _ceiling(dtype: np.dtype[Any]) -> int | None:
+def _ceiling(dtype: AnyDtype) -> int | None:
     return int(np.iinfo(dtype).max) if dtype.kind in "ui" else None
 
 
@@ -201,7 +201,7 @@ def _looks_like_gaps(where: Bools) -> bool:
     return bool(beside > max(0.4, min(0.95, 1.5 * share)))
 
 
-def saturation_level(data: AnyArray, dtype: np.dtype[Any]) -> float | None:
+def saturation_level(data: AnyArray, dtype: AnyDtype) -> float | None:
     """Counts at which pixels clip, None when none does.
 
     It is the largest value of an integer type up to 16 bit, or a value at the very top that many pixels share exactly

@@ -59,7 +59,7 @@ _VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
 
 
 def save_result(
-    result: Any,
+    result: object,
     path: str | PathLike[str],
     *,
     name: str = "calibrated",
@@ -116,7 +116,15 @@ def save_result(
 class _Parts:
     """What there is in a result, whatever its kind."""
 
-    def __init__(self, result: Any, settings: object, spots: Any, images: Any, inputs: Any, report: str | None) -> None:
+    def __init__(
+        self,
+        result: object,
+        settings: object,
+        spots: Sequence[Spots] | None,
+        images: Sequence[AnyArray] | None,
+        inputs: Sequence[object] | None,
+        report: str | None,
+    ) -> None:
         self.result = result
         self.fit: DistortionFit | None = result if isinstance(result, DistortionFit) else getattr(result, "fit", None)
         if isinstance(result, Distortion):
@@ -130,9 +138,8 @@ class _Parts:
         self.images: tuple[AnyArray, ...] = tuple(images if images is not None else getattr(result, "images", ()))
         self.inputs = tuple(inputs if inputs is not None else getattr(result, "sources", ()))
         self.verdict = getattr(result, "verdict", None)
-        if report is None and callable(getattr(result, "report", None)):
-            report = str(result.report())
-        self.report = report
+        tell = getattr(result, "report", None)
+        self.report = str(tell()) if report is None and callable(tell) else report
 
 
 def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None:
