@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import AnyArray
-from ..base.errors import ImageError
+from ..base.errors import FileFormatError, ImageError
+from ..base.opening import open_hdf5
 from ..io.images.frames import Frames, parse_address
 from ..io.nexus.packing import unpack_chunk
 
@@ -131,8 +132,8 @@ def _packed_reader(source: Frames) -> _Packed | None:
     import h5py
 
     try:
-        file = h5py.File(source.path, "r")
-    except OSError:
+        file = open_hdf5(source.path)
+    except FileFormatError:
         return None
     dataset = file.get(address.data_path)
     plan = dataset.id.get_create_plist() if isinstance(dataset, h5py.Dataset) else None

@@ -213,9 +213,10 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
     """
     import h5py
 
+    from ..base.opening import reading_hdf5
     from ..io.nexus.contents import find_detector
 
-    with h5py.File(path, "r") as file:
+    with reading_hdf5(path) as file:
         name = find_detector(file).name
     with tempfile.TemporaryDirectory() as folder:
         alias = Path(folder) / "alias.h5"

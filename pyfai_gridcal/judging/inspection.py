@@ -29,14 +29,13 @@ def inspect(path: str | PathLike[str]) -> Iterator[Finding]:
     with path.open("rb") as stream:
         if stream.read(8) != b"\x89HDF\r\n\x1a\n":
             return
-    import h5py
-
     from ..base.errors import FileFormatError
+    from ..base.opening import open_hdf5
     from ..io.nexus.contents import find_detector
     from .findings import Finding
 
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             yield from _entries(file, find_detector(file))
             yield from _detector(find_detector(file))
     except FileFormatError:

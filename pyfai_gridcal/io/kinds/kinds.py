@@ -11,6 +11,7 @@ import json
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -95,10 +96,6 @@ def _write_spline(distortion: Distortion, path: Path, writing: Writing, *, inver
     return [save_spline(path, fit.spline)]
 
 
-def _write_inverse(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
-    return _write_spline(distortion, path, writing, inverse=True)
-
-
 def _read_spline(paths: tuple[Path, ...], reading: Reading) -> Distortion:
     return read_spline(paths[0]).distortion()
 
@@ -151,7 +148,7 @@ KINDS: dict[str, Kind] = {
             "as spline, but observed - corrected as a function of the corrected position",
             (".inverse.spline",),
             _read_spline,
-            _write_inverse,
+            partial(_write_spline, inverse=True),
         ),
         Kind(
             "imaged11",

@@ -24,8 +24,9 @@ import numpy as np
 from ...base.arrays import AnyArray, Floats
 from ...base.atomic import read_text, replacing
 from ...base.errors import FileFormatError, FittingError
+from ...base.geometry import turn_matrix
 from ...records.distortion import Distortion
-from ...records.field import TiledField
+from ...records.field import TiledField, point_by_point
 from .options import believed_size
 
 __all__ = [
@@ -88,12 +89,11 @@ class Module:
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         """Displacement (len(y), len(x), 2) on the product of two axes."""
-        offset = np.stack(np.meshgrid(np.asarray(y, float), np.asarray(x, float), indexing="ij"), axis=-1) - self.centre
-        return offset @ self._excess().T + self.shift
+        return point_by_point(self, y, x)
 
     def _excess(self) -> Floats:
-        a = np.radians(self.rotation)
-        return np.array([[np.cos(a) - 1, -np.sin(a) / self.aspect], [np.sin(a) * self.aspect, np.cos(a) - 1]])
+        """What a turn in metres adds to an offset in px."""
+        return turn_matrix(-np.radians(self.rotation)) * [[1, 1 / self.aspect], [self.aspect, 1]] - np.eye(2)
 
 
 @dataclass(frozen=True)
