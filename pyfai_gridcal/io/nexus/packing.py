@@ -145,7 +145,7 @@ def unpack_chunk(data: bytes, shape: tuple[int, ...], dtype: AnyDtype, *, shuffl
         raw = engine.decompress(data, size + 1)
     except zlib.error as error:
         raise ValueError(f"damaged chunk: {error}") from error
-    if len(raw) != size:
+    if len(raw) != size or not engine.eof:  # without its end, the checksum was not looked at
         raise ValueError(f"chunk of {len(raw)} bytes, expected {size}")
     flat = np.frombuffer(raw, np.uint8)
     if shuffle and dtype.itemsize > 1:
