@@ -191,6 +191,7 @@ def test_binary_missing_and_huge_files(tmp_path):
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_damaged_splines_are_read_or_refused(text, data):

@@ -62,6 +62,6 @@ def test_what_is_no_raster(tmp_path):
 def test_a_file_that_does_not_hold_what_was_meant_is_not_put_in_place(tmp_path):
     path = write_raster(tmp_path / "a.cbf", raster(np.int32))
     before = path.read_bytes()
-    with pytest.raises(FileFormatError, match="does not read back|no CBF image"):
+    with pytest.raises(FileFormatError, match=r"does not read back|no CBF image"):
         write_raster(path, np.full(SHAPE, 0.5, np.float32))
     assert path.read_bytes() == before

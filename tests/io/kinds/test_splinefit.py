@@ -101,6 +101,7 @@ def test_a_strongly_bent_field_with_a_bitten_border_fits(inverse):
     assert fit.largest <= 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inverse", [False, True])
 def test_a_taper_with_dark_corners_needs_hardly_more_knots_than_a_whole_one(inverse):
     from pyfai_gridcal.synthetic import fields
