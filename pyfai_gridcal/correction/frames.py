@@ -112,7 +112,7 @@ def _absolute(source: Frames) -> str:
 
 
 @dataclass(frozen=True)
-class _Packed:
+class _StoredFrames:
     """One dataset whose chunks are single frames, compressed with gzip, perhaps shuffled before."""
 
     read: Callable[[int], bytes | None]
@@ -122,7 +122,7 @@ class _Packed:
     close: Callable[[], None]
 
 
-def _packed_reader(source: Frames) -> _Packed | None:
+def _packed_reader(source: Frames) -> _StoredFrames | None:
     """How to take the chunks of a source as they are; None where that cannot be."""
     if "::" not in source.url or not source.path:
         return None
@@ -157,4 +157,4 @@ def _packed_reader(source: Frames) -> _Packed | None:
             return None
         return bytes(data) if mask == 0 else None
 
-    return _Packed(read, dataset.shape[1:], dataset.dtype, len(filters) == 2, file.close)
+    return _StoredFrames(read, dataset.shape[1:], dataset.dtype, len(filters) == 2, file.close)

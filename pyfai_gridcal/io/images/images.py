@@ -137,8 +137,18 @@ def load_image(
         return sources
     if combine not in ("median", "mean"):
         raise UsageError(f"combine {combine!r}", expected="median or mean")
-    # One plane of finite numbers, as recorded.
     raw = _reduce(_as_list(sources, "image"), "image", combine, frames, progress)
+    camera = {
+        role: _reduce(_as_list(given, role), role, combine, None, None)
+        for role, given in (("dark", dark), ("flat", flat))
+        if given is not None
+    }
+    return _ready(raw, camera, mask)
+
+
+def _ready(raw: _Reduced, camera: Mapping[str, _Reduced], mask: object) -> Image:
+    """The image of what was recorded, with the dark and the flat of the camera taken out."""
+    # One plane of finite numbers, as recorded.
     notes, origins = list(raw.notes), list(raw.sources)
     data, ignore = _without_nonfinite(raw.data)
     # What recorded values give away: codes for "no measurement", and where they clip.
@@ -149,9 +159,9 @@ def load_image(
         saturated = (data >= level) & ~ignore
         ignore |= blemishes(saturated, notes, level)
     # What is known of the camera: its dark, its flat, its mask.
-    for role, given, corrected in (("dark", dark, _subtract_dark), ("flat", flat, _divide_flat)):
-        if given is not None:
-            data, bad, more = corrected(data, _reduce(_as_list(given, role), role, combine, None, None))
+    for role, corrected in (("dark", _subtract_dark), ("flat", _divide_flat)):
+        if role in camera:
+            data, bad, more = corrected(data, camera[role])
             ignore, origins = ignore | bad, [*origins, *more]
     if mask is not None:
         ignore |= load_mask(mask, data.shape)

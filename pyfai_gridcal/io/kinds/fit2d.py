@@ -153,12 +153,12 @@ def parse_spline(text: str, *, name: str = "spline") -> Fit2DSpline:
     inverse = bool(heads) and heads[0].startswith(INVERSE_TITLE[:40])
     if TITLE not in heads[: 1 + inverse]:
         raise FileFormatError(f"{name} does not begin as a Fit2D spline", expected=f'the line "{TITLE}"')
-    reader = _Reader(lines, name)
-    region = reader.numbers("VALID REGION", 4)
-    grid, pixel_x, pixel_y = reader.numbers("GRID SPACING, X-PIXEL SIZE, Y-PIXEL SIZE", 3)
+    sections = _Sections(lines, name)
+    region = sections.numbers("VALID REGION", 4)
+    grid, pixel_x, pixel_y = sections.numbers("GRID SPACING, X-PIXEL SIZE, Y-PIXEL SIZE", 3)
     spline = Fit2DSpline(
-        dx=reader.function("X-DISTORTION"),
-        dy=reader.function("Y-DISTORTION"),
+        dx=sections.function("X-DISTORTION"),
+        dy=sections.function("Y-DISTORTION"),
         region=(region[0], region[1], region[2], region[3]),
         pixel_um=(pixel_x, pixel_y),
         grid_um=grid,
@@ -176,7 +176,9 @@ def parse_spline(text: str, *, name: str = "spline") -> Fit2DSpline:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _Sections:
+    """The text of a spline file, and the numbers that follow its titles."""
+
     lines: list[str]
     name: str
 

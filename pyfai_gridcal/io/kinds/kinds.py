@@ -28,8 +28,8 @@ from .readout import binned, to_orientation_3
 
 __all__ = [
     "KINDS",
+    "DistortionFile",
     "Kind",
-    "Source",
     "kind_for_output",
     "kind_of",
     "locate",
@@ -40,7 +40,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Source:
+class DistortionFile:
     """A distortion and where it came from.
 
     Attributes
@@ -302,7 +302,7 @@ def locate(
 
 def open_distortion(
     path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
-) -> Source:
+) -> DistortionFile:
     """Read a distortion file (or a pair of maps, given by one of both or by both: x, then y).
 
     Raises
@@ -321,7 +321,7 @@ def open_distortion(
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
     distortion = binned(to_orientation_3(distortion, reading.orientation), reading.binning)
-    return Source(distortion, kind.name, paths, reading.binning)
+    return DistortionFile(distortion, kind.name, paths, reading.binning)
 
 
 def read_distortion(

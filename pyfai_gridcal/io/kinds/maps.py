@@ -183,10 +183,7 @@ def _continued(values: Floats, bad: Bools) -> Floats:
         values[reached] = total[reached] / count[reached][:, None]
         left &= ~reached
     if left.any():
-        from scipy.ndimage import distance_transform_edt
-
-        nearest = distance_transform_edt(left, return_distances=False, return_indices=True)
-        values = values[tuple(nearest)]
+        return _nearest(values, ~left)
     return values
 
 

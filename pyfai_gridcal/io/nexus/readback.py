@@ -1,7 +1,7 @@
 """A detector file, closed and opened again, compared bit by bit with what was meant to be written.
 
-The numbers go once through the disk and HDF5's own filters, piece by piece, so that nothing that is larger than a
-core's cache is held. That pyFAI makes the same of such a file is a matter of its form, and proven by the tests, by
+The numbers come back through the file system and HDF5's own filters, piece by piece, so that nothing larger than the
+cache of a core is held. That pyFAI makes the same of such a file is a matter of its form, and proven by the tests, by
 ``pyFAI-gridcal demo`` and by ``check``.
 """
 
