@@ -65,6 +65,12 @@ class CubicField:
     Attributes
     ----------
     values : (ny, nx, 2) at the centres, px
+
+    Notes
+    -----
+    Pixel corners at the border lie half a pixel beyond the last centre. There the outermost polynomial goes on;
+    :func:`scipy.ndimage.map_coordinates` knows only repeated or mirrored values, which are off by 0.02 px on a field
+    that this describes to 1e-7 px.
     """
 
     values: Floats
