@@ -13,7 +13,16 @@ from .errors import FileFormatError
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["members", "open_hdf5", "reading_hdf5", "text_of"]
+__all__ = ["HDF5_MAGIC", "is_hdf5", "members", "open_hdf5", "reading_hdf5", "text_of"]
+
+#: What every HDF5 file begins with.
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: str | PathLike[str]) -> bool:
+    """Whether a file begins as HDF5 files do, whatever its name."""
+    with open(path, "rb") as stream:
+        return stream.read(len(HDF5_MAGIC)) == HDF5_MAGIC
 
 
 def open_hdf5(path: str | PathLike[str], *, expected: str = "a complete HDF5 file") -> h5py.File:

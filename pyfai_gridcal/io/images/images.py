@@ -23,7 +23,7 @@ __all__ = ["Combine", "Image", "Source", "load_image"]
 
 Combine = Literal["median", "mean"]
 
-MEMORY = 512 * 2**20  # bytes of frames that are held at once; more go to a temporary file
+MEMORY = 512 * 2**20  # bytes of frames that are held at once (a small machine has some GB); more go to a temporary file
 BLOCK = 64 * 2**20  # bytes of frames that are reduced at once
 
 

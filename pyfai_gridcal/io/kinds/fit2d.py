@@ -29,6 +29,7 @@ from ...base.atomic import read_text, replacing
 from ...base.errors import FileFormatError
 from ...base.frames import edge_from_index, index_from_edge
 from ...records.distortion import Distortion
+from .options import MAX_SIDE
 from .tensor import TensorSpline
 
 __all__ = [
@@ -48,8 +49,7 @@ INVERSE_TITLE = "DISTORTION FUNCTION FROM IDEAL TO DISTORTED GRID, MEASURED ON I
 WIDTH, PER_LINE = 14, 5
 #: No detector needs more knots along one axis; a file that declares more is not read any further.
 MAX_KNOTS = 2000
-#: Pixels along one axis beyond which a size is not believed.
-MAX_PIXELS = 65536
+#: Of a text with all the coefficients that so many knots can have.
 MAX_BYTES = 128 * 2**20
 
 
@@ -164,9 +164,9 @@ def parse_spline(text: str, *, name: str = "spline") -> Fit2DSpline:
         grid_um=grid,
         inverse=inverse,
     )
-    if not all(0 < n <= MAX_PIXELS for n in spline.shape):
+    if not all(0 < n <= MAX_SIDE for n in spline.shape):
         raise FileFormatError(
-            f"{name} declares a region of {spline.shape} pixels", expected=f"1 to {MAX_PIXELS} along each axis"
+            f"{name} declares a region of {spline.shape} pixels", expected=f"1 to {MAX_SIDE} along each axis"
         )
     if not all(1e-3 < p < 1e5 for p in spline.pixel_um):
         raise FileFormatError(
@@ -210,11 +210,11 @@ class _Sections:
         for axis, knots in (("X", knots_x), ("Y", knots_y)):
             if (np.diff(knots) < 0).any() or not knots[3] < knots[-4] or (knots[4:] - knots[:-4] <= 0).any():
                 raise FileFormatError(f"{self.name}: knots of {axis} in section {title} do not ascend")
-            if np.abs(knots).max() > 4 * MAX_PIXELS:
+            if np.abs(knots).max() > 4 * MAX_SIDE:
                 raise FileFormatError(
                     f"{self.name}: knots of {axis} in section {title} reach {np.abs(knots).max():g} px"
                 )
-        if np.abs(coefficients).max() > MAX_PIXELS:
+        if np.abs(coefficients).max() > MAX_SIDE:
             raise FileFormatError(
                 f"{self.name}: coefficients in section {title} reach {np.abs(coefficients).max():g} px"
             )

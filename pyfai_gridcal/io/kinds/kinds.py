@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ...base.atomic import existing
 from ...base.errors import FileFormatError, UsageError
+from ...base.opening import HDF5_MAGIC
 from ...records.distortion import Distortion
 from ..nexus.groups import read_detector
 from . import pairs as maps
@@ -236,7 +237,7 @@ def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
     path = existing(path)
     with path.open("rb") as stream:
         start = stream.read(4096)
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+    if start.startswith(HDF5_MAGIC):
         return KINDS["nexus"]
     if start.startswith(b"\x93NUMPY"):
         return KINDS["npy"]

@@ -267,7 +267,7 @@ def pair_names(path: Path, tokens: tuple[str, str], suffix: str) -> tuple[Path, 
     return tuple(path.with_name(path.stem + token + path.suffix) for token in tokens)  # type: ignore[return-value]
 
 
-#: At most so many samples along one axis decide about a continuation.
+#: At most so many samples along one axis decide about a continuation: a few seconds for the sparse matrix of all.
 SAMPLES = 180
 
 

@@ -22,12 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from ...base.arrays import AnyArray, Floats
-from ...base.atomic import read_text, replacing
+from ...base.atomic import MAX_PIXELS, read_text, replacing
 from ...base.errors import FileFormatError, FittingError
 from ...base.geometry import turn_matrix
 from ...records.distortion import Distortion
 from ...records.field import TiledField, point_by_point
-from .options import believed_size
+from .options import MAX_SIDE, believed_size
 
 __all__ = [
     "HEADLINE",
@@ -41,23 +41,8 @@ __all__ = [
 ]
 
 HEADLINE = "# pyFAI-gridcal module table 1"
-COLUMNS = (
-    "id",
-    "y0",
-    "y1",
-    "x0",
-    "x1",
-    "centre_y",
-    "centre_x",
-    "shift_y",
-    "shift_x",
-    "rotation_deg",
-    "rms_px",
-    "largest_px",
-)
-MAX_BYTES = 4 * 2**20
-MAX_SIDE = 65536
-MAX_PIXELS = 2**28
+COLUMNS = "id y0 y1 x0 x1 centre_y centre_x shift_y shift_x rotation_deg rms_px largest_px"
+MAX_BYTES = 4 * 2**20  # of 4096 modules, a row of which takes some 150
 
 
 @dataclass(frozen=True)
@@ -210,7 +195,7 @@ def format_modules(table: ModuleTable) -> str:
         "# extents: rows y0 .. y1 - 1, columns x0 .. x1 - 1",
         "# corrected = centre + shift + R (observed - centre), shift in px, R acting on (y, x) in metres",
         "# R = (cos a, -sin a; sin a, cos a), a = rotation_deg",
-        "\t".join(COLUMNS),
+        COLUMNS.replace(" ", "\t"),
     ]
     for k, m in enumerate(table.modules):
         numbers = [*m.centre, *m.shift, m.rotation, m.rms, m.largest]
@@ -248,8 +233,8 @@ def parse_modules(text: str, *, name: str = "module table") -> ModuleTable:
     if (ny, nx) != tuple(shape) or not all(0 < n <= MAX_SIDE for n in (ny, nx)) or ny * nx > MAX_PIXELS:
         raise FileFormatError(f"{name} declares a shape of {shape}")
     rows = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not rows or tuple(rows[0].split()) != COLUMNS:
-        raise FileFormatError(f"{name} has other columns", expected=" ".join(COLUMNS))
+    if not rows or " ".join(rows[0].split()) != COLUMNS:
+        raise FileFormatError(f"{name} has other columns", expected=COLUMNS)
     modules = tuple(_module(row, (ny, nx), size[0] / size[1], name) for row in rows[1:4098])
     if not 0 < len(modules) <= 4096:
         raise FileFormatError(f"{name} holds {len(modules)} modules", expected="1 to 4096")

@@ -11,6 +11,8 @@ from ...base.progress import Progress
 
 __all__ = ["Reading", "Writing", "believed_size"]
 
+#: Pixels along one axis beyond which a size is not believed: four times the largest cameras.
+MAX_SIDE = 65536
 #: Metres between which the side of a pixel is believed: from what light resolves to the largest pads of gas chambers.
 _SMALLEST, _LARGEST = 1e-9, 0.1
 

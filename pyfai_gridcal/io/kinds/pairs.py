@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["completed", "edf_dialect"]
 
-#: Steps of one px in the tables of XDS and Dectris.
+#: Steps of one px in the tables of XDS and Dectris, by their definition.
 PER_PX = 100
 #: Key of our EDF headers that tells the dialect.
 AT = "displacement_at"

@@ -25,7 +25,7 @@ __all__ = ["SplineFit", "fit_spline"]
 #: At most so many along one axis of the inverse, which takes iterations for each; there the deviation is taken at them.
 INVERSE_SAMPLES = 1025
 
-#: Inner knots at equal distances along the longer axis that are tried.
+#: Inner knots at equal distances along the longer axis that are tried, each some 25 % more than the one before.
 _EVEN = (0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 19, 24, 30, 38, 48, 60, 75, 95, 120)
 
 #: Turns, at most, in which knots are moved and those that are not needed any more taken out; less with many knots,

@@ -40,7 +40,7 @@ __all__ = [
 _ENTRY = "entry_0000"
 _API_VERSION = "1.1"  # of pyFAI's detector group
 _CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
-_SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one
+_SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one: float32 knows 4096 px to 2e-4 px
 
 
 def now() -> str:
