@@ -193,7 +193,6 @@ WITHOUT_TEST = {
     "cli.compare",
     "cli.convert",
     "cli.correct",
-    "cli.demo",
     "cli.gui",
     "cli.plan",
     "cli.report",
