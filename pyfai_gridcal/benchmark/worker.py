@@ -14,12 +14,16 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Floats
 from ..records.distortion import Distortion
+from ..records.points import ControlPoints
 from ..synthetic import TruthSpots, field_error, match_spots
 from .scenes import BenchScene, scene_of
 from .stopwatch import Stopwatch
 
 __all__ = ["METHODS", "main", "prepare"]
 
+#: Figures of a measurement by name, as plain data.
+Figures = dict[str, Any]
+#: What a method found: points, distortion, and remarks.
 Score = dict[str, Any]
 
 
@@ -34,7 +38,7 @@ def prepare(name: str, folder: Path) -> Path:
     return path
 
 
-def _ours(image: AnyArray, scene: BenchScene, truth: Any, watch: Stopwatch) -> Score:
+def _ours(image: AnyArray, scene: BenchScene, truth: TruthSpots, watch: Stopwatch) -> Score:
     from ..calibration import calibrate
 
     del truth
@@ -93,10 +97,8 @@ def _threshold(image: AnyArray, kernel: Floats, truth: TruthSpots) -> float:
     return float((high + low) / 2)
 
 
-def _points(yx: Floats, ij: AnyArray) -> Any:
+def _points(yx: Floats, ij: AnyArray) -> ControlPoints:
     """Spots with indices, for the score."""
-    from ..records.points import ControlPoints
-
     rows = np.arange(len(yx))
     return ControlPoints(yx, np.full_like(yx, np.nan), ij, rows, np.zeros(len(yx), np.int64), np.eye(2))
 
@@ -140,10 +142,10 @@ METHODS: dict[str, Callable[[AnyArray, BenchScene, TruthSpots, Stopwatch], Score
 }
 
 
-def _scored(score: Score, scene: BenchScene, truth: TruthSpots) -> dict[str, Any]:
+def _scored(score: Score, scene: BenchScene, truth: TruthSpots) -> Figures:
     """Figures of a result beside the truth."""
     points, distortion = score["points"], score["distortion"]
-    out: dict[str, Any] = {"spots": len(points), "spots_true": len(truth), "whole_true": int(truth.whole.sum())}
+    out: Figures = {"spots": len(points), "spots_true": len(truth), "whole_true": int(truth.whole.sum())}
     out |= {name: score[name] for name in ("note", "verdict", "matrix_mb") if name in score}
     if len(points):
         spots = match_spots(points, truth)
@@ -192,7 +194,7 @@ def main(argv: list[str]) -> int:
         image = file["image"]
         truth = TruthSpots(file["yx"], file["ij"], file["sigma"], file["whole"])
     method = METHODS[job["method"]]
-    out: dict[str, Any] = {"scene": job["scene"], "method": job["method"], "pixels": int(image.size), "runs": []}
+    out: Figures = {"scene": job["scene"], "method": job["method"], "pixels": int(image.size), "runs": []}
     score: Score = {}
     try:
         clock = time.perf_counter()

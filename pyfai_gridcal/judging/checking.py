@@ -27,6 +27,7 @@ from ..records.distortion import Distortion
 from .comparison import Alignment, align, require_same_shape
 from .dialects import Agreement, agreement
 from .findings import Finding, Opinion
+from .inspection import inspect
 
 __all__ = ["Check", "Difference", "check_file", "difference"]
 
@@ -93,8 +94,6 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     path : file, or both maps of a pair (x, then y)
     reading : what it does not tell about itself
     """
-    from .inspection import inspect
-
     kind, paths, files = locate(path, reading)
     findings = list(
         inspect(files[0]) if files[0].suffix.lower() not in (".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz") else ()

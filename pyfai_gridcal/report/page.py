@@ -19,7 +19,7 @@ from ..fitting.rigid import place
 from ..records.result import Result
 from .data import Data, report_data
 from .figures import MOST_EXPOSURES, PageFigure, as_data_uri, figures_of, loop_figures
-from .redo import changed_settings, command_line, python_lines, versions
+from .redo import changed_settings, command_line, computed_by, python_lines
 from .text import Row, exposure_rows, figure_rows, rounded
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _settings(calibration: Result) -> str:
 def _origin(data: Data) -> list[str]:
     rows = [_source(one) for one in data["inputs"]]
     inputs = _grid(("role", "input", "frames", "SHA-256"), rows) if rows else "<p>Arrays in memory, without a file.</p>"
-    return [inputs, _table(versions().items())]
+    return [inputs, _table(computed_by().items())]
 
 
 def _source(one: object) -> tuple[object, ...]:
