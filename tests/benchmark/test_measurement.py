@@ -14,6 +14,7 @@ from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.benchmark import Measurement, Plan, measure, measurement, text_table
 
 
+@pytest.mark.slow
 def test_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     own = measure("quick", "gridcal", tmp_path, repeat=1)
     assert own.best is not None
