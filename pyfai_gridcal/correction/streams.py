@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -61,10 +62,11 @@ def workers_by_default() -> int:
     return min(16, processors())
 
 
-def in_order(work: Callable[[int], _Answer], numbers: Sequence[int], workers: int) -> Iterator[_Answer]:
+def in_order(work: Callable[[int], _Answer], numbers: Sequence[int], workers: int | None) -> Iterator[_Answer]:
     """Results of ``work(number)`` in order, computed ahead by `workers` threads, never more than twice as many at a
     time.
     """
+    workers = workers or workers_by_default()
     if workers <= 1:
         yield from (work(n) for n in numbers)
         return
@@ -133,20 +135,21 @@ def correct_stack(
                 return outcome
             resumed = min(spool.count, reader.count)
             corrector.prepare()
-
             # What is left, computed ahead by the threads, kept in order.
-            def one(number: int) -> bytes:
-                return packing.pack(_cast(corrector(reader.read(number)), out_dtype, corrector.dummy))
-
-            todo = range(resumed, reader.count)
-            for done, chunk in enumerate(in_order(one, todo, workers or workers_by_default()), resumed + 1):
-                spool.append(chunk)
+            make = partial(_piece, reader, corrector, packing, out_dtype)
+            for done, piece in enumerate(in_order(make, range(resumed, reader.count), workers), resumed + 1):
+                spool.append(piece)
                 say(done / reader.count, f"frame {done} of {reader.count}")
             # All of it as one file, which appears when it is complete.
             with replacing(target) as temporary:
                 _write_nexus(temporary, spool, reader, corrector, packing, out_dtype, remarks or {})
             spool.close(remove=True)
     return Outcome((target,), reader.count - resumed, resumed, corrector.table.shape_out)
+
+
+def _piece(reader: FrameReader, corrector: Corrector, packing: Packing, dtype: DType, number: int) -> bytes:
+    """One corrected frame, as it stands in the file."""
+    return packing.pack(_cast(corrector(reader.read(number)), dtype, corrector.dummy))
 
 
 def _out_dtype(recorded: DType, wanted: str | None) -> DType:
@@ -253,7 +256,7 @@ def correct_files(
             return True
 
         count = 0
-        for done, fresh in enumerate(in_order(one, range(len(sources)), workers or workers_by_default()), 1):
+        for done, fresh in enumerate(in_order(one, range(len(sources)), workers), 1):
             count += fresh
             say(done / len(sources), f"image {done} of {len(sources)}")
         journal.close(remove=True)

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..base.arrays import Bools, Floats, Ints
 from ..base.robust import rms, shares, spread
-from ..indexing.nodes import table_of_nodes
 from ..records.fit import DistortionFit, used_rows, used_sigmas
+from ..records.nodes import NodeTable
 
 __all__ = [
     "PairDistances",
@@ -65,8 +65,7 @@ class PairDistances:
 
 def pairs_of_nodes(ij: Ints, step: tuple[int, int], used: Bools | None = None) -> tuple[Ints, Ints]:
     """Rows (a, b) of points with ``ij[b] = ij[a] + step``, both of them used."""
-    table, low = table_of_nodes(ij, margin=max(step))
-    b = table[tuple((ij - low + step).T)]
+    b = NodeTable.of(ij).rows(ij + np.array(step))
     good = b >= 0 if used is None else (b >= 0) & used & used[b]
     a = np.flatnonzero(good)
     return a, b[a]

@@ -14,8 +14,9 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import IndexingError
 from ..base.robust import spread
 from ..indexing.indexing import index_spots
-from ..indexing.nodes import local_bases, table_of_nodes
+from ..indexing.nodes import local_bases
 from ..indexing.regularity import regularity_of
+from ..records.nodes import NodeTable
 from ..records.plate import Plate
 from ..records.points import ControlPoints
 from ..records.spots import HoleProfile, Spots
@@ -87,7 +88,7 @@ def amplitude_scatter(spots: Spots, *, neighbours: int = 8) -> float:
 # ----------------------------------------------------------------------------------------------- the lattice
 def lattice_fill(points: ControlPoints) -> float:
     """Share of nodes that hold a point, among those between points of the same row and of the same column."""
-    have = table_of_nodes(points.ij, margin=0)[0] >= 0
+    have = NodeTable.of(points.ij).cells[1:-1, 1:-1] >= 0
 
     def between(axis: int) -> Bools:
         ahead = np.logical_or.accumulate(have, axis=axis)
@@ -105,11 +106,11 @@ def broken_share(points: ControlPoints, *, limit: float = 0.25) -> float:
     A row that is counted wrongly stands half a pitch off; a strong field bends a row by a few per cent, and a jump
     between tiles moves the middle by half the jump. 0 when no point has opposite neighbours.
     """
-    table, low = table_of_nodes(points.ij, margin=1)
-    at = points.ij - low
+    table = NodeTable.of(points.ij)
     known, wrong = np.zeros(len(points), bool), np.zeros(len(points), bool)
-    for di, dj in _STEPS:
-        ahead, behind = table[at[:, 0] + di, at[:, 1] + dj], table[at[:, 0] - di, at[:, 1] - dj]
+    for step in _STEPS:
+        line = table.line(points.ij, step)
+        ahead, behind = line[1], line[-1]
         both = (ahead >= 0) & (behind >= 0)
         a, b = points.yx[ahead], points.yx[behind]
         miss = np.hypot(*((a + b) / 2 - points.yx).T)
@@ -121,7 +122,7 @@ def broken_share(points: ControlPoints, *, limit: float = 0.25) -> float:
 def pieces(points: ControlPoints, *, gap: int = 2) -> float:
     """Share of the points outside of the largest piece; pieces are apart when more than `gap` nodes without points
     lie between them."""
-    have = table_of_nodes(points.ij, margin=0)[0] >= 0
+    have = NodeTable.of(points.ij).cells[1:-1, 1:-1] >= 0
     near = ndimage.binary_dilation(have, np.ones((3, 3), bool), iterations=(gap + 1) // 2)
     labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
     count = np.bincount(labels[have])

@@ -140,7 +140,6 @@ def test_others_are_imported_where_they_may(name: str) -> None:
 #: Modules that are still too long, or have a function that is. Nothing is added here.
 LARGE = {
     "cli.plan",
-    "correction.streams",
     "finding.learning",
     "finding.search",
     "fitting.fitting",
@@ -149,9 +148,6 @@ LARGE = {
     "io.images.images",
     "io.kinds.splinefit",
     "io.nexus.result",
-    "judging.assessment",
-    "judging.planning",
-    "judging.validation",
 }
 
 
@@ -173,14 +169,6 @@ def test_functions_are_small(name: str) -> None:
 
 #: Modules without a test module of their name. Nothing is added here.
 WITHOUT_TEST = {
-    "benchmark.measurement",
-    "benchmark.plot",
-    "benchmark.rivals",
-    "benchmark.scenes",
-    "benchmark.stopwatch",
-    "benchmark.table",
-    "benchmark.tutorial",
-    "benchmark.worker",
     "cli._distortions",
     "cli._files",
     "cli._options",
@@ -200,11 +188,6 @@ WITHOUT_TEST = {
     "cli.report",
     "cli.validate",
     "cli.view",
-    "correction.frames",
-    "correction.opening",
-    "correction.parts",
-    "correction.spool",
-    "correction.table",
     "ewoks.__main__",
     "ewoks.files",
     "ewoks.graphs",
@@ -264,24 +247,9 @@ WITHOUT_TEST = {
     "io.kinds.splinefit",
     "io.nexus.detector",
     "io.nexus.groups",
-    "io.nexus.packing",
     "io.nexus.products",
     "io.nexus.records",
     "io.readback",
-    "judging.dialects",
-    "judging.findings",
-    "judging.inspection",
-    "judging.measures",
-    "report.card",
-    "report.data",
-    "report.figures",
-    "report.pictures",
-    "report.plots.accessor",
-    "report.plots.canvas",
-    "report.plots.maps",
-    "report.plots.quality",
-    "report.redo",
-    "report.text",
 }
 
 
