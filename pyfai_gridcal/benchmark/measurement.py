@@ -19,7 +19,7 @@ from ..base.progress import Progress, untold
 from .scenes import SCENES
 from .worker import METHODS, Figures, prepare
 
-__all__ = ["SCALING", "Measurement", "Plan", "available", "measure", "run", "scaling"]
+__all__ = ["SCALING", "BenchmarkPlan", "Measurement", "available", "measure", "run", "scaling"]
 
 
 #: What a method needs to be installed.
@@ -32,7 +32,7 @@ SCALING = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchmarkPlan:
     """What to measure.
 
     Attributes
@@ -130,7 +130,7 @@ def measure(scene: str, method: str, folder: Path, *, repeat: int = 3, patience:
     return Measurement(scene, method, figures, runs)
 
 
-def run(plan: Plan, *, progress: Progress | None = None) -> tuple[Measurement, ...]:
+def run(plan: BenchmarkPlan, *, progress: Progress | None = None) -> tuple[Measurement, ...]:
     """All measurements of a plan; methods that are not installed are left out."""
     say = progress or untold
     methods = available(plan.methods)

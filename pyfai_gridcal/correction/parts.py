@@ -30,7 +30,7 @@ from ..io.nexus.packing import Packing
 from .corrector import Corrector
 from .opening import CorrectorFiles, open_corrector
 from .spool import checksum
-from .streams import DATA_PATH, Outcome, correct_stack
+from .streams import DATA_PATH, Corrected, correct_stack
 
 __all__ = ["Work", "correct_part", "join_parts", "part_path", "portion"]
 
@@ -163,7 +163,7 @@ def _stamp(source: Images) -> tuple[object, ...]:
     return os.fspath(source), stat.st_size, stat.st_mtime_ns
 
 
-def correct_part(work: Work, progress: Progress | None = None) -> Outcome:
+def correct_part(work: Work, progress: Progress | None = None) -> Corrected:
     """Correct one part (or all) of the images into its own file, unless it is there already.
 
     Raises
@@ -203,7 +203,7 @@ def correct_part(work: Work, progress: Progress | None = None) -> Outcome:
         time.sleep(_PAUSE)
 
 
-def _finished(path: Path, work: str) -> Outcome | None:
+def _finished(path: Path, work: str) -> Corrected | None:
     """What a complete file of the same work holds; None when there is none."""
     try:
         found = _told(path)
@@ -211,7 +211,7 @@ def _finished(path: Path, work: str) -> Outcome | None:
         return None
     if found["work"] != work:
         return None
-    return Outcome((path,), 0, found["shape"][0], found["shape"][1:])
+    return Corrected((path,), 0, found["shape"][0], found["shape"][1:])
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -227,18 +227,18 @@ def _told(path: Path) -> dict[str, Any]:
         raise FileFormatError(f"{path} is no complete part of corrected images ({error})") from error
 
 
-def _nothing(path: Path, corrector: Corrector, work: str, job: str) -> Outcome:
+def _nothing(path: Path, corrector: Corrector, work: str, job: str) -> Corrected:
     """A part without a frame: there are more parts than frames."""
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         process = file.create_group(_PROCESS)
         process["work"], process["job"] = work, job
         data = file.create_dataset(DATA_PATH, (0, *corrector.table.shape_out), np.float32)
         data.attrs["dummy"] = corrector.dummy
-    return Outcome((path,), 0, 0, corrector.table.shape_out)
+    return Corrected((path,), 0, 0, corrector.table.shape_out)
 
 
 # -- one dataset
-def join_parts(output: str | os.PathLike[str], parts: int) -> Outcome:
+def join_parts(output: str | os.PathLike[str], parts: int) -> Corrected:
     """Write the file that shows all parts as one dataset (virtual: the frames stay where they are).
 
     Raises
@@ -272,7 +272,7 @@ def join_parts(output: str | os.PathLike[str], parts: int) -> Outcome:
             "data", layout, fillvalue=dummy if dtype.kind == "f" else 0
         )
         dataset.attrs["interpretation"], dataset.attrs["dummy"] = "image", dummy
-    return Outcome((target,), total, 0, (shape[0], shape[1]))
+    return Corrected((target,), total, 0, (shape[0], shape[1]))
 
 
 def _copy_frame(first: h5py.File, file: h5py.File) -> None:

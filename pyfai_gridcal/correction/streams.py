@@ -29,7 +29,7 @@ from .corrector import Corrector
 from .frames import DType, FrameReader
 from .spool import Journal, Spool, checksum
 
-__all__ = ["DATA_PATH", "Outcome", "correct_files", "correct_stack"]
+__all__ = ["DATA_PATH", "Corrected", "correct_files", "correct_stack"]
 
 
 _Answer = TypeVar("_Answer")
@@ -40,7 +40,7 @@ IMAGE_SUFFIXES = (".edf", ".tif", ".tiff", ".npy")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Corrected:
     """What became of the images.
 
     Attributes
@@ -95,9 +95,9 @@ def correct_stack(
     dtype: str | None = None,
     workers: int | None = None,
     remarks: dict[str, str] | None = None,
-    finished: Callable[[], Outcome | None] = lambda: None,
+    finished: Callable[[], Corrected | None] = lambda: None,
     progress: Progress | None = None,
-) -> Outcome:
+) -> Corrected:
     """Correct all frames of the sources into one HDF5 file (NeXus).
 
     Parameters
@@ -144,7 +144,7 @@ def correct_stack(
             with replacing(target) as temporary:
                 _write_nexus(temporary, spool, reader, corrector, packing, out_dtype, remarks or {})
             spool.close(remove=True)
-    return Outcome((target,), reader.count - resumed, resumed, corrector.table.shape_out)
+    return Corrected((target,), reader.count - resumed, resumed, corrector.table.shape_out)
 
 
 def _piece(reader: FrameReader, corrector: Corrector, packing: Packing, dtype: DType, number: int) -> bytes:
@@ -223,7 +223,7 @@ def correct_files(
     dtype: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> Outcome:
+) -> Corrected:
     """Correct images file by file, headers kept where both formats have them.
 
     Parameters
@@ -260,7 +260,7 @@ def correct_files(
             count += fresh
             say(done / len(sources), f"image {done} of {len(sources)}")
         journal.close(remove=True)
-    return Outcome(tuple(targets), count, len(sources) - count, corrector.table.shape_out)
+    return Corrected(tuple(targets), count, len(sources) - count, corrector.table.shape_out)
 
 
 def _correct_file(source: str | PathLike[str], corrector: Corrector, target: Path, dtype: str | None) -> None:

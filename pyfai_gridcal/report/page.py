@@ -20,7 +20,7 @@ from ..records.result import Result
 from .data import Data, report_data
 from .figures import MOST_EXPOSURES, PageFigure, as_data_uri, figures_of, loop_figures
 from .redo import changed_settings, command_line, computed_by, python_lines
-from .text import Row, exposure_rows, figure_rows, rounded
+from .text import ReportRow, exposure_rows, figure_rows, rounded
 
 if TYPE_CHECKING:
     from ..judging.validation import Validation
@@ -155,7 +155,7 @@ def _figures(data: Data) -> Iterator[tuple[str, str]]:
     rows = [detector, plate, pixel, *exposure_rows(data), *rest]
     width = data["quality"]["pulls"]["standardised_width_yx"]
     if len(width) == 2 and None not in width:
-        rows.append(Row("Width of the pulls", f"{width[0]:.2f} (slow), {width[1]:.2f} (fast); 1 is right"))
+        rows.append(ReportRow("Width of the pulls", f"{width[0]:.2f} (slow), {width[1]:.2f} (fast); 1 is right"))
     return ((row.label, row.value) for row in rows)
 
 

@@ -11,7 +11,7 @@ from measured import made_up
 
 from pyfai_gridcal import cli
 from pyfai_gridcal.base.errors import UsageError
-from pyfai_gridcal.benchmark import Measurement, Plan, measure, measurement, text_table
+from pyfai_gridcal.benchmark import BenchmarkPlan, Measurement, measure, measurement, text_table
 
 
 @pytest.mark.slow
@@ -41,15 +41,15 @@ def test_failures_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_plan_of_what_there_is_not() -> None:
     with pytest.raises(UsageError, match="taper"):
-        Plan(scenes=("moon",))
+        BenchmarkPlan(scenes=("moon",))
     with pytest.raises(UsageError, match="tutorial"):
-        Plan(methods=("magic",))
+        BenchmarkPlan(methods=("magic",))
 
 
 def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    seen: list[Plan] = []
+    seen: list[BenchmarkPlan] = []
 
-    def run(plan: Plan, *, progress: Any) -> tuple[Measurement, ...]:
+    def run(plan: BenchmarkPlan, *, progress: Any) -> tuple[Measurement, ...]:
         seen.append(plan)
         return (made_up("quick", "gridcal", 1.0, 100.0, field_rms_px=0.01),)
 

@@ -14,7 +14,7 @@ from stacks import COUNT, SHAPE, Stop, digest, make_files, read, stop_after
 
 from pyfai_gridcal.base.errors import GridcalError, ImageError, UsageError
 from pyfai_gridcal.correction.corrector import Corrector
-from pyfai_gridcal.correction.streams import DATA_PATH, Outcome, correct_files, correct_stack, in_order
+from pyfai_gridcal.correction.streams import DATA_PATH, Corrected, correct_files, correct_stack, in_order
 from pyfai_gridcal.correction.table import build_table
 
 
@@ -81,7 +81,7 @@ def test_an_existing_output_stays_until_the_new_one_is_complete(stack, corrector
 
 def test_what_another_process_finished_meanwhile_is_left(stack, corrector, tmp_path):
     out = tmp_path / "out.h5"
-    found = Outcome((out,), 0, COUNT)
+    found = Corrected((out,), 0, COUNT)
     assert correct_stack([stack], corrector, out, finished=lambda: found) is found
     assert not list(tmp_path.glob("out*"))
 
