@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal.benchmark import worker
+from pyfai_gridcal.benchmark.rivals import ForeignResult
 from pyfai_gridcal.benchmark.scenes import scene_of
 from pyfai_gridcal.synthetic import TruthSpots
 
@@ -27,7 +28,7 @@ def test_spots_that_are_off_as_a_whole_are_not_blamed() -> None:
     scene = scene_of("quick")
     with_truth = scene.make().render(np.random.default_rng(scene.seed), bounds=False).truth
     truth = TruthSpots(with_truth.yx, with_truth.ij, np.full_like(with_truth.yx, 0.01), with_truth.whole)
-    score = {"points": worker._Found(truth.yx[truth.whole] + (0.5, -0.25)), "distortion": None}
+    score = {"points": ForeignResult(truth.yx[truth.whole] + (0.5, -0.25)), "distortion": None}
     out = worker._scored(score, scene, truth)
     assert out["shift_px"] == pytest.approx((0.5, -0.25))
     assert out["recall"] == 1
