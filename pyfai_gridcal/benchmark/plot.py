@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
+#: Of the methods.
 _COLOURS = {"gridcal": "#1f77b4", "tutorial": "#d62728", "discorpy": "#ff7f0e", "opencv": "#9467bd"}
 
 

@@ -18,6 +18,7 @@ from .worker import Figures
 
 __all__ = ["growth", "machine", "ratios", "text_table"]
 
+#: Whose version a measurement depends on.
 _PACKAGES = ("pyfai-gridcal", "numpy", "scipy", "pyFAI", "silx", "h5py", "discorpy", "opencv-python-headless")
 #: Figures of a table: key, title, and how they are written.
 COLUMNS = (

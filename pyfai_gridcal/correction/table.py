@@ -29,9 +29,12 @@ from ..records.distortion import Distortion
 __all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_image"]
 
 
-_COVERED = 0.98  # part of a corrected pixel that must be covered by known pixels
-_MARGIN = 3  # px of the raster beyond what is known
-_ASIDE = -1e4  # place of pixels that are not to be used, px: outside of every raster
+#: Part of a corrected pixel that must be covered by known pixels to be shown.
+_COVERED = 0.98
+#: Raster beyond what is known, px.
+_MARGIN = 3
+#: Place of pixels that are not to be used, px: outside of every raster.
+_ASIDE = -1e4
 
 
 @dataclass(frozen=True, eq=False)

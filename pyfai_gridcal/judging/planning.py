@@ -28,6 +28,7 @@ from ..records.plate import Plate
 
 __all__ = ["Illumination", "Plan", "plan", "spot_sigma"]
 
+#: Degree of the splines and order of the derivatives that are to be small, as in the fit of a spline.
 _DEGREE = 4
 _ORDER = 4
 #: As far apart as this part of a cell, fewer holes that are each known better tell as much of a smooth field.

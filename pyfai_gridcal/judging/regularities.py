@@ -36,6 +36,7 @@ __all__ = [
     "spots_between",
 ]
 
+#: Steps to the neighbours along both axes of the lattice.
 _STEPS = ((1, 0), (0, 1))
 #: So many spots tell what is usual among them to two per cent.
 _SOME = 4000

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["page", "write_report"]
 
 
+#: Sections of the page in their order, with their headings.
 _SECTIONS = {
     "verdict": "Verdict",
     "figures": "Figures",

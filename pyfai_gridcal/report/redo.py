@@ -16,7 +16,9 @@ from ..records.settings import Settings
 
 __all__ = ["changed_settings", "command_line", "computed_by", "python_lines", "versions"]
 
+#: Settings that are lengths.
 _LENGTHS = ("pitch", "pixel", "hole")
+#: What takes part in a calibration.
 _PACKAGES = ("pyfai-gridcal", "pyFAI", "numpy", "scipy", "silx", "fabio", "h5py", "matplotlib")
 
 
