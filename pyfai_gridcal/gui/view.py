@@ -205,10 +205,5 @@ def main(path: str, *, backend: str = "matplotlib") -> int:
     """Open the viewer on a file."""
     app = application()
     window = ResultWindow(BACKENDS[backend])
-    store = settings("view")
-    if store.value("geometry") is not None:
-        window.restoreGeometry(store.value("geometry"))
     window.open(path)
-    status = run_application(app, window)
-    store.setValue("geometry", window.saveGeometry())
-    return status
+    return run_application(app, window, settings("view"))

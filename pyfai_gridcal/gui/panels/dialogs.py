@@ -43,14 +43,7 @@ class Dialogs:
 
     def target(self, title: str = "Save detector") -> str | None:
         """Ask where to write the detector file; None when the user thinks better of it."""
-        if self._refused(title) or not self._trusted(title):
-            return None
-        name, _ = qt.QFileDialog.getSaveFileName(
-            self._task, title, self._task.document.defaultFile(), "Detector (*.h5)"
-        )
-        if not name:
-            return None
-        return str(name) if Path(name).suffix else f"{name}.h5"
+        return self._target(title, self._task.document.defaultFile(), "Detector", ".h5")
 
     def save(self) -> None:
         """Ask where to write the detector file, and write it."""
@@ -65,32 +58,25 @@ class Dialogs:
             if name:
                 self._task.document.save(name, then=lambda _: self.export(kind))
             return
-        if self._refused("Export") or not self._trusted("Export"):
-            return
         title, suffix = KINDS[kind].title, "".join(KINDS[kind].suffixes[:1])
         start = str(Path(self._task.document.defaultFile()).with_suffix("")) + suffix
-        name, _ = qt.QFileDialog.getSaveFileName(self._task, f"Export: {title}", start, f"{title} (*{suffix})")
+        name = self._target(f"Export: {title}", start, title, suffix)
         if name:
-            self._task.document.export(name if Path(name).suffix else name + suffix, kind)
+            self._task.document.export(name, kind)
 
-    def _trusted(self, title: str) -> bool:
-        """Whether the result is to be trusted, or the user wants it all the same."""
-        verdict = self._task.document.calibration().verdict
-        if verdict.level != "failed":
-            return True
-        reasons = "; ".join(verdict.reasons) or "the checks failed"
-        buttons = qt.QMessageBox.StandardButton
-        answer = qt.QMessageBox.question(
-            self._task, title, f"The result is not to be trusted: {reasons}.\n\nWrite it all the same?",
-            buttons.Yes | buttons.No, buttons.No,
-        )  # fmt: skip
-        return bool(answer == buttons.Yes)
-
-    def _refused(self, doing: str) -> bool:
-        """Whether there is nothing to write, which is told."""
+    def _target(self, title: str, start: str, kind: str, suffix: str) -> str | None:
+        """Ask where to write, where there is something to write that is to be trusted or wanted all the same."""
+        task, doing = self._task, title.partition(":")[0]
         try:
-            self._task.document.calibration()
+            verdict = task.document.calibration().verdict
         except GridcalError as error:
-            self._task.tell(error, doing)
-            return True
-        return False
+            task.tell(error, doing)
+            return None
+        if verdict.level == "failed":
+            reasons = "; ".join(verdict.reasons) or "the checks failed"
+            text = f"The result is not to be trusted: {reasons}.\n\nWrite it all the same?"
+            yes, no = qt.QMessageBox.StandardButton.Yes, qt.QMessageBox.StandardButton.No
+            if qt.QMessageBox.question(task, doing, text, yes | no, no) != yes:
+                return None
+        name, _ = qt.QFileDialog.getSaveFileName(task, title, start, f"{kind} (*{suffix})")
+        return str(name) + ("" if Path(name).suffix else suffix) if name else None
