@@ -78,7 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", [*(r for r in READERS if r != "part"), pytest.param("part", marks=pytest.mark.slow)])
 def test_lock_is_free_afterwards(reader: str, folder: Path) -> None:
     # A debugger or a coverage tool would watch the frames itself.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV_")}

@@ -136,6 +136,7 @@ def test_scale_of_programs_without_one() -> None:
 
 
 # -- figures
+@pytest.mark.slow
 def test_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     own = measure("quick", "gridcal", tmp_path, repeat=1)
     assert own.best is not None

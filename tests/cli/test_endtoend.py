@@ -96,6 +96,7 @@ def test_validate_a_detector_without_plate(made: Path, tmp_path: Path, capsys: p
     assert "no such file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "demo"
     assert cli.main(["demo", "-o", str(folder), "--shape", "330,410", "--seed", "11"]) == 0

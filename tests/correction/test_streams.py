@@ -470,6 +470,7 @@ def test_command_with_wrong_usage(detector, tmp_path, frames, capsys):
     assert digest(tmp_path / "in_0.edf") == before
 
 
+@pytest.mark.slow
 def test_killed_and_started_again(detector, tmp_path):
     """The real thing: SIGKILL in the middle, then the same command; the file is the one of an unbroken run."""
     shape, count = SHAPE, 1500

@@ -95,6 +95,7 @@ def test_the_task_comes_first(window):
     assert not window._stack.widget(5)._nextStep.isVisibleTo(window._stack.widget(5))
 
 
+@pytest.mark.slow
 def test_rings_are_wavy_before_and_straight_after(window, context, wait, tmp_path):
     from pyFAI.calibrant import CALIBRANT_FACTORY
     from pyFAI.detectors import Detector, NexusDetector

@@ -25,7 +25,17 @@ PACKAGE = Path(cli.__file__).parent.parent
 #: Where an address may lead. The tests have no network: a mistyped host is seen by not being here.
 HOSTS = {"arxiv.org", "doi.org", "github.com", "journals.iucr.org", "www.silx.org"}
 #: Options of other programs that the pages name.
-FOREIGN = {"--array", "--cpus-per-task", "--engine", "--keep-going", "--mem", "--parts", "--workflow-format"}
+FOREIGN = {
+    "--array",
+    "--cpus-per-task",
+    "--engine",
+    "--keep-going",
+    "--mem",
+    "--parts",
+    "--pdb",
+    "--slow",
+    "--workflow-format",
+}
 
 
 @lru_cache(maxsize=32)

@@ -14,7 +14,7 @@ from ...base.arrays import AnyArray, Floats
 from ...base.errors import PickingError, UsageError
 from ...base.progress import Progress
 from ...calibration import Calibration, assemble, index, spots_and_points
-from ...correction.table import Resampler
+from ...correction.table import correct_known
 from ...exposure import Exposure, take_exposure
 from ...finding.detection import find_spots
 from ...fitting.choice import MODELS
@@ -159,9 +159,8 @@ class Core:
     def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:
         """The image as pyFAI corrects it by the calibrated detector."""
         progress(0.1, "pyFAI prepares the correction")
-        resampler = Resampler(calibration.distortion, same_raster=True)
-        progress(0.9, "correcting")
-        return resampler.correct(calibration.images[exposure]).data
+        corrected = correct_known(calibration.images[exposure], calibration.distortion, same_raster=True)
+        return corrected.data
 
 
 def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind) -> Spots:

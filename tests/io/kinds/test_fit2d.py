@@ -193,6 +193,7 @@ def test_a_strongly_bent_field_with_a_bitten_border_fits(inverse):
     assert fit.largest <= 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inverse", [False, True])
 def test_a_taper_with_dark_corners_needs_hardly_more_knots_than_a_whole_one(inverse):
     from pyfai_gridcal.records.distortion import Distortion
@@ -354,6 +355,7 @@ def test_binary_missing_and_huge_files(tmp_path):
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_damaged_splines_are_read_or_refused(text, data):

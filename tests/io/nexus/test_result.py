@@ -396,6 +396,7 @@ def test_from_detector_inverts_to_detector():
     np.testing.assert_array_equal(back.mask, fit.distortion.mask)
 
 
+@pytest.mark.slow
 def test_from_detector_takes_any_flat_detector():
     from pyFAI.detectors import Detector, detector_factory
 
