@@ -77,7 +77,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self.compare = BeforeAfter(self, backend=backend)
         self.panel = WorkPanel(self.core.choices(), self)
         self.updates = Updates(self.workspace, self.worker, self.layers.map)
-        self.dialogs = Dialogs(self)
+        self.dialogs = Dialogs(self, self.document, self.tell)
         self._hand = Hand(self.plot, self.workspace, self.updates, self.guarded)
         self.tabs = tabs({"Grid image": holder(column(self.layers, (self.plot, 1), spacing=0)),
                           "Before and after": self.compare})  # fmt: skip
@@ -115,7 +115,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             (panel.sigSetting, lambda name, value: self.guarded("Settings", workspace.set_settings, **{name: value})),
             (panel.sigFile, self._fileChosen),
             (panel.sigExposure, self.showExposure),
-            (panel.sigAddExposure, self.dialogs.addExposure),
+            (panel.sigAddExposure, lambda: self.dialogs.addExposure(self.addExposure)),
             (panel.sigRemoveExposure, self._removeExposure),
             (panel.sigCalibrate, self.calibrate),
             (panel.sigCancel, worker.cancel),

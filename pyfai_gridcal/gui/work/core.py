@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 
 from ...base.arrays import AnyArray, Floats
-from ...base.errors import PickingError, UsageError
+from ...base.errors import PickingError
 from ...base.progress import Progress
 from ...calibration import Calibration, assemble, index, spots_and_points
 from ...correction.table import correct_known
@@ -25,44 +25,11 @@ from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
 from ...records.settings import Settings
 from ...records.spots import SpotFlag, Spots
+from .draft import Draft
 from .state import WorkExposure, WorkState, joined
 from .store import is_result, read_work, save_work
 
-__all__ = ["Core", "Draft"]
-
-_NEEDED: list[Any] = [(f.name, f.type, field(default=None)) for f in fields(Settings) if f.default is MISSING]
-_OPTIONAL: list[Any] = [
-    (f.name, f.type, field(default=f.default)) for f in fields(Settings) if f.default is not MISSING
-]
-_Fields = make_dataclass("_Fields", _NEEDED + _OPTIONAL, frozen=True)
-
-
-@dataclass(frozen=True)
-class Draft(_Fields):  # type: ignore[valid-type, misc]
-    """The core's settings while they are being filled in: what the core needs may still be None."""
-
-    def settings(self) -> Settings:
-        """The core's settings.
-
-        Raises
-        ------
-        UsageError
-            Something is missing or contradicts something else.
-        """
-        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
-        if values["pitch"] is None:
-            raise UsageError("no pitch is given", expected="the distance of neighbouring holes", hint="such as 5mm")
-        return Settings(**values)
-
-    def anyway(self) -> Settings:
-        """The core's settings for the stages that need no pitch."""
-        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
-        return Settings(**(values if values["pitch"] is not None else values | {"pitch": 1e-3}))
-
-    @property
-    def hole_scale(self) -> tuple[Any, ...]:
-        """What the size of a hole in pixels depends on."""
-        return () if self.hole is None else (self.hole, self.pixel, self.detector)
+__all__ = ["Core"]
 
 
 class Core:

@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 
@@ -17,11 +16,9 @@ from ...calibration import Calibration
 from ...io.nexus.records import read_record, write_record
 from ...io.nexus.result import find_process, load_result
 from ...records.spots import Spots
+from .draft import Draft
 from .edits import Edit, edits_from_json, edits_to_json
 from .state import WorkExposure, WorkState
-
-if TYPE_CHECKING:
-    from .core import Draft
 
 __all__ = ["is_result", "read_work", "save_work"]
 

@@ -24,7 +24,8 @@ from ...calibration import Calibration
 from ...io.images.images import Image
 from ...records.spots import Spots
 from .cache import Cache, Steps, as_key
-from .core import Core, Draft
+from .core import Core
+from .draft import Draft
 from .edits import Edit, added_positions, kept_spots
 from .state import (
     ExposureResults,
