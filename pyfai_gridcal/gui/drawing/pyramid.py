@@ -37,14 +37,10 @@ class PyramidImage(ImageDataBase):  # type: ignore[misc]
         self.setData(levels[0], copy=False)
 
     def _setPlot(self, plot: PlotWidget | None) -> None:
-        before = self.getPlot()
-        if before is not None:
-            before.getXAxis().sigLimitsChanged.disconnect(self._limitsChanged)
-            before.getYAxis().sigLimitsChanged.disconnect(self._limitsChanged)
+        for on, where in ((False, self.getPlot()), (True, plot)):
+            for axis in () if where is None else (where.getXAxis(), where.getYAxis()):
+                (axis.sigLimitsChanged.connect if on else axis.sigLimitsChanged.disconnect)(self._limitsChanged)
         super()._setPlot(plot)
-        if plot is not None:
-            plot.getXAxis().sigLimitsChanged.connect(self._limitsChanged)
-            plot.getYAxis().sigLimitsChanged.connect(self._limitsChanged)
 
     def _limitsChanged(self, *_: float) -> None:
         wanted = self._wanted(0.0)

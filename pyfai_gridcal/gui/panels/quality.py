@@ -45,11 +45,11 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
         self.scatter.getXAxis().setScale("log")
         self.scatter.getYAxis().setScale("log")
-        self.addTab(self.histogram, "Residuals")
-        self.addTab(self.scatter, "Against sigma")
         self.trials = _small_plot(self, "smoothness, log10 (0: the chosen one)", "held out, px")
         self.trials.getYAxis().setScale("log")
-        self.addTab(self.trials, "Held out")
+        pages = {"Residuals": self.histogram, "Against sigma": self.scatter, "Held out": self.trials}
+        for title, plot in pages.items():
+            self.addTab(plot, title)
         self.setDocumentMode(True)
         self.setFixedHeight(HEIGHT)
         self._later: tuple[DistortionFit | None, int] = (None, 0)
@@ -102,15 +102,11 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         left, right = (min(map(min, known)), max(map(max, known))) if known else (-1.0, 1.0)
         for trial, (at, error) in zip(shown, curves, strict=True):
             colour = "#3c78dc" if trial.chosen else "#909090"
-            if len(at) > 1:
-                self.trials.addCurve(
-                    at, error, legend=trial.name, color=colour, linestyle="-", symbol="o", resetzoom=False
-                )
-            else:
-                ends, level = np.array([left, right]), np.full(2, trial.held_out_px)
-                self.trials.addCurve(
-                    ends, level, legend=trial.name, color=colour, linestyle="--", symbol="", resetzoom=False
-                )
+            style = {"linestyle": "-", "symbol": "o"}
+            if len(at) < 2:  # a model without a smoothness to choose: one level for all
+                at, error = np.array([left, right]), np.full(2, trial.held_out_px)
+                style = {"linestyle": "--", "symbol": ""}
+            self.trials.addCurve(at, error, legend=trial.name, color=colour, resetzoom=False, **style)
             if trial.chosen:
                 self.trials.addMarker(
                     0.0, trial.held_out_px, legend="chosen", text=trial.name, color=colour, symbol="d"

@@ -242,10 +242,7 @@ def map_image(name: MapName, fit: DistortionFit, exposure: int = 0, *, nodes: in
     source = distortion.sigma if name == "sigma" else distortion.field
     if source is None:
         return None
-    ny, nx = distortion.shape
-    step = max(1, -(-max(ny, nx) // nodes))
-    # Cells of `step` pixels, the last of a row or column cut by the border of the image: sampled at their middle pixel.
-    y, x = (np.minimum(np.arange(0, n, step) + (step - 1) / 2, n - 1) for n in (ny, nx))
+    y, x, step = _cells(distortion.shape, nodes)
     values = source.on_grid(y, x)
     if name == "sigma":
         shown = np.sqrt(np.mean(values**2, axis=-1))
@@ -258,14 +255,22 @@ def map_image(name: MapName, fit: DistortionFit, exposure: int = 0, *, nodes: in
     return MapImage(shown, (0.0, 0.0), (float(step), float(step)), MAPS[name], name in ("dy", "dx"))
 
 
+def _cells(shape: tuple[int, int], nodes: int, *, least: int = 1) -> tuple[Floats, Floats, int]:
+    """Places (y and x, px) of at most `nodes` cells along the longer side, and the pixels along a cell.
+
+    The last cells of a row or column are cut by the border of the image: each is sampled at its middle pixel.
+    """
+    step = max(1, -(-max(shape) // nodes), least)
+    y, x = (np.minimum(np.arange(0, n, step) + (step - 1) / 2, n - 1) for n in shape)
+    return y, x, step
+
+
 def _residual_map(fit: DistortionFit, exposure: int, nodes: int) -> MapImage | None:
     """Residual of the nearest spot that was used; nothing where none is nearer than three quarters of the pitch."""
     if exposure >= len(fit.points) or not fit.used[exposure].any():
         return None
     points, used = fit.points[exposure], fit.used[exposure]
-    ny, nx = fit.distortion.shape
-    step = max(1, -(-max(ny, nx) // nodes), round(min(points.pitch_px) / 8))
-    y, x = (np.minimum(np.arange(0, n, step) + (step - 1) / 2, n - 1) for n in (ny, nx))
+    y, x, step = _cells(fit.distortion.shape, nodes, least=round(min(points.pitch_px) / 8))
     places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
     distance, nearest = cKDTree(points.yx[used]).query(places, distance_upper_bound=0.75 * max(points.pitch_px))
     length = np.append(np.hypot(*fit.residual_yx[exposure][used].T), np.nan)
