@@ -17,7 +17,9 @@ from ..layouts import row
 
 __all__ = ["QualityView", "VerdictLabel"]
 
+#: Bins of the histogram: of a thousand spots some tens are in those of the middle, enough to see its shape.
 BINS = 60
+#: Height of the small plots, px on the screen: with it the panel fits a screen of 1000 px.
 HEIGHT = 225
 #: Smallest length on a logarithmic axis, px.
 TINY = 1e-6
@@ -70,17 +72,20 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.trials.clear()
         if fit is None:
             return
+        # What was tried, so that it is seen whether another model is as good.
         self._drawTrials(fit)
         used = fit.used[exposure]
         residual = 1000 * fit.residual_yx[exposure][used]  # short labels: four digits do not fit side by side
         if not len(residual):
             return
+        # Both axes over each other: a shift or a shoulder of one of them is seen at once.
         reach = float(np.percentile(np.abs(residual), 99.5)) or 1.0
         edges = np.linspace(-1.2 * reach, 1.2 * reach, BINS + 1)
         for axis, (name, colour) in enumerate((("slow (y)", "#4080e080"), ("fast (x)", "#f0903080"))):
             counts, _ = np.histogram(residual[:, axis], edges)
             self.histogram.addHistogram(counts, edges, legend=name, color=colour, fill=True, resetzoom=False)
         self.histogram.resetZoom()
+        # Spots far above the line of equal values are worse than their noise says: outliers, or a plate with errors.
         sigma = np.maximum(np.hypot(*fit.points[exposure].sigma_yx.T), TINY)
         length = np.maximum(np.hypot(*fit.residual_yx[exposure].T), TINY)
         # A picture of the cloud needs no more points than that.

@@ -140,6 +140,7 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
     """
     where = f"no hole at y={place[0]:.1f}, x={place[1]:.1f}"
     nowhere = PickingError(where, expected="a hole like the others", hint="click on its middle")
+    # A part of the image around the place, with some neighbours: they tell the background and the lattice.
     distance = np.sort(np.hypot(*(found.yx - place).T))
     pitch = float(distance[: min(5, len(distance))].mean()) if len(distance) else 4 * found.hole_px
     margin = int(np.ceil(max(3.5 * pitch, 3 * found.hole_px)))
@@ -148,6 +149,7 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
     if min(high - low) < 2 * found.hole_px:
         raise nowhere
     part = (slice(low[0], high[0]), slice(low[1], high[1]))
+    # Polarity, size and noise are known from the other holes, so a low threshold finds no noise as a hole.
     try:
         near = find_spots(
             picture.data[part],
@@ -161,6 +163,7 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
         )
     except PickingError:
         raise nowhere from None
+    # The nearest one, if the user meant it, in the coordinates of the whole image.
     apart = np.hypot(*(near.yx + low - place).T)
     if not len(near) or apart.min() > 0.6 * found.hole_px:
         raise nowhere

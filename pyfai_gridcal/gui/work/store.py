@@ -39,6 +39,7 @@ def save_work(
     calibration: Calibration, state: WorkState, found: tuple[Spots, ...], path: str | Path, progress: Progress
 ) -> Path:
     """Write the result file with the edits of `state` and the spots `found` before them; complete or not at all."""
+    # Beside the file that may be there, and in its place when it is complete.
     with replacing(path) as beside:
         calibration.save(beside, progress=progress)
         with h5py.File(beside, "r+") as file:
@@ -52,6 +53,7 @@ def save_work(
                 one.attrs["NX_class"] = "NXcollection"
                 one["source"] = exposure.source
                 one["edits"] = edits_to_json(exposure.edits)
+                # Without edits the spots before them are those of the calibration.
                 if exposure.edits:
                     write_record(one, "found", found[number])
     return Path(path)
