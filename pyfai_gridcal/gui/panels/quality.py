@@ -12,7 +12,7 @@ from silx.gui.plot import PlotWidget
 from ...records.fit import DistortionFit
 from ...records.verdict import Verdict
 from ..drawing.artwork import icon
-from ..drawing.calm import ignore_wheel
+from ..drawing.calm import ignore_wheel, when_calm
 from ..layouts import row
 
 __all__ = ["QualityView", "VerdictLabel"]
@@ -21,6 +21,8 @@ __all__ = ["QualityView", "VerdictLabel"]
 BINS = 60
 #: Height of the small plots, px on the screen: with it the panel fits a screen of 1000 px.
 HEIGHT = 225
+#: Milliseconds that the plot of the image has for itself before these are drawn.
+REST_MS = 80
 #: Smallest length on a logarithmic axis, px.
 TINY = 1e-6
 #: Left out, and used.
@@ -55,10 +57,7 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.setDocumentMode(True)
         self.setFixedHeight(HEIGHT)
         self._later: tuple[DistortionFit | None, int] = (None, 0)
-        self._timer = qt.QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(80)
-        self._timer.timeout.connect(lambda: self.setFit(*self._later))
+        self._timer = when_calm(self, REST_MS, lambda: self.setFit(*self._later))
 
     def setFitLater(self, fit: DistortionFit | None, exposure: int = 0) -> None:
         """Show the residuals of a fit once the windows have drawn what is more urgent."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from qtest import qt
+from qtest import QTest, qt
+
+from pyfai_gridcal.gui.drawing.calm import when_calm
 
 pytestmark = pytest.mark.gui
 
@@ -40,3 +42,15 @@ def test_axes_are_not_drawn(go):
     backend = go.task.plot.getBackend()
     assert not backend.ax.axison
     assert not backend.ax2.axison
+
+
+def test_many_changes_make_one_update(qapp, wait):
+    owner, done = qt.QObject(), []
+    timer = when_calm(owner, 30, lambda: done.append(1))
+    for _ in range(5):
+        timer.start()
+        qapp.processEvents()
+    assert not done
+    wait(lambda: done, 5, "the update")
+    QTest.qWait(60)
+    assert done == [1]
