@@ -222,14 +222,13 @@ class MapImage:
     Attributes
     ----------
     values : (rows, columns) px
-    origin, scale : (x, y) of the plot: corner of the first cell, and size of a cell
+    step : pixels along a cell; the first cell begins at the corner of the image
     label : what it is
     signed : whether zero is the middle of its colours
     """
 
     values: Floats
-    origin: tuple[float, float]
-    scale: tuple[float, float]
+    step: int
     label: str
     signed: bool
 
@@ -252,7 +251,7 @@ def map_image(name: MapName, fit: DistortionFit, exposure: int = 0, *, nodes: in
         shown = values[..., 0 if name == "dy" else 1]
     if distortion.mask is not None:
         shown = np.where(distortion.mask[np.ix_(y.astype(int), x.astype(int))], np.nan, shown)
-    return MapImage(shown, (0.0, 0.0), (float(step), float(step)), MAPS[name], name in ("dy", "dx"))
+    return MapImage(shown, step, MAPS[name], name in ("dy", "dx"))
 
 
 def _cells(shape: tuple[int, int], nodes: int, *, least: int = 1) -> tuple[Floats, Floats, int]:
@@ -275,7 +274,7 @@ def _residual_map(fit: DistortionFit, exposure: int, nodes: int) -> MapImage | N
     distance, nearest = cKDTree(points.yx[used]).query(places, distance_upper_bound=0.75 * max(points.pitch_px))
     length = np.append(np.hypot(*fit.residual_yx[exposure][used].T), np.nan)
     values = np.where(np.isfinite(distance), length[nearest], np.nan).reshape(len(y), len(x))
-    return MapImage(values, (0.0, 0.0), (float(step), float(step)), MAPS["residual"], False)
+    return MapImage(values, step, MAPS["residual"], False)
 
 
 def build_pyramid(data: AnyArray, *, least: int = 256) -> tuple[AnyArray, ...]:

@@ -84,7 +84,7 @@ def test_maps(fit: DistortionFit, name, value: float) -> None:
     assert image.values.shape == (23, 40)
     assert np.isnan(image.values[15:]).all()
     np.testing.assert_allclose(image.values[:14], value)
-    assert image.scale == (4.0, 4.0)
+    assert image.step == 4
     assert image.label == MAPS[name]
 
 
@@ -92,7 +92,7 @@ def test_residual_map_has_the_value_of_the_nearest_spot(fit: DistortionFit) -> N
     points, length = fit.points[0], np.arange(12.0)
     image = map_image("residual", replace(fit, residual_yx=(np.stack([length, 0 * length], axis=1),)))
     assert image is not None
-    assert image.scale == (3.0, 3.0), "an eighth of the pitch"
+    assert image.step == 3, "an eighth of the pitch"
     cell = ((points.yx + 0.5) / 3).astype(int)
     inside = fit.used[0] & (cell >= 0).all(axis=1) & (cell < image.values.shape).all(axis=1)
     np.testing.assert_array_equal(image.values[tuple(cell[inside].T)], length[inside])
