@@ -15,6 +15,7 @@ from typing import Any
 from ewokscore.taskwithprogress import TaskWithProgress
 
 from ..base.errors import CalibrationError, FileFormatError, GridcalError, UsageError
+from ..base.progress import Cancelled
 from . import models
 from .files import beside, latest, opened, pair
 from .records import needs_attention, row_of, write_json
@@ -32,10 +33,6 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 
-class Cancelled(GridcalError):
-    """The task was cancelled."""
-
-
 class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
     """Progress, cancelling, and a docstring that lists inputs and outputs."""
 
@@ -51,7 +48,7 @@ class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
     def say(self, fraction: float, text: str) -> None:
         """Tell how far it is; this is also where it can be stopped."""
         if self.cancelled:
-            raise Cancelled("cancelled")
+            raise Cancelled
         logger.debug("%s: %3.0f %% %s", self.label, 100 * fraction, text)
         self.progress = int(100 * min(max(fraction, 0.0), 1.0))
 

@@ -5,13 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, with_rows
-from .light import Light
+from ..base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
+from ..indexing.prediction import local_frames
+from ..records.points import ControlPoints
+from .light import LocalLight
 from .profile import Templates
 from .windows import PreparedImage, Windows, powers, ramp
 
-__all__ = ["BentRims", "SpotState", "model_of", "start_from"]
+__all__ = ["BentRims", "SpotState", "model_of", "start_from", "stretched"]
+
+#: Fewest control points that tell a stretch: the local frames take a quadratic, 6 coefficients, through neighbours.
+_FEWEST = 12
+#: Spots that tell whether holes are stretched at all: enough for the median and the 90 % quantile of any field.
+_SAMPLE = 1000
+#: Stretch that a profile notices: by 1 % the rim of a hole of 10 px moves by 0.05 px.
+_STRETCHED = 0.01
+#: Bending within a hole is looked at when it moves rims by so many px: a tenth of the precision of a good spot.
+_BENT = 5e-4
+#: Share of what neighbouring stretches differ by that a single one is taken to be wrong by.
+_UNSURE = 0.3
+
+
+#: What a fit changes of a :class:`SpotState`.
+_MOVING = ("yx", "amplitude", "background", "slope_a", "slope_b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +61,16 @@ class SpotState:
 
     def select(self, rows: AnyArray) -> SpotState:
         """The spots `rows`."""
-        return SpotState(
-            self.yx[rows],
-            self.amplitude[rows],
-            self.background[rows],
-            self.slope_a[rows],
-            self.slope_b[rows],
-            None if self.stretch is None else self.stretch[rows],
-            None if self.prior is None else self.prior[rows],
-            None if self.bend is None else self.bend.select(rows),
-        )
+        part = select_rows(self, rows, *_MOVING, "stretch", "prior")
+        return part if self.bend is None else replace(part, bend=self.bend.select(rows))
 
     def changed(self, rows: AnyArray, part: SpotState) -> SpotState:
         """The same where the spots `rows` stand as they do in `part`."""
         if len(rows) == len(self):
             return part
-        moving = ("yx", "amplitude", "background", "slope_a", "slope_b")
-        return with_rows(self, rows, {name: getattr(part, name) for name in moving})
+        return with_rows(self, rows, {name: getattr(part, name) for name in _MOVING})
 
-    def lit(self, light: Light, lean: Bools) -> SpotState:
+    def lit(self, light: LocalLight, lean: Bools) -> SpotState:
         """The same with the light's slopes, and with its level as a prior for the spots where `lean` (N,) is true."""
         free = np.where(lean, 1.0, np.inf)
         prior = np.stack(
@@ -175,7 +184,7 @@ class BentRims:
 
     def select(self, rows: AnyArray) -> BentRims:
         """The holes `rows`."""
-        return BentRims(self.bend[rows], self.inverse[rows])
+        return select_rows(self, rows, "bend", "inverse")
 
     def at(self, offset: Floats, reach: int) -> tuple[AnyArray, AnyArray]:
         """By how much the picture is moved: (y, x) px, each (N, (2 reach + 1)**2), over windows in which the centres
@@ -197,3 +206,72 @@ def _about(offset: Floats, form: Floats) -> Floats:
     yy, yx, xx = form.T
     constant = y * y * yy + y * x * yx + x * x * xx
     return np.stack([constant, -2 * y * yy - x * yx, -2 * x * xx - y * yx, yy, yx, xx], axis=1)
+
+
+def stretched(
+    state: SpotState,
+    points: ControlPoints | None,
+    image: PreparedImage,
+    *,
+    reach: int,
+    radius: float,
+    rim: float | None = None,
+    places: Floats | None = None,
+) -> tuple[SpotState, float]:
+    """Give every spot the stretch of the lattice around it against the mean lattice.
+
+    Parameters
+    ----------
+    state : spots
+    points : their lattice; None or few points leave the spots as they are
+    reach : of the windows, px: who is cut by the border within it does not count
+    radius : of a hole, px; `rim` where its profile knows its radius better
+    places : (M, 2) of the points, where these have been measured again
+
+    Returns
+    -------
+    the spots, and the relative error of a single stretch
+    """
+    if points is None or len(points) < _FEWEST:
+        return state, 0.0
+    places = points.yx if places is None else places
+    # cut spots follow from the stretch, they must not make it
+    whole = image.is_whole(places, reach)
+    if whole.sum() < _FEWEST:
+        whole[:] = True
+    tree = cKDTree(points.yx)
+    turn = np.linalg.inv(points.basis_px)
+
+    def frames_at(rows: AnyArray) -> tuple[Floats, Floats]:
+        vectors, bend = local_frames(points.ij[whole], places[whole], points.ij[rows])
+        return _without_turn(turn @ vectors), bend
+
+    # some of the points, with their neighbours, tell whether there is anything to be done at all
+    sample = np.arange(0, len(points), max(1, len(points) // _SAMPLE))
+    near = tree.query(points.yx[sample], k=min(5, len(points)))[1]
+    rows, place = np.unique(near, return_inverse=True)
+    local, bend = frames_at(rows)
+    around = local[place.reshape(near.shape)]
+    error = _UNSURE * float(np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
+    unround = np.abs(local - np.eye(2)).max() > _STRETCHED
+    usual = float(np.quantile(np.abs(bend), 0.9))
+    bent = usual * radius**2 > _BENT
+    if not (unround or bent):
+        return state, error
+    # now all of them; each spot takes what the nearest point says
+    if len(rows) < len(points):
+        local, bend = frames_at(np.arange(len(points)))
+    near = np.asarray(tree.query(state.yx)[1])
+    rims = BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, rim or radius).select(near) if bent else None
+    return replace(state, stretch=local[near] if unround else None, bend=rims), error
+
+
+def _without_turn(matrices: Floats) -> Floats:
+    """Symmetric stretches (N, 2, 2) with the effect of `matrices` on a circle: holes are round, a turn changes
+    nothing."""
+    square = np.matmul(matrices.transpose(0, 2, 1), matrices)
+    # the root of a positive matrix of two rows, by the theorem of Cayley and Hamilton
+    size = np.abs(np.linalg.det(matrices))
+    scale = np.sqrt(np.trace(square, axis1=1, axis2=2) + 2 * size)
+    out: Floats = (square + size[:, None, None] * np.eye(2)) / np.maximum(scale, 1e-30)[:, None, None]
+    return out

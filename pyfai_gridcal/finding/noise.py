@@ -6,6 +6,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import PickingError
+from ..base.robust import spread
 from ..records.spots import HoleProfile, Noise
 
 __all__ = ["correlation_of", "grain_factor", "noise_of"]
@@ -88,7 +89,7 @@ def correlation_of(residual: AnyArray, usable: Bools) -> Floats:
     """
     side = round(np.sqrt(residual.shape[1]))
     known = np.asarray(usable, dtype=bool)
-    size = 1.4826 * float(np.median(np.abs(residual[known]))) if known.any() else 0.0
+    size = spread(residual[known], about=0.0) if known.any() else 0.0
     out = np.zeros((2 * _FAR + 1, 2 * _FAR + 1))
     out[_FAR, _FAR] = 1.0
     if side <= 2 * _FAR or not size > 0:

@@ -43,10 +43,14 @@ _STEPS, _LAST_PX = 12, 1e-3
 
 def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
     """A blurred disk as a start: 1 inside `radius_px`, edge of width `blur_px`, known up to `reach` px."""
-    n = (reach + 1) * oversampling
-    offset = np.arange(-n, n + 1) / oversampling
-    r = np.hypot(offset[:, None], offset[None, :])
+    r = _distances((reach + 1) * oversampling, oversampling)
     return HoleProfile(0.5 * special.erfc((r - radius_px) / (np.sqrt(2) * blur_px)), oversampling)
+
+
+def _distances(n: int, oversampling: int) -> Floats:
+    """(2 n + 1, 2 n + 1) distances of the samples of a table from its middle, px."""
+    offset = np.arange(-n, n + 1) / oversampling
+    return np.hypot(offset[:, None], offset[None, :])
 
 
 def profile_radius(profile: HoleProfile) -> float:
@@ -92,9 +96,7 @@ def learned_profile(
 def normalised(profile: HoleProfile, fit_reach: float) -> HoleProfile:
     """Scale a profile to 0 at the rim of the fitted window and 1 in its plateau."""
     table, s = profile.table, profile.oversampling
-    n = table.shape[0] // 2
-    offset = np.arange(-n, n + 1) / s
-    r = np.hypot(offset[:, None], offset[None, :])
+    r = _distances(table.shape[0] // 2, s)
     rim = float(np.median(table[(r > fit_reach - 1) & (r <= fit_reach)]))
     top = float(np.quantile(table[r <= 0.5 * fit_reach], 0.97))
     return HoleProfile((table - rim) / max(top - rim, 1e-6), s)
@@ -126,8 +128,7 @@ def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
     """Radius and blur (standard deviation, pixel area included) of the blurred disk nearest to a profile, px."""
     table, s = profile.table, profile.oversampling
     n = table.shape[0] // 2
-    offset = np.arange(-n, n + 1) / s
-    ring = np.rint(np.hypot(offset[:, None], offset[None, :]) * s).astype(int).ravel()
+    ring = np.rint(_distances(n, s) * s).astype(int).ravel()
     count = np.bincount(ring)[:n]
     mean = np.bincount(ring, table.ravel())[:n] / count
     r, count, mean = (np.arange(n) / s)[::2], count[::2], mean[::2]

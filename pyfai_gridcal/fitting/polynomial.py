@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, frozen_array
+from ..base.arrays import AnyArray, Bools, Floats, freeze
 from ..base.threads import one_blas_thread
 from ..indexing.nodes import isolated_outliers
 from .recipe import FieldFit, Sample, Uncertainty
@@ -29,8 +29,8 @@ class PolynomialField:
     coefficients: Floats
 
     def __post_init__(self) -> None:
-        for name, ndim in (("centre", 1), ("scale", 1), ("coefficients", 3)):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, ndim))
+        freeze(self, 1, "centre", "scale")
+        freeze(self, 3, "coefficients")
 
     @property
     def order(self) -> int:

@@ -18,11 +18,13 @@ import numpy as np
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import GridcalError, UsageError
 from ..base.frames import edge_from_index, index_from_edge, pixel_centres
+from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, Source, locate, open_distortion
 from ..io.kinds.options import Reading
 from ..io.kinds.pointers import detector_of
 from ..records.distortion import Distortion
+from .comparison import Alignment, align, require_same_shape
 from .dialects import Agreement, agreement
 from .findings import Finding, Opinion
 
@@ -226,6 +228,9 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
 
 
 # -- two files
+_GAUGES: tuple[Alignment, Alignment] = ("rigid", "similarity")
+
+
 @dataclass(frozen=True)
 class Difference:
     """How two calibrations of the same camera differ.
@@ -274,36 +279,30 @@ def difference(a: Distortion, b: Distortion) -> Difference:
     UsageError
         They have other shapes, or no pixel is known to both.
     """
-    if a.shape != b.shape:
-        raise UsageError(f"detectors of {a.shape} and {b.shape} pixels cannot be compared", expected="the same shape")
-    known = np.ones(a.shape, bool)
-    for one in (a, b):
-        if one.mask is not None:
-            known &= ~np.asarray(one.mask)
+    require_same_shape(a, b)
     size = np.array(a.pixel_size)
     pa, pb = positions(a), _in_pixels_of(positions(b), b, a)
-    finite = known & np.isfinite(pa).all(axis=-1) & np.isfinite(pb).all(axis=-1)
+    finite = np.asarray(np.isfinite(pa).all(axis=-1) & np.isfinite(pb).all(axis=-1))
+    for one in (a, b):
+        if one.mask is not None:
+            finite &= ~one.mask
     if not finite.any():
         raise UsageError("no pixel is known to both files")
+    # Modulo a shift and a turn, and how much better with a scale too.
     u, v = pa[finite] * size, pb[finite] * size
-    cu, cv = u.mean(axis=0), v.mean(axis=0)
-    du, dv = u - cu, v - cv
-    turn = float(np.arctan2((du[:, 0] * dv[:, 1] - du[:, 1] * dv[:, 0]).sum(), (du * dv).sum()))
-    c, s = np.cos(turn), np.sin(turn)
-    turned = du @ np.array([[c, s], [-s, c]])
-    scale = float((turned * dv).sum() / (turned**2).sum())
-    left, scaled = (dv - turned) / size, (dv - scale * turned) / size
+    rigid, similar = (align(u, v, gauge=gauge, robust=False) for gauge in _GAUGES)
+    left, scaled = (motion.left(u, v) / size for motion in (rigid, similar))
     length = np.hypot(*left.T)
     middle = (np.array(a.shape) - 1) / 2 * size
-    shift = ((middle - cu) @ np.array([[c, s], [-s, c]]) + cv - middle) / size
+    slow, fast = (rigid.matrix @ middle + rigid.shift - middle) / size
     return Difference(
         agreement(pa, pb, finite),
-        float(np.sqrt(np.mean(length**2))),
+        rms(length),
         float(length.max()),
-        (float(shift[0]), float(shift[1])),
-        float(np.degrees(turn)),
-        scale,
-        float(np.sqrt(np.mean((scaled**2).sum(axis=-1)))),
+        (float(slow), float(fast)),
+        -float(np.degrees(rigid.angle_rad)),
+        similar.scale,
+        rms(np.hypot(*scaled.T)),
         int(finite.sum()),
     )
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Bools, Floats, Ints
-from ..base.robust import rms, shares
+from ..base.robust import rms, shares, spread
 from ..records.fit import DistortionFit, used_rows, used_sigmas
 
 __all__ = [
     "PairDistances",
+    "edges_around",
     "histogram_of",
     "pair_distances",
     "pulls",
@@ -25,6 +25,7 @@ __all__ = [
     "residual_correlation",
     "standardised_residuals",
     "subpixel_bias",
+    "width_of",
 ]
 
 
@@ -167,25 +168,29 @@ def _mean(values: Floats, weight: Floats) -> Two:
     return mean, float(np.sqrt((part**2 * (values - mean) ** 2).sum() * n / (n - 1)))
 
 
-def histogram_of(fit: DistortionFit, bins: int = 41) -> dict[str, Any]:
+def edges_around(values: Floats, bins: int) -> list[float]:
+    """Edges of the bins of a histogram about zero, a fifth wider than all but the wildest 0.5 % of the values."""
+    size = np.abs(values[np.isfinite(values)])
+    reach = 1.2 * float(np.percentile(size, 99.5)) if size.size else 1.0
+    return [float(edge) for edge in np.linspace(-(reach or 1.0), reach or 1.0, bins + 1)]
+
+
+def histogram_of(fit: DistortionFit, bins: int = 41) -> dict[str, object]:
     """Histogram of residuals and held-out residuals, both coordinates together."""
     inside, outside = used_rows(fit, fit.residual_yx).ravel(), used_rows(fit, fit.held_out_yx).ravel()
     outside = outside[np.isfinite(outside)]
-    reach = float(np.percentile(np.abs(outside), 99.5)) if len(outside) else 1.0
-    edges = np.linspace(-1.2 * reach, 1.2 * reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)
-    return {
-        "edges_px": edges,
-        "residual": np.histogram(inside, edges)[0],
-        "held_out": np.histogram(outside, edges)[0],
-    }
+    edges = edges_around(outside, bins)
+    counts = [np.histogram(values, edges)[0] for values in (inside, outside)]
+    return {"edges_px": edges, "residual": counts[0], "held_out": counts[1]}
 
 
-def _width(values: Floats) -> float | None:
-    """Robust standard deviation, None of nothing."""
-    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if len(values) else None
+def width_of(values: Floats) -> float | None:
+    """Robust standard deviation of those that are finite, None of nothing."""
+    values = values[np.isfinite(values)]
+    return spread(values) if len(values) else None
 
 
-def quality(fit: DistortionFit) -> dict[str, Any]:
+def quality(fit: DistortionFit) -> dict[str, object]:
     """All of the above as plain numbers (arrays are left to the caller to make plain)."""
     z = pulls(fit)
     z = z[np.isfinite(z).all(axis=1)]
@@ -193,8 +198,8 @@ def quality(fit: DistortionFit) -> dict[str, Any]:
     bias = list(subpixel_bias(fit))
     return {
         "pulls": {
-            "width_yx": [_width(c) for c in z.T],
-            "standardised_width_yx": [_width(c[np.isfinite(c)]) for c in standardised_residuals(fit).T],
+            "width_yx": [width_of(c) for c in z.T],
+            "standardised_width_yx": [width_of(c) for c in standardised_residuals(fit).T],
             "within_1_sigma": float((flat < 1).mean()) if len(flat) else None,
             "within_2_sigma": float((flat < 2).mean()) if len(flat) else None,
         },

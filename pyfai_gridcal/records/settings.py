@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import UsageError
+from ..base.geometry import as_pair
 from .distortion import Gauge
 from .plate import LatticeKind
 
@@ -72,5 +73,4 @@ class Settings:
     @property
     def pitches(self) -> tuple[float, float]:
         """(along i, along j), metres."""
-        pitch = np.broadcast_to(np.asarray(self.pitch, dtype=float), (2,))
-        return float(pitch[0]), float(pitch[1])
+        return as_pair(self.pitch)

@@ -17,7 +17,7 @@ from pyfai_gridcal.gui.work.layers import (
     vector_lines,
     yx_of_plot,
 )
-from pyfai_gridcal.gui.work.state import Work
+from pyfai_gridcal.gui.work.state import ExposureResults
 from pyfai_gridcal.gui.work.thinning import Window, thinned_lines, thinned_spots
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import SampledField
@@ -51,12 +51,12 @@ def fit() -> DistortionFit:
 
 
 @pytest.fixture
-def work(fit: DistortionFit) -> Work:
+def work(fit: DistortionFit) -> ExposureResults:
     """The spots of the fit after one that was removed by hand, before one that has no node and one added."""
     points = fit.points[0]
     spots = Spots.from_positions(np.vstack([(3.0, 4.0), (70.0, 80.0), points.yx, (80.0, 10.0)]), sigma=0.02)
     kept = np.arange(15) != 0
-    return Work(spots=spots, kept=kept, points=points)
+    return ExposureResults(spots=spots, kept=kept, points=points)
 
 
 def test_pixel_centres_are_half_way(fit: DistortionFit) -> None:
@@ -65,7 +65,7 @@ def test_pixel_centres_are_half_way(fit: DistortionFit) -> None:
     assert yx_of_plot(5.5, 2.5) == (2.0, 5.0)
 
 
-def test_kinds_of_spots(fit: DistortionFit, work: Work) -> None:
+def test_kinds_of_spots(fit: DistortionFit, work: ExposureResults) -> None:
     layer = spot_layer(work, fit)
     assert layer is not None
     expected = [SpotKind.REMOVED, SpotKind.STRAY, *[SpotKind.USED] * 12, SpotKind.STRAY]
@@ -78,9 +78,9 @@ def test_kinds_of_spots(fit: DistortionFit, work: Work) -> None:
     assert layer.count(SpotKind.USED) == 11
 
 
-def test_kinds_before_the_fit(work: Work) -> None:
-    assert spot_layer(Work(), None) is None
-    found = spot_layer(Work(found=work.spots), None)
+def test_kinds_before_the_fit(work: ExposureResults) -> None:
+    assert spot_layer(ExposureResults(), None) is None
+    found = spot_layer(ExposureResults(found=work.spots), None)
     assert found is not None
     assert found.count(SpotKind.FOUND) == len(found) == 15
     indexed = spot_layer(work, None)

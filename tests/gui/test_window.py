@@ -15,7 +15,7 @@ from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.cli import main as command
 from pyfai_gridcal.gui.work.core import Core
 from pyfai_gridcal.gui.work.edits import inside_polygon
-from pyfai_gridcal.gui.work.state import Exposure
+from pyfai_gridcal.gui.work.state import WorkExposure
 from pyfai_gridcal.records.spots import SpotFlag
 
 pytestmark = pytest.mark.gui
@@ -41,7 +41,7 @@ def go(window, image, wait):
     task = window.task
 
     def idle():
-        wait(lambda: not task.worker.isBusy and not task._later.isActive(), what="the worker to be idle")
+        wait(lambda: not task.worker.isBusy and not task.updates.isPending, what="the worker to be idle")
 
     def load():
         write(task.panel.files["image"].edit, str(image))
@@ -98,7 +98,7 @@ def test_the_result_is_the_core_s(go, image, wait):
     np.testing.assert_array_equal(fit.points[0].yx, expected.points[0].yx)
     np.testing.assert_array_equal(fit.points[0].ij, expected.points[0].ij)
     np.testing.assert_array_equal(fit.distortion.displacement_maps(), expected.displacement_maps())
-    assert repr(task.calibration().verdict) == repr(expected.verdict)
+    assert repr(task.document.calibration().verdict) == repr(expected.verdict)
     assert expected.verdict.level in task.panel.verdict.text()
     assert f"{fit.held_out_px:.4f} px" in task.panel.modelLabel.text()
     assert f"{len(expected.spots[0])} bright holes" in task.panel.spotLabel.text()
@@ -232,8 +232,8 @@ def test_choices_stand_once():
 
 def test_proposed_file_is_no_raw_data(go, tmp_path):
     (tmp_path / "scan.h5").write_bytes(b"raw data")
-    go.task.workspace.set_exposures((Exposure(str(tmp_path / "scan.tif")),))
-    assert go.task.defaultFile() == str(tmp_path / "scan_detector.h5")
+    go.task.workspace.set_exposures((WorkExposure(str(tmp_path / "scan.tif")),))
+    assert go.task.document.defaultFile() == str(tmp_path / "scan_detector.h5")
 
 
 def test_a_setting_recomputes_only_what_depends_on_it(go, monkeypatch):
@@ -277,7 +277,7 @@ def test_layers_and_maps(go):
         task.layers.action(name).setChecked(False)
         assert task.plot.getCurve(legend) is None
     task.layers.action("vectors").setChecked(True)
-    assert "× the displacement" in task.plot._note.text()
+    assert "× the displacement" in task.plot.readout.note.text()
     for index in range(1, task.layers.maps.count()):
         task.layers.maps.setCurrentIndex(index)
         go.idle()
@@ -285,23 +285,23 @@ def test_layers_and_maps(go):
     task.layers.maps.setCurrentIndex(task.layers.maps.findData("dy"))
     go.idle()
     shown = task.plot.getImage("map").getData()
-    dy, _ = task.calibration().displacement_maps()
+    dy, _ = task.document.calibration().displacement_maps()
     mask = task.view().fit.distortion.mask
     np.testing.assert_allclose(shown, np.where(mask, np.nan, dy) if mask is not None else dy, atol=1e-9)
     task.layers.maps.setCurrentIndex(0)
     go.idle()
     assert task.plot.getImage("map") is None
     task.layers.colours.setCurrentIndex(1)
-    assert task.plot.colouring() == "sigma"
+    assert task.plot.spots.colouring == "sigma"
 
 
 def test_what_the_mouse_points_at(go):
     task, (y, x) = go.calibrated(), hole()
-    text = task.plot._spotAt(x + 0.5, y + 0.5)
+    text = task.plot.spots.wordsAt(x + 0.5, y + 0.5)
     assert "residual" in text
     assert text.startswith("(")
-    assert task.plot._valueAt(x + 0.5, y + 0.5) == f"{scenes.small().image[round(y), round(x)]:g}"
-    assert task.plot._valueAt(-3, 5) == "-"
+    assert task.plot.readout.valueAt(x + 0.5, y + 0.5) == f"{scenes.small().image[round(y), round(x)]:g}"
+    assert task.plot.readout.valueAt(-3, 5) == "-"
 
 
 def test_drawn_mask_counts(go):
@@ -320,7 +320,7 @@ def test_drawn_mask_counts(go):
     task.workspace.undo()
     go.idle()
     assert kept(task) == before
-    assert not task.plot.drawnMask().any()
+    assert not task.plot.drawnMask.value().any()
 
 
 def test_undone_to_nothing_and_done_again(go):
@@ -353,25 +353,25 @@ def test_save_reopen_and_go_on(go, wait, tmp_path, qapp):
     task, (y, x) = go.calibrated(), hole()
     task.workspace.toggle_spot(y, x)
     go.idle()
-    shown = task.calibration()
+    shown = task.document.calibration()
     assert task.isModified()
     path = str(tmp_path / "detector.h5")
-    task.save(path)
+    task.document.save(path)
     wait(lambda: not task.isModified(), what="saving")
     from pyfai_gridcal.gui.window import GridcalWindow
 
     other = GridcalWindow()
     try:
-        other.task.openResult(path)
+        other.task.document.open(path)
         wait(lambda: other.task.view() is not None and other.task.view().fit is not None, what="reopening")
-        wait(lambda: not other.task.worker.isBusy and not other.task._later.isActive())
+        wait(lambda: not other.task.worker.isBusy and not other.task.updates.isPending)
         assert not other.task.isModified()
-        again = other.task.calibration()
+        again = other.task.document.calibration()
         np.testing.assert_allclose(again.displacement_maps(), shown.displacement_maps(), atol=1e-9)
         assert other.task.panel.editor("pitch").text() == "1.4 mm"
         assert kept(other.task) == kept(task), "the removed spot is still removed"
         other.task.workspace.toggle_spot(y, x)
-        wait(lambda: not other.task.worker.isBusy and not other.task._later.isActive())
+        wait(lambda: not other.task.worker.isBusy and not other.task.updates.isPending)
         assert kept(other.task) == kept(task) + 1, "and can be brought back"
     finally:
         other.task.stop()
@@ -386,15 +386,15 @@ def test_an_edit_while_writing_does_not_stop_it(go, wait, tmp_path, monkeypatch)
     monkeypatch.setattr(task.core, "save", lambda *args: (hold.wait(10), real(*args))[1])
     before = kept(task)
     path = tmp_path / "d.h5"
-    task.save(str(path))
+    task.document.save(str(path))
     task.workspace.toggle_spot(y, x)
-    wait(lambda: not task._later.isActive(), 5, "the update to be asked for")
+    wait(lambda: not task.updates.isPending, 5, "the update to be asked for")
     hold.set()
     wait(path.exists, what="the file")
     go.idle()
     assert kept(task) == before - 1
     assert task.view().fit is not None
-    assert task.file() == str(path)
+    assert task.document.file() == str(path)
     assert task.isModified(), "the edit came after what was written"
 
 
@@ -403,8 +403,8 @@ def test_detector_file_is_read_by_pyfai(go, wait, tmp_path):
 
     task = go.calibrated()
     path = str(tmp_path / "detector.h5")
-    task.save(path)
-    wait(lambda: task.file() == path, what="saving")
+    task.document.save(path)
+    wait(lambda: task.document.file() == path, what="saving")
     detector = detector_factory(path)
     assert detector.shape == scenes.SHAPE
     np.testing.assert_allclose(
@@ -422,7 +422,7 @@ def test_export(go, wait, tmp_path, kind):
     path = tmp_path / f"out{KINDS[kind].suffixes[0]}"
     told = []
     task.worker.sigProgress.connect(lambda fraction, text: told.append((fraction, text)))
-    task.export(str(path), kind)
+    task.document.export(str(path), kind)
     wait(lambda: "written" in task.panel.resultLabel.text(), what="the export")
     written = task.panel.resultLabel.text().removeprefix("written: ").split(", ")
     back = read_distortion(written if len(written) > 1 else written[0])
@@ -510,7 +510,7 @@ def test_closing_asks_when_there_is_something_to_lose(go, window, monkeypatch):
 
 def test_closing_says_nothing_when_all_is_saved(go, window, wait, tmp_path, monkeypatch):
     task = go.calibrated()
-    task.save(str(tmp_path / "d.h5"))
+    task.document.save(str(tmp_path / "d.h5"))
     wait(lambda: not task.isModified())
     monkeypatch.setattr(qt.QMessageBox, "question", staticmethod(lambda *args: pytest.fail("it asked")))
     assert window.close()
@@ -587,8 +587,8 @@ def test_a_failed_result_is_written_only_on_demand(go, monkeypatch, tmp_path, wa
     from pyfai_gridcal.records.verdict import Verdict
 
     task = go.calibrated()
-    failed = replace(task.calibration(), verdict=Verdict("failed", ("the grid is a moire",)))
-    monkeypatch.setattr(task, "calibration", lambda: failed)
+    failed = replace(task.document.calibration(), verdict=Verdict("failed", ("the grid is a moire",)))
+    monkeypatch.setattr(task.document, "calibration", lambda: failed)
     asked, answers = [], [qt.QMessageBox.StandardButton.No, qt.QMessageBox.StandardButton.Yes]
     monkeypatch.setattr(
         qt.QMessageBox, "question", staticmethod(lambda *args: (asked.append(args[2]), answers.pop(0))[1])
@@ -653,7 +653,7 @@ def test_a_scale_does_not_move_the_plot(go):
 
 def test_map_and_spots_of_the_residuals_have_the_same_colours(go):
     task = go.calibrated()
-    spots = task.plot._scatter.getColormap()
+    spots = task.plot.spots.colormap
     task.layers.maps.setCurrentIndex(task.layers.maps.findData("residual"))
     go.idle()
     colormap = task.plot.getImage("map").getColormap()
@@ -672,7 +672,7 @@ def test_spot_under_the_mouse_is_told_in_full(go, window):
     task, (y, x) = go.calibrated(), hole()
     QTest.mouseMove(task.plot.getWidgetHandle(), at(task.plot, y, x))
     label = task.plot.findChild(qt.QLabel, "plot-spot")
-    assert label.text() == f"<b>Spot:</b> {task.plot._spotAt(x + 0.5, y + 0.5)}"
+    assert label.text() == f"<b>Spot:</b> {task.plot.spots.wordsAt(x + 0.5, y + 0.5)}"
     assert "sigma" in label.text()
     assert label.width() >= label.sizeHint().width()
 
@@ -711,11 +711,11 @@ def test_a_pointer_names_a_file_that_holds_what_is_shown(go, wait, tmp_path, mon
         "getSaveFileName",
         staticmethod(lambda parent, title, *more: (asked.append(title), (str(tmp_path / names[title]), ""))[1]),
     )
-    task.save(str(tmp_path / "old.h5"))
-    wait(lambda: task.savedFile() == str(tmp_path / "old.h5"), what="saving")
+    task.document.save(str(tmp_path / "old.h5"))
+    wait(lambda: task.document.savedFile() == str(tmp_path / "old.h5"), what="saving")
     task.workspace.toggle_spot(*hole())
     go.idle()
-    assert task.savedFile() is None
+    assert task.document.savedFile() is None
     export = next(a for a in task.panel.exportButton.menu().actions() if a.objectName() == "export-poni")
     export.trigger()
     wait((tmp_path / "x.poni").exists, what="the PONI file")

@@ -318,14 +318,14 @@ def test_page_says_what_the_data_say(page: Path, made: Calibration, loop: Valida
 
 
 def test_page_without_closed_loop_says_so(made: Calibration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyfai_gridcal.report.page.as_data_uri", lambda picture: "data:,")
+    monkeypatch.setattr("pyfai_gridcal.report.page.as_data_uri", lambda figure: "data:,")
     text = parsed(write_report(made, tmp_path / "r.html")).text
     assert "Not done" in text
     assert "Corrected, with what is left" not in text
 
 
 def test_names_cannot_break_the_page(made: Calibration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyfai_gridcal.report.page.as_data_uri", lambda picture: "data:,")
+    monkeypatch.setattr("pyfai_gridcal.report.page.as_data_uri", lambda figure: "data:,")
     bad = "</script><b onclick=x>&"
     verdict = Verdict("failed", (bad,), made.verdict.checks)
     hostile = replace(made, sources=(bad,), notes=(bad,), verdict=verdict)
@@ -335,7 +335,7 @@ def test_names_cannot_break_the_page(made: Calibration, tmp_path: Path, monkeypa
 
 
 def test_report_without_image_and_with_many_exposures(made: Calibration, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("pyfai_gridcal.report.page.as_data_uri", lambda picture: "data:,")
+    monkeypatch.setattr("pyfai_gridcal.report.page.as_data_uri", lambda figure: "data:,")
     fit, n = made.fit, 6
     repeated = {k: getattr(fit, k) * n for k in ("points", "poses", "residual_yx", "held_out_yx", "used")}
     many = replace(made, images=(), masks=(), spots=made.spots * n, fit=replace(fit, **repeated))

@@ -120,8 +120,7 @@ class JointProblem:
         self.y, self.x, self.exposures, self.holes, self.order = y, x, tuple(exposures), holes, order
         self.size = y.size * x.size
         self.moving = 3 * (len(self.exposures) - 1)
-        rough = band_of_stencil(roughness_stencil(y, x, order))
-        self.rough = rough.dense()
+        self.rough = band_of_stencil(roughness_stencil(y, x, order)).dense()
         self.weights = [self._weight(e, extra) for e in self.exposures]
         self._assemble()
         if prior is not None:
@@ -138,17 +137,12 @@ class JointProblem:
     def _rows(self, k: int) -> Any:
         """(2 N, U) rows of an exposure: first all y, then all x."""
         e = self.exposures[k]
-        cell = CellRows.of_points(self.y, self.x, e.yx)
-        field = cell.sparse()
-        poses = e.pose_columns()
-        blocks = []
-        for c in range(2):
-            move = sparse.lil_matrix((len(e.yx), self.moving))
-            if k:
-                move[:, 3 * (k - 1) : 3 * k] = -poses[:, c]
-            parts = [field if c == q else sparse.csr_matrix(field.shape) for q in range(2)]
-            blocks.append(sparse.hstack([*parts, move.tocsr()], format="csr"))
-        return sparse.vstack(blocks, format="csr")
+        field = CellRows.of_points(self.y, self.x, e.yx).sparse()
+        moves = [sparse.lil_matrix((len(e.yx), self.moving)) for _ in range(2)]
+        if k:
+            for c, move in enumerate(moves):
+                move[:, 3 * (k - 1) : 3 * k] = -e.pose_columns()[:, c]
+        return sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]], format="csr")
 
     def _assemble(self) -> None:
         unknowns = 2 * self.size + self.moving
@@ -190,8 +184,8 @@ class JointProblem:
         half = _apply(root.transpose(0, 2, 1), coupling, self.holes)
         matrix = self.normal.copy()
         matrix -= _gram(half)
-        for c in range(2):
-            part = slice(c * self.size, (c + 1) * self.size)
+        components = slice(0, self.size), slice(self.size, 2 * self.size)
+        for part in components:
             matrix[part, part] += smoothness * self.rough
         seen_d = np.einsum("hij,hj->hi", inner, self.given).T.ravel()
         right = self.right - coupling.T @ seen_d
@@ -207,18 +201,8 @@ class JointProblem:
         )
         solved = _apply(inner, coupling, self.holes)
         error_variance = self._error_variance(inner, solved, covariance)
-        roughness = sum(
-            float(u[c * self.size : (c + 1) * self.size] @ self.rough @ u[c * self.size : (c + 1) * self.size])
-            for c in range(2)
-        )
-        traces = sum(
-            float(
-                np.vdot(
-                    covariance[c * self.size : (c + 1) * self.size, c * self.size : (c + 1) * self.size], self.rough
-                )
-            )
-            for c in range(2)
-        )
+        roughness = sum(float(u[part] @ self.rough @ u[part]) for part in components)
+        traces = sum(float(np.vdot(covariance[part, part], self.rough)) for part in components)
         null = self.order * (self.order + 1)
         free = max(2 * self.size - null - smoothness * traces, 1e-3)
         square = float((errors**2).sum() + error_variance.sum()) / errors.size

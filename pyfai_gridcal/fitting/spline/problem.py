@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Floats, frozen_array
+from ...base.arrays import AnyArray, Floats, freeze
 from ...base.threads import one_blas_thread
 from .basis import (
     Axis,
@@ -38,7 +38,7 @@ class SplineField:
     coefficients: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "coefficients", frozen_array(self.coefficients, np.float64, 3))
+        freeze(self, 3, "coefficients")
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)

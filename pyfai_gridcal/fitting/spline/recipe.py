@@ -62,19 +62,6 @@ class BSpline:
         with one_blas_thread():
             return self._fit(sample)
 
-    def again(self, sample: Sample, before: FieldFit) -> FieldFit:
-        """The same for points that have moved a little: knots, smoothness and curve are those of a fit before."""
-        known = before.uncertainty
-        if not isinstance(known, Doubted):
-            return self.fit(sample)
-        knots, smoothness = known.own.problem, {known.own.problem.order: known.own.smoothness}
-        state = SplineState(sample, before.used, before.nugget, before.noise_scale, smoothness)
-        with one_blas_thread():
-            first = self._converge(sample, state, (knots.y, knots.x), knots.order, 1)
-            trial = self._polished(first, 0.0)
-        result = trial.result(sample, self.name)
-        return replace(result, curve=before.curve, uncertainty=replace(known, own=trial.solution))
-
     def _fit(self, sample: Sample) -> FieldFit:
         some = sample
         if len(sample) > 1.5 * _ENOUGH:

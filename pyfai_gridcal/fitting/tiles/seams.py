@@ -8,6 +8,9 @@ import numpy as np
 from scipy import ndimage
 
 from ...base.arrays import AnyArray, Bools, Floats, Ints
+from ...base.robust import spread
+from ...records.field import without_gaps
+from ...records.nodes import NodeTable
 
 __all__ = ["Seam", "find_seams", "labels_of_mask", "labels_of_seams", "seam_strips"]
 
@@ -67,11 +70,7 @@ def labels_of_mask(mask: AnyArray, *, least_share: float = 0.02) -> AnyArray:
         return np.zeros(np.shape(mask), dtype=np.int16)
     new = np.full(count + 1, -1, dtype=np.int16)
     new[large] = np.arange(len(large))
-    labels = new[parts]
-    if (labels < 0).any():
-        nearest = ndimage.distance_transform_edt(labels < 0, return_distances=False, return_indices=True)
-        labels = labels[tuple(nearest)]
-    return np.asarray(labels)
+    return without_gaps(new[parts])
 
 
 def labels_of_seams(seams: tuple[Seam, ...], shape: tuple[int, int]) -> AnyArray:
@@ -234,16 +233,14 @@ _ASTRIDE_NOISE = float(np.sqrt(2))
 
 def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
     """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter."""
-    at = ij - ij.min(axis=0) + 4
-    table = np.full(at.max(axis=0) + 5, -1)
-    table[tuple(at.T)] = np.arange(len(ij))
-    lines = [{k: table[tuple((at + k * step).T)] for k in range(-3, 4)} for step in np.eye(2, dtype=np.int64)]
+    table = NodeTable.of(ij)
+    lines = [table.line(ij, step, 3) for step in ((1, 0), (0, 1))]
     kinds = [(line, *kind) for line in lines for kind in ((*_BETWEEN, False), (*_ASTRIDE, True))]
     jumps = [_jumps(line, d, places, weights) for line, places, weights, _ in kinds]
     plain = np.concatenate(
         [np.abs(jump[:-1][good]).ravel() for (jump, good), kind in zip(jumps, kinds, strict=True) if not kind[3]]
     )
-    scale = max(1.4826 * float(np.median(plain)) if plain.size else 0.0, 1e-3)
+    scale = max(spread(plain, about=0.0) if plain.size else 0.0, 1e-3)
     parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
     for (jump, good), (line, places, _, astride) in zip(jumps, kinds, strict=True):
         size = np.hypot(*jump[:-1].T)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from silx.gui import qt
+from silx.gui.plot import PlotWidget
 
 __all__ = ["hide_axes", "ignore_wheel"]
 
 
-def hide_axes(plot: Any) -> None:
+def hide_axes(plot: PlotWidget) -> None:
     """Show no axes in a plot.
 
     silx moves them out of the picture. With matplotlib they are drawn there all the same, which takes as long as

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from silx.gui.plot import PlotWidget
+from silx.gui.plot.backends.BackendBase import BackendBase
 from silx.gui.plot.items.image import ImageDataBase
 
 from ...base.arrays import AnyArray
@@ -34,7 +36,7 @@ class PyramidImage(ImageDataBase):  # type: ignore[misc]
         self._drawn = None
         self.setData(levels[0], copy=False)
 
-    def _setPlot(self, plot: Any) -> None:
+    def _setPlot(self, plot: PlotWidget | None) -> None:
         before = self.getPlot()
         if before is not None:
             before.getXAxis().sigLimitsChanged.disconnect(self._limitsChanged)
@@ -74,7 +76,7 @@ class PyramidImage(ImageDataBase):  # type: ignore[misc]
         level = min(int(np.ceil(np.log2(step))), len(self._levels) - 1)
         return (level, *ends)  # type: ignore[return-value]
 
-    def _addBackendRenderer(self, backend: Any) -> Any:
+    def _addBackendRenderer(self, backend: BackendBase) -> Any:
         wanted = self._wanted(MARGIN)
         if wanted is None or not self._isPlotLinear(self.getPlot()):
             return None

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from silx.gui import qt
 
+from ..layouts import button, row
+
 __all__ = ["FileRow", "dropped_files"]
 
 
@@ -30,14 +32,8 @@ class FileRow(qt.QWidget):  # type: ignore[misc]
         self.edit = qt.QLineEdit(self)
         self.edit.setPlaceholderText("none")
         self.edit.editingFinished.connect(self._edited)
-        self.button = qt.QToolButton(self)
-        self.button.setText("...")
-        self.button.setToolTip(title)
-        self.button.clicked.connect(self.choose)
-        layout = qt.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.edit, 1)
-        layout.addWidget(self.button)
+        self.button = button("...", self.choose, tip=title, small=True)
+        row((self.edit, 1), self.button, on=self)
         self.setAcceptDrops(True)
         self.edit.setAcceptDrops(False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import html
 
 import numpy as np
 from silx.gui import qt
@@ -10,8 +10,10 @@ from silx.gui.colors import Colormap
 from silx.gui.plot import PlotWidget
 
 from ...records.fit import DistortionFit
+from ...records.verdict import Verdict
 from ..drawing.artwork import icon
 from ..drawing.calm import ignore_wheel
+from ..layouts import row
 
 __all__ = ["QualityView", "VerdictLabel"]
 
@@ -23,7 +25,7 @@ TINY = 1e-6
 TWO_COLOURS = np.array([(220, 60, 60, 255), (60, 120, 220, 255)], np.uint8)
 
 
-def _small_plot(parent: qt.QWidget, x: str, y: str) -> Any:
+def _small_plot(parent: qt.QWidget, x: str, y: str) -> PlotWidget:
     plot = PlotWidget(parent=parent)
     plot.setGraphXLabel(x)
     plot.setGraphYLabel(y)
@@ -121,8 +123,6 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
 class VerdictLabel(qt.QWidget):  # type: ignore[misc]
     """The verdict: a sign, a word and the reasons."""
 
-    SIGNS = ("good", "doubtful", "failed")
-
     def __init__(self, parent: qt.QWidget | None = None):
         super().__init__(parent)
         self._sign = qt.QLabel(self)
@@ -131,26 +131,19 @@ class VerdictLabel(qt.QWidget):  # type: ignore[misc]
         self._text.setWordWrap(True)
         self._text.setTextFormat(qt.Qt.TextFormat.RichText)
         self._text.setTextInteractionFlags(qt.Qt.TextInteractionFlag.TextSelectableByMouse)
-        layout = qt.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._sign, 0, qt.Qt.AlignmentFlag.AlignTop)
-        layout.addWidget(self._text, 1)
+        row(self._sign, (self._text, 1), on=self).setAlignment(self._sign, qt.Qt.AlignmentFlag.AlignTop)
         self.setVerdict(None)
 
-    def setVerdict(self, verdict: Any) -> None:
+    def setVerdict(self, verdict: Verdict | None) -> None:
         """Show a verdict of the core, None when there is none yet."""
         self._sign.setVisible(verdict is not None)
         if verdict is None:
             self._text.setText("Not calibrated yet.")
             return
         self._sign.setPixmap(icon(f"verdict-{verdict.level}").pixmap(28, 28))
-        reasons = "".join(f"<br/>• {_escaped(reason)}" for reason in verdict.reasons)
+        reasons = "".join(f"<br/>• {html.escape(reason, quote=False)}" for reason in verdict.reasons)
         self._text.setText(f"<b>{verdict.level}</b>{reasons}")
 
     def text(self) -> str:
         """What is shown, as rich text."""
         return str(self._text.text())
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

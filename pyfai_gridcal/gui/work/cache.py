@@ -10,20 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import GridcalError
-from .state import Progress, StageName
+from ...base.progress import Progress, untold
+from .state import StageName
 
-__all__ = ["Cache", "Cancelled", "Steps", "as_key"]
+__all__ = ["Cache", "Steps", "as_key"]
 
-#: Share of the whole time that a stage takes, roughly, for the progress bar.
+#: Share of the whole time that a stage takes for the progress bar: roughly, of an image of 4 megapixels.
 _WEIGHTS: dict[str, float] = {"image": 0.1, "found": 0.55, "spots": 0.05, "points": 0.05, "calibration": 0.25}
-
-
-class Cancelled(GridcalError):
-    """The user pressed "cancel"."""
-
-    def __init__(self) -> None:
-        super().__init__("cancelled")
 
 
 class _Same:
@@ -39,7 +32,7 @@ class _Same:
         return id(self.thing)
 
 
-def as_key(value: Any) -> Hashable:
+def as_key(value: object) -> Hashable:
     """Something hashable that is equal only when `value` means the same; arrays by identity."""
     if is_dataclass(value) and not isinstance(value, type):
         return tuple((f.name, as_key(getattr(value, f.name))) for f in fields(value))
@@ -78,7 +71,7 @@ class Steps:
     """Turns stages into fractions for the progress bar; every step is a place where the user may cancel."""
 
     def __init__(self, progress: Progress | None, exposures: int, stages: list[StageName]):
-        self._progress = progress
+        self._report = untold if progress is None else progress
         total = sum(_WEIGHTS.values())
         self._share = {s: _WEIGHTS[s] / total / exposures for s in stages}
         self._at, self._next = 0.0, 0.0
@@ -90,18 +83,16 @@ class Steps:
 
     def part(self) -> Progress:
         """Progress of the stage that was begun: its 0 to 1 are the share of the stage."""
-        start, share = self._at, self._next - self._at
-        return lambda fraction, what: self._report(start + share * min(max(fraction, 0.0), 1.0), what)
+        return self._within(self._at, self._next)
 
     def rest(self, text: str) -> Progress:
         """Progress of the last stage: its 0 to 1 fill what is left."""
-        start = self._next
-        self._report(start, text)
-        return lambda fraction, what: self._report(start + (1 - start) * min(max(fraction, 0.0), 1.0), what or text)
+        self._report(self._next, text)
+        return self._within(self._next, 1.0, text)
+
+    def _within(self, start: float, end: float, text: str = "") -> Progress:
+        """A progress whose 0 to 1 are a part of the whole; `text` is told where it tells nothing."""
+        return lambda part, what: self._report(start + (end - start) * min(max(part, 0.0), 1.0), what or text)
 
     def done(self) -> None:
         self._report(1.0, "done")
-
-    def _report(self, fraction: float, text: str) -> None:
-        if self._progress is not None:
-            self._progress(fraction, text)

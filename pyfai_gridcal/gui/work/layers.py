@@ -18,7 +18,7 @@ from ...base.frames import edge_from_index, index_from_edge
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...report.plots.canvas import nice
-from .state import Work
+from .state import ExposureResults
 
 __all__ = [
     "MAPS",
@@ -102,7 +102,7 @@ class SpotLayer:
         return int(np.count_nonzero(self.kind == kind))
 
 
-def spot_layer(work: Work, fit: DistortionFit | None, exposure: int = 0) -> SpotLayer | None:
+def spot_layer(work: ExposureResults, fit: DistortionFit | None, exposure: int = 0) -> SpotLayer | None:
     """Spots of one exposure with what is known of each; None before they were found."""
     spots = work.spots if work.spots is not None else work.found
     if spots is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from ...base.arrays import AnyArray
 from ...base.errors import FileFormatError
+from ...base.progress import Progress, untold
 from ...calibration import Calibration
 from ...io.images.images import Image
 from ...io.kinds.kinds import open_distortion
@@ -15,7 +16,7 @@ from ...io.nexus.result import load_result
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.plate import Plate
-from .state import Progress, Results, Work
+from .state import ExposureResults, Results
 from .store import is_result
 
 __all__ = ["Bare", "read_any"]
@@ -27,7 +28,7 @@ class Bare:
     def __init__(self, fit: DistortionFit):
         self.fit = fit
         self.verdict = None
-        self.images: tuple[Any, ...] = ()
+        self.images: tuple[AnyArray, ...] = ()
 
     @property
     def distortion(self) -> Distortion:
@@ -44,7 +45,7 @@ class Bare:
         )
 
 
-def read_any(path: str | Path, progress: Progress | None = None) -> Results:
+def read_any(path: str | Path, progress: Progress = untold) -> Results:
     """Read a result file, or any other file of a distortion, as results that can be drawn.
 
     Raises
@@ -52,20 +53,19 @@ def read_any(path: str | Path, progress: Progress | None = None) -> Results:
     FileFormatError
         It is no such file.
     """
-    if progress is not None:
-        progress(0.1, "reading")
+    progress(0.1, "reading")
     if not Path(str(path)).exists():
         raise FileFormatError(f"no such file: {path}")
-    thing: Any = load_result(path) if is_result(path) else open_distortion(path).distortion
+    thing = load_result(path) if is_result(path) else open_distortion(path).distortion
     if isinstance(thing, Calibration):
         works = []
         for k, image in enumerate(thing.images):
             mask = thing.masks[k] if k < len(thing.masks) else None
             picture = Image(image, np.zeros(np.shape(image), bool) if mask is None else mask)
             spots = thing.spots[k]
-            works.append(Work(picture, spots, spots, np.ones(len(spots), bool), thing.points[k]))
+            works.append(ExposureResults(picture, spots, spots, np.ones(len(spots), bool), thing.points[k]))
         return Results(tuple(works), thing)
     fit = thing if isinstance(thing, DistortionFit) else None
     if fit is None:
         fit = DistortionFit(thing, Plate((1e-3, 1e-3)), (), (), (), (), ())
-    return Results(tuple(Work(points=points) for points in fit.points) or (Work(),), Bare(fit))
+    return Results(tuple(ExposureResults(points=points) for points in fit.points) or (ExposureResults(),), Bare(fit))

@@ -6,18 +6,22 @@ import json
 import os
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import h5py
 
 from ...base.atomic import replacing
 from ...base.errors import FileFormatError
+from ...base.progress import Progress
 from ...calibration import Calibration
 from ...io.nexus.records import read_record, write_record
 from ...io.nexus.result import find_process, load_result
 from ...records.spots import Spots
-from .edits import edits_from_json, edits_to_json
-from .state import Exposure, Progress, State
+from .edits import Edit, edits_from_json, edits_to_json
+from .state import WorkExposure, WorkState
+
+if TYPE_CHECKING:
+    from .core import Draft
 
 __all__ = ["is_result", "read_work", "save_work"]
 
@@ -35,7 +39,7 @@ def is_result(path: str | Path) -> bool:
 
 
 def save_work(
-    calibration: Calibration, state: State, found: tuple[Spots, ...], path: str | Path, progress: Progress
+    calibration: Calibration, state: WorkState, found: tuple[Spots, ...], path: str | Path, progress: Progress
 ) -> Path:
     """Write the result file with the edits of `state` and the spots `found` before them; complete or not at all."""
     with replacing(path) as beside:
@@ -56,7 +60,7 @@ def save_work(
     return Path(path)
 
 
-def read_work(path: str | Path, blank: Any) -> tuple[State, Calibration, tuple[Spots, ...]]:
+def read_work(path: str | Path, blank: Draft) -> tuple[WorkState, Calibration, tuple[Spots, ...]]:
     """Take up the work of a result file.
 
     Parameters
@@ -85,16 +89,16 @@ def read_work(path: str | Path, blank: Any) -> tuple[State, Calibration, tuple[S
     for number, image in enumerate(calibration.images):
         source, edits, spots = notes.get(number, ("", (), None))
         mask = calibration.masks[number] if number < len(calibration.masks) else None
-        exposures.append(Exposure(source or _source_of(calibration, number, path), image, mask, edits))
+        exposures.append(WorkExposure(source or _source_of(calibration, number, path), image, mask, edits))
         found.append(spots if spots is not None else calibration.spots[number])
-    return State(replace(blank, **settings), tuple(exposures)), calibration, tuple(found)
+    return WorkState(replace(blank, **settings), tuple(exposures)), calibration, tuple(found)
 
 
-def _read_notes(path: str | Path) -> dict[int, tuple[str, Any, Spots | None]]:
+def _read_notes(path: str | Path) -> dict[int, tuple[str, tuple[Edit, ...], Spots | None]]:
     out = {}
     with h5py.File(path, "r") as file:
         process = find_process(file)
-        group: Any = {} if process is None else process.get(GROUP, {})
+        group = {} if process is None else process.get(GROUP, {})
         for number in range(len(group)):
             one = group[f"exposure_{number}"]
             spots = read_record(one["found"]) if "found" in one else None

@@ -1,6 +1,6 @@
 """The state of the work, free of Qt: what the user asked for, what follows from it, what has to be computed again.
 
-A :class:`State` is all that a person decided: the files, the settings, the edits. It is immutable, so undo and redo
+A :class:`WorkState` is all that a person decided: the files, the settings, the edits. It is immutable, so undo and redo
 walk along a list of states. What follows from a state comes from five stages,
 
     image  ->  found  ->  spots  ->  points  ->  calibration
@@ -19,11 +19,23 @@ import numpy as np
 
 from ...base.arrays import Bools
 from ...base.errors import ImageError
+from ...base.progress import Progress
+from ...calibration import Calibration
 from ...io.images.images import Image
 from ...records.spots import Spots
 from .cache import Cache, Steps, as_key
+from .core import Core, Draft
 from .edits import Edit, added_positions, kept_spots
-from .state import STAGES, Exposure, Progress, Results, StageName, Stages, State, Work, joined, reach_px
+from .state import (
+    STAGES,
+    ExposureResults,
+    Results,
+    StageName,
+    WorkExposure,
+    WorkState,
+    joined,
+    reach_px,
+)
 
 __all__ = ["Workspace"]
 
@@ -33,7 +45,7 @@ class Workspace:
 
     Parameters
     ----------
-    stages : the core's verbs
+    core : the core's verbs
     settings : to begin with
 
     Notes
@@ -47,9 +59,9 @@ class Workspace:
     #: Results kept per stage; images are large, the rest is small.
     KEPT: Mapping[str, int] = {"image": 4, "found": 16, "spots": 64, "points": 64, "calibration": 12}
 
-    def __init__(self, stages: Stages, settings: Any):
-        self.stages = stages
-        self._past: list[tuple[str, State]] = [("start", State(settings))]
+    def __init__(self, core: Core, settings: Draft):
+        self.core = core
+        self._past: list[tuple[str, WorkState]] = [("start", WorkState(settings))]
         self._now = 0
         self._saved = self._past[0][1]
         self._caches = {name: Cache(size) for name, size in self.KEPT.items()}
@@ -57,7 +69,7 @@ class Workspace:
 
     # -- the state and its past
     @property
-    def state(self) -> State:
+    def state(self) -> WorkState:
         """What is decided now."""
         return self._past[self._now][1]
 
@@ -80,12 +92,12 @@ class Workspace:
         """Call `listener` after each change of the state."""
         self._listeners.append(listener)
 
-    def mark_saved(self, state: State | None = None) -> None:
+    def mark_saved(self, state: WorkState | None = None) -> None:
         """A file now holds `state` (default: the present one)."""
         self._saved = self.state if state is None else state
         self._tell()
 
-    def reset(self, state: State) -> None:
+    def reset(self, state: WorkState) -> None:
         """Begin anew from a state that a file holds; its past is forgotten."""
         self._past, self._now = [("open", state)], 0
         self.mark_saved()
@@ -100,7 +112,7 @@ class Workspace:
         self._now = min(len(self._past) - 1, self._now + 1)
         self._tell()
 
-    def _step(self, name: str, state: State) -> None:
+    def _step(self, name: str, state: WorkState) -> None:
         del self._past[self._now + 1 :]
         self._past.append((name, state))
         del self._past[: max(0, len(self._past) - self.DEPTH)]
@@ -112,7 +124,7 @@ class Workspace:
             listener()
 
     # -- steps
-    def set_exposures(self, exposures: tuple[Exposure, ...]) -> None:
+    def set_exposures(self, exposures: tuple[WorkExposure, ...]) -> None:
         """Work on other images; edits go with their exposure."""
         self._step("image", replace(self.state, exposures=tuple(exposures)))
 
@@ -121,7 +133,7 @@ class Workspace:
         if any(getattr(self.state, key) != value for key, value in names.items()):
             self._step(" and ".join(names), replace(self.state, **names))  # type: ignore[arg-type]
 
-    def set_settings(self, **values: Any) -> None:
+    def set_settings(self, **values: object) -> None:
         """Change settings by name; nothing happens when they are already so."""
         old = self.state.settings
         if any(as_key(getattr(old, key)) != as_key(value) for key, value in values.items()):
@@ -163,7 +175,7 @@ class Workspace:
         self._step(name, replace(self.state, exposures=tuple(exposures)))
 
     # -- what follows from it
-    def _keys(self, state: State, exposure: Exposure) -> dict[str, Hashable]:
+    def _keys(self, state: WorkState, exposure: WorkExposure) -> dict[str, Hashable]:
         """Key of each stage of one exposure; each holds the key of the stage before."""
         own = {
             "image": (exposure.source, as_key(exposure.array), state.dark, state.flat, state.mask),
@@ -174,14 +186,14 @@ class Workspace:
         keys: dict[str, Hashable] = {}
         before: Hashable = ()
         for stage, parts in own.items():
-            read = tuple(as_key(getattr(state.settings, name)) for name in self.stages.reads.get(stage, ()))
+            read = tuple(as_key(getattr(state.settings, name)) for name in self.core.reads.get(stage, ()))
             before = keys[stage] = (before, parts, read)
         return keys
 
-    def _calibration_key(self, state: State) -> Hashable:
+    def _calibration_key(self, state: WorkState) -> Hashable:
         return (tuple(self._keys(state, e)["points"] for e in state.exposures), as_key(state.settings))
 
-    def results(self, state: State | None = None) -> Results:
+    def results(self, state: WorkState | None = None) -> Results:
         """What is already known for a state (default: the present one); computes nothing."""
         state = self.state if state is None else state
         works = []
@@ -189,7 +201,7 @@ class Workspace:
             keys = self._keys(state, exposure)
             spots, kept = self._caches["spots"].get(keys["spots"]) or (None, None)
             works.append(
-                Work(
+                ExposureResults(
                     self._caches["image"].get(keys["image"]),
                     self._caches["found"].get(keys["found"]),
                     spots,
@@ -199,7 +211,13 @@ class Workspace:
             )
         return Results(tuple(works), self._caches["calibration"].get(self._calibration_key(state)))
 
-    def know(self, calibration: Any, found: tuple[Spots, ...]) -> None:
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration of the present state, None when there is none yet."""
+        calibration: Calibration | None = self._caches["calibration"].get(self._calibration_key(self.state))
+        return calibration
+
+    def know(self, calibration: Calibration, found: tuple[Spots, ...]) -> None:
         """Take over what a file holds: the calibration of the present state and the spots before the edits."""
         state = self.state
         for number, exposure in enumerate(state.exposures):
@@ -212,7 +230,7 @@ class Workspace:
             self._caches["calibration"].put(self._calibration_key(state), calibration)
 
     def compute(
-        self, upto: StageName = "calibration", progress: Progress | None = None, *, state: State | None = None
+        self, upto: StageName = "calibration", progress: Progress | None = None, *, state: WorkState | None = None
     ) -> Results:
         """Compute what is missing for a state (default: the present one), up to and with a stage.
 
@@ -232,14 +250,14 @@ class Workspace:
             if calibration is None:
                 parts = [tuple(getattr(w, name) for w in works) for name in ("picture", "points")]
                 spots = tuple(w.spots.select(w.kept) for w in works)  # type: ignore[union-attr, arg-type]
-                calibration = self.stages.calibrate(state, parts[0], spots, parts[1], steps.rest("fitting"))
+                calibration = self.core.calibrate(state, parts[0], spots, parts[1], steps.rest("fitting"))
                 self._caches["calibration"].put(key, calibration)
         steps.done()
         return self.results(state)
 
-    def _work(self, state: State, exposure: Exposure, last: int, steps: Steps, number: int) -> Work:
+    def _work(self, state: WorkState, exposure: WorkExposure, last: int, steps: Steps, number: int) -> ExposureResults:
         """All stages of one exposure up to `last`."""
-        keys, settings, stages = self._keys(state, exposure), state.settings, self.stages
+        keys, settings, core = self._keys(state, exposure), state.settings, self.core
         which = f" {number + 1} of {len(state.exposures)}" if len(state.exposures) > 1 else ""
 
         def stage(name: StageName, text: str, make: Callable[[], Any]) -> Any:
@@ -252,11 +270,11 @@ class Workspace:
                 self._caches[name].put(keys[name], value)
             return value
 
-        picture = stage("image", "reading image", lambda: stages.load(exposure, state, steps.part()))
+        picture = stage("image", "reading image", lambda: core.load(exposure, state, steps.part()))
         seen = picture
         if picture is not None and exposure.drawn is not None:
             seen = replace(picture, mask=picture.mask | exposure.drawn)
-        found = stage("found", "looking for spots in image", lambda: stages.find(seen, settings, steps.part()))
+        found = stage("found", "looking for spots in image", lambda: core.find(seen, settings, steps.part()))
         both = stage("spots", "applying edits of image", lambda: self._edited(seen, found, exposure.edits, settings))
         spots, kept = both if both is not None else (None, None)
 
@@ -264,12 +282,12 @@ class Workspace:
             assert spots is not None
             return spots.select(kept)
 
-        points = stage("points", "indexing image", lambda: stages.index(used(), settings))
-        return Work(seen, found, spots, kept, points)
+        points = stage("points", "indexing image", lambda: core.index(used(), settings))
+        return ExposureResults(seen, found, spots, kept, points)
 
-    def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Any) -> tuple[Spots, Bools]:
+    def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Draft) -> tuple[Spots, Bools]:
         wanted = added_positions(edits)
         spots = found
         if len(wanted):
-            spots = joined(found, self.stages.refine(picture, found, wanted, settings))
+            spots = joined(found, self.core.refine(picture, found, wanted, settings))
         return spots, kept_spots(edits, spots.yx, added=len(wanted), reach=reach_px(spots))

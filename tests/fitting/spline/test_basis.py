@@ -13,7 +13,6 @@ from pyfai_gridcal.fitting.spline.basis import (
     roughness_stencil,
     stencil_energy,
     stencil_of_band,
-    stencil_product,
     transposed_stencil,
     uniform_axes,
 )
@@ -129,7 +128,6 @@ def test_quadratic_forms_and_traces_of_an_inverse() -> None:
     whole = np.linalg.inv(blocks.dense())
     inverse = stencil_of_band(blocks.cholesky().inverse())
     assert np.allclose(rows.quadratic_form(inverse), np.einsum("ni,ij,nj->n", b, whole, b))
-    assert np.isclose(stencil_product(inverse, rough), np.trace(whole @ dense(rough)))
 
 
 def test_axes_cover_the_pixels() -> None:

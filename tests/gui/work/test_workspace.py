@@ -7,9 +7,10 @@ import pytest
 from fakes import FakeSettings, FakeStages
 
 from pyfai_gridcal.base.errors import ImageError, IndexingError
-from pyfai_gridcal.gui.work.cache import Cancelled, as_key
+from pyfai_gridcal.base.progress import Cancelled
+from pyfai_gridcal.gui.work.cache import as_key
 from pyfai_gridcal.gui.work.edits import Edit
-from pyfai_gridcal.gui.work.state import Exposure
+from pyfai_gridcal.gui.work.state import WorkExposure
 from pyfai_gridcal.gui.work.workspace import Workspace
 
 SHAPE = (120, 200)
@@ -23,7 +24,7 @@ def stages() -> FakeStages:
 @pytest.fixture
 def work(stages: FakeStages) -> Workspace:
     workspace = Workspace(stages, FakeSettings())
-    workspace.set_exposures((Exposure("grid", array=np.zeros(SHAPE)),))
+    workspace.set_exposures((WorkExposure("grid", array=np.zeros(SHAPE)),))
     return workspace
 
 
@@ -135,7 +136,7 @@ def test_an_empty_mask_is_none(work: Workspace) -> None:
 
 def test_two_exposures(work: Workspace, stages: FakeStages) -> None:
     one = work.compute().calibration["points"]
-    work.set_exposures((*work.state.exposures, Exposure("second", array=np.ones(SHAPE))))
+    work.set_exposures((*work.state.exposures, WorkExposure("second", array=np.ones(SHAPE))))
     assert work.compute().calibration["points"] == 2 * one
     assert stages.calls["load"] == 2
     work.edit(Edit.at("remove", 10, 12), exposure=1)
