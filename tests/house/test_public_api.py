@@ -36,7 +36,7 @@ FUNCTIONS = {
     "calibrate": "image * pitch mask dark flat progress **settings",
     "find_spots": "image * mask saturation polarity hole_px noise threshold lattice complete workers progress",
     "index_spots": "spots * lattice angle_deg tolerance",
-    "fit_distortion": "points * plate shape mask pixel_size model gauge max_sigma labels hole_px positions progress",
+    "fit_distortion": "points * plate shape mask pixel_size model gauge max_sigma labels positions progress",
     "judging.validation.validate": "result image * plate mask polarity hole_px exposure progress",
     "io.nexus.result.save_result": "result path * name settings spots images inputs report progress reader",
     "io.nexus.result.load_result": "path * images",
