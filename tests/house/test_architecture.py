@@ -161,30 +161,7 @@ def test_functions_are_small(name: str) -> None:
 
 #: Modules without a test module of their name. Nothing is added here.
 WITHOUT_TEST: set[str] = {
-    "cli._distortions",
-    "cli._files",
     "cli._options",
-    "cli._parser",
-    "cli._progress",
-    "cli._session",
-    "cli.benchmark",
-    "cli.calib2",
-    "cli.calibrate",
-    "cli.check",
-    "cli.compare",
-    "cli.convert",
-    "cli.correct",
-    "cli.gui",
-    "cli.plan",
-    "cli.report",
-    "cli.validate",
-    "cli.view",
-    "ewoks.__main__",
-    "ewoks.files",
-    "ewoks.graphs",
-    "ewoks.models",
-    "ewoks.records",
-    "exposure",
 }
 
 
