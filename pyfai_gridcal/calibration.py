@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
     from .io.kinds.splinefit import SplineFit
-    from .io.readback import Reader
     from .judging.validation import Validation
     from .report.plots import Plots
 
@@ -50,11 +49,11 @@ class Calibration(Result):
 
         return to_detector(self.distortion)
 
-    def save(self, path: str | Path, *, progress: Progress | None = None, reader: Reader | None = None) -> Path:
+    def save(self, path: str | Path, *, progress: Progress | None = None) -> Path:
         """Write the detector, with everything else, to an HDF5 file; an old file goes once the new one is good."""
         from .io.nexus.result import save_result
 
-        return save_result(self, path, progress=progress, reader=reader)
+        return save_result(self, path, progress=progress)
 
     def validate(self, *, progress: Progress | None = None) -> Validation:
         """Correct the image with pyFAI and look at the grid again; see
@@ -245,8 +244,7 @@ def _what_opens(file: Path) -> str | None:
     """What opens a file that is no calibration, in words; None for a calibration that is damaged or too new."""
     from .io.images.images import load_image
     from .io.kinds.kinds import locate
-    from .io.nexus.groups import holds_detector
-    from .io.nexus.result import holds_result
+    from .io.nexus.contents import holds_detector, holds_result
 
     if holds_result(file):
         return None

@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("MPLBACKEND", "Agg")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as processors: further threads would only wait
+    for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(_name, "1")
 
 # Machines that run this may be slow and busy: no example fails for having taken long.
 # The same examples in every run, so that a change that fails is one that did it. Others are searched for by hand, with
@@ -23,6 +26,52 @@ settings.load_profile("patient")
 #: Where all extras are installed, nothing of these may be skipped.
 COMPLETE = bool(os.environ.get("PYFAI_GRIDCAL_CI"))
 NEVER_SKIPPED_THERE = ("gui", "ewoks")
+#: But for what needs a package that is in none of the extras.
+IN_NO_EXTRA = "ewoksxrpd"
+
+
+#: Each worker takes up to a gigabyte, and beyond some the longest module decides.
+MOST_WORKERS = 8
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    group = parser.getgroup("gridcal", "tests of pyfai_gridcal")
+    group.addoption("--slow", action="store_true", help="run the slow tests too, which are left out otherwise")
+    if not pluginmanager.hasplugin("xdist"):  # switched off, or not installed: pyproject.toml names its options
+        for name in ("--numprocesses", "--dist"):
+            group.addoption(name, help="needs pytest-xdist; without it, all tests run one after the other")
+
+
+def _named(config: pytest.Config) -> set[Path]:
+    """Files that the command names, as such or in front of the name of a test."""
+    files = {config.invocation_params.dir / argument.partition("::")[0] for argument in config.args}
+    return {path.resolve() for path in files if path.suffix == ".py"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers for `-n auto`, which is the default: none for a file or two, which are done before workers are ready."""
+    if config.getoption("collectonly") or 0 < len(_named(config)) == len(config.args) <= 2:
+        return 0
+    from pyfai_gridcal.base.threads import processors
+
+    return min(processors(), MOST_WORKERS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests out where whole folders are run: who names a file or a test wants it, and so does --slow."""
+    if config.getoption("--slow") or "slow" in config.getoption("markexpr"):
+        return
+    named = _named(config)
+    left = [item for item in items if item.get_closest_marker("slow") and item.path not in named]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return "slow tests: " + ("with the others" if config.getoption("--slow") else "only where named (--slow: all)")
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +105,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if not COMPLETE or reporter is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return
-    skipped = [report.nodeid for report in reporter.stats.get("skipped", ())]
+    reports = reporter.stats.get("skipped", ())
+    skipped = [report.nodeid for report in reports if IN_NO_EXTRA not in str(report.longrepr)]
     wrong = [name for name in skipped if any(word in name.lower() for word in NEVER_SKIPPED_THERE)]
     if wrong:
         reporter.section("skipped, but must run here", red=True)

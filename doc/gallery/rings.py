@@ -11,6 +11,7 @@ import logging
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,7 @@ def widths(x: np.ndarray, y: np.ndarray, expected: np.ndarray) -> tuple[np.ndarr
     return np.array(places), np.array(out)
 
 
+@cache
 def experiment() -> tuple[Result, Result, Result, np.ndarray]:
     """Without distortion, with it but not corrected, with it and corrected by the grid; and the rings of the camera."""
     from pyFAI.detectors import Detector, detector_factory

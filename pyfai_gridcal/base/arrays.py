@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 AnyArray = NDArray[Any]
+AnyDtype = np.dtype[Any]
 _Record = TypeVar("_Record", bound=Any)
 
 
@@ -25,6 +26,24 @@ def frozen_array(values: object, dtype: object = np.float64, ndim: int | None = 
         array = array.view()
         array.flags.writeable = False
     return array
+
+
+def freeze(record: object, ndim: int, *names: str, dtype: object = np.float64) -> None:
+    """Make fields of a frozen dataclass read-only arrays of one type, in its `__post_init__`; None stays None."""
+    for name in names:
+        if getattr(record, name) is not None:
+            object.__setattr__(record, name, frozen_array(getattr(record, name), dtype, ndim))
+
+
+def select_rows(record: _Record, which: AnyArray, *names: str) -> _Record:
+    """Copy of a record with these rows only of the columns named; a column that is None stays None."""
+    columns = {name: getattr(record, name) for name in names}
+    return replace(record, **{name: column if column is None else column[which] for name, column in columns.items()})
+
+
+def join_rows(record: _Record, more: _Record, *names: str) -> _Record:
+    """Copy of a record whose columns named go on with those of another one."""
+    return replace(record, **{name: np.concatenate([getattr(record, name), getattr(more, name)]) for name in names})
 
 
 def with_rows(record: _Record, rows: AnyArray, columns: Mapping[str, AnyArray]) -> _Record:

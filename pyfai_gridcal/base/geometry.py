@@ -26,6 +26,8 @@ def turn_matrix(angle: float) -> Floats:
 
 def hull_of(points: Floats) -> Floats:
     """Corners (V, 2) of the convex hull, in order; the points themselves if they have none."""
+    if len(points) < 3:
+        return points
     try:
         return np.asarray(points[ConvexHull(points).vertices])
     except QhullError:

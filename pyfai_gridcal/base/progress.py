@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-__all__ = ["Progress", "untold"]
+from .errors import GridcalError
+
+__all__ = ["Cancelled", "Progress", "untold"]
 
 #: Called with the fraction that is done, 0 to 1, and what is being done; may raise to cancel.
 Progress = Callable[[float, str], None]
@@ -12,3 +14,10 @@ Progress = Callable[[float, str], None]
 
 def untold(fraction: float, what: str) -> None:
     """Nobody wants to know."""
+
+
+class Cancelled(GridcalError):
+    """Whoever waited for a computation has stopped it."""
+
+    def __init__(self) -> None:
+        super().__init__("cancelled")

@@ -6,10 +6,10 @@ import numpy as np
 
 from .arrays import AnyArray, Floats
 
-__all__ = ["rms", "shares", "spread"]
+__all__ = ["NORMAL", "rms", "shares", "spread"]
 
 #: Standard deviation over median absolute deviation of a normal distribution: 1 / quantile(3/4).
-_NORMAL = 1.4826
+NORMAL = 1.4826
 
 
 def rms(values: Floats, sigma: Floats | None = None) -> float:
@@ -54,4 +54,4 @@ def spread(values: AnyArray, *, about: float | None = None) -> float:
     if not np.size(values):
         return float("nan")
     middle = np.median(values) if about is None else about
-    return _NORMAL * float(np.median(np.abs(values - middle)))
+    return NORMAL * float(np.median(np.abs(values - middle)))

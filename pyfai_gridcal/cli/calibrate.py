@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CalibrationError, GridcalError, UsageError
 from ..base.units import format_length
-from ..io.readback import started_reader
 from ..records.jobs import Calibrate, corrections_of
 from ..records.settings import Settings
 from ._files import check_outputs, write_json
@@ -49,7 +48,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..io.nexus.groups import detector_beside
+    from ..io.nexus.contents import detector_beside
 
     job = job_of(Calibrate, options)
     output = Path(job.output) if job.output else detector_beside(job.images[0])
@@ -60,21 +59,19 @@ def run(options: argparse.Namespace) -> int:
             expected="a name that ends in .h5",
             hint=f"pyFAI-gridcal convert makes {output.suffix} files of it",
         )
-    # Importing pyFAI takes as long as the calibration; it is needed only at the end, to read the file back.
-    with started_reader() as reader:
-        try:
-            with ProgressLine() as progress:
-                calibration = _calibrate(job, progress)
-        except CalibrationError as error:
-            # No result at all: the summary still tells why, so that a machine need not read standard error.
-            if job.json_file:
-                write_json(_refusal(job, error), job.json_file)
-            raise
-        failed = calibration.verdict.level == "failed"
-        written = not failed or job.force
-        if written:
-            with ProgressLine() as progress:
-                calibration.save(output, reader=reader, progress=progress)
+    try:
+        with ProgressLine() as progress:
+            calibration = _calibrate(job, progress)
+    except CalibrationError as error:
+        # No result at all: the summary still tells why, so that a machine need not read standard error.
+        if job.json_file:
+            write_json(_refusal(job, error), job.json_file)
+        raise
+    failed = calibration.verdict.level == "failed"
+    written = not failed or job.force
+    if written:
+        with ProgressLine() as progress:
+            calibration.save(output, progress=progress)
     _tell_result(job, calibration, output if written else None)
     _write_extras(job, calibration, written)
     if not failed:

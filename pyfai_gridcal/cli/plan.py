@@ -96,7 +96,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..judging.planning import Light, plan
+    from ..judging.planning import Illumination, plan
     from ..records.plate import Plate
 
     job = job_of(Predict, options)
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
     check_outputs([job.json, job.picture], [])
     plate = Plate(job.pitch, job.angle, hole_m=job.hole)
-    light = Light(job.peak, job.background, job.readout, job.gain, job.blur)
+    light = Illumination(job.peak, job.background, job.readout, job.gain, job.blur)
     plans = []
     with ProgressLine() as progress:
         for k, count in enumerate(job.exposures):

@@ -30,6 +30,11 @@ from .table import Table, build_table
 __all__ = ["CorrectorFiles", "cached_table", "files_of", "key_of_files", "open_corrector"]
 
 
+logger = logging.getLogger(__name__)
+
+#: Raise when the meaning of the numbers changes.
+VERSION = 1
+
 Files = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
@@ -106,6 +111,7 @@ def open_corrector(
         dummy=files.dummy,
         device=device,
     )
+    # Whatever changes the result changes the checksum: table, arrays and options.
     digest = hashlib.sha256(key.encode())
     for array in (corrector.mask, corrector.dark, corrector.flat):
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
@@ -143,12 +149,6 @@ def _listed(names: Files | None) -> list[str | Path]:
     if names is None:
         return []
     return [str(names)] if isinstance(names, str | PathLike) else [str(one) for one in names]
-
-
-logger = logging.getLogger(__name__)
-
-#: Raise when the meaning of the numbers changes.
-VERSION = 1
 
 
 def key_of_files(paths: Sequence[Path], *remarks: object) -> str:

@@ -1,9 +1,9 @@
 """Corrected images, made by pyFAI's Distortion: every pixel is split over the pixels of the corrected raster that it
 covers.
 
-pyFAI knows no mask here, prints to the terminal from C, and cuts off what leaves the raster. So masked pixels are
-laid beside the raster, the terminal is looked away from while the table is built, and the raster is shifted and sized
-to hold all that is known.
+pyFAI knows no mask here, prints to the terminal from C, and cuts off what leaves the raster. So pixels that are not to
+be used are put aside, the terminal is looked away from while the table is built, and where all that is known is to be
+kept, the raster is shifted and sized to hold it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ import numpy as np
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
 from ..base.errors import UsageError
 from ..base.frames import CORNERS
+from ..base.progress import Progress, untold
 from ..base.silence import silenced_stdout
-from ..io.nexus.detector import corners_of_nodes
 from ..io.nexus.groups import detector_nodes
+from ..records.corners import corners_of_nodes
 from ..records.distortion import Distortion
 
-__all__ = ["CorrectedImage", "Resampler", "Table", "build_table", "save_image"]
+__all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_image"]
 
 
-_COVERED = 0.98  # part of a corrected pixel that must be covered by known pixels
-_SMALL_AREA = 0.25  # corrected pixels per pixel
-_MARGIN = 3  # px of the raster beyond what is known
+#: Part of a corrected pixel that must be covered by known pixels to be shown.
+_COVERED = 0.98
+#: Raster beyond what is known, px.
+_MARGIN = 3
+#: Place of pixels that are not to be used, px: outside of every raster.
+_ASIDE = -1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,72 +72,6 @@ class CorrectedImage:
         }
 
 
-class Resampler:
-    """The table that corrects images of one detector; make it once, use it for many images.
-
-    Parameters
-    ----------
-    distortion : its masked pixels are not used
-    mask : (ny, nx) more pixels to leave out
-    same_raster : keep the raster of the detector (same shape, no offset) instead of one that holds all that is known
-    """
-
-    def __init__(self, distortion: Distortion, *, mask: AnyArray | None = None, same_raster: bool = False) -> None:
-        from pyFAI.detectors import NexusDetector
-        from pyFAI.distortion import Distortion as Table
-
-        self.distortion = distortion
-        nodes = detector_nodes(distortion)
-        unknown = self._unknown(nodes, mask)
-        size = distortion.pixel_size
-        self.offset, self.shape = _raster(nodes, ~unknown, size, same_raster)
-        nodes -= np.asarray(self.offset, np.float32) * np.asarray(size, np.float32)
-        area = _raster_areas(nodes, size)
-        corners = corners_of_nodes(nodes)
-        corners[unknown] = _place_aside(size)
-        # A full table is built in half the time; where pixels shrink a lot it would become too wide.
-        method = "lut" if float(area.min(where=~unknown, initial=1.0)) > _SMALL_AREA else "csr"
-        detector = NexusDetector(orientation=3)
-        detector._pixel1, detector._pixel2 = size
-        detector.max_shape = detector.shape = distortion.shape
-        detector.set_pixel_corners(corners)
-        detector.uniform_pixel = False
-        self._table: Any = Table(detector, shape=self.shape, mask=False, empty=0.0, method=method)
-        with silenced_stdout():
-            self._table.calc_LUT()
-        self.unknown = unknown
-        covered = self._table.correct_ng(np.where(unknown, 0, area).astype(np.float32))
-        self.mask: Bools = covered < _COVERED
-
-    def _unknown(self, nodes: AnyArray, mask: AnyArray | None) -> Bools:
-        """Pixels (ny, nx) to leave out."""
-        shape = self.distortion.shape
-        unknown = np.zeros(shape, np.bool_)
-        if not np.isfinite(nodes).all():
-            for part in _four(nodes):
-                unknown |= ~np.isfinite(part).all(axis=-1)
-        if self.distortion.mask is not None:
-            unknown |= self.distortion.mask
-        if mask is not None:
-            if np.shape(mask) != shape:
-                raise UsageError(f"mask of shape {np.shape(mask)}", expected=f"{shape}, as the detector")
-            unknown |= np.asarray(mask, bool)
-        if unknown.all():
-            raise UsageError("all pixels are masked", expected="pixels to correct")
-        return unknown
-
-    def correct(self, image: AnyArray, *, empty: float = 0.0) -> CorrectedImage:
-        """Correct one image (ny, nx); non-finite pixels count as 0. Counts are conserved: a stretched pixel becomes
-        fainter."""
-        image = np.asarray(image)
-        if image.shape != self.distortion.shape:
-            raise UsageError(f"image of shape {image.shape}", expected=f"{self.distortion.shape}, as the detector")
-        flat = np.where(self.unknown, 0, np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)).astype(np.float32)
-        data = np.array(self._table.correct_ng(flat))
-        data[self.mask] = empty
-        return CorrectedImage(data, self.mask, self.offset, self.distortion.pixel_size, empty)
-
-
 def _four(nodes: AnyArray) -> list[AnyArray]:
     """Corners A, B, C, D of all pixels, (ny, nx, 2) each, from what
     :func:`~pyfai_gridcal.io.nexus.groups.detector_nodes`
@@ -150,37 +88,24 @@ def _raster(
     """Offset and shape (px) of the raster that holds all known pixels, with a margin."""
     if same:
         return (0, 0), (known.shape[0], known.shape[1])
-    offset, shape = [], []
-    for axis in (0, 1):
-        parts = [part[..., axis] for part in _four(nodes)]
-        low = min(float(part.min(where=known, initial=np.inf)) for part in parts) / size[axis]
-        high = max(float(part.max(where=known, initial=-np.inf)) for part in parts) / size[axis]
-        offset.append(int(np.floor(low)) - _MARGIN)
-        shape.append(int(np.ceil(high)) + _MARGIN - offset[axis])
+    low, high = (limit / size for limit in _limits(nodes, known))
+    first, last = np.floor(low).astype(int) - _MARGIN, np.ceil(high).astype(int) + _MARGIN
+    shape = last - first
     if float(shape[0]) * shape[1] > 16 * known.size + 1e6:
         raise UsageError(
             f"the corrected image would have {shape[0]} x {shape[1]} pixels",
             expected=f"about {known.shape[0]} x {known.shape[1]}",
             hint="mask the pixels whose distortion is not known",
         )
-    return (offset[0], offset[1]), (shape[0], shape[1])
+    return (int(first[0]), int(first[1])), (int(shape[0]), int(shape[1]))
 
 
-def _place_aside(size: tuple[float, float]) -> AnyArray:
-    """A pixel (4, 3) outside the raster, where unknown ones cannot bleed into others."""
-    place = np.zeros((4, 3), np.float32)
-    for corner, (down, right) in enumerate(CORNERS):
-        place[corner, 1] = (down - _MARGIN) * size[0]
-        place[corner, 2] = (right - _MARGIN) * size[1]
-    return place
-
-
-def _raster_areas(nodes: AnyArray, size: tuple[float, float]) -> AnyArray:
-    """Area of each pixel (ny, nx) on the corrected raster, px^2 (shoelace formula on the diagonals)."""
-    a, b, c, d = _four(nodes)
-    unit = np.float32(1 / (2 * size[0] * size[1]))
-    first, second = c - a, d - b
-    return np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]) * unit
+def _limits(nodes: AnyArray, known: Bools) -> tuple[Floats, Floats]:
+    """Lowest and highest (slow, fast) corner of the known pixels, metres."""
+    parts = [part[..., axis] for axis in (0, 1) for part in _four(nodes)]
+    low = np.array([part.min(where=known, initial=np.inf) for part in parts], float).reshape(2, -1)
+    high = np.array([part.max(where=known, initial=-np.inf) for part in parts], float).reshape(2, -1)
+    return low.min(axis=1), high.max(axis=1)
 
 
 def save_image(path: str | PathLike[str], array: AnyArray, header: Mapping[str, str] | None = None) -> Path:
@@ -273,32 +198,116 @@ def build_table(distortion: Distortion, *, whole: bool = False) -> Table:
     distortion : of the detector
     whole : make the corrected image as large as the corrected detector, so that no count is lost at its border
     """
+    return _built(distortion, detector_nodes(distortion), whole=whole)
+
+
+def correct_known(
+    image: AnyArray,
+    distortion: Distortion,
+    *,
+    mask: AnyArray | None = None,
+    same_raster: bool = False,
+    empty: float = 0.0,
+    progress: Progress | None = None,
+) -> CorrectedImage:
+    """Correct one image to be looked at: only what is known, all of it, as it was counted.
+
+    Counts are conserved: a stretched pixel becomes fainter, and nothing is scaled up. Corrected pixels of which less
+    than 0.98 is covered by known ones are masked.
+
+    Parameters
+    ----------
+    image : (ny, nx); non-finite pixels count as 0
+    distortion : its masked pixels are not used
+    mask : (ny, nx) more pixels to leave out
+    same_raster : keep the raster of the detector (same shape, no offset) instead of one that holds all that is known
+    empty : value of pixels that are not known
+    progress : called with a fraction and what is being done
+
+    Raises
+    ------
+    UsageError
+        Image or mask of another shape, all pixels masked, or a corrected image far larger than the detector.
+    """
+    image = np.asarray(image)
+    if image.shape != distortion.shape:
+        raise UsageError(f"image of shape {image.shape}", expected=f"{distortion.shape}, as the detector")
+    say = progress or untold
+    say(0.0, "building the correction table")
+    nodes = detector_nodes(distortion)
+    unknown = _unknown(distortion, nodes, mask)
+    offset, shape = _raster(nodes, ~unknown, distortion.pixel_size, same_raster)
+    nodes -= np.asarray(offset, np.float32) * np.asarray(distortion.pixel_size, np.float32)
+    table = _built(distortion, nodes, unknown=unknown, shape=shape)
+    say(0.9, "correcting the image")
+    covered = (table.matrix @ table.area).reshape(shape)
+    flat = np.where(unknown, 0, np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)).astype(np.float32)
+    data = (table.matrix @ flat.ravel()).reshape(shape)
+    data[covered < _COVERED] = empty
+    return CorrectedImage(data, covered < _COVERED, offset, distortion.pixel_size, empty)
+
+
+def _built(
+    distortion: Distortion,
+    nodes: AnyArray,
+    *,
+    unknown: Bools | None = None,
+    shape: tuple[int, int] | None = None,
+    whole: bool = False,
+) -> Table:
+    """The table of a detector whose corners are at the nodes, without pixels that are unknown or not finite."""
+    from pyFAI.detectors import NexusDetector
     from pyFAI.distortion import Distortion as PyFAIDistortion
 
-    from ..io.nexus.detector import to_detector
-
-    detector = to_detector(Distortion(distortion.field, distortion.shape, distortion.pixel_size))
-    corners = detector.get_pixel_corners()
-    bad = ~np.isfinite(corners).all(axis=(2, 3))
-    if bad.any():
-        corners = np.where(bad[:, :, None, None], np.float32(-1.0), corners)  # outside, and without area
-        detector.set_pixel_corners(corners)
-        detector.mask = np.zeros(distortion.shape, np.int8)
-    engine = PyFAIDistortion(detector, method="csr", resize=whole, mask=False)
+    size = distortion.pixel_size
+    if unknown is None:
+        unknown = _not_finite(nodes, distortion.shape)
+    corners = corners_of_nodes(nodes)
+    # The raster does not have to hold pixels that are not to be used: while it is laid out, they are at the rim.
+    low, _ = _limits(nodes, ~unknown)
+    corners[unknown] = np.nan_to_num([0.0, *low], posinf=0.0)
+    detector = NexusDetector(orientation=3)
+    detector._pixel1, detector._pixel2 = size
+    detector.max_shape = detector.shape = distortion.shape
+    detector.set_pixel_corners(corners)
+    detector.uniform_pixel = False
+    engine = PyFAIDistortion(detector, shape=shape, method="csr", resize=whole, mask=False)
     with silenced_stdout():
+        # Then they are put outside of it, where they cannot bleed into others.
+        engine.calc_pos()[unknown] = _ASIDE
         weights, columns, rows = engine.calc_LUT()
-    area = _areas(corners, distortion.pixel_size)
-    shape_out = tuple(int(n) for n in engine.shape_out)
+    area = np.where(unknown, 0, _areas(nodes, size)).ravel()
+    shape_out = int(engine.shape_out[0]), int(engine.shape_out[1])
     offset = (float(engine.offset1), float(engine.offset2)) if whole else (0.0, 0.0)
-    out = shape_out[0], shape_out[1]
-    return Table(weights, columns, rows, area.ravel(), distortion.shape, out, offset, distortion.mask)
+    return Table(weights, columns, rows, area, distortion.shape, shape_out, offset, distortion.mask)
 
 
-def _areas(corners: AnyArray, pixel_size: tuple[float, float]) -> Floats:
-    """Area (ny, nx) of the quadrilaterals, in corrected pixels, from their diagonals."""
-    a, b, c, d = (corners[:, :, k, 1:].astype(np.float64) for k in range(4))
-    one, other = c - a, d - b
-    area: Floats = np.abs(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]) / (
-        2 * pixel_size[0] * pixel_size[1]
-    )
-    return area
+def _not_finite(nodes: AnyArray, shape: tuple[int, int]) -> Bools:
+    """Pixels (ny, nx) with a corner that is not finite."""
+    bad = np.zeros(shape, np.bool_)
+    if not np.isfinite(nodes).all():
+        for part in _four(nodes):
+            bad |= ~np.isfinite(part).all(axis=-1)
+    return bad
+
+
+def _unknown(distortion: Distortion, nodes: AnyArray, mask: AnyArray | None) -> Bools:
+    """Pixels (ny, nx) to leave out."""
+    unknown = _not_finite(nodes, distortion.shape)
+    if distortion.mask is not None:
+        unknown |= distortion.mask
+    if mask is not None:
+        if np.shape(mask) != distortion.shape:
+            raise UsageError(f"mask of shape {np.shape(mask)}", expected=f"{distortion.shape}, as the detector")
+        unknown |= np.asarray(mask, bool)
+    if unknown.all():
+        raise UsageError("all pixels are masked", expected="pixels to correct")
+    return unknown
+
+
+def _areas(nodes: AnyArray, size: tuple[float, float]) -> AnyArray:
+    """Area of each pixel (ny, nx) on the corrected raster, px^2 (shoelace formula on the diagonals)."""
+    a, b, c, d = _four(nodes)
+    unit = np.float32(1 / (2 * size[0] * size[1]))
+    first, second = c - a, d - b
+    return np.abs(first[..., 0] * second[..., 1] - first[..., 1] * second[..., 0]) * unit

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ewokscore.taskwithprogress import TaskWithProgress
 
 from ..base.errors import CalibrationError, FileFormatError, GridcalError, UsageError
+from ..base.progress import Cancelled
 from ..records.jobs import Calibrate, Compare, Convert, Correct, Validate, corrections_of
 from . import models
 from .files import beside, latest
@@ -38,10 +39,6 @@ logger = logging.getLogger(__name__)
 Outputs = dict[str, Any]
 
 
-class Cancelled(GridcalError):
-    """The task was cancelled."""
-
-
 class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
     """Progress, cancelling, and a docstring that lists inputs and outputs."""
 
@@ -60,7 +57,7 @@ class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
     def say(self, fraction: float, text: str) -> None:
         """Tell how far it is; this is also where it can be stopped."""
         if self.cancelled:
-            raise Cancelled("cancelled")
+            raise Cancelled
         logger.debug("%s: %3.0f %% %s", self.label, 100 * fraction, text)
         self.progress = int(100 * min(max(fraction, 0.0), 1.0))
 

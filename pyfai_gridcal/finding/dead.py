@@ -11,12 +11,13 @@ import numpy as np
 from scipy import ndimage
 
 from ..base.arrays import AnyArray, Bools
+from ..base.robust import spread
 
 __all__ = ["dead_areas", "dead_level"]
 
-#: Empty stretch of the histogram above the dead population, in its own widths and as a share of the way to the median.
-_GAP_WIDTHS = 12.0
-_GAP_SHARE = 0.25
+#: Empty stretch of the histogram above the dead population, in its own widths (normal tails end at six on each side)
+#: and as a share of the way to the median (a convention: the dark corners of uneven light end gradually).
+_GAP_WIDTHS, _GAP_SHARE = 12.0, 0.25
 
 
 def dead_level(image: AnyArray, mask: Bools | None = None, *, step: int = 3) -> float | None:
@@ -44,7 +45,7 @@ def dead_level(image: AnyArray, mask: Bools | None = None, *, step: int = 3) -> 
     gap[:least] = 0
     k = int(gap.argmax())
     cluster = low[: k + 1]
-    width = max(1.4826 * float(np.median(np.abs(cluster - np.median(cluster)))), 0.3)
+    width = max(spread(cluster), 0.3)
     if gap[k] > _GAP_WIDTHS * width and gap[k] > _GAP_SHARE * (middle - float(np.median(cluster))):
         return float(low[k] + 0.5 * gap[k])
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,14 +16,15 @@ from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Polarity, Spots
 from .picking import Candidates, pick
-from .search import Found, SpotSearch
+from .search import Found, completed, instrument_of, look_at
+from .selection import chosen
 from .survey import HoleGuess, filled, survey
 from .windows import PreparedImage
 
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
 
 
-#: Least contrast of a candidate relative to its neighbourhood's.
+#: Least contrast of a candidate relative to its neighbourhood's: half a hole has 0.5.
 THRESHOLD = 0.35
 
 
@@ -90,19 +92,9 @@ def find_spots(
     PickingError
         Nothing that looks like holes was found.
     """
-    return search_spots(
-        image,
-        mask=mask,
-        saturation=saturation,
-        polarity=polarity,
-        hole_px=hole_px,
-        noise=noise,
-        threshold=threshold,
-        lattice=lattice,
-        complete=complete,
-        workers=workers,
-        progress=progress,
-    ).spots
+    search = partial(search_spots, image, mask=mask, saturation=saturation, polarity=polarity, hole_px=hole_px)
+    search = partial(search, noise=noise, threshold=threshold, lattice=lattice, complete=complete)
+    return search(workers=workers, progress=progress).spots
 
 
 def search_spots(
@@ -130,20 +122,25 @@ def search_spots(
     ignore = mask
     if saturation is not None and not np.isfinite(image).all():
         ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
+    # the survey guesses polarity and size, unless they are given
     smooth = filled(image, ignore)
     if hole_px is not None:
         names = [polarity] if polarity else [g.polarity for g in survey(smooth, workers=workers)[:1]]
         guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2) for name in names)
     else:
         guesses = survey(smooth, polarity=polarity, workers=workers)
+    # candidates for each guess, until those of one form a lattice
     found = _best_guess(smooth, guesses, threshold, lattice, mask)
     say(0.3, f"fitting {len(found.candidates)} spots")
     prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
-    run = SpotSearch(prepared, found, noise, lattice, workers)
-    spots, grown = run.spots(), None
+    # from here on each stage knows more: what a hole looks like, where each is, where one is missing
+    tools, candidates, stretch_error = instrument_of(prepared, found, noise, workers)
+    look = look_at(tools, candidates, stretch_error)
+    spots, usual = chosen(tools, look.fitted, stretch_error=look.stretch_error)
+    grown = None
     if complete:
         say(0.8, "looking again where holes are missing")
-        spots, grown = run.completed(spots)
+        spots, grown = completed(tools, look, spots, usual, lattice)
     say(1.0, "spots found")
     return SpotsFound(spots, lattice, grown)
 

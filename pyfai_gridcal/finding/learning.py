@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from ..base.arrays import AnyArray, Floats
 from ..base.errors import PickingError
+from ..records.points import ControlPoints
 from ..records.spots import HoleProfile, Noise
 from .light import light_of
 from .model import SpotState, model_of
 from .noise import correlation_of, grain_factor, noise_of
-from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised
+from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised, profile_radius
 from .refinement import FittedSpots, fit_spots
 from .windows import PreparedImage, ramp
 
-__all__ = ["Learned", "hole_radius", "learn"]
+__all__ = ["Instrument", "Learned", "hole_radius", "learn"]
 
-#: More spots than these would not make the profile better than the pixels' noise lets it be.
-_SPOTS = 800
-_FIRST = 200
-_TURNS = 4
+#: More spots than these would not make the profile better than the pixels' noise lets it be; while it is still coming
+#: into shape a quarter of them puts some ten pixels into each of its bins. The number of turns is a convention.
+_SPOTS, _FIRST, _TURNS = 800, 200, 4
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
 _QUIET, _FLAT = 0.25, 0.003
@@ -36,6 +37,52 @@ class Learned:
     profile: HoleProfile
     noise: Noise
     grain: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Instrument:
+    """What every fit of one search is made with: the image, and what was learned about its holes.
+
+    Attributes
+    ----------
+    image : prepared for cutting windows
+    points : candidates with their nodes, None where they form no lattice
+    spacing : distance of neighbouring candidates, px
+    radius : of the mean hole at half height, px
+    reach : of the windows, px
+    limit : farthest that a fit may take a spot along an axis, px
+    learned, maker : picture of the holes and noise of the pixels; makes templates of that picture
+    workers : threads
+    """
+
+    image: PreparedImage
+    points: ControlPoints | None
+    spacing: float
+    radius: float
+    reach: int
+    limit: float
+    learned: Learned
+    maker: TemplateMaker
+    workers: int
+
+    @cached_property
+    def profile_radius(self) -> float:
+        """Radius of the holes as the profile has it, px."""
+        return profile_radius(self.learned.profile)
+
+    def fit(self, state: SpotState, iterations: int, tilt: float | None = None) -> FittedSpots:
+        """Fit these spots; see :func:`~pyfai_gridcal.finding.refinement.fit_spots`."""
+        bank = self.maker.bank(state.stretch, len(state))
+        return fit_spots(
+            self.image,
+            state,
+            bank,
+            self.learned.noise,
+            iterations=iterations,
+            limit=self.limit,
+            tilt=tilt,
+            workers=self.workers,
+        )
 
 
 def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
@@ -65,17 +112,7 @@ def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) 
 
 
 def learn(
-    image: PreparedImage,
-    state: SpotState,
-    *,
-    reach: int,
-    radius: float,
-    spacing: float,
-    limit: float,
-    profile: HoleProfile | None = None,
-    noise: Noise | None = None,
-    turns: int = _TURNS,
-    workers: int = 2,
+    image: PreparedImage, state: SpotState, *, reach: int, radius: float, spacing: float, limit: float, workers: int = 2
 ) -> Learned:
     """Fit and learn in turns: the profile from what the fit leaves over, the noise from what the better profile leaves.
 
@@ -85,13 +122,43 @@ def learn(
     reach : of the windows, px
     radius : of the holes, px, for the first turn
     spacing : distance of neighbouring spots, px
-    profile, noise : where to start from, instead of a blurred disk and equal weights
 
     Raises
     ------
     PickingError
         Nothing there looks like a hole.
     """
+    whole = _teachers(image, state, reach)
+    # a profile that is still coming into shape needs no more spots than its bins
+    sample = whole.select(np.arange(0, len(whole), max(1, len(whole) // _FIRST)))
+    # the first turn knows nothing: a blurred disk, and all pixels weigh the same
+    profile, noise = disk_profile(radius, max(0.8, 0.15 * radius), reach), None
+    quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
+    for turn in range(_TURNS):
+        # each turn fits with the profile so far; the last one fits all of the spots, and to the end
+        if turn == _TURNS - 1:
+            sample = whole
+        # while the profile is still coming into shape, so may its stretched copies
+        maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < _TURNS - 2 else 1.0, workers=workers)
+        bank = maker.bank(sample.stretch, len(sample))
+        iterations = 4 if turn in (0, _TURNS - 1) else 2
+        fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
+        # what it found replaces what was known of the spots that fit well, and of the light on them
+        rows = _typical(fitted)
+        sample = replace(sample, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background).select(rows)
+        if len(sample) >= 12:
+            sample = _lit(sample, image, spacing)
+        # what it left over corrects the profile and, from the second turn on, tells the noise
+        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
+        if turn >= 1:
+            quiet = steep < _QUIET
+            noise = noise_of(level[quiet], residual[quiet], quantised=quantised)
+    assert noise is not None
+    return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
+
+
+def _teachers(image: PreparedImage, state: SpotState, reach: int) -> SpotState:
+    """Spots to learn from: whole ones, stretched alike, no more than make the profile better."""
     rows = np.flatnonzero(image.is_whole(state.yx, reach))
     if len(rows) < 4:
         rows = np.arange(len(state))
@@ -101,30 +168,7 @@ def learn(
         rows = rows[unlike <= max(0.03, np.sort(unlike)[max(_FEW, len(rows) // 3)])]
     if len(rows) > _SPOTS:
         rows = rows[np.linspace(0, len(rows) - 1, _SPOTS).astype(int)]
-    whole = state.select(rows)
-    # a profile that is still coming into shape needs no more spots than its bins
-    sample = whole.select(np.arange(0, len(rows), max(1, len(rows) // _FIRST)))
-    first = profile is None
-    profile = profile or disk_profile(radius, max(0.8, 0.15 * radius), reach)
-    quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
-    for turn in range(turns):
-        iterations = 4 if turn == 0 and first else 2
-        if turn == turns - 1:
-            sample, iterations = whole, 4
-        # while the profile is still coming into shape, so may its stretched copies
-        maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < turns - 2 else 1.0, workers=workers)
-        bank = maker.bank(sample.stretch, len(sample))
-        fitted = fit_spots(image, sample, bank, noise, iterations=iterations, limit=limit, workers=workers)
-        rows = _typical(fitted)
-        sample = replace(sample, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background).select(rows)
-        if len(sample) >= 12:
-            sample = _lit(sample, image, spacing)
-        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
-        if turn >= 1 or not first:
-            quiet = steep < _QUIET
-            noise = noise_of(level[quiet], residual[quiet], quantised=quantised)
-    assert noise is not None
-    return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
+    return state.select(rows)
 
 
 def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
@@ -135,7 +179,7 @@ def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
         sample.background,
         at=sample.yx,
         spacing=spacing,
-        polarity="bright" if image.sign > 0 else "dark",
+        polarity=image.polarity,
     )
     return replace(sample, slope_a=light.slope_a, slope_b=light.slope_b)
 
@@ -158,6 +202,7 @@ def _relearn(
 ) -> tuple[AnyArray, AnyArray, AnyArray, HoleProfile]:
     """Level and residual of the pixels, how steep the profile is there (square, relative to its steepest; infinite for
     pixels that are not used), and the profile corrected by all residuals."""
+    # model and residuals, class by class of stretch
     y, x = ramp(reach)
     windows = image.windows(sample.yx, reach)
     relative, levels = np.empty_like(windows.data), np.empty_like(windows.data)
@@ -172,11 +217,13 @@ def _relearn(
         relative[rows] = (cut.data - level) / part.amplitude[:, None]
         slope = (derivatives[:, :2] ** 2).sum(axis=1) / part.amplitude[:, None] ** 2
         steep[rows] = slope / slope.max()
+    # where each pixel lies in the unstretched hole
     offset = sample.yx - windows.middle
     dy, dx = y - offset[:, :1].astype(np.float32), x - offset[:, 1:].astype(np.float32)
     if sample.stretch is not None:
         back = np.linalg.inv(sample.stretch).astype(np.float32)[:, None]
         dy, dx = dy * back[..., 0, 0] + dx * back[..., 1, 0], dy * back[..., 0, 1] + dx * back[..., 1, 1]
+    # strong spots say most; wild pixels nothing
     scale = np.median(np.abs(relative[:: max(1, len(relative) // _FIRST)]), axis=0) + 1e-12
     weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2

@@ -5,13 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, with_rows
-from .light import Light
+from ..base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
+from ..indexing.prediction import local_frames
+from ..records.points import ControlPoints
+from .light import LocalLight
 from .profile import Templates
 from .windows import PreparedImage, Windows, powers, ramp
 
-__all__ = ["BentRims", "SpotState", "model_of", "start_from"]
+__all__ = ["BentRims", "SpotState", "model_of", "start_from", "stretched"]
+
+#: Fewest control points that tell a stretch: the local frames take a quadratic, 6 coefficients, through neighbours.
+_FEWEST = 12
+#: Spots that tell whether holes are stretched at all: enough for the median and the 90 % quantile of any field.
+_SAMPLE = 1000
+#: Stretch that a profile notices: by 1 % the rim of a hole of 10 px moves by 0.05 px.
+_STRETCHED = 0.01
+#: Bending within a hole is looked at when it moves rims by so many px: a tenth of the precision of a good spot.
+_BENT = 5e-4
+#: Share of what neighbouring stretches differ by that a single one is taken to be wrong by.
+_UNSURE = 0.3
+
+
+#: What a fit changes of a :class:`SpotState`.
+_MOVING = ("yx", "amplitude", "background", "slope_a", "slope_b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +61,16 @@ class SpotState:
 
     def select(self, rows: AnyArray) -> SpotState:
         """The spots `rows`."""
-        return SpotState(
-            self.yx[rows],
-            self.amplitude[rows],
-            self.background[rows],
-            self.slope_a[rows],
-            self.slope_b[rows],
-            None if self.stretch is None else self.stretch[rows],
-            None if self.prior is None else self.prior[rows],
-            None if self.bend is None else self.bend.select(rows),
-        )
+        part = select_rows(self, rows, *_MOVING, "stretch", "prior")
+        return part if self.bend is None else replace(part, bend=self.bend.select(rows))
 
     def changed(self, rows: AnyArray, part: SpotState) -> SpotState:
         """The same where the spots `rows` stand as they do in `part`."""
         if len(rows) == len(self):
             return part
-        moving = ("yx", "amplitude", "background", "slope_a", "slope_b")
-        return with_rows(self, rows, {name: getattr(part, name) for name in moving})
+        return with_rows(self, rows, {name: getattr(part, name) for name in _MOVING})
 
-    def lit(self, light: Light, lean: Bools) -> SpotState:
+    def lit(self, light: LocalLight, lean: Bools) -> SpotState:
         """The same with the light's slopes, and with its level as a prior for the spots where `lean` (N,) is true."""
         free = np.where(lean, 1.0, np.inf)
         prior = np.stack(
@@ -102,6 +111,7 @@ def model_of(
     (N, m * m) float32 counts, and its derivatives by y and x (counts per px), amplitude and background, (N, 4, m * m)
     float32
     """
+    # the template of the nearest sub-pixel phase, and how far the hole still lies from that
     row, shift = Templates.phase(state.yx - windows.middle)
     slow, fast, value = (raster.take(row, axis=0) for raster in (templates.slow, templates.fast, templates.value))
     # Light and stretch are polynomials over the window, for all spots the product of two small matrices.
@@ -112,6 +122,7 @@ def model_of(
     if state.bend is not None:
         for along, bent in zip((along_y, along_x), state.bend.at(offset, templates.reach), strict=True):
             along += bent
+    # first order: the derivatives of the template times how far each pixel of it is moved
     along_y *= slow
     along_x *= fast
     value += along_y
@@ -119,6 +130,7 @@ def model_of(
     light, ground = on_hole.astype(np.float32) @ plane, on_ground.astype(np.float32) @ plane
     shine = (state.amplitude[:, None] * on_hole).astype(np.float32) @ plane
     level = (state.background[:, None] * on_ground).astype(np.float32) @ plane
+    # and the derivatives of what is read by all that is fitted
     if out is None:
         out = np.empty((len(state), 4, plane.shape[1]), np.float32)
     np.multiply(slow, shine, out=out[:, 0])
@@ -144,6 +156,7 @@ def _ways(offset: Floats, shift: Floats, rest: Floats) -> tuple[Floats, Floats]:
 
 
 #: Nearer to the middle than this share (square) of the rim's distance a picture is flat: no matter where it is from.
+#: The root, 0.39 of the radius, is well inside of a rim that is not blurred over all of the hole.
 _FLAT = 0.15
 
 
@@ -175,7 +188,7 @@ class BentRims:
 
     def select(self, rows: AnyArray) -> BentRims:
         """The holes `rows`."""
-        return BentRims(self.bend[rows], self.inverse[rows])
+        return select_rows(self, rows, "bend", "inverse")
 
     def at(self, offset: Floats, reach: int) -> tuple[AnyArray, AnyArray]:
         """By how much the picture is moved: (y, x) px, each (N, (2 reach + 1)**2), over windows in which the centres
@@ -197,3 +210,72 @@ def _about(offset: Floats, form: Floats) -> Floats:
     yy, yx, xx = form.T
     constant = y * y * yy + y * x * yx + x * x * xx
     return np.stack([constant, -2 * y * yy - x * yx, -2 * x * xx - y * yx, yy, yx, xx], axis=1)
+
+
+def stretched(
+    state: SpotState,
+    points: ControlPoints | None,
+    image: PreparedImage,
+    *,
+    reach: int,
+    radius: float,
+    rim: float | None = None,
+    places: Floats | None = None,
+) -> tuple[SpotState, float]:
+    """Give every spot the stretch of the lattice around it against the mean lattice.
+
+    Parameters
+    ----------
+    state : spots
+    points : their lattice; None or few points leave the spots as they are
+    reach : of the windows, px: who is cut by the border within it does not count
+    radius : of a hole, px; `rim` where its profile knows its radius better
+    places : (M, 2) of the points, where these have been measured again
+
+    Returns
+    -------
+    the spots, and the relative error of a single stretch
+    """
+    if points is None or len(points) < _FEWEST:
+        return state, 0.0
+    places = points.yx if places is None else places
+    # cut spots follow from the stretch, they must not make it
+    whole = image.is_whole(places, reach)
+    if whole.sum() < _FEWEST:
+        whole[:] = True
+    tree = cKDTree(points.yx)
+    turn = np.linalg.inv(points.basis_px)
+
+    def frames_at(rows: AnyArray) -> tuple[Floats, Floats]:
+        vectors, bend = local_frames(points.ij[whole], places[whole], points.ij[rows])
+        return _without_turn(turn @ vectors), bend
+
+    # some of the points, with their neighbours, tell whether there is anything to be done at all
+    sample = np.arange(0, len(points), max(1, len(points) // _SAMPLE))
+    near = tree.query(points.yx[sample], k=min(5, len(points)))[1]
+    rows, place = np.unique(near, return_inverse=True)
+    local, bend = frames_at(rows)
+    around = local[place.reshape(near.shape)]
+    error = _UNSURE * float(np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
+    unround = np.abs(local - np.eye(2)).max() > _STRETCHED
+    usual = float(np.quantile(np.abs(bend), 0.9))
+    bent = usual * radius**2 > _BENT
+    if not (unround or bent):
+        return state, error
+    # now all of them; each spot takes what the nearest point says
+    if len(rows) < len(points):
+        local, bend = frames_at(np.arange(len(points)))
+    near = np.asarray(tree.query(state.yx)[1])
+    rims = BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, rim or radius).select(near) if bent else None
+    return replace(state, stretch=local[near] if unround else None, bend=rims), error
+
+
+def _without_turn(matrices: Floats) -> Floats:
+    """Symmetric stretches (N, 2, 2) with the effect of `matrices` on a circle: holes are round, a turn changes
+    nothing."""
+    square = np.matmul(matrices.transpose(0, 2, 1), matrices)
+    # the root of a positive matrix of two rows, by the theorem of Cayley and Hamilton
+    size = np.abs(np.linalg.det(matrices))
+    scale = np.sqrt(np.trace(square, axis1=1, axis2=2) + 2 * size)
+    out: Floats = (square + size[:, None, None] * np.eye(2)) / np.maximum(scale, 1e-30)[:, None, None]
+    return out

@@ -6,11 +6,13 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import PickingError
+from ..base.robust import spread
 from ..records.spots import HoleProfile, Noise
 
 __all__ = ["correlation_of", "grain_factor", "noise_of"]
 
 
+#: Bins of the level, at most: a line needs few, and each should hold many pixels.
 _BINS = 12
 
 #: So many pixels tell the variance in each bin to one or two per cent.
@@ -35,6 +37,7 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
         raise PickingError(
             f"{len(level)} usable pixels around the spots", expected="at least 50", hint="check the mask"
         )
+    # bins of equal numbers of pixels along the level, a robust variance in each
     step = len(level) // _PIXELS + 1
     level, square = level[::step].astype(float), residual[::step].astype(float) ** 2
     count = int(np.clip(len(level) // 40, 1, _BINS))
@@ -47,6 +50,7 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
     variance = np.array([_robust_variance(square[b], quantised) for b in bins])
     floor = 1 / 12 if quantised else 1e-12
     variance = np.maximum(variance, floor)
+    # a line through these, weighed by how well each is known; its slope is the gain
     gain, base = 0.0, float(np.median(variance))
     span = float(np.ptp(x)) if len(x) else 0.0
     if len(x) > 2 and span > 0:
@@ -69,10 +73,11 @@ def _robust_variance(square: AnyArray, quantised: bool) -> float:
     return median
 
 
-#: Farthest pixels that share noise.
+#: Farthest pixels that share noise, px; what farther ones share is taken for light.
 _FAR = 2
 
-#: Correlation of next neighbours from which on it counts.
+#: Correlation of next neighbours from which on it counts: independent ones show some hundredths at most, one over
+#: the root of their number.
 _SEEN = 0.1
 
 
@@ -88,7 +93,7 @@ def correlation_of(residual: AnyArray, usable: Bools) -> Floats:
     """
     side = round(np.sqrt(residual.shape[1]))
     known = np.asarray(usable, dtype=bool)
-    size = 1.4826 * float(np.median(np.abs(residual[known]))) if known.any() else 0.0
+    size = spread(residual[known], about=0.0) if known.any() else 0.0
     out = np.zeros((2 * _FAR + 1, 2 * _FAR + 1))
     out[_FAR, _FAR] = 1.0
     if side <= 2 * _FAR or not size > 0:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft, ndimage
 
-from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze, select_rows
 from ..records.spots import Polarity
 from .survey import binned
 
@@ -24,7 +24,7 @@ _SEARCH_RADIUS = 1.75
 #: On more pixels, or with more maxima, these are listed by a maximum filter: the watershed takes time for every one of
 #: them, and the result is the same (a test compares).
 _WATERSHED_PIXELS, _WATERSHED_MAXIMA = 250_000, 12_000
-#: Side of the hills that replace the noise, px, odd.
+#: Side of the hills that replace the noise, px, odd: wide enough to be few, low enough to be climbed in seven steps.
 _HILL = 15
 
 
@@ -48,18 +48,15 @@ class Candidates:
     threshold: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "yx", frozen_array(self.yx, np.float64, 2))
-        for name in ("contrast", "relative", "significance"):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, 1))
+        freeze(self, 2, "yx")
+        freeze(self, 1, "contrast", "relative", "significance")
 
     def __len__(self) -> int:
         return len(self.yx)
 
     def select(self, which: AnyArray) -> Candidates:
         """The candidates of a boolean mask or an array of indices."""
-        return Candidates(
-            self.yx[which], self.contrast[which], self.relative[which], self.significance[which], self.threshold
-        )
+        return select_rows(self, which, "yx", "contrast", "relative", "significance")
 
 
 def working_bin(radius_px: float) -> int:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, with_rows
+from ..base.robust import spread
 from ..records.spots import Noise
 from .model import SpotState, model_of
 from .profile import TemplateBank, Templates
@@ -30,14 +31,14 @@ __all__ = ["FittedSpots", "fit_spots"]
 _CHUNK, _LEAST = 1 << 17, 32
 #: Below so many pixels threads wait for each other longer than they work.
 _WORTH_THREADS = 500_000
-#: A pixel is left out when it is this many sigma off the fit ...
+#: A pixel is left out when it is this many sigma off the fit (of a normal noise one in two million is) ...
 _WILD = 5.0
-#: ... and also this share of the amplitude, since a learned profile is not perfect.
-_TOLERANCE = 0.12
-_GLARING = 0.8
+#: ... and also this share of the amplitude, since a learned profile is not perfect: in the last step, and before.
+_TOLERANCE, _GLARING = 0.12, 0.8
 #: A spot has come near its place when a step is shorter than this, px: the next one ends it.
 _NEAR = 0.03
-#: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes.
+#: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes; a
+#: whole one is what a wrong place makes.
 _HOT = 1.5
 
 
@@ -66,7 +67,7 @@ class FittedSpots:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class _Pixels:
     """Pixels around spots, from where a fit stands.
 
     Attributes
@@ -83,7 +84,7 @@ class _View:
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """What a view tells, columns over spots.
+    """What these pixels tell, columns over spots.
 
     Attributes
     ----------
@@ -109,7 +110,7 @@ class _Look:
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class _Kit:
     """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same."""
 
     image: PreparedImage
@@ -117,7 +118,7 @@ class _Job:
     noise: Noise | None
     tilt: float | None
 
-    def view(self, state: SpotState, windows: Windows, rest: Floats) -> _View:
+    def seen(self, state: SpotState, windows: Windows, rest: Floats) -> _Pixels:
         parameters = 4 if self.tilt is None else 6
         rows = np.empty((len(state), parameters + 1, windows.data.shape[1]), np.float32)
         level, _ = model_of(state, windows, self.templates, rest, out=rows[:, :4])
@@ -125,26 +126,26 @@ class _Job:
             for k, along in enumerate(ramp(self.templates.reach)):
                 np.multiply(level, along, out=rows[:, 4 + k])
         np.subtract(windows.data, level, out=rows[:, -1])
-        return _View(level, rows, windows.usable)
+        return _Pixels(level, rows, windows.usable)
 
-    def look(self, state: SpotState, view: _View, tilted: Floats, tolerance: float | None = None) -> _Look:
+    def look(self, state: SpotState, seen: _Pixels, tilted: Floats, tolerance: float | None = None) -> _Look:
         """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not
         count."""
-        noise, tilt, level, rows = self.noise, self.tilt, view.level, view.rows
+        noise, tilt, level, rows = self.noise, self.tilt, seen.level, seen.rows
         wild = np.zeros(len(state), bool)
         if noise is None:
-            weight: AnyArray = view.usable.astype(np.float32)
+            weight: AnyArray = seen.usable.astype(np.float32)
         else:
             variance: AnyArray = noise.variance(level if self.image.sign > 0 else -level)
-            weight = view.usable / variance
+            weight = seen.usable / variance
             if tolerance is not None:
                 least = (tolerance * state.amplitude[:, None].astype(np.float32)) ** 2
                 variance *= _WILD**2
                 variance += least
-                spot, pixel = np.nonzero((rows[:, -1] ** 2 > variance) & view.usable)
+                spot, pixel = np.nonzero((rows[:, -1] ** 2 > variance) & seen.usable)
                 count = np.bincount(spot, minlength=len(state))
                 some = np.flatnonzero(count)
-                wild[some] = count[some] <= 0.2 * np.count_nonzero(view.usable[some], axis=1)
+                wild[some] = count[some] <= 0.2 * np.count_nonzero(seen.usable[some], axis=1)
                 weight[spot[wild[spot]], pixel[wild[spot]]] = 0
         # all sums of products at once: the last row and column are those with what is left over
         gram = np.matmul(rows * weight[:, None, :], rows.transpose(0, 2, 1)).astype(np.float64)
@@ -163,18 +164,18 @@ class _Job:
         return _Look(square, weight, wild, normal, right)
 
 
-def _calm(amplitude: Floats, view: _View) -> Bools:
+def _calm(amplitude: Floats, seen: _Pixels) -> Bools:
     """Usable pixels without those that cannot belong to a hole: the start knows neither place nor noise, but nothing of
     a hole is off by more than its amplitude."""
-    off = np.abs(view.rows[:, -1])
-    some = off[::8][view.usable[::8]]
-    spread = 1.4826 * float(np.median(some)) if len(some) else 0.0
-    most = _HOT * np.maximum(amplitude, np.median(amplitude)) + 6 * spread
-    out: Bools = view.usable & (off < most[:, None].astype(np.float32))
+    off = np.abs(seen.rows[:, -1])
+    some = off[::8][seen.usable[::8]]
+    noise = spread(some, about=0.0) if len(some) else 0.0
+    most = _HOT * np.maximum(amplitude, np.median(amplitude)) + 6 * noise
+    out: Bools = seen.usable & (off < most[:, None].astype(np.float32))
     return out
 
 
-def _fit_chunk(job: _Job, state: SpotState, rest: Floats, iterations: int, limit: float) -> FittedSpots:
+def _fit_chunk(kit: _Kit, state: SpotState, rest: Floats, iterations: int, limit: float) -> FittedSpots:
     """Gauss-Newton on spots of one class of stretch.
 
     Each spot takes as many steps as it needs to come near its place; then comes one step in which wild pixels do not
@@ -183,39 +184,44 @@ def _fit_chunk(job: _Job, state: SpotState, rest: Floats, iterations: int, limit
     that still moved farther is looked at once more.
     """
     start = state.yx
-    windows = job.image.windows(start, job.templates.reach)
+    # all spots are on their way at first; from step to step fewer are
+    windows = kit.image.windows(start, kit.templates.reach)
     tilted = np.zeros((len(start), 2))
     rows = np.arange(len(start))
     for step in range(iterations):
         last = step == iterations - 1 or not len(rows)
         if last:
             rows = np.arange(len(start))
+        # what the pixels of those say at their present places
         part, cut = state.select(rows), windows.select(rows)
-        view = job.view(part, cut, rest[rows])
+        seen = kit.seen(part, cut, rest[rows])
         if step == 0:
-            view = replace(view, usable=_calm(part.amplitude, view))
-            windows = replace(windows, usable=view.usable)
-        look = job.look(part, view, tilted[rows], _TOLERANCE if last else _GLARING if step else None)
+            seen = replace(seen, usable=_calm(part.amplitude, seen))
+            windows = replace(windows, usable=seen.usable)
+        look = kit.look(part, seen, tilted[rows], _TOLERANCE if last else _GLARING if step else None)
         move = _solve(look.normal, look.right)
-        if job.tilt is not None:
+        if kit.tilt is not None:
             tilted[rows] += move[:, 4:]
             part = replace(part, slope_a=part.slope_a + move[:, 4:], slope_b=part.slope_b + move[:, 4:])
+        # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
         yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
         far = np.abs(yx - part.yx).max(axis=1) > _NEAR
         part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
         state = state.changed(rows, part)
+        # who has left the middle pixel of its window gets another window
         out = rows[(np.abs(yx - cut.middle) > 0.6).any(axis=1)]
         if len(out):
-            windows = windows.changed(out, job.image.windows(state.yx[out], job.templates.reach))
+            windows = windows.changed(out, kit.image.windows(state.yx[out], kit.templates.reach))
         rows = rows[far]
         if last:
             break
+    # what is left over follows from the equations, but for those who moved far in the last step
     end = look.after(move)
     if len(rows):
         part = state.select(rows)
-        view = job.view(part, windows.select(rows), rest[rows])
-        end = end.changed(rows, job.look(part, view, tilted[rows], _TOLERANCE))
-    return _summary(state, start, limit, end, job.noise, tilted)
+        seen = kit.seen(part, windows.select(rows), rest[rows])
+        end = end.changed(rows, kit.look(part, seen, tilted[rows], _TOLERANCE))
+    return _summary(state, start, limit, end, kit.noise, tilted)
 
 
 def _summary(
@@ -274,24 +280,25 @@ def fit_spots(
         slopes of the start; None leaves these as they are
     workers : threads
     """
+    # spots of one class of stretch go together, in pieces that fit the cache
     order = np.argsort(bank.label, kind="stable")
     sorted_labels = bank.label[order]
     window = (2 * bank.templates[0].reach + 1) ** 2
     size = max(_CHUNK // window, _LEAST)
-    jobs = []
+    pieces = []
     for k, templates in enumerate(bank.templates):
         rows = order[np.searchsorted(sorted_labels, k) : np.searchsorted(sorted_labels, k, side="right")]
-        jobs += [(rows[a : a + size], templates) for a in range(0, len(rows), size)]
+        pieces += [(rows[a : a + size], templates) for a in range(0, len(rows), size)]
 
     def run(piece: tuple[AnyArray, Templates]) -> FittedSpots:
         rows, templates = piece
-        job = _Job(image, templates, noise, tilt)
-        return _fit_chunk(job, state.select(rows), bank.rest[rows], iterations, limit)
+        kit = _Kit(image, templates, noise, tilt)
+        return _fit_chunk(kit, state.select(rows), bank.rest[rows], iterations, limit)
 
-    if workers > 1 and len(jobs) > 1 and len(state) * window > _WORTH_THREADS:
+    if workers > 1 and len(pieces) > 1 and len(state) * window > _WORTH_THREADS:
         with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(run, jobs))
+            parts = list(pool.map(run, pieces))
     else:
-        parts = [run(job) for job in jobs]
-    back = np.argsort(np.concatenate([rows for rows, _ in jobs]))
+        parts = [run(piece) for piece in pieces]
+    back = np.argsort(np.concatenate([rows for rows, _ in pieces]))
     return FittedSpots(*(np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(FittedSpots)))

@@ -1,4 +1,10 @@
-"""One search for spots: what is learned on the way, and the fits that use it."""
+"""The stages of a search for spots that fit: candidates, an instrument, a first look at all, a second one at the gaps.
+
+Candidates with their lattice (:class:`Found`) know where holes may be. The instrument
+(:class:`~pyfai_gridcal.finding.learning.Instrument`) knows besides what a hole looks like and how pixels scatter. The
+first look (:class:`FirstLook`) knows besides where each hole is and how the light goes. The second one
+(:func:`completed`) knows where holes are missing.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +13,43 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, with_rows
-from ..base.errors import IndexingError, PickingError
+from ..base.arrays import Bools, Floats, with_rows
+from ..base.errors import IndexingError
 from ..indexing.indexing import GrownLattice, grow_lattice
-from ..indexing.prediction import away_from, local_frames, missing_nodes, predicted
+from ..indexing.prediction import away_from, missing_nodes, predicted
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
-from ..records.spots import Noise, SpotFlag, Spots
-from .learning import hole_radius, learn
+from ..records.spots import Noise, Spots
+from .learning import Instrument, hole_radius, learn
 from .light import light_of
-from .model import BentRims, SpotState, start_from
+from .model import SpotState, start_from, stretched
 from .picking import Candidates
-from .profile import TemplateMaker, profile_radius, window_reach
-from .refinement import FittedSpots, fit_spots
+from .profile import TemplateMaker, window_reach
+from .refinement import FittedSpots
+from .selection import SIGNIFICANT, chosen, oddity, usual_misfit
 from .survey import HoleGuess
-from .windows import PreparedImage, ramp
+from .windows import PreparedImage
 
-__all__ = ["Found", "SpotSearch", "refine_at"]
+__all__ = ["FirstLook", "Found", "completed", "instrument_of", "look_at", "refine_at"]
 
-#: A fitted spot must have an amplitude of so many sigma, and of such a share of its neighbours'.
-_SIGNIFICANT = 5.0
-_FAINT = 0.2
-#: What looks less like the learned profile than this (rms over amplitude, beyond the noise) is no hole.
-_UNLIKE = 0.25
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
 _FREE_TILT = 0.05
-#: Pixels nearer to the border than so many blurs are not used.
+#: Spots that tell how large such gradients are: their scatter is then known to five per cent.
+_TILT_SAMPLE = 250
+#: Pixels nearer to the border than so many blurs are not used: a twentieth of their light, and more, falls outside.
 _RIM_BLURS = 1.6
-#: Bending within a hole is looked at when it moves rims by so many px.
-_BENT = 5e-4
-#: A place that rests so much more on what is assumed of the hole than on what is seen of it is none that was measured.
-_ASSUMED = 2.5
-#: A place that is known so many times worse than most would count for nothing.
-_WORTHLESS = 60.0
-#: The gradient is fitted when leaving it out would move spots by so many of their sigma.
+#: The gradient is fitted when leaving it out would move spots by so many of their sigma: 0.3 makes 4 % of the error.
 _TILTED = 0.3
-#: A misfit is out of the common when it is this large and so many times that of most spots.
-_ODD, _TIMES = 0.02, 3.0
-#: Spots that tell whether holes are stretched at all.
-_SAMPLE = 1000
-#: Relative error of the radius that a hole is expected to have.
-_RADIUS_ERROR = 0.004
+#: Fewest spots that tell of the light: it takes a plane, and some more for the scatter.
+_LEAST_LIT = 9
+#: Rounds outwards from what is known: gaps of more than eight holes are left to be gaps.
+_ROUNDS = 4
+#: A predicted spot must have such a share of its neighbours' amplitude: half blocked holes have more.
+_FAINT = 0.2
+#: Farthest that a spot may lie from its predicted place, in pitches, and least distance from any other, in spacings.
+_FARTHEST, _AWAY = 0.2, 0.4
+#: Least share of the pixels of a hole that must be usable: of less, an edge alone is seen.
+_SEEN = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,335 +61,147 @@ class Found:
     points: ControlPoints | None
 
 
-class SpotSearch:
-    """What the stages of one search share."""
+@dataclass(frozen=True, eq=False)
+class FirstLook:
+    """All candidates fitted.
 
-    def __init__(self, image: PreparedImage, found: Found, noise: Noise | None, lattice: LatticeKind, workers: int):
-        yx = np.asarray(found.candidates.yx)
-        self.image, self.workers, self.lattice, self.points = image, workers, lattice, found.points
-        self.spacing, self.stretch_error = _spacing(yx), 0.0
-        self.tilt: float | None = None
-        self.usual_sigma: float | None = None
-        strong = yx[np.argsort(-np.asarray(found.candidates.relative), kind="stable")]
-        self.maker: TemplateMaker | None = None
-        self.radius = radius = hole_radius(image, strong, found.guess.radius_px, self.spacing)
-        self.reach = min(window_reach(radius, self.spacing), image.pad - 1)
-        self.limit = max(1.5, 0.6 * radius)
-        state = start_from(image, yx, self.reach, radius)
-        self.state = self._stretched(state, yx, self.points)
-        self.learned = learn(
-            image,
-            self.state,
-            reach=self.reach,
-            radius=radius,
-            spacing=self.spacing,
-            limit=self.limit,
-            workers=workers,
+    Attributes
+    ----------
+    state : where the last fit began: the light of the neighbours, the stretch of the lattice
+    fitted : what it found
+    good : (N,) spots that tell about the light
+    tilt : how far the gradient of the light at single spots differs from what the neighbours say; None: not fitted
+    stretch_error : of the stretch of a hole, relative
+    """
+
+    state: SpotState
+    fitted: FittedSpots
+    good: Bools
+    tilt: float | None
+    stretch_error: float
+
+
+def instrument_of(
+    image: PreparedImage, found: Found, noise: Noise | None, workers: int
+) -> tuple[Instrument, SpotState, float]:
+    """What the candidates teach: size, stretch and picture of the holes, noise of the pixels.
+
+    Returns
+    -------
+    the instrument, the candidates ready to be fitted with it, and the relative error of their stretches
+    """
+    yx = found.candidates.yx
+    # the mean picture of the strong ones tells the size, that the windows
+    spacing = _spacing(yx)
+    strong = yx[np.argsort(-found.candidates.relative, kind="stable")]
+    radius = hole_radius(image, strong, found.guess.radius_px, spacing)
+    reach = min(window_reach(radius, spacing), image.pad - 1)
+    # the lattice tells how the holes are stretched against their mean
+    state = start_from(image, yx, reach, radius)
+    state, stretch_error = stretched(state, found.points, image, reach=reach, radius=radius)
+    # with both, the pixels tell the profile, and the profile the noise
+    limit = max(1.5, 0.6 * radius)
+    learned = learn(image, state, reach=reach, radius=radius, spacing=spacing, limit=limit, workers=workers)
+    basis = None if found.points is None else found.points.basis_px
+    learned = replace(learned, profile=replace(learned.profile, basis_px=basis), noise=noise or learned.noise)
+    maker = TemplateMaker(learned.profile, reach, workers=workers)
+    image.leave_out_rim(int(_RIM_BLURS * maker.blur))
+    return Instrument(image, found.points, spacing, radius, reach, limit, learned, maker, workers), state, stretch_error
+
+
+def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstLook:
+    """Fit all candidates, once without knowing the light and once with what the first fits say of it."""
+    fitted = tools.fit(state, 4)
+    whole = tools.image.is_whole(fitted.yx, tools.reach)
+    # half shadowed spots know nothing about the light, and would spread that to their neighbours
+    fitted, plain = _plain(tools, state, fitted, fitted.good & whole)
+    state = _continued(tools, state, fitted)
+    good = plain if plain.sum() >= _LEAST_LIT else fitted.good & whole
+    if good.sum() < _LEAST_LIT:
+        return FirstLook(state, fitted, good, None, stretch_error)
+    # the light as the good ones see it, the stretch as their places tell it, and its gradient where that matters
+    state = _lit(tools, state, fitted, good, ~whole)
+    if tools.points is not None:
+        where = state.yx[tools.points.spot]
+        rim = tools.maker.stretcher.radius
+        state, stretch_error = stretched(
+            state, tools.points, tools.image, reach=tools.reach, radius=tools.radius, rim=rim, places=where
         )
-        basis = None if self.points is None else self.points.basis_px
-        self.learned = replace(
-            self.learned, profile=replace(self.learned.profile, basis_px=basis), noise=noise or self.learned.noise
-        )
-        self.maker = TemplateMaker(self.learned.profile, self.reach, workers=workers)
-        image.leave_out_rim(int(_RIM_BLURS * self.maker.blur))
-
-    def _stretched(
-        self, state: SpotState, yx: Floats, points: ControlPoints | None, where: Floats | None = None
-    ) -> SpotState:
-        """Give every spot the stretch of the lattice around it against the mean lattice."""
-        if points is None or len(points) < 12:
-            return state
-        places = points.yx if where is None else where
-        # cut spots follow from the stretch, they must not make it
-        whole = self.image.is_whole(places, self.reach)
-        if whole.sum() < 12:
-            whole[:] = True
-        tree = cKDTree(points.yx)
-        turn = np.linalg.inv(points.basis_px)
-
-        def frames_at(rows: AnyArray) -> tuple[Floats, Floats]:
-            vectors, bend = local_frames(points.ij[whole], places[whole], points.ij[rows])
-            return _without_turn(turn @ vectors), bend
-
-        sample = np.arange(0, len(points), max(1, len(points) // _SAMPLE))
-        near = tree.query(points.yx[sample], k=min(5, len(points)))[1]
-        rows, place = np.unique(near, return_inverse=True)
-        local, bend = frames_at(rows)
-        around = local[place.reshape(near.shape)]
-        self.stretch_error = 0.3 * float(
-            np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3)))
-        )
-        stretched = np.abs(local - np.eye(2)).max() > 0.01
-        usual = float(np.quantile(np.abs(bend), 0.9))
-        bent = usual * self.radius**2 > _BENT
-        if not (stretched or bent):
-            return state
-        if len(rows) < len(points):
-            local, bend = frames_at(np.arange(len(points)))
-        near = np.asarray(tree.query(yx)[1])
-        radius = self.radius if self.maker is None else self.maker.stretcher.radius
-        return replace(
-            state,
-            stretch=local[near] if stretched else None,
-            bend=BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, radius).select(near) if bent else None,
-        )
-
-    def fit(self, state: SpotState, iterations: int, tilt: float | None = None) -> FittedSpots:
-        assert self.maker is not None
-        bank = self.maker.bank(state.stretch, len(state))
-        return fit_spots(
-            self.image,
-            state,
-            bank,
-            self.learned.noise,
-            iterations=iterations,
-            limit=self.limit,
-            tilt=tilt,
-            workers=self.workers,
-        )
-
-    def spots(self) -> Spots:
-        fitted = self.fit(self.state, 4)
-        whole = self.image.is_whole(fitted.yx, self.reach)
-        # half shadowed spots know nothing about the light, and would spread that to their neighbours
-        fitted, plain = self._plain(fitted, fitted.good & whole)
-        state = self._continued(self.state, fitted)
-        good = fitted.good & whole
-        if plain.sum() >= 9:
-            good = plain
-        if good.sum() >= 9:
-            state = self._lit(state, fitted, good, ~whole)
-            if self.points is not None:
-                where = np.asarray(state.yx)[np.asarray(self.points.spot)]
-                state = self._stretched(state, np.asarray(state.yx), self.points, where)
-            self.tilt = self._tilt(state, good)
-            fitted = self.fit(state, 4, self.tilt)
-        self.state, self.fitted, self.good = state, fitted, good
-        return self._select(fitted, np.zeros(len(fitted.yx), np.uint8))
-
-    def _plain(self, fitted: FittedSpots, good: Bools) -> tuple[FittedSpots, Bools]:
-        """Those of the good spots (N,) that look as usual, and what was found.
-
-        Where the light falls off steeply whole regions look odd as long as that is not known, so odd ones are looked at
-        once more with a gradient of their own.
-        """
-        plain = good & (self._oddity(fitted) == 0)
-        odd = np.flatnonzero(good & ~plain)
-        if not len(odd):
-            return fitted, plain
-        again = self.fit(self.state.select(odd), 4, _FREE_TILT)
-        clear = again.good & (self._oddity(again, self._usual_misfit(fitted)) == 0)
-        plain[odd[clear]] = True
-        found = {name: getattr(again, name)[clear] for name in ("yx", "amplitude", "background")}
-        return with_rows(fitted, odd[clear], found), plain
-
-    def _tilt(self, state: SpotState, good: Bools) -> float | None:
-        """How far the gradient of the light at single spots differs from what the neighbours say, relative per px.
-
-        None when leaving it out moves no spot by a good part of its sigma: then fitting it would only cost precision.
-        """
-        rows = np.flatnonzero(good)
-        some = state.select(rows[np.linspace(0, len(rows) - 1, min(len(rows), 250)).astype(int)])
-        free, fixed = self.fit(some, 2, _FREE_TILT), self.fit(some, 2)
-        variance = np.abs(np.einsum("nii->ni", free.covariance))
-        beyond = _excess(free.tilt, variance[:, 4:])
-        known = np.abs(np.einsum("nii->ni", fixed.covariance)[:, :2])
-        # what a richer model moves beyond the precision that it costs is the error of the poorer one
-        error = _excess(free.yx - fixed.yx, np.maximum(variance[:, :2] - known, 0))
-        return beyond if beyond > 0 and error > _TILTED * float(np.sqrt(np.median(known))) else None
-
-    def _continued(self, state: SpotState, fitted: FittedSpots) -> SpotState:
-        """Go on from what was fitted; spots that ran away start anew, cut ones where their neighbours say."""
-        amplitude = np.where(fitted.good, fitted.amplitude, state.amplitude)
-        background = np.where(fitted.good, fitted.background, state.background)
-        yx = np.where(fitted.good[:, None], fitted.yx, state.yx)
-        if self.points is not None and len(self.points) >= 20:
-            rows = np.asarray(self.points.spot)
-            whole = self.image.is_whole(yx[rows], self.reach) & fitted.good[rows]
-            cut = np.flatnonzero(~whole)
-            if whole.sum() >= 12 and len(cut):
-                places = predicted(self.points.ij[whole], yx[rows][whole], self.points.ij[cut])
-                close = np.hypot(*(places - yx[rows[cut]]).T) < max(3.0, 0.3 * self.spacing)
-                yx[rows[cut[close]]] = places[close]
-        return replace(state, yx=yx, amplitude=amplitude, background=background)
-
-    def _lit(self, state: SpotState, fitted: FittedSpots, good: Bools, lean: Bools) -> SpotState:
-        light = light_of(
-            fitted.yx[good],
-            fitted.amplitude[good],
-            fitted.background[good],
-            at=state.yx,
-            spacing=self.spacing,
-            polarity="bright" if self.image.sign > 0 else "dark",
-        )
-        lit = state.lit(light, lean)
-        return replace(
-            lit,
-            amplitude=np.where(lean, light.amplitude, state.amplitude),
-            background=np.where(lean, light.background, state.background),
-        )
-
-    def completed(self, spots: Spots) -> tuple[Spots, GrownLattice | None]:
-        """Add spots at nodes that have neighbours but no spot, in a few rounds outwards.
-
-        The second value is the lattice of all spots, None where the last round has added some or there is none.
-        """
-        for _ in range(4):
-            try:
-                grown = grow_lattice(spots, self.lattice)
-            except IndexingError:
-                return spots, None
-            points = grown.points(spots)
-            if len(points) < 12:
-                return spots, grown
-            nodes = missing_nodes(np.asarray(points.ij))
-            places = predicted(np.asarray(points.ij), np.asarray(points.yx), nodes)
-            pitch = min(points.pitch_px)
-            ny, nx = self.image.shape
-            near = ((places > -0.4) & (places < np.array([ny, nx]) - 0.6)).all(axis=1)
-            near &= away_from(places, np.asarray(spots.yx), 0.4 * self.spacing)
-            near &= self._lit_pixels(places)
-            places = places[near]
-            if not len(places):
-                return spots, grown
-            more = refine_at(self, places, 0.2 * pitch)
-            if not len(more):
-                return spots, grown
-            spots = _merged(spots, more)
-        return spots, None
-
-    def _one_sided(self, yx: Floats, radius: float) -> Floats:
-        """Error (N, 2) px that the unknown true radius and stretch make where only one side of a hole is seen.
-
-        A wrong radius moves the spot towards the side that is seen, a wrong shear across it as well.
-        """
-        reach = max(1, int(np.ceil(radius + 1)))
-        windows = self.image.windows(yx, reach)
-        y, x = ramp(reach)
-        inside = np.hypot(y, x) <= radius + 1
-        usable = windows.usable[:, inside]
-        count = np.maximum(usable.sum(axis=1), 1)
-        lean = np.stack([np.abs((usable * o[inside]).sum(axis=1)) / count for o in (y, x)], axis=1)
-        lean = np.minimum(lean, 0.5 * radius)
-        return 2 * np.hypot((_RADIUS_ERROR + self.stretch_error) * lean, self.stretch_error * lean[:, ::-1])
-
-    def _usual(self, sigma: Floats) -> float:
-        """Sigma that most spots of the first look had, px."""
-        if self.usual_sigma is None and len(sigma):
-            self.usual_sigma = float(np.median(sigma))
-        return self.usual_sigma or float("inf")
-
-    def _lit_pixels(self, places: Floats) -> Bools:
-        """Whether enough of a hole at this place would fall on usable pixels."""
-        radius = profile_radius(self.learned.profile)
-        windows = self.image.windows(places, max(1, int(radius)))
-        out: Bools = windows.usable.mean(axis=1) > 0.3
-        return out
-
-    def _misfit(self, fitted: FittedSpots) -> Floats:
-        """(N,) rms of what a fit leaves over beyond the noise, in units of the amplitude."""
-        level = self.image.sign * (fitted.background + 0.5 * fitted.amplitude)
-        variance = np.median(self.learned.noise.variance(level))
-        out: Floats = np.sqrt(np.maximum(fitted.chi2 - 1, 0) * variance) / np.maximum(fitted.amplitude, 1e-9)
-        return out
-
-    def _usual_misfit(self, fitted: FittedSpots) -> float:
-        return float(np.median(self._misfit(fitted)[fitted.good])) if fitted.good.any() else 0.0
-
-    def _oddity(self, fitted: FittedSpots, usual: float | None = None) -> Floats:
-        """(N,) misfit of the spots beyond the usual one (that of most of them), in units of the amplitude; 0 for the
-        usual ones."""
-        usual = self._usual_misfit(fitted) if usual is None else usual
-        out: Floats = np.sqrt(np.maximum(self._misfit(fitted) ** 2 - max(_ODD, _TIMES * usual) ** 2, 0.0))
-        return out
-
-    def _select(self, fitted: FittedSpots, bits: AnyArray, extra: Bools | None = None) -> Spots:
-        yx, image, reach = fitted.yx, self.image, self.reach
-        ny, nx = image.shape
-        border = ((np.rint(yx) < reach) | (np.rint(yx) > np.array([ny, nx]) - 1 - reach)).any(axis=1)
-        masked = ~image.is_whole(yx, reach) & ~border
-        saturated = image.touches_saturation(yx, reach)
-        for flag, where in (
-            (SpotFlag.BORDER, border),
-            (SpotFlag.MASKED, masked & ~saturated),
-            (SpotFlag.SATURATED, saturated),
-            (SpotFlag.CLIPPED, fitted.clipped),
-        ):
-            bits = bits | np.where(where, flag, 0).astype(np.uint8)
-        sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
-        # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
-        # counted
-        sigma *= self.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
-        radius = profile_radius(self.learned.profile)
-        assumed = self._one_sided(yx, radius)
-        measured = (assumed < _ASSUMED * sigma).all(axis=1)
-        sigma = np.hypot(sigma, assumed)
-        misfit = self._misfit(fitted)
-        # whatever covers such a part of the hole may move its middle by as much of its radius
-        sigma = np.hypot(sigma, (radius * self._oddity(fitted))[:, None])
-        strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
-        keep = fitted.good & measured & (strength > _SIGNIFICANT) & (sigma.max(axis=1) < 0.4 * max(radius, 1.0))
-        keep &= misfit < _UNLIKE
-        keep &= sigma.max(axis=1) < _WORTHLESS * self._usual(sigma.max(axis=1)[keep])
-        keep &= ((yx > -0.5) & (yx < np.array([ny, nx]) - 0.5)).all(axis=1)
-        if extra is not None:
-            keep &= extra
-        elif not keep.any():
-            raise PickingError("no candidate looks like a hole", hint="check --polarity and --hole")
-        rows = np.flatnonzero(keep)
-        rows = rows[_distinct(yx[rows], fitted.chi2[rows], 0.35 * self.spacing)]
-        return Spots(
-            yx[rows],
-            sigma[rows],
-            fitted.amplitude[rows],
-            (image.sign * fitted.background)[rows],
-            fitted.chi2[rows],
-            bits[rows],
-            "bright" if image.sign > 0 else "dark",
-            2 * radius,
-            self.learned.noise,
-            self.learned.profile,
-        )
+    tilt = _tilt(tools, state, good)
+    return FirstLook(state, tools.fit(state, 4, tilt), good, tilt, stretch_error)
 
 
-def refine_at(run: SpotSearch, places: Floats, farthest: float) -> Spots:
-    """Fit spots at predicted places; those that are there, near enough and strong enough are returned."""
-    start = start_from(run.image, places, run.reach, profile_radius(run.learned.profile))
-    nearest = np.asarray(cKDTree(run.state.yx).query(places)[1])
-    near = run.state.select(nearest)
-    start = replace(start, stretch=near.stretch, bend=near.bend)
-    whole = run.image.is_whole(places, run.reach)
-    if run.good.sum() >= 9:
-        start = run._lit(start, run.fitted, run.good, ~whole)
-    fitted = run.fit(start, 5, run.tilt)
-    typical = np.median(run.fitted.amplitude[run.good]) if run.good.any() else 0.0
-    local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)
-    # a prior on the amplitude would make every empty place look like a spot: judge cut ones by a fit without it
-    alone = run.fit(replace(start, prior=None), 3) if (~whole).any() else fitted
-    own = np.where(whole, fitted.amplitude, alone.amplitude)
-    error = np.sqrt(np.maximum(np.where(whole, fitted.covariance[:, 2, 2], alone.covariance[:, 2, 2]), 1e-30))
-    there = (own > _FAINT * local) & (own > _SIGNIFICANT * error)
-    there |= ~whole & (fitted.chi2 < 1.5) & (own > 0.5 * local) & (own > 2 * error)
-    there &= np.hypot(*(fitted.yx - places).T) < farthest
-    bits = np.full(len(places), SpotFlag.PREDICTED, np.uint8)
-    return run._select(fitted, bits, there)
+def _lit(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools, lean: Bools) -> SpotState:
+    """The spots in the light that the good ones among the fitted see; those that `lean` (N,) begin with its level."""
+    light = light_of(
+        fitted.yx[good],
+        fitted.amplitude[good],
+        fitted.background[good],
+        at=state.yx,
+        spacing=tools.spacing,
+        polarity=tools.image.polarity,
+    )
+    return replace(
+        state.lit(light, lean),
+        amplitude=np.where(lean, light.amplitude, state.amplitude),
+        background=np.where(lean, light.background, state.background),
+    )
+
+
+def _plain(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools) -> tuple[FittedSpots, Bools]:
+    """What was found, and those of the good spots (N,) that look as usual.
+
+    Where the light falls off steeply whole regions look odd as long as that is not known, so odd ones are looked at
+    once more with a gradient of their own.
+    """
+    plain = good & (oddity(tools, fitted) == 0)
+    odd = np.flatnonzero(good & ~plain)
+    if not len(odd):
+        return fitted, plain
+    again = tools.fit(state.select(odd), 4, _FREE_TILT)
+    clear = again.good & (oddity(tools, again, usual_misfit(tools, fitted)) == 0)
+    plain[odd[clear]] = True
+    found = {name: getattr(again, name)[clear] for name in ("yx", "amplitude", "background")}
+    return with_rows(fitted, odd[clear], found), plain
+
+
+def _continued(tools: Instrument, state: SpotState, fitted: FittedSpots) -> SpotState:
+    """Go on from what was fitted; spots that ran away start anew, cut ones where their neighbours say."""
+    amplitude = np.where(fitted.good, fitted.amplitude, state.amplitude)
+    background = np.where(fitted.good, fitted.background, state.background)
+    yx = np.where(fitted.good[:, None], fitted.yx, state.yx)
+    if tools.points is not None and len(tools.points) >= 20:
+        rows = tools.points.spot
+        whole = tools.image.is_whole(yx[rows], tools.reach) & fitted.good[rows]
+        cut = np.flatnonzero(~whole)
+        if whole.sum() >= 12 and len(cut):
+            places = predicted(tools.points.ij[whole], yx[rows][whole], tools.points.ij[cut])
+            close = np.hypot(*(places - yx[rows[cut]]).T) < max(3.0, 0.3 * tools.spacing)
+            yx[rows[cut[close]]] = places[close]
+    return replace(state, yx=yx, amplitude=amplitude, background=background)
+
+
+def _tilt(tools: Instrument, state: SpotState, good: Bools) -> float | None:
+    """How far the gradient of the light at single spots differs from what the neighbours say, relative per px.
+
+    None when leaving it out moves no spot by a good part of its sigma: then fitting it would only cost precision.
+    """
+    rows = np.flatnonzero(good)
+    some = state.select(rows[np.linspace(0, len(rows) - 1, min(len(rows), _TILT_SAMPLE)).astype(int)])
+    free, fixed = tools.fit(some, 2, _FREE_TILT), tools.fit(some, 2)
+    variance = np.abs(np.einsum("nii->ni", free.covariance))
+    beyond = _excess(free.tilt, variance[:, 4:])
+    known = np.abs(np.einsum("nii->ni", fixed.covariance)[:, :2])
+    # what a richer model moves beyond the precision that it costs is the error of the poorer one
+    error = _excess(free.yx - fixed.yx, np.maximum(variance[:, :2] - known, 0))
+    return beyond if beyond > 0 and error > _TILTED * float(np.sqrt(np.median(known))) else None
 
 
 def _excess(values: Floats, variance: Floats) -> float:
     """Scatter of `values` beyond what their own `variance` explains; robust."""
-    spread = float(np.median(np.abs(values))) / 0.6745
-    return float(np.sqrt(max(spread**2 - float(np.median(variance)), 0.0)))
-
-
-def _without_turn(matrices: Floats) -> Floats:
-    """Symmetric stretches (N, 2, 2) with the effect of `matrices` on a circle: holes are round, a turn changes
-    nothing."""
-    square = np.matmul(matrices.transpose(0, 2, 1), matrices)
-    # the root of a positive matrix of two rows, by the theorem of Cayley and Hamilton
-    size = np.abs(np.linalg.det(matrices))
-    scale = np.sqrt(np.trace(square, axis1=1, axis2=2) + 2 * size)
-    out: Floats = (square + size[:, None, None] * np.eye(2)) / np.maximum(scale, 1e-30)[:, None, None]
-    return out
+    # 0.6745 is the upper quartile of the normal distribution
+    scatter = float(np.median(np.abs(values))) / 0.6745
+    return float(np.sqrt(max(scatter**2 - float(np.median(variance)), 0.0)))
 
 
 def _spacing(yx: Floats) -> float:
@@ -398,23 +212,58 @@ def _spacing(yx: Floats) -> float:
     return float(np.quantile(distance[:, 1], 0.25))
 
 
-def _distinct(yx: Floats, chi2: Floats, least: float) -> AnyArray:
-    """Rows that stay when of two spots closer than `least` px the worse one goes."""
-    pairs = cKDTree(yx).query_pairs(least, output_type="ndarray") if len(yx) > 1 else np.empty((0, 2), int)
-    keep = np.ones(len(yx), bool)
-    if len(pairs):
-        worse = np.where(chi2[pairs[:, 0]] > chi2[pairs[:, 1]], pairs[:, 0], pairs[:, 1])
-        keep[worse] = False
-    return np.flatnonzero(keep)
+def completed(
+    tools: Instrument, look: FirstLook, spots: Spots, usual: float, lattice: LatticeKind
+) -> tuple[Spots, GrownLattice | None]:
+    """Add spots at nodes that have neighbours but no spot, in a few rounds outwards.
+
+    Parameters
+    ----------
+    spots : of the first look
+    usual : sigma that most of them have, px
+
+    Returns
+    -------
+    all spots, and their lattice; None where the last round has added some or there is none
+    """
+    for _ in range(_ROUNDS):
+        try:
+            grown = grow_lattice(spots, lattice)
+        except IndexingError:
+            return spots, None
+        points = grown.points(spots)
+        if len(points) < 12:
+            return spots, grown
+        places = predicted(points.ij, points.yx, missing_nodes(points.ij))
+        near = ((places > -0.4) & (places < np.array(tools.image.shape) - 0.6)).all(axis=1)
+        near &= away_from(places, spots.yx, _AWAY * tools.spacing)
+        near &= tools.image.windows(places, max(1, int(tools.profile_radius))).usable.mean(axis=1) > _SEEN
+        if not near.any():
+            return spots, grown
+        more = refine_at(tools, look, places[near], _FARTHEST * min(points.pitch_px), usual)
+        if not len(more):
+            return spots, grown
+        spots = spots.joined(more)
+    return spots, None
 
 
-def _merged(a: Spots, b: Spots) -> Spots:
-    return replace(
-        a,
-        yx=np.concatenate([a.yx, b.yx]),
-        sigma_yx=np.concatenate([a.sigma_yx, b.sigma_yx]),
-        amplitude=np.concatenate([a.amplitude, b.amplitude]),
-        background=np.concatenate([a.background, b.background]),
-        chi2=np.concatenate([a.chi2, b.chi2]),
-        flags=np.concatenate([a.flags, b.flags]),
-    )
+def refine_at(tools: Instrument, look: FirstLook, places: Floats, farthest: float, usual: float) -> Spots:
+    """Fit spots at predicted places (N, 2); those that are there, near enough and strong enough are returned."""
+    # what a hole looks like there, and the light on it, is what the first look knows of the nearest spots
+    start = start_from(tools.image, places, tools.reach, tools.profile_radius)
+    near = look.state.select(np.asarray(cKDTree(look.state.yx).query(places)[1]))
+    start = replace(start, stretch=near.stretch, bend=near.bend)
+    whole = tools.image.is_whole(places, tools.reach)
+    if look.good.sum() >= _LEAST_LIT:
+        start = _lit(tools, start, look.fitted, look.good, ~whole)
+    fitted = tools.fit(start, 5, look.tilt)
+    typical = np.median(look.fitted.amplitude[look.good]) if look.good.any() else 0.0
+    local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)
+    # a prior on the amplitude would make every empty place look like a spot: judge cut ones by a fit without it
+    alone = tools.fit(replace(start, prior=None), 3) if (~whole).any() else fitted
+    own = np.where(whole, fitted.amplitude, alone.amplitude)
+    error = np.sqrt(np.maximum(np.where(whole, fitted.covariance[:, 2, 2], alone.covariance[:, 2, 2]), 1e-30))
+    there = (own > _FAINT * local) & (own > SIGNIFICANT * error)
+    there |= ~whole & (fitted.chi2 < 1.5) & (own > 0.5 * local) & (own > 2 * error)
+    there &= np.hypot(*(fitted.yx - places).T) < farthest
+    return chosen(tools, fitted, stretch_error=look.stretch_error, usual=usual, there=there)[0]

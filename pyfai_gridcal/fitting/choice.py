@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import FittingError, UsageError
 from ..base.progress import Progress, untold
 from ..base.threads import one_blas_thread
-from ..records.field import TiledField
+from ..records.field import label_at, without_gaps
 from ..records.fit import TrialScore
 from .interpolation import GridData, ThinPlate
 from .polynomial import Polynomial
@@ -22,13 +22,14 @@ from .support import Support, support_of
 from .tiles.placing import near_seams, placed_seams
 from .tiles.seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam_strips
 from .tiles.tiles import FEWEST_PER_TILE, TiledSupport, common_pixel_size, fit_tiles
-from .view import View, evenly_drawn
+from .view import PlateView, evenly_drawn
 
-__all__ = ["MODELS", "Choice", "choose", "choose_again"]
+__all__ = ["MODELS", "Choice", "choose"]
 
 
 #: What `model` may be.
 MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
+#: How those are made that are one field over the whole detector.
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     "spline": BSpline,
     "polynomial": Polynomial,
@@ -37,7 +38,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "rigid": RigidBody,
 }
 
-#: A more complicated model must predict better by this factor.
+#: A more complicated model must predict better by this factor: about what a few hundred points tell of an rms.
 _CLEARLY = 0.97
 
 #: The same for seams that only the points tell of: a narrow ridge looks like one.
@@ -62,7 +63,6 @@ class Choice:
     strips : (slow, fast) pixels that may belong to either side of a seam
     notes : in words
     rigid : whether the pixel size is tied to that of the tiles
-    cut : (N,) points that lie on a seam and belong to no tile; None where no seam was found from the points
     """
 
     fit: FieldFit
@@ -72,7 +72,6 @@ class Choice:
     strips: Bools
     notes: tuple[str, ...] = ()
     rigid: bool = False
-    cut: Bools | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +86,7 @@ class _Layout:
 
 
 def choose(
-    view: View,
+    view: PlateView,
     *,
     model: str = "auto",
     mask: Bools | None = None,
@@ -106,6 +105,7 @@ def choose(
     """
     if model not in MODELS:
         raise UsageError(f"model {model!r}", expected=f"one of {', '.join(MODELS)}")
+    # a model that is one field is fitted, and that is all
     start, sample = view.placed()
     nothing = np.zeros(view.shape, dtype=bool)
     if model in _RECIPES and model != "rigid":
@@ -113,6 +113,7 @@ def choose(
         return Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), nothing)
     if model == "rigid":
         return _tiled(view, _Layout(np.zeros(view.shape, dtype=np.int16), nothing), (RigidBody(),))
+    # is there anything that could be tiles: labels, gaps, seams?
     layout = _layout(view, sample, mask, labels, doubt=model == "auto")
     if layout is None and model in ("tiles", "mosaic"):
         one = np.zeros(view.shape, dtype=np.int16)
@@ -122,6 +123,7 @@ def choose(
     tiled = _tiled(view, layout, (RigidBody(), BSpline()))
     if model in ("tiles", "mosaic"):
         return tiled
+    # tiles against one smooth field: a rough one first, which is enough where the difference is large
     progress(0.4, "comparing tiles with a smooth field")
     clearly = _CLEARLY if layout.cut is None else _BEYOND_DOUBT
     rough = BSpline(orders=(3,), most_cells=24).fit(sample)
@@ -131,20 +133,6 @@ def choose(
     if tiled.fit.held_out_px < clearly * smooth.fit.held_out_of(tiled.fit.used):
         return _with_rival(tiled, smooth.fit)
     return replace(smooth, trials=(*smooth.trials, replace(tiled.trials[0], chosen=False)))
-
-
-def choose_again(view: View, choice: Choice) -> Choice:
-    """The same model fitted to points that moved a little."""
-    field = choice.fit.field
-    if isinstance(field, TiledField):
-        recipes = (RigidBody(),) if choice.rigid else (BSpline(),)
-        again = _tiled(view, _Layout(field.labels, choice.strips, cut=choice.cut), recipes)
-    else:
-        start, sample = view.placed()
-        recipe = _RECIPES[choice.fit.name]()
-        fit = recipe.again(sample, choice.fit) if isinstance(recipe, BSpline) else recipe.fit(sample)
-        again = Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), choice.strips)
-    return replace(again, trials=(*again.trials, *(t for t in choice.trials if not t.chosen)), notes=choice.notes)
 
 
 def _with_rival(tiled: Choice, smooth: FieldFit) -> Choice:
@@ -184,7 +172,9 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
     return bool(len(each) > 2 and each.mean() > _SURE * each.std() / np.sqrt(len(each)))
 
 
-def _layout(view: View, sample: Sample, mask: Bools | None, labels: AnyArray | None, *, doubt: bool) -> _Layout | None:
+def _layout(
+    view: PlateView, sample: Sample, mask: Bools | None, labels: AnyArray | None, *, doubt: bool
+) -> _Layout | None:
     """Tiles as given, from the gaps of the mask or from seams (with `doubt`: if these may pay); None for a single
     tile."""
     nothing = np.zeros(view.shape, dtype=bool)
@@ -235,28 +225,17 @@ def _may_pay(sample: Sample, seams: tuple[Seam, ...]) -> bool:
 def _numbered(labels: AnyArray) -> AnyArray:
     """Labels 0 .. count - 1; pixels without a tile (negative) join the nearest."""
     values, rank = np.unique(labels, return_inverse=True)
-    out: AnyArray = rank.reshape(labels.shape).astype(np.int16) - int((values < 0).sum())
-    if (out < 0).any():
-        from scipy.ndimage import distance_transform_edt
-
-        nearest = distance_transform_edt(out < 0, return_distances=False, return_indices=True)
-        out = out[tuple(nearest)]
-    return np.asarray(out)
+    return without_gaps(rank.reshape(labels.shape).astype(np.int16) - int((values < 0).sum()))
 
 
 def _inhabited(labels: AnyArray, yx: Floats) -> int:
     """Number of tiles with enough points."""
-    return int((np.bincount(_tile(labels, yx)) >= FEWEST_PER_TILE).sum())
+    return int((np.bincount(label_at(labels, yx)) >= FEWEST_PER_TILE).sum())
 
 
-def _tile(labels: AnyArray, yx: Floats) -> Ints:
-    at = np.clip(np.rint(yx).astype(np.int64), 0, np.array(labels.shape) - 1)
-    return np.asarray(labels[at[:, 0], at[:, 1]], dtype=np.int64)
-
-
-def _tiled(view: View, layout: _Layout, recipes: tuple[Recipe, ...]) -> Choice:
+def _tiled(view: PlateView, layout: _Layout, recipes: tuple[Recipe, ...]) -> Choice:
     """A field per tile, all on one plate."""
-    tile = _tile(layout.labels, view.points.yx)
+    tile = label_at(layout.labels, view.points.yx)
     start, sample = view.placed()
     whole = np.ones(len(tile), dtype=bool) if layout.cut is None else ~layout.cut
     if view.pixel_size is None:
@@ -268,7 +247,7 @@ def _tiled(view: View, layout: _Layout, recipes: tuple[Recipe, ...]) -> Choice:
         notes.append(f"tiles without enough points are masked: {', '.join(map(str, found.empty))}")
     rigid = found.fit.name == "tiles (rigid)"
     trials = (_trial(found.fit, chosen=True),)
-    return Choice(found.fit, found.support, start, trials, layout.strips, tuple(notes), rigid, layout.cut)
+    return Choice(found.fit, found.support, start, trials, layout.strips, tuple(notes), rigid)
 
 
 def _trial(fit: FieldFit, *, chosen: bool = False) -> TrialScore:

@@ -12,28 +12,27 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import FittingError, UsageError
+from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
 from ..records.distortion import Distortion, Gauge
 from ..records.field import Field, TiledField
 from ..records.fit import DistortionFit, Pose, TrialScore
 from ..records.plate import Plate, with_errors, without_errors
 from ..records.points import ControlPoints
-from .bending import curvature_shift
-from .choice import Choice, choose, choose_again
+from .choice import Choice, choose
 from .gauge import best_gauge, gauge_point, gauge_words
 from .plates.exposures import fit_exposures
-from .plates.platemap import located
 from .plates.positions import Positions, positions_of
-from .recipe import FieldFit, Sample
+from .plates.registration import located
 from .rigid import Placement, place
 from .spline.recipe import BSpline
 from .support import support_of
-from .view import View
+from .view import PlateView
 
 __all__ = ["fit_distortion", "folded_pixels"]
 
 
-#: Fewest control points that are worth a fit.
+#: Fewest control points that are worth a fit: three by three.
 FEWEST_POINTS = 9
 
 
@@ -48,7 +47,6 @@ def fit_distortion(
     gauge: Gauge = "least displacement",
     max_sigma: float | None = None,
     labels: AnyArray | None = None,
-    hole_px: float | None = None,
     positions: AnyArray | Sequence[tuple[float, float]] | None = None,
     progress: Progress | None = None,
 ) -> DistortionFit:
@@ -68,7 +66,6 @@ def fit_distortion(
     gauge : "least displacement", "centre", or the pixel (y, x) that stays in place
     max_sigma : uncertainty beyond which pixels are masked, px; 0.1 px when omitted (more when the spots are poor)
     labels : (slow, fast) tile of each pixel
-    hole_px : diameter of the image of a hole, px: corrects for the field's bending within a hole
     positions : (E, 2) where motors had the plate in each of several exposures, (slow, fast) metres: a weak prior of a
         twentieth of the pitch, and the numbers of holes whose errors are too small to tell them
     progress : called with (fraction, what is going on)
@@ -80,30 +77,17 @@ def fit_distortion(
     UsageError
         A model, a gauge, a shape or a mask that cannot be.
     """
-    exposures = (points,) if isinstance(points, ControlPoints) else tuple(points)
+    # what cannot be is said before anything is fitted
     shape = (int(shape[0]), int(shape[1]))
-    task = _Task(
-        plate,
-        shape,
-        _mask(mask, shape),
-        _pixel(pixel_size),
-        gauge,
-        max_sigma,
-        progress or untold,
-    )
+    exposures = _exposures(points)
+    task = _Task(plate, shape, _mask(mask, shape), _pixel(pixel_size), gauge, max_sigma, progress or untold)
     gauge_point(gauge, shape)
-    for k, each in enumerate(exposures):
-        if len(each) < FEWEST_POINTS:
-            of = f" in exposure {k + 1}" if len(exposures) > 1 else ""
-            raise FittingError(f"{len(each)} control points{of}", expected=f"at least {FEWEST_POINTS}")
     where = positions_of(positions, len(exposures), plate)
     if len(exposures) == 1:
-        return _one_exposure(task, exposures[0], model, labels, hole_px)
-    if not exposures:
-        raise UsageError("no control points", expected="those of one or more exposures")
+        return _one_exposure(task, exposures[0], model, labels)
     if model not in ("auto", "spline") or labels is not None:
         raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
-    return _several_exposures(task, exposures, hole_px, where)
+    return _several_exposures(task, exposures, where)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +103,18 @@ class _Task:
     progress: Progress
 
 
+def _exposures(points: ControlPoints | Sequence[ControlPoints]) -> tuple[ControlPoints, ...]:
+    """The control points of each exposure, enough of each."""
+    exposures = (points,) if isinstance(points, ControlPoints) else tuple(points)
+    if not exposures:
+        raise UsageError("no control points", expected="those of one or more exposures")
+    for k, each in enumerate(exposures):
+        if len(each) < FEWEST_POINTS:
+            of = f" in exposure {k + 1}" if len(exposures) > 1 else ""
+            raise FittingError(f"{len(each)} control points{of}", expected=f"at least {FEWEST_POINTS}")
+    return exposures
+
+
 def _mask(mask: AnyArray | None, shape: tuple[int, int]) -> Bools | None:
     if mask is None:
         return None
@@ -130,77 +126,28 @@ def _mask(mask: AnyArray | None, shape: tuple[int, int]) -> Bools | None:
 def _pixel(pixel_size: tuple[float, float] | float | None) -> tuple[float, float] | None:
     if pixel_size is None:
         return None
-    size = np.broadcast_to(np.asarray(pixel_size, dtype=float), (2,))
-    if not (np.isfinite(size).all() and (size > 0).all()):
+    size = as_pair(pixel_size)
+    if not (np.isfinite(size).all() and min(size) > 0):
         raise UsageError(f"pixel size of {pixel_size} m", expected="one or two positive lengths in metres")
-    return float(size[0]), float(size[1])
+    return size
 
 
-def _one_exposure(
-    task: _Task, points: ControlPoints, model: str, labels: AnyArray | None, hole_px: float | None
-) -> DistortionFit:
+def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArray | None) -> DistortionFit:
     plate, notes = _handed(task.plate, points)
-    view, on_map = _on_map(View(points, plate, task.shape, task.pixel_size))
+    view, on_map = _on_map(PlateView(points, plate, task.shape, task.pixel_size))
     task.progress(0.1, "fitting the field")
     choice = choose(view, model=model, mask=task.mask, labels=labels, progress=task.progress)
-    bent: tuple[str, ...] = ()
-    if hole_px is not None and np.isfinite(hole_px) and hole_px > 0:
-        choice, bent = _straightened(view, choice, hole_px)
     task.progress(0.7, "uncertainty")
-    return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes, *bent))
+    return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes))
 
 
-def _straightened(view: View, choice: Choice, hole_px: float) -> tuple[Choice, tuple[str, ...]]:
-    """The choice fitted again to spots moved to the images of the holes' centres, where that makes a difference."""
-    used, field = np.flatnonzero(choice.fit.used), choice.fit.field
-    some = used[:: max(1, len(used) // 500)]
-    at = view.points.yx[some]
-    hole_px = hole_px * _magnification(field, at, hole_px)
-    size = float(np.sqrt((_shift(field, at, hole_px) ** 2).mean()))
-    # what is small against the uncertainty of the field itself is not worth a second fit
-    if not size > max(0.05 * float(np.median(view.points.sigma_yx[some])), 0.05 * choice.fit.held_out_px):
-        return choice, ()
-    shift = _shift(field, view.points.yx, hole_px)
-    size = float(np.sqrt((shift[used] ** 2).mean()))
-    typical = 4 * size + 1e-12
-    moved = replace(view.points, yx=view.points.yx - np.clip(shift, -typical, typical))
-    again = choose_again(replace(view, points=moved), choice)
-    return again, (f"spots moved by {size:.2g} px rms: the field bends within a hole",)
-
-
-def _parts(field: Field, yx: Floats) -> list[tuple[Field, AnyArray]]:
-    """The smooth fields of a field, and the points that each of them answers for."""
-    if not isinstance(field, TiledField):
-        return [(field, np.ones(len(yx), dtype=bool))]
-    tile = field.label_at(yx)
-    return [(own, tile == k) for k, own in enumerate(field.fields)]
-
-
-def _shift(field: Field, yx: Floats, hole_px: float) -> Floats:
-    """Spots minus images of the holes' centres (N, 2), px."""
-    shift = np.zeros_like(yx)
-    for own, which in _parts(field, yx):
-        shift[which] = curvature_shift(own, yx[which], hole_px)
-    return shift
-
-
-def _magnification(field: Field, yx: Floats, step: float) -> float:
-    """Median linear size of what is one pixel wide in the image, corrected px."""
-    areas = np.ones(len(yx))
-    for own, which in _parts(field, yx):
-        down, right = (own.at(yx[which] + d) - own.at(yx[which] - d) for d in (step / 2 * np.eye(2)))
-        slope = np.stack([down, right], axis=-1) / step
-        areas[which] = np.abs(np.linalg.det(np.eye(2) + slope))
-    return float(np.sqrt(np.median(areas)))
-
-
-def _on_map(view: View) -> tuple[View, tuple[str, ...]]:
+def _on_map(view: PlateView) -> tuple[PlateView, tuple[str, ...]]:
     """The exposure in the numbering of the map of its plate, if there is one."""
     if view.plate.error_ij is None:
         return view, ()
     ideal = replace(view, plate=without_errors(view.plate))
     start, sample = ideal.placed()
-    found = located(ideal, view.plate, start, BSpline().fit(sample))
+    found = located(view.points.ij, view.plate, start, BSpline().fit(sample))
     if found is None:
         return ideal, ("the exposure was not found on the map of the plate: its known errors are not used",)
     points = view.points.reindexed(found.matrix, found.offset)
@@ -208,39 +155,14 @@ def _on_map(view: View) -> tuple[View, tuple[str, ...]]:
     return replace(view, points=points), (note,)
 
 
-def _several_exposures(
-    task: _Task, exposures: Sequence[ControlPoints], hole_px: float | None, positions: Positions | None
-) -> DistortionFit:
+def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], positions: Positions | None) -> DistortionFit:
     handed = [_handed(task.plate, p) for p in exposures]
-    views = [View(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
-    size = hole_px if hole_px is not None and np.isfinite(hole_px) and hole_px > 0 else None
-    joint = fit_exposures(views, hole_px=size, positions=positions, progress=task.progress)
-    sample = Sample(
-        yx=np.concatenate([s.yx for s in joint.samples]),
-        d=np.concatenate([s.d for s in joint.samples]),
-        sigma=np.concatenate([s.sigma for s in joint.samples]),
-        shape=task.shape,
-        spacing=float(np.mean([s.spacing for s in joint.samples])),
-        used=np.concatenate(joint.used),
-        pixel_size=joint.pixel_size,
-    )
-    fit = FieldFit(
-        name="spline",
-        field=joint.field,
-        residual=np.concatenate(joint.solution.residuals),
-        held_out=np.concatenate(joint.held_out),
-        used=sample.used,
-        z=np.zeros_like(sample.d),
-        leverage=np.zeros_like(sample.d),
-        uncertainty=joint.uncertainty,
-        sigma=sample.sigma,
-        nugget=joint.extra_px,
-        freedom=joint.solution.field_freedom,
-        note=f"{len(views)} exposures and the errors of {len(joint.hole_ij)} holes together",
-    )
+    views = [PlateView(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
+    joint = fit_exposures(views, positions=positions, progress=task.progress)
+    fit = joint.fit
     start = Placement(joint.poses[0], joint.pixel_size, np.zeros((5, 5)))
     trial = TrialScore(fit.name, fit.held_out_px, True, note=fit.note)
-    choice = Choice(fit, support_of(fit, sample), start, (trial,), np.zeros(task.shape, dtype=bool))
+    choice = Choice(fit, support_of(fit, joint.sample), start, (trial,), np.zeros(task.shape, dtype=bool))
     notes = (*dict.fromkeys(n for h in handed for n in h[1]), *joint.notes)
     done = _finish(task, joint.views, joint.poses, choice, notes)
     on_plate = joint.on_plate
@@ -272,9 +194,10 @@ def _shear(basis_m: Floats, basis_px: Floats) -> float:
 
 
 def _finish(
-    task: _Task, views: Sequence[View], poses: Sequence[Pose], choice: Choice, notes: tuple[str, ...]
+    task: _Task, views: Sequence[PlateView], poses: Sequence[Pose], choice: Choice, notes: tuple[str, ...]
 ) -> DistortionFit:
     """Mask, gauge and bookkeeping."""
+    # what is not known well enough, or folds over, or is masked anyway, is masked
     fit, support, size = choice.fit, choice.support, choice.start.pixel_size
     limit, outside = support.default_limits() if task.max_sigma is None else (task.max_sigma, task.max_sigma)
     unknown = support.unknown(task.shape, limit, outside=outside) | choice.strips
@@ -289,6 +212,7 @@ def _finish(
         raise FittingError(
             "the control points determine the displacement of no pixel", hint="more or better spots are needed"
         )
+    # of all rigid motions the one that the gauge asks for, over the pixels that are left
     nominal = task.pixel_size is not None
     change = best_gauge(fit.field, valid, size, gauge=task.gauge, shape=task.shape, nominal=nominal or choice.rigid)
     distortion = Distortion(
@@ -299,6 +223,7 @@ def _finish(
         support.field,
         gauge_words(task.gauge, task.shape, nominal=nominal),
     )
+    # residuals turn with the frame; each exposure gets its own back
     cuts = np.cumsum([len(v.points) for v in views])[:-1]
     return DistortionFit(
         distortion=distortion,
@@ -315,7 +240,7 @@ def _finish(
     )
 
 
-def _pixel_sigma(views: Sequence[View], used: Bools, nugget: float) -> tuple[float, float]:
+def _pixel_sigma(views: Sequence[PlateView], used: Bools, nugget: float) -> tuple[float, float]:
     """Uncertainty of the pixel size, metres, from the scatter of the points of the exposure that tells most."""
     best = (np.inf, np.inf)
     cuts = np.cumsum([len(v.points) for v in views])[:-1]

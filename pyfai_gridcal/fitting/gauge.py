@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze
 from ..base.errors import UsageError
 from ..base.frames import edge_from_index
+from ..base.geometry import turn_matrix
 from ..records.distortion import Gauge
 from ..records.field import Field, TiledField
 from ..records.fit import Pose
@@ -26,8 +27,8 @@ class MovedField:
     shift: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "matrix", frozen_array(self.matrix, np.float64, 2))
-        object.__setattr__(self, "shift", frozen_array(self.shift, np.float64, 1))
+        freeze(self, 2, "matrix")
+        freeze(self, 1, "shift")
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)
@@ -55,8 +56,7 @@ class GaugeChange:
     @property
     def matrix(self) -> Floats:
         """(2, 2) what it does to corrected px."""
-        c, s = np.cos(self.turn.angle_rad), np.sin(self.turn.angle_rad)
-        return np.array([[c, s], [-s, c]]) * np.asarray(self.old)[None, :] / np.asarray(self.new)[:, None]
+        return turn_matrix(self.turn.angle_rad) * np.asarray(self.old)[None, :] / np.asarray(self.new)[:, None]
 
     @property
     def shift(self) -> Floats:
@@ -81,13 +81,11 @@ class GaugeChange:
 
 def gauge_point(gauge: Gauge, shape: tuple[int, int]) -> tuple[float, float] | None:
     """The pixel (y, x) that a gauge keeps in place, index frame, None for the least displacement."""
-    if isinstance(gauge, str):
-        if gauge == "least displacement":
-            return None
-        if gauge in ("centre", "center"):
-            return (shape[0] - 1) / 2, (shape[1] - 1) / 2
-        raise UsageError(f"gauge {gauge!r}", expected="'least displacement', 'centre' or a pixel (y, x)")
-    point = tuple(float(v) for v in gauge)
+    if isinstance(gauge, str) and gauge == "least displacement":
+        return None
+    if isinstance(gauge, str) and gauge in ("centre", "center"):
+        return (shape[0] - 1) / 2, (shape[1] - 1) / 2
+    point = () if isinstance(gauge, str) else tuple(float(v) for v in gauge)
     if len(point) != 2 or not np.isfinite(point).all():
         raise UsageError(f"gauge {gauge!r}", expected="'least displacement', 'centre' or a pixel (y, x)")
     return point

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, frozen_array
+from ..base.arrays import AnyArray, Bools, Floats, freeze
 from ..base.threads import one_blas_thread
 from ..indexing.nodes import isolated_outliers
 from .recipe import FieldFit, Sample, Uncertainty
@@ -29,8 +29,8 @@ class PolynomialField:
     coefficients: Floats
 
     def __post_init__(self) -> None:
-        for name, ndim in (("centre", 1), ("scale", 1), ("coefficients", 3)):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, ndim))
+        freeze(self, 1, "centre", "scale")
+        freeze(self, 3, "coefficients")
 
     @property
     def order(self) -> int:
@@ -130,6 +130,7 @@ class Polynomial:
             return self._fit(sample, self.order)
         count, tried = int(sample.used.sum()), [self._fit(sample, 1)]
         best = 0
+        # one order after the other, until three in a row have predicted no better
         for order in range(2, self.most + 1):
             if (order + 1) * (order + 2) / 2 > 0.7 * count or len(tried) == best + 3:
                 break
@@ -152,6 +153,7 @@ class Polynomial:
         shell, terms = _shell(sample, order)
         rows = _rows(shell, terms, sample.yx)
         used, nugget = sample.used.copy(), 0.0
+        # fit, judge the outliers, learn the scatter, until all three stay
         for _ in range(6):
             variance = sample.sigma**2 + nugget**2
             c, residual, leverage, roots = _solve(rows, sample.d, variance, used)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, frozen_array
+from ..base.arrays import AnyArray, Bools, Floats, freeze, select_rows
 from ..base.robust import rms
 from ..records.field import Field
 
@@ -42,16 +42,15 @@ class Sample:
     pixel_size: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
-        for name in ("yx", "d", "sigma"):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, 2))
-        object.__setattr__(self, "used", frozen_array(self.used, np.bool_, 1))
+        freeze(self, 2, "yx", "d", "sigma")
+        freeze(self, 1, "used", dtype=np.bool_)
 
     def __len__(self) -> int:
         return len(self.yx)
 
     def select(self, which: AnyArray) -> Sample:
         """The points of a boolean mask or an array of indices, in that order."""
-        return replace(self, yx=self.yx[which], d=self.d[which], sigma=self.sigma[which], used=self.used[which])
+        return select_rows(self, which, "yx", "d", "sigma", "used")
 
 
 class Uncertainty(Protocol):

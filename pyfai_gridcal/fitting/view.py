@@ -16,11 +16,11 @@ from .polynomial import Polynomial
 from .recipe import Sample
 from .rigid import Placement, place
 
-__all__ = ["View"]
+__all__ = ["PlateView"]
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class PlateView:
     """One exposure with its plate.
 
     Attributes

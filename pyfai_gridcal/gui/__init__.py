@@ -1,1 +1,4 @@
-"""The windows: the only part that knows Qt. :mod:`.edits`, :mod:`.workspace` and :mod:`.layers` do without it."""
+"""The windows: the only part that knows Qt.
+
+What :mod:`.work` holds does without it.
+"""

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
-from scipy.spatial import cKDTree
+import numpy as np
 from silx.gui import qt
 from silx.gui.data.DataViewerFrame import DataViewerFrame
 from silx.gui.hdf5 import Hdf5TreeView
+from silx.gui.utils import blockSignals
 
+from ..base.progress import Progress
+from ..records.points import ControlPoints
 from .application import BACKENDS, application, run_application, settings
+from .comparison import compare_on_demand
 from .drawing.artwork import icon
 from .drawing.compare import BeforeAfter
 from .drawing.layerbar import LayerBar
 from .drawing.plot import GridPlot
+from .layouts import column, holder, splitter, tabs
 from .panels.messages import error_box
 from .panels.quality import QualityView, VerdictLabel
 from .panels.table import PointTable
 from .work.core import Core
 from .work.layers import plot_xy, yx_of_plot
-from .work.results import Bare, read_any
-from .work.state import Results
-from .work.views import Pair, View, prepare_pair, prepare_view
-from .worker import Job, Worker
+from .work.results import read_any
+from .work.views import WorkView, prepare_view
+from .worker import BackgroundJob, Worker
 
 __all__ = ["ResultWindow", "main"]
 
@@ -40,65 +45,47 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         self.setWindowTitle("pyFAI-gridcal view")
         self.resize(1300, 850)
         self.worker = Worker(self)
-        self.worker.sigFailed.connect(lambda error: error_box(self, error, "View"))
-        self._results: Results | None = None
-        self._view: View | None = None
-        self._tree: cKDTree | None = None
+        self.worker.sigFailed.connect(partial(error_box, self))
+        self._view: WorkView | None = None
         self.plot = GridPlot(self, backend=backend)
         self.plot.tools.setVisible(False)
         self.layers = LayerBar(self.plot, self)
         # The colours are the map's here, until the user asks for others.
         self.layers.colours.setCurrentIndex(self.layers.colours.findData("kind"))
+        self.exposures = qt.QComboBox(self)
+        self.exposures.setObjectName("exposures")
+        self._exposureAction = self.layers.addWidget(self.exposures)
+        self._exposureAction.setVisible(False)
         self.compare = BeforeAfter(self, backend=backend)
         self.table = PointTable(self)
         self.verdict, self.quality = VerdictLabel(self), QualityView(self)
         self.report = qt.QPlainTextEdit(self)
         self.report.setReadOnly(True)
         self.report.setFont(qt.QFontDatabase.systemFont(qt.QFontDatabase.SystemFont.FixedFont))
+        self.file, self.data = Hdf5TreeView(self), DataViewerFrame(self)
         self._makeLayout()
-        self.layers.sigMapChanged.connect(lambda _: self._prepare())
-        self.compare.sigWanted.connect(self._correct)
-        self.table.sigPoint.connect(self._goTo)
-        self.plot.sigPlotSignal.connect(self._plotSignal)
+        for signal, slot in (
+            (self.layers.sigMapChanged, lambda _: self._prepare()),
+            (self.exposures.activated, lambda _: self._prepare()),
+            (self.table.sigPoint, self._goTo),
+            (self.plot.sigPlotSignal, self._plotSignal),
+            (self.tabs.currentChanged, self._tabShown),
+            (self.file.selectionModel().selectionChanged, self._fileSelected),
+        ):
+            signal.connect(slot)
+        compare_on_demand(self.compare, self.view, Core(), self.worker)
 
     def _makeLayout(self) -> None:
-        left = qt.QWidget(self)
-        column = qt.QVBoxLayout(left)
-        column.setContentsMargins(0, 0, 0, 0)
-        self.exposures = qt.QComboBox(self)
-        self.exposures.setObjectName("exposures")
-        self.exposures.activated.connect(lambda _: self._prepare())
-        self._exposureAction = self.layers.addWidget(self.exposures)
-        self._exposureAction.setVisible(False)
-        column.addWidget(self.layers)
-        column.addWidget(self.plot, 1)
-        right = qt.QTabWidget(self)
-        right.setDocumentMode(True)
-        points = qt.QWidget(self)
-        inner = qt.QVBoxLayout(points)
-        inner.addWidget(self.verdict)
-        inner.addWidget(self.quality)
-        inner.addWidget(self.table, 1)
-        right.addTab(points, "Control points")
-        right.addTab(self.report, "Report")
-        page = qt.QSplitter(qt.Qt.Orientation.Horizontal, self)
-        page.addWidget(left)
-        page.addWidget(right)
-        page.setStretchFactor(0, 1)
-        page.setSizes([820, 480])
-        self.file = Hdf5TreeView(self)
-        self.data = DataViewerFrame(self)
-        self.file.selectionModel().selectionChanged.connect(self._fileSelected)
-        whole = qt.QSplitter(qt.Qt.Orientation.Horizontal, self)
-        whole.addWidget(self.file)
-        whole.addWidget(self.data)
-        whole.setStretchFactor(1, 1)
-        self.tabs = qt.QTabWidget(self)
-        self.tabs.setDocumentMode(True)
-        self.tabs.addTab(page, "Displacement")
-        self.tabs.addTab(self.compare, "Before and after")
-        self.tabs.addTab(whole, "File")
-        self.tabs.currentChanged.connect(self._tabShown)
+        points = holder(column(self.verdict, self.quality, (self.table, 1), margin=9))
+        right = tabs({"Control points": points, "Report": self.report})
+        left = holder(column(self.layers, (self.plot, 1)))
+        self.tabs = tabs(
+            {
+                "Displacement": splitter(left, right, sizes=[820, 480]),
+                "Before and after": self.compare,
+                "File": splitter(self.file, self.data, growing=1),
+            }
+        )
         self.setCentralWidget(self.tabs)
         self.statusBar()
 
@@ -108,26 +95,27 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         overlay = self.layers.map() or "magnitude"
         self.statusBar().showMessage(f"reading {path}")
 
-        def read(progress: Any) -> View:
+        # In the thread of the worker.
+        def read(progress: Progress) -> WorkView:
             return prepare_view(read_any(path, progress), 0, overlay)
 
-        def done(view: View) -> None:
+        # Back in the thread of the windows.
+        def done(view: WorkView) -> None:
             self.setWindowTitle(f"{os.path.basename(path)} - pyFAI-gridcal view")
-            self._results = view.results
             calibration = view.results.calibration
+            assert calibration is not None
             self.verdict.setVerdict(calibration.verdict)
             self.report.setPlainText(calibration.report())
             self.exposures.clear()
             self.exposures.addItems([f"exposure {k + 1}" for k in range(len(view.results.exposures))])
             self._exposureAction.setVisible(self.exposures.count() > 1)
             self._showFile(path)
-            blocked = self.layers.maps.blockSignals(True)
-            self.layers.maps.setCurrentIndex(self.layers.maps.findData(overlay))
-            self.layers.maps.blockSignals(blocked)
+            with blockSignals(self.layers.maps):
+                self.layers.maps.setCurrentIndex(self.layers.maps.findData(overlay))
             self.layers.action("vectors").setChecked(True)
             self._show(view)
 
-        self.worker.start(Job("reading", read, done))
+        self.worker.start(BackgroundJob("reading", read, done, "View"))
 
     def _showFile(self, path: str) -> None:
         try:
@@ -147,85 +135,62 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
             self.data.setData(chosen[0])
 
     def _prepare(self) -> None:
-        results, overlay, old = self._results, self.layers.map(), self._view
-        exposure = max(0, self.exposures.currentIndex())
-        if results is not None:
-            self.worker.start(
-                Job("drawing", lambda progress: prepare_view(results, exposure, overlay, old), self._show)
-            )
+        """Draw another exposure or another map."""
+        overlay, old = self.layers.map(), self._view
+        if old is not None:
+            exposure = max(0, self.exposures.currentIndex())
+            prepare = lambda progress: prepare_view(old.results, exposure, overlay, old)  # noqa: E731
+            self.worker.start(BackgroundJob("drawing", prepare, self._show, "View"))
 
-    def _show(self, view: View) -> None:
+    def _show(self, view: WorkView) -> None:
         old, self._view = self._view, view
-        plot, fit = self.plot, view.fit
+        fit = view.fit
         assert fit is not None
-        if view.levels and (old is None or old.levels is not view.levels):
-            plot.setImage(view.levels, view.limits)
-        plot.setSpots(view.spots)
-        plot.setGrid(view.grid)
-        plot.setVectors(view.vectors)
-        plot.setMap(view.overlay)
-        plot.setUnknown(view.unknown)
-        plot.setOrigin(view.origin)
+        self.plot.setView(view)
         if not view.levels:
             ny, nx = fit.distortion.shape
-            plot.setLimits(0, nx, 0, ny)
+            self.plot.setLimits(0, nx, 0, ny)
         known = view.exposure < len(fit.points)
         if old is None or old.fit is not fit or old.exposure != view.exposure:
             self.table.setFit(fit if known else None, view.exposure)
             self.quality.setFit(fit if known else None, view.exposure)
-            self._tree = cKDTree(fit.points[view.exposure].yx) if known and len(fit.points[view.exposure]) else None
             self.compare.setPair(None)
         self.statusBar().clearMessage()
         self.sigShown.emit(view)
 
-    def view(self) -> View | None:
+    def view(self) -> WorkView | None:
         """What is drawn."""
         return self._view
 
-    def _correct(self) -> None:
-        view = self._view
-        if view is None or view.image is None or isinstance(view.results.calibration, Bare) or self.worker.isBusy:
-            return
-        calibration = view.results.calibration
-        self.compare.note.setText("The image is being corrected by pyFAI.")
-
-        def correct(progress: Any) -> Pair:
-            return prepare_pair(view, Core().correct(calibration, view.exposure, progress))
-
-        def done(pair: Pair) -> None:
-            if self._view is not None and self._view.image is view.image:
-                self.compare.setPair(pair)
-
-        self.worker.start(Job("correcting", correct, done))
-
     # -- table and plot
+    def _points(self) -> ControlPoints | None:
+        """The control points that are shown."""
+        view = self._view
+        if view is None or view.fit is None or view.exposure >= len(view.fit.points):
+            return None
+        return view.fit.points[view.exposure]
+
     def _goTo(self, point: int) -> None:
         """Show a control point in the middle of the plot."""
-        view = self._view
-        if view is None or view.fit is None:
-            return
-        points = view.fit.points[view.exposure]
-        self.plot.lookAt(points.yx[point], 6 * max(points.pitch_px), view.fit.distortion.shape)
-        self._mark(point)
+        points = self._points()
+        if points is not None and self._view is not None and self._view.fit is not None:
+            self.plot.lookAt(points.yx[point], 6 * max(points.pitch_px), self._view.fit.distortion.shape)
+            self._mark(points, point)
 
-    def _mark(self, point: int) -> None:
-        view = self._view
-        assert view is not None
-        assert view.fit is not None
-        points = view.fit.points[view.exposure]
+    def _mark(self, points: ControlPoints, point: int) -> None:
         x, y = plot_xy(points.yx[[point]])
         text = f"({points.ij[point, 0]}, {points.ij[point, 1]})"
         self.plot.addMarker(x[0], y[0], legend="chosen", text=text, color="#ffffff", symbol="s")
 
     def _plotSignal(self, event: dict[str, Any]) -> None:
-        if event["event"] != "mouseClicked" or event["button"] != "left" or self._tree is None or self._view is None:
+        points = self._points()
+        if event["event"] != "mouseClicked" or event["button"] != "left" or points is None or not len(points):
             return
-        assert self._view.fit is not None
-        y, x = yx_of_plot(event["x"], event["y"])
-        distance, point = self._tree.query((y, x))
-        if distance < 0.5 * min(self._view.fit.points[self._view.exposure].pitch_px):
-            self.table.choose(int(point))
-            self._mark(int(point))
+        distance = np.hypot(*(points.yx - yx_of_plot(event["x"], event["y"])).T)
+        point = int(distance.argmin())
+        if distance[point] < 0.5 * min(points.pitch_px):
+            self.table.choose(point)
+            self._mark(points, point)
 
     def closeEvent(self, event: qt.QCloseEvent) -> None:
         """End the thread and let go of the file."""
@@ -239,10 +204,5 @@ def main(path: str, *, backend: str = "matplotlib") -> int:
     """Open the viewer on a file."""
     app = application()
     window = ResultWindow(BACKENDS[backend])
-    store = settings("view")
-    if store.value("geometry") is not None:
-        window.restoreGeometry(store.value("geometry"))
     window.open(path)
-    status = run_application(app, window)
-    store.setValue("geometry", window.saveGeometry())
-    return status
+    return run_application(app, window, settings("view"))

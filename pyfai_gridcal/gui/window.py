@@ -12,6 +12,7 @@ from .distortion_widget import DistortionWidget
 from .drawing.artwork import icon
 from .drawing.plot import LAYERS
 from .panels.messages import question_box
+from .work.core import Core
 
 __all__ = ["GridcalWindow", "main"]
 
@@ -19,9 +20,8 @@ __all__ = ["GridcalWindow", "main"]
 class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
     """Main window around a :class:`~pyfai_gridcal.gui.distortion_widget.DistortionWidget`."""
 
-    def __init__(self, backend: str | None = None, *, store: qt.QSettings | None = None, core: Any = None):
+    def __init__(self, backend: str | None = None, *, core: Core | None = None):
         super().__init__()
-        self._store = store
         self.task = DistortionWidget(self, backend=backend, core=core)
         self.setCentralWidget(self.task)
         self.setWindowIcon(icon("gridcal"))
@@ -30,49 +30,39 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
         self._closing = False
         self._makeMenus()
         self.resize(1280, 860)
-        if store is not None:
-            geometry = store.value("geometry")
-            if geometry is not None:
-                self.restoreGeometry(geometry)
 
     def _setTitle(self, name: str) -> None:
         self.setWindowTitle(f"{name} - pyFAI-gridcal" if name else "pyFAI-gridcal")
 
     def _makeMenus(self) -> None:
-        actions = self.task.actionsByName
-        menu = self.menuBar().addMenu("&File")
-        for name in ("open", "open-result", "save"):
-            menu.addAction(actions[name])
-        export = menu.addMenu("Export")
-        for action in self.task.panel.exportButton.menu().actions():
-            export.addAction(action)
-        menu.addSeparator()
-        close = menu.addAction("Quit")
+        task, named = self.task, self.task.actionsByName
+        close = qt.QAction("Quit", self)
         close.setShortcut(qt.QKeySequence(qt.QKeySequence.StandardKey.Quit))
         close.triggered.connect(self.close)
-        menu = self.menuBar().addMenu("&Edit")
-        for name in ("undo", "redo"):
-            menu.addAction(actions[name])
-        menu.addSeparator()
-        for action in self.task.plot.tools.actions():
-            menu.addAction(action)
-        menu = self.menuBar().addMenu("&View")
-        for name in LAYERS:
-            menu.addAction(self.task.layers.action(name))
-        menu = self.menuBar().addMenu("&Calibration")
-        for name in ("calibrate", "cancel"):
-            menu.addAction(actions[name])
+        export = qt.QMenu("Export", self)
+        export.addActions(task.panel.exportButton.menu().actions())
+        # None is a line between what is above and below.
+        menus: dict[str, list[qt.QAction | None]] = {
+            "&File": [*(named[name] for name in ("open", "open-result", "save")), export.menuAction(), None, close],
+            "&Edit": [named["undo"], named["redo"], None, *task.plot.tools.actions()],
+            "&View": [task.layers.action(name) for name in LAYERS],
+            "&Calibration": [named["calibrate"], named["cancel"]],
+        }
+        for title, actions in menus.items():
+            menu = self.menuBar().addMenu(title)
+            for action in actions:
+                menu.addSeparator() if action is None else menu.addAction(action)
 
     def mayClose(self) -> bool:
         """Ask about unsaved work; saves it when the user wants that."""
         if not self.task.isModified():
             return True
         buttons = qt.QMessageBox.StandardButton
-        able = self.task.workspace.results().calibration is not None
+        able = self.task.workspace.calibration is not None
         answer = question_box(self, "The work on this image is not saved.", save=able)
         if answer == buttons.Save:
             # Writing takes a while: the window closes when it is done.
-            self.task.sigSaved.connect(self._closeNow, qt.Qt.ConnectionType.UniqueConnection)
+            self.task.document.sigSaved.connect(self._closeNow, qt.Qt.ConnectionType.UniqueConnection)
             self.task.dialogs.save()
             return False
         return bool(answer == buttons.Discard)
@@ -86,8 +76,6 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
         if not self._closing and not self.mayClose():
             event.ignore()
             return
-        if self._store is not None:
-            self._store.setValue("geometry", self.saveGeometry())
         self.task.stop()
         event.accept()
 
@@ -95,9 +83,9 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
 def main(images: Sequence[str] = (), *, backend: str = "matplotlib", given: dict[str, Any] | None = None) -> int:
     """Open the window on images (exposures of one plate) or on a result file, with settings that were given."""
     app = application()
-    window = GridcalWindow(BACKENDS[backend], store=settings("gui"))
+    window = GridcalWindow(BACKENDS[backend])
     begin(window.task, images, given or {})
-    return run_application(app, window)
+    return run_application(app, window, settings("gui"))
 
 
 def begin(task: DistortionWidget, images: Sequence[str], given: dict[str, Any]) -> None:
@@ -108,9 +96,5 @@ def begin(task: DistortionWidget, images: Sequence[str], given: dict[str, Any]) 
         task.workspace.set_settings(**wanted)
     if any(given.get(role) for role in roles):
         task.workspace.set_files(**{role: given.get(role) for role in roles})
-    if len(images) == 1 and task.core.is_result(images[0]):
-        task.openResult(images[0])
-    elif images:
-        task.openImage(images[0])
-        for name in images[1:]:
-            task.addExposure(name)
+    if images:
+        task.openFiles(images)

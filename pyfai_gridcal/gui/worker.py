@@ -1,4 +1,9 @@
-"""Work in a thread: one job at a time, with progress and cancel, its end told in the thread of the windows."""
+"""Work in a thread: one job at a time, with progress and cancel, its end told in the thread of the windows.
+
+Two threads meet here, in three ways only: jobs go over in a queue; what a job reports and how it ends comes back by
+signals that are queued, so that all that touches a window runs in the thread of the windows; and an event in each job
+says that nobody waits for it any more. numpy and scipy let the other thread run while they compute.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +17,18 @@ from typing import Any
 
 from silx.gui import qt
 
-from .work.cache import Cancelled
-from .work.state import Progress
+from ..base.progress import Cancelled, Progress
 
-__all__ = ["Job", "Worker"]
+__all__ = ["BackgroundJob", "Worker"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class Job:
+class BackgroundJob:
     """Something to do: `function` gets the progress to report to, its result goes to `done`.
+
+    An error is told under its `title`.
 
     What must be brought to its end, such as writing a file, is `lasting`: a new job waits for it instead of taking its
     place. A `patient` one lets the windows draw first what they have to: beside the work that takes several times as
@@ -32,7 +38,7 @@ class Job:
     name: str
     function: Callable[[Progress], Any]
     done: Callable[[Any], None]
-    failed: Callable[[BaseException], None] | None = None
+    title: str = ""
     lasting: bool = False
     patient: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -50,8 +56,8 @@ class Worker(qt.QObject):
     sigProgress = qt.Signal(float, str)
     #: Whether something is being done.
     sigBusyChanged = qt.Signal(bool)
-    #: An exception that a job had no ear for.
-    sigFailed = qt.Signal(object)
+    #: An exception that ended a job, and the title of the job.
+    sigFailed = qt.Signal(object, str)
     sigCancelled = qt.Signal()
 
     _sigReport = qt.Signal(object, float, str)
@@ -65,9 +71,9 @@ class Worker(qt.QObject):
 
     def __init__(self, parent: qt.QObject | None = None):
         super().__init__(parent)
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._current: Job | None = None
-        self._waiting: list[Job] = []
+        self._jobs: queue.SimpleQueue[BackgroundJob | None] = queue.SimpleQueue()
+        self._current: BackgroundJob | None = None
+        self._waiting: list[BackgroundJob] = []
         self._sigReport.connect(self._report, qt.Qt.ConnectionType.QueuedConnection)
         self._sigEnd.connect(self._end, qt.Qt.ConnectionType.QueuedConnection)
         self._thread = threading.Thread(target=self._run, name="pyfai_gridcal worker", daemon=True)
@@ -78,7 +84,7 @@ class Worker(qt.QObject):
         """Whether a job is running or waiting whose end is of interest."""
         return self._current is not None
 
-    def start(self, job: Job) -> None:
+    def start(self, job: BackgroundJob) -> None:
         """Do `job`: after a lasting one, or in the place of any other one, that is running or waiting."""
         if self._current is not None and self._current.lasting:
             self._waiting.append(job)
@@ -129,7 +135,7 @@ class Worker(qt.QObject):
             except RuntimeError:
                 return  # the windows are gone
 
-    def _reporter(self, job: Job) -> Progress:
+    def _reporter(self, job: BackgroundJob) -> Progress:
         last, said = 0.0, ""
 
         def report(fraction: float, text: str) -> None:
@@ -144,11 +150,11 @@ class Worker(qt.QObject):
         return report
 
     # -- in the thread of the windows
-    def _report(self, job: Job, fraction: float, text: str) -> None:
+    def _report(self, job: BackgroundJob, fraction: float, text: str) -> None:
         if job is self._current:
             self.sigProgress.emit(fraction, text)
 
-    def _end(self, job: Job, result: Any, error: BaseException | None) -> None:
+    def _end(self, job: BackgroundJob, result: Any, error: BaseException | None) -> None:
         if job is not self._current:
             if error is not None and not isinstance(error, Cancelled):
                 logger.info("%s, which was cancelled, ended with: %s", job.name, error)
@@ -162,12 +168,10 @@ class Worker(qt.QObject):
             for other in waiting:
                 self.start(other)
 
-    def _tell(self, job: Job, result: Any, error: BaseException | None) -> None:
+    def _tell(self, job: BackgroundJob, result: Any, error: BaseException | None) -> None:
         if error is None:
             job.done(result)
         elif isinstance(error, Cancelled):
             self.sigCancelled.emit()
-        elif job.failed is not None:
-            job.failed(error)
         else:
-            self.sigFailed.emit(error)
+            self.sigFailed.emit(error, job.title)

@@ -9,18 +9,22 @@ point has one node at most and a node one point.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats
+from ..base.arrays import AnyArray, Bools, Floats, select_rows
 
-__all__ = ["LocalLattice", "Patch", "grow", "local_lattices"]
+__all__ = ["Cloud", "LocalLattice", "Patch", "grow", "local_lattices"]
 
 #: Steps (i, j) that are tried from a node; the long ones only where nothing else leads on (a missing hole).
 _NEAR = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+#: The two further neighbours of a hexagonal node.
 _HEXAGONAL = np.array([(1, -1), (-1, 1)])
+#: Across a corner, over one missing hole.
 _DIAGONAL = np.array([(1, 1), (-1, -1), (1, -1), (-1, 1)])
+#: Straight over one missing hole.
 _FAR = np.array([(2, 0), (-2, 0), (0, 2), (0, -2)])
 #: Points whose neighbours are compared at a time: the comparison takes a kilobyte and a half for each.
 _CHUNK = 2000
@@ -40,19 +44,16 @@ class LocalLattice:
     score: Floats
 
 
-def local_lattices(
-    yx: Floats, tree: cKDTree, rows: AnyArray | None = None, *, neighbours: int = 12, tolerance: float = 0.18
-) -> LocalLattice:
+def local_lattices(cloud: Cloud, rows: AnyArray, *, neighbours: int = 12, tolerance: float = 0.18) -> LocalLattice:
     """Two shortest independent vectors v of each point for which both v and -v lead to a neighbour.
 
-    With `rows` only these points are looked at; the others have no basis and the score 0.
+    Only the points `rows` are looked at; the others have no basis and the score 0.
     """
-    if rows is None:
-        rows = np.arange(len(yx))
+    yx = cloud.yx
     basis, score = np.full((len(yx), 2, 2), np.nan), np.zeros(len(yx))
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
-        basis[part], score[part] = _lattices_of(yx, tree, part, neighbours, tolerance)
+        basis[part], score[part] = _lattices_of(yx, cloud.tree, part, neighbours, tolerance)
     return LocalLattice(basis, score)
 
 
@@ -71,6 +72,7 @@ def _lattices_of(
     partner = closes.argmax(axis=2)
     mean = 0.5 * (vectors - np.take_along_axis(vectors, partner[:, :, None], axis=1))
     size = np.where(opposite, np.hypot(mean[..., 0], mean[..., 1]), np.inf)
+    # the shortest of the vectors that lead to a point on both sides, and the shortest that is not along it
     rows = np.arange(n)
     first = size.argmin(axis=1)
     a = mean[rows, first]
@@ -112,6 +114,10 @@ class Patch:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def select(self, which: AnyArray) -> Patch:
+        """The points of a boolean mask or an array of indices."""
+        return select_rows(self, which, "rows", "ij", "basis")
 
 
 class _Ledger:
@@ -158,36 +164,46 @@ class _Ledger:
             )
 
 
-def grow(
-    yx: Floats,
-    tree: cKDTree,
-    seed: int,
-    basis: Floats,
-    *,
-    hexagonal: bool = False,
-    tolerance: float = 0.25,
-    taken: Bools | None = None,
-) -> Patch:
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Points, and how a lattice may grow over them.
+
+    Attributes
+    ----------
+    yx : (N, 2) px
+    hexagonal : whether a node has six neighbours instead of four
+    tolerance : largest distance from the predicted place, in local pitches
+    """
+
+    yx: Floats
+    hexagonal: bool = False
+    tolerance: float = 0.25
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Tree of the points."""
+        return cKDTree(self.yx)
+
+
+def grow(cloud: Cloud, seed: int, basis: Floats, taken: Bools | None = None) -> Patch:
     """Grow from the point `seed` with the lattice vectors `basis` (2, 2) px until nothing fits any more.
 
     Parameters
     ----------
-    yx : (N, 2) px
-    tree : of `yx`
-    tolerance : largest distance from the predicted place, in local pitches
     taken : (N,) points that are not to be touched
     """
+    yx, tolerance = cloud.yx, cloud.tolerance
     pitch = min(np.hypot(*basis[0]), np.hypot(*basis[1]))
     extent = float(np.hypot(*np.ptp(yx, axis=0)))
     ledger = _Ledger(len(yx), min(int(3 * extent / max(pitch, 1e-6)) + 8, 6000))
     free = np.ones(len(yx), bool) if taken is None else ~taken
     ledger.put(np.array([seed]), np.zeros((1, 2), np.int64), basis[None])
-    near = np.concatenate([_NEAR, _HEXAGONAL]) if hexagonal else _NEAR
+    near = np.concatenate([_NEAR, _HEXAGONAL]) if cloud.hexagonal else _NEAR
     frontier = np.array([seed])
     reach = 0
     while True:
         steps, within = ((near, tolerance), (_DIAGONAL, 0.8 * tolerance), (_FAR, 0.8 * tolerance))[reach]
-        found = _generation(yx, tree, ledger, frontier, steps, within, free)
+        found = _generation(cloud, ledger, frontier, steps, within, free)
         if len(found):
             ledger.measure(yx, np.concatenate([found, _neighbours(ledger, found)]))
             frontier, reach = found, 0
@@ -213,23 +229,24 @@ def _open_border(ledger: _Ledger, steps: AnyArray) -> AnyArray:
 
 
 def _generation(
-    yx: Floats, tree: cKDTree, ledger: _Ledger, frontier: AnyArray, steps: AnyArray, tolerance: float, free: Bools
+    cloud: Cloud, ledger: _Ledger, frontier: AnyArray, steps: AnyArray, tolerance: float, free: Bools
 ) -> AnyArray:
     """One generation: rows of the points that got a node."""
     if not len(frontier):
         return frontier
     node = (ledger.node[frontier][:, None, :] + steps[None]).reshape(-1, 2)
     basis = np.repeat(ledger.basis[frontier], len(steps), axis=0)
-    start = np.repeat(yx[frontier], len(steps), axis=0)
+    start = np.repeat(cloud.yx[frontier], len(steps), axis=0)
     step = np.tile(steps, (len(frontier), 1))
     wanted = ledger.at(node) < 0
     wanted &= (np.abs(node) < ledger.half - 2).all(axis=1)
     node, basis, start, step = node[wanted], basis[wanted], start[wanted], step[wanted]
     if not len(node):
         return np.empty(0, np.int64)
+    # where the neighbours of the frontier should be, and which points are there
     place = start + np.einsum("nk,nkc->nc", step, basis)
     local = np.minimum(np.hypot(*basis[:, 0].T), np.hypot(*basis[:, 1].T))
-    distance, row = (np.asarray(v) for v in tree.query(place))
+    distance, row = (np.asarray(v) for v in cloud.tree.query(place))
     relative = distance / np.maximum(local, 1e-9)
     ok = (relative < tolerance) & ~ledger.has[row] & free[row]
     node, basis, row, relative = node[ok], basis[ok], row[ok], relative[ok]

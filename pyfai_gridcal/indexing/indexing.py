@@ -11,30 +11,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Floats
 from ..base.errors import IndexingError
+from ..records.nodes import NodeTable
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Spots
-from .growth import LocalLattice, Patch, grow, local_lattices
+from .growth import Cloud, LocalLattice, Patch, grow, local_lattices
 from .islands import LEAST, oriented, seeds_of, with_islands
-from .nodes import table_of_nodes
 from .sublattice import finer, reduced
 
 __all__ = ["GrownLattice", "grow_lattice", "index_spots", "lattice_kind"]
 
 
-#: Points that are asked for the lattice around them before anything has grown.
+#: Points that are asked for the lattice around them before anything has grown: enough for a median.
 _SAMPLE = 1000
 
-#: A lattice with more nodes must take in so many times more spots.
+#: A lattice with more nodes must take in so many times more spots: a finer one of which every other node is empty would
+#: take in none.
 _GAIN = 1.2
 
-#: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch.
-_WILD = 2.5
-_WILD_PITCH = 0.006
+#: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch: the best of
+#: twelve predictions counts, which misses less than most; the share is a convention.
+_WILD, _WILD_PITCH = 2.5, 0.006
 
 #: Weights of the neighbours 1, 2, ... nodes away along a line that continue a straight or a bent line to a point.
 _CONTINUATIONS: tuple[dict[int, float], ...] = (
@@ -129,17 +129,16 @@ def grow_lattice(
             expected=f"at least {LEAST} to index a lattice",
             hint="check polarity and hole size",
         )
-    tree = cKDTree(yx)
     # a thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
-    local = local_lattices(yx, tree, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
+    local = local_lattices(Cloud(yx), np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
     if not (local.score > 0).any():
         raise IndexingError(
             f"the {len(yx)} spots have no common lattice: no spot has neighbours on opposite sides",
             hint="is this the image of a regular grid of holes?",
         )
     hexagonal, angle = lattice_kind(local)
-    hexagonal = _decide(lattice, hexagonal, angle)
-    patch = _largest(yx, tree, local, hexagonal, tolerance)
+    cloud = Cloud(yx, _decide(lattice, hexagonal, angle), tolerance)
+    patch = _largest(cloud, local)
     if len(patch) < LEAST:
         raise IndexingError(
             f"the largest piece of lattice has {len(patch)} of {len(yx)} spots",
@@ -148,12 +147,12 @@ def grow_lattice(
         )
     left = np.ones(len(yx), bool)
     left[patch.rows] = False
-    local = local_lattices(yx, tree, np.flatnonzero(left))
-    patch, doubt = with_islands(yx, tree, local, patch, hexagonal, tolerance)
+    local = local_lattices(cloud, np.flatnonzero(left))
+    patch, doubt = with_islands(cloud, local, patch)
     patch = _closed(yx, patch, tolerance)
     if sieve:
         patch = _smooth(yx, np.asarray(spots.sigma_yx), patch)
-    return GrownLattice(patch, hexagonal, doubt)
+    return GrownLattice(patch, cloud.hexagonal, doubt)
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
@@ -170,41 +169,35 @@ def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
     return lattice == "hexagonal"
 
 
-def _largest(yx: Floats, tree: cKDTree, local: LocalLattice, hexagonal: bool, tolerance: float) -> Patch:
+def _largest(cloud: Cloud, local: LocalLattice) -> Patch:
     """Grow from a few seeds until one reaches most of the points; take the largest patch."""
     best: Patch | None = None
-    tried = np.zeros(len(yx), bool)
+    tried = np.zeros(len(cloud.yx), bool)
     for _ in range(6):
-        seeds = seeds_of(yx, local, ~tried)
+        seeds = seeds_of(cloud.yx, local, ~tried)
         if not len(seeds):
             break
-        patch = grow(
-            yx,
-            tree,
-            int(seeds[0]),
-            oriented(local.basis[seeds[0]], hexagonal),
-            hexagonal=hexagonal,
-            tolerance=tolerance,
-        )
+        patch = grow(cloud, int(seeds[0]), oriented(local.basis[seeds[0]], cloud.hexagonal))
         tried[patch.rows] = True
         tried[seeds[0]] = True
         if best is None or len(patch) > len(best):
             best = patch
-        if len(best) > 0.5 * len(yx):
+        if len(best) > 0.5 * len(cloud.yx):
             break
     assert best is not None
-    return _whole_lattice(yx, tree, best, hexagonal, tolerance)
+    return _whole_lattice(cloud, best)
 
 
-def _whole_lattice(yx: Floats, tree: cKDTree, patch: Patch, hexagonal: bool, tolerance: float) -> Patch:
+def _whole_lattice(cloud: Cloud, patch: Patch) -> Patch:
     """The lattice of which the patch holds only every second node, if the spots say so."""
     for _ in range(2):
-        matrix = finer(yx, patch)
+        matrix = finer(cloud.yx, patch)
         if matrix is None:
             break
-        middle = np.argmin(np.hypot(*(yx[patch.rows] - np.median(yx[patch.rows], axis=0)).T))
-        basis = oriented(reduced(matrix @ patch.basis[middle]), hexagonal)
-        grown = grow(yx, tree, int(patch.rows[middle]), basis, hexagonal=hexagonal, tolerance=tolerance)
+        where = cloud.yx[patch.rows]
+        middle = np.argmin(np.hypot(*(where - np.median(where, axis=0)).T))
+        basis = oriented(reduced(matrix @ patch.basis[middle]), cloud.hexagonal)
+        grown = grow(cloud, int(patch.rows[middle]), basis)
         if len(grown) < _GAIN * len(patch):
             break
         patch = grown
@@ -214,14 +207,13 @@ def _whole_lattice(yx: Floats, tree: cKDTree, patch: Patch, hexagonal: bool, tol
 def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
     """Drop points that lie off the place that opposite neighbours give them, until all loops close."""
     for _ in range(4):
-        table, low = table_of_nodes(patch.ij)
-        k = patch.ij - low
+        table = NodeTable.of(patch.ij)
         where = yx[patch.rows]
         pitch = np.minimum(np.hypot(*patch.basis[:, 0].T), np.hypot(*patch.basis[:, 1].T))
-        off = np.zeros(len(k))
-        votes = np.zeros(len(k))
-        for di, dj in ((1, 0), (0, 1), (1, 1), (1, -1)):
-            a, b = table[k[:, 0] + di, k[:, 1] + dj], table[k[:, 0] - di, k[:, 1] - dj]
+        off, votes = np.zeros(len(patch)), np.zeros(len(patch))
+        for step in ((1, 0), (0, 1), (1, 1), (1, -1)):
+            line = table.line(patch.ij, step)
+            a, b = line[1], line[-1]
             both = (a >= 0) & (b >= 0)
             miss = np.hypot(*(0.5 * (where[a] + where[b]) - where).T) / np.maximum(pitch, 1e-9)
             off += np.where(both & (miss > tolerance), 1, 0)
@@ -234,7 +226,7 @@ def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
         drop = wrong & (share >= 0.99)
         if not drop.any():
             drop = wrong
-        patch = Patch(patch.rows[~drop], patch.ij[~drop], patch.basis[~drop])
+        patch = patch.select(~drop)
         if len(patch) < LEAST:
             raise IndexingError(
                 "the indices contradict each other: loops do not close", hint="is this a regular grid of holes?"
@@ -251,21 +243,22 @@ def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
         return patch
     where, own = yx[patch.rows], sigma[patch.rows].max(axis=1)
     pitch = float(np.median(np.hypot(*patch.basis[:, 0].T)))
-    table, low = table_of_nodes(patch.ij, margin=4)
-    k = patch.ij - low
+    table = NodeTable.of(patch.ij)
+    lines = {step: table.line(patch.ij, step, 3) for step in ((1, 0), (0, 1), (-1, 0), (0, -1))}
     padded = np.vstack([where, np.full(2, np.nan)])
     misses = []
     for weights in _CONTINUATIONS:
         gain = np.sqrt(1 + sum(w * w for w in weights.values()))
-        for di, dj in ((1, 0), (0, 1)) if -1 in weights else ((1, 0), (0, 1), (-1, 0), (0, -1)):
-            place = sum(w * padded[table[k[:, 0] + n * di, k[:, 1] + n * dj]] for n, w in weights.items())
+        # what looks both ways is the same along the opposite direction
+        for line in list(lines.values())[: 2 if -1 in weights else 4]:
+            place = sum(w * padded[line[n]] for n, w in weights.items())
             misses.append(np.hypot(*(place - where).T) / gain)
     miss = np.array(misses)
     known = np.isfinite(miss).sum(axis=0)
     typical = float(np.nanmedian(miss)) if np.isfinite(miss).any() else 0.0
     best = np.min(np.where(np.isfinite(miss), miss, np.inf), axis=0)
     wild = (best > np.maximum(_WILD * np.hypot(typical, own), _WILD_PITCH * pitch)) & (known >= 4)
-    return Patch(patch.rows[~wild], patch.ij[~wild], patch.basis[~wild])
+    return patch.select(~wild)
 
 
 def _turn(mean: Floats, hexagonal: bool) -> AnyArray:

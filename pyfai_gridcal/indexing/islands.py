@@ -9,12 +9,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats
-from .growth import LocalLattice, Patch, grow
+from .growth import Cloud, LocalLattice, Patch, grow
 
-#: Fewest spots that make a lattice.
+#: Fewest spots that make a lattice: three by three.
 LEAST = 9
 
-#: Pieces of lattice that are joined at most, the largest first.
+#: Pieces of lattice that are joined at most, the largest first: each is compared with every other one.
 _PIECES = 40
 
 
@@ -58,13 +58,13 @@ def seeds_of(yx: Floats, local: LocalLattice, free: Bools) -> AnyArray:
     return rows[np.argsort(-(local.score[rows] - 4 * typical - 0.5 * middle), kind="stable")]
 
 
-def with_islands(
-    yx: Floats, tree: cKDTree, local: LocalLattice, patch: Patch, hexagonal: bool, tolerance: float
-) -> tuple[Patch, float]:
+def with_islands(cloud: Cloud, local: LocalLattice, patch: Patch) -> tuple[Patch, float]:
     """Grow what the main patch left out, and join the pieces, those first whose places leave least doubt.
 
     The second value is the largest misfit of two joined pieces, in nodes: 0.5 could as well be the next node.
     """
+    yx = cloud.yx
+    # grow islands from what is left over, turned as the nearest part of the main patch
     taken = np.zeros(len(yx), bool)
     taken[patch.rows] = True
     pieces = [patch]
@@ -74,39 +74,44 @@ def with_islands(
             break
         main = max(pieces, key=len)
         _, near = cKDTree(yx[main.rows]).query(yx[seeds[0]])
-        basis = oriented(local.basis[seeds[0]], hexagonal, main.basis[near])
-        island = grow(yx, tree, int(seeds[0]), basis, hexagonal=hexagonal, tolerance=tolerance, taken=taken)
+        basis = oriented(local.basis[seeds[0]], cloud.hexagonal, main.basis[near])
+        island = grow(cloud, int(seeds[0]), basis, taken)
         taken[island.rows] = True
         if len(island) >= 3:
             pieces.append(island)
     pieces = sorted(pieces, key=len, reverse=True)[:_PIECES]
-    seams: dict[tuple[int, int], _Seam | None] = {}
+    junctions: dict[tuple[int, int], _Junction | None] = {}
+    # join the two that fit best, compare what came out with the others, and so on
     names, worst = list(range(len(pieces))), 0.0
     while len(names) > 1:
         for a, b in combinations(names, 2):
-            if (a, b) not in seams:
-                seams[a, b] = _seam(yx, pieces[a], pieces[b])
-        open_seams = [(seam.doubt, key) for key, seam in seams.items() if seam is not None and set(key) <= set(names)]
-        if not open_seams:
+            if (a, b) not in junctions:
+                junctions[a, b] = _junction(yx, pieces[a], pieces[b])
+        open_ones = [
+            (junction.doubt, key)
+            for key, junction in junctions.items()
+            if junction is not None and set(key) <= set(names)
+        ]
+        if not open_ones:
             break
-        _, (a, b) = min(open_seams)
-        seam = seams[a, b]
-        assert seam is not None
-        joined = _joined(pieces[a], pieces[b], seam.shift)
+        _, (a, b) = min(open_ones)
+        junction = junctions[a, b]
+        assert junction is not None
+        joined = _joined(pieces[a], pieces[b], junction.shift)
         names = [k for k in names if k not in (a, b)]
         if joined is None:
-            seams[a, b] = None
+            junctions[a, b] = None
             names = sorted([*names, a, b])
             continue
         pieces.append(joined)
         names.append(len(pieces) - 1)
         if min(len(pieces[a]), len(pieces[b])) >= LEAST:
-            worst = max(worst, seam.miss)
+            worst = max(worst, junction.miss)
     return max((pieces[k] for k in names), key=len), worst
 
 
 @dataclass(frozen=True)
-class _Seam:
+class _Junction:
     """How one piece of lattice continues in another: add `shift` to the nodes of the second.
 
     `miss` is how far the pieces are from a whole number of nodes, 0.5 being the worst; `doubt` adds to it where they
@@ -119,7 +124,7 @@ class _Seam:
     doubt: float
 
 
-def _seam(yx: Floats, one: Patch, other: Patch) -> _Seam | None:
+def _junction(yx: Floats, one: Patch, other: Patch) -> _Junction | None:
     """Compare two pieces where they are nearest to each other; None where nothing can be said."""
     distance, near = (np.asarray(v) for v in cKDTree(yx[one.rows]).query(yx[other.rows]))
     pitch = float(np.median(np.hypot(*other.basis[:, 0].T)))
@@ -127,6 +132,7 @@ def _seam(yx: Floats, one: Patch, other: Patch) -> _Seam | None:
     close = distance <= reach
     if close.sum() > 3 and distance.min() > 3 * pitch:
         close = distance <= np.sort(distance)[min(11, len(distance) - 1)]
+    # the lattice of both, carried on from the points of one to those of the other, should lead to whole numbers
     k, rows = near[close], other.rows[close]
     mean = 0.5 * (one.basis[k] + other.basis[close])
     flat = np.abs(np.linalg.det(mean)) < 0.05 * pitch**2
@@ -142,7 +148,7 @@ def _seam(yx: Floats, one: Patch, other: Patch) -> _Seam | None:
     if far > 8 or spread > 0.35:
         return None
     miss = float(np.abs(typical - whole).max())
-    return _Seam((int(whole[0]), int(whole[1])), miss, miss + 0.08 * max(far - 1, 0) + 0.5 / np.sqrt(len(shift)))
+    return _Junction((int(whole[0]), int(whole[1])), miss, miss + 0.08 * max(far - 1, 0) + 0.5 / np.sqrt(len(shift)))
 
 
 def _joined(one: Patch, other: Patch, shift: tuple[int, int]) -> Patch | None:

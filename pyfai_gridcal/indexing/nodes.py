@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.arrays import Bools, Floats, Ints
+from ..base.robust import NORMAL, spread
+from ..records.nodes import NodeTable
 from ..records.points import ControlPoints
 
 __all__ = ["gross_outliers", "isolated_outliers", "local_bases", "scatter_of_neighbours"]
 
 
-#: Lines through a node along which it is compared with its neighbours.
+#: Lines through a node along which it is compared with its neighbours: the two axes first, then the diagonals.
 _LINES = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
@@ -20,18 +22,14 @@ def _misfits(ij: Ints, values: Floats) -> tuple[Floats, Floats]:
 
     And the factor by which it scatters more.
     """
-    # rows of the nodes in a table with a rim of two, which has the row of NaN where there is no point
-    at = ij - ij.min(axis=0) + 2
-    size = at.max(axis=0) + 3
-    place = at @ np.array([size[1], 1])
-    table = np.full(int(size[0] * size[1]), len(ij))
-    table[place] = np.arange(len(ij))
+    # a row of NaN, the last one, stands for what is not there
+    table = NodeTable.of(ij)
     known = np.concatenate([values, np.full((1, values.shape[1]), np.nan)])
     out = np.empty((len(_LINES), *values.shape))
     factor = np.empty((len(_LINES), len(ij)))
-    for k, (di, dj) in enumerate(_LINES):
-        step = di * size[1] + dj
-        far, near, after, beyond = (known[table[place + s * step]] for s in (-2, -1, 1, 2))
+    for k, step in enumerate(_LINES):
+        line = table.line(ij, step, 2)
+        far, near, after, beyond = (known[line[s]] for s in (-2, -1, 1, 2))
         inner = near + after
         two, four = values - inner / 2, values - (4 * inner - (far + beyond)) / 6
         whole = np.isfinite(four)
@@ -53,7 +51,7 @@ def isolated_outliers(yx: Floats, score: Floats, limit: float, neighbours: int =
         near = np.asarray(cKDTree(yx).query(yx[suspects], k=min(neighbours + 1, len(yx)))[1])
         values = score[near[:, 1:]]
         median = np.nanmedian if np.isnan(values).any() else np.median  # the former takes several times as long
-        around = 1.4826 * median(values, axis=1)
+        around = NORMAL * median(values, axis=1)
         out[suspects] = ~(score[suspects] <= limit * np.maximum(1.0, around))
     return out
 
@@ -68,7 +66,7 @@ def gross_outliers(yx: Floats, ij: Ints, d: Floats, least: float, limit: float =
     size = np.hypot(misfit[..., 0], misfit[..., 1]) / factor
     best = np.where(np.isfinite(size), size, np.inf).min(axis=0)
     known = np.asarray(np.isfinite(size).sum(axis=0) > 1)
-    scale = 1.4826 * np.median(best[known]) if known.any() else 0.0
+    scale = spread(best[known], about=0.0) if known.any() else 0.0
     score = np.where(known, best, 0.0) / max(scale, least / limit, 1e-9)
     return isolated_outliers(yx, score, limit)
 
@@ -83,29 +81,19 @@ def scatter_of_neighbours(ij: Ints, d: Floats) -> float:
     for k in range(len(_LINES)):
         known = np.isfinite(factor[k])
         if known.sum() > 8:
-            best = min(best, float(1.4826 * np.median(np.abs(misfit[k, known] / factor[k, known][:, None]))))
+            best = min(best, spread(misfit[k, known] / factor[k, known][:, None], about=0.0))
     return best
-
-
-def table_of_nodes(ij: AnyArray, margin: int = 2) -> tuple[AnyArray, AnyArray]:
-    """Dense table (rows of `ij`, -1 where there is none) with a margin of some nodes, and the offset into it."""
-    low = ij.min(axis=0) - margin
-    size = ij.max(axis=0) - low + margin + 1
-    table = np.full(tuple(size), -1, np.int64)
-    table[tuple((ij - low).T)] = np.arange(len(ij))
-    return table, low
 
 
 def local_bases(points: ControlPoints) -> Floats:
     """Local lattice vectors (M, 2, 2), px, from the nearest neighbours with a node; the mean basis where there is
     none."""
-    table, low = table_of_nodes(np.asarray(points.ij))
-    k = points.ij - low
+    table = NodeTable.of(points.ij)
     out = np.tile(points.basis_px, (len(points), 1, 1))
-    for axis, (di, dj) in enumerate(((1, 0), (0, 1))):
-        a, b = table[k[:, 0] + di, k[:, 1] + dj], table[k[:, 0] - di, k[:, 1] - dj]
-        ahead = np.where((a >= 0)[:, None], points.yx[a] - points.yx, np.nan)
-        behind = np.where((b >= 0)[:, None], points.yx - points.yx[b], np.nan)
+    for axis, step in enumerate(_LINES[:2]):
+        line = table.line(points.ij, step)
+        ahead = np.where((line[1] >= 0)[:, None], points.yx[line[1]] - points.yx, np.nan)
+        behind = np.where((line[-1] >= 0)[:, None], points.yx - points.yx[line[-1]], np.nan)
         both = np.stack([ahead, behind])
         count = np.isfinite(both[..., 0]).sum(axis=0)
         mean = np.nansum(both, axis=0) / np.maximum(count, 1)[:, None]

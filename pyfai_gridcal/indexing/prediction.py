@@ -6,23 +6,24 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Floats, Ints
+from ..records.nodes import NodeTable
 
 __all__ = ["away_from", "local_frames", "missing_nodes", "predicted"]
 
+#: To the four nearest nodes.
 _STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
-#: Nodes whose neighbours are summed up at a time.
+#: Nodes whose neighbours are summed up at a time: 21 of each, 7 MB.
 _CHUNK = 20_000
 
 
 def missing_nodes(ij: Ints) -> Ints:
     """Nodes (K, 2) without a point that have a neighbour with one."""
-    low = ij.min(axis=0) - 2
-    have = np.zeros(tuple(ij.max(axis=0) - low + 3), bool)
-    have[tuple((ij - low).T)] = True
+    table = NodeTable.of(ij)
+    have = table.cells >= 0
     around = np.zeros_like(have)
     for di, dj in _STEPS:
         around |= np.roll(have, (di, dj), axis=(0, 1))
-    out: Ints = np.argwhere(around & ~have) + low
+    out: Ints = np.argwhere(around & ~have) + table.low
     return out
 
 
@@ -67,13 +68,9 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
     """The same coefficients as :func:`_local_quadratic` finds, and where they are known: at the nodes that have all
     neighbours up to two steps away, since there the fit is one and the same sum over them."""
     out, known = np.empty((len(at), 6, 2)), np.zeros(len(at), bool)
-    low = ij.min(axis=0) - 2
-    size = ij.max(axis=0) - low + 3
-    if np.prod(size) > 50 * len(ij) + 10_000:  # pieces far apart
+    if np.prod(np.ptp(ij, axis=0) + 5.0) > 50 * len(ij) + 10_000:  # pieces far apart
         return out, known
-    table = np.full(size, -1)
-    table[tuple((ij - low).T)] = np.arange(len(ij))
-    along = np.array([size[1], 1])
+    table = NodeTable.of(ij)
     step = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
     step = step[np.hypot(*step.T) < 2.5]
     design = _monomials(step.astype(float))
@@ -81,9 +78,8 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
     stencil = np.linalg.solve(weighted.T @ design, weighted.T)
     for start in range(0, len(at), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        middle = np.clip(at[rows] - low, 2, size - 3)
-        near = table.ravel()[(middle @ along)[:, None] + step @ along]
-        known[rows] = (near >= 0).all(axis=1) & (middle + low == at[rows]).all(axis=1)
+        near = table.rows(at[rows][:, None] + step)
+        known[rows] = (near >= 0).all(axis=1)
         out[rows] = np.matmul(stencil, yx[near])
     return out, known
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..records.nodes import NodeTable
 from ..records.points import ControlPoints
 
 __all__ = ["Regularity", "regularity_of"]
@@ -32,13 +33,11 @@ class Regularity:
     of : points that there were
     irregularity : median distance of a point from the middle of two opposite neighbours, in units of the pitch; NaN
         when no point has any
-    straddled : share of the (point, axis) pairs that have both neighbours
     """
 
     points: int
     of: int
     irregularity: float
-    straddled: float
 
     @property
     def share(self) -> float:
@@ -61,18 +60,14 @@ class Regularity:
 def regularity_of(points: ControlPoints | None, of: int) -> Regularity:
     """Regularity of a lattice (None: there is none) that was found among `of` points."""
     if points is None or not len(points):
-        return Regularity(0, of, float("nan"), 0.0)
-    low = points.ij.min(axis=0) - 1
-    table = np.full(tuple(points.ij.max(axis=0) - low + 2), -1, np.int64)
-    at = points.ij - low
-    table[tuple(at.T)] = np.arange(len(at))
-    miss = []
-    for di, dj in ((1, 0), (0, 1)):
-        a, b = table[at[:, 0] + di, at[:, 1] + dj], table[at[:, 0] - di, at[:, 1] - dj]
-        both = np.flatnonzero((a >= 0) & (b >= 0))
-        ahead, behind = points.yx[a[both]], points.yx[b[both]]
+        return Regularity(0, of, float("nan"))
+    table, miss = NodeTable.of(points.ij), []
+    for step in ((1, 0), (0, 1)):
+        line = table.line(points.ij, step)
+        both = np.flatnonzero((line[1] >= 0) & (line[-1] >= 0))
+        ahead, behind = points.yx[line[1][both]], points.yx[line[-1][both]]
         pitch = np.hypot(*(ahead - behind).T) / 2
         miss.append(np.hypot(*((ahead + behind) / 2 - points.yx[both]).T) / np.maximum(pitch, 1e-9))
     found = np.concatenate(miss)
     median = float(np.median(found)) if len(found) else float("nan")
-    return Regularity(len(points), of, median, len(found) / (2 * len(points)))
+    return Regularity(len(points), of, median)

@@ -18,19 +18,22 @@ import numpy as np
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import GridcalError, UsageError
 from ..base.frames import edge_from_index, index_from_edge, pixel_centres
+from ..base.robust import rms
 from ..base.silence import quiet
-from ..io.kinds.kinds import KINDS, Source, locate, open_distortion
+from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
 from ..io.kinds.options import Reading
 from ..io.kinds.pointers import detector_of
 from ..records.distortion import Distortion
+from .comparison import Alignment, align, require_same_shape
 from .dialects import Agreement, agreement
 from .findings import Finding, Opinion
+from .inspection import inspect
 
-__all__ = ["Check", "Difference", "check_file", "difference"]
+__all__ = ["Difference", "FileCheck", "check_file", "difference"]
 
 
 @dataclass(frozen=True)
-class Check:
+class FileCheck:
     """What was found about one file.
 
     Attributes
@@ -41,7 +44,7 @@ class Check:
     """
 
     path: Path
-    source: Source | None
+    source: DistortionFile | None
     opinions: tuple[Opinion, ...]
     findings: tuple[Finding, ...]
 
@@ -83,7 +86,7 @@ def _words(o: Opinion) -> str:
     return f"{head}, {text}" + (f"; {a.dialect} (left: {a.left:.2g} px)" if a.dialect else "")
 
 
-def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None) -> Check:
+def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None) -> FileCheck:
     """Load a distortion file with the programs that will use it, and look at the file itself.
 
     Parameters
@@ -91,20 +94,18 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     path : file, or both maps of a pair (x, then y)
     reading : what it does not tell about itself
     """
-    from .inspection import inspect
-
     kind, paths, files = locate(path, reading)
     findings = list(
         inspect(files[0]) if files[0].suffix.lower() not in (".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz") else ()
     )
-    source: Source | None = None
+    source: DistortionFile | None = None
     try:
         source = open_distortion(path, reading)
     except UsageError:
         raise
     except GridcalError as error:
         findings.insert(0, Finding(f"it cannot be used: {error}", wrong=True))
-        return Check(paths[0], None, (), tuple(findings))
+        return FileCheck(paths[0], None, (), tuple(findings))
     meant = positions(source.distortion)
     known = None if source.distortion.mask is None else ~np.asarray(source.distortion.mask)
     plain = reading is None or (reading.binning, reading.orientation) == ((1, 1), 3)
@@ -115,7 +116,7 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
             for o in (_pyfai(kind.name, paths, source, meant, known), _imaged11(kind.name, paths, source, meant, known))
             if o
         ]
-    return Check(paths[0], source, tuple(opinions), tuple(findings))
+    return FileCheck(paths[0], source, tuple(opinions), tuple(findings))
 
 
 def positions(distortion: Distortion) -> Floats:
@@ -132,7 +133,9 @@ def positions(distortion: Distortion) -> Floats:
 
 
 # -- pyFAI
-def _pyfai(kind: str, paths: tuple[Path, ...], source: Source, meant: Floats, known: Bools | None) -> Opinion | None:
+def _pyfai(
+    kind: str, paths: tuple[Path, ...], source: DistortionFile, meant: Floats, known: Bools | None
+) -> Opinion | None:
     intended = kind in ("nexus", "spline", "spd", "poni", "json")
     way = "detector_factory"
     try:
@@ -149,7 +152,7 @@ def _pyfai(kind: str, paths: tuple[Path, ...], source: Source, meant: Floats, kn
     return Opinion("pyFAI", way, agreement(meant, theirs, known), intended=intended)
 
 
-def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: Source) -> tuple[Any, str]:
+def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: DistortionFile) -> tuple[Any, str]:
     from pyFAI.detectors import Detector, detector_factory
 
     if kind == "nexus":
@@ -176,7 +179,9 @@ def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: Source) -> tuple
 
 
 # -- ImageD11
-def _imaged11(kind: str, paths: tuple[Path, ...], source: Source, meant: Floats, known: Bools | None) -> Opinion | None:
+def _imaged11(
+    kind: str, paths: tuple[Path, ...], source: DistortionFile, meant: Floats, known: Bools | None
+) -> Opinion | None:
     if kind not in ("spline", "spline-inverse", "imaged11", "nexus") or importlib.util.find_spec("ImageD11") is None:
         return None
     intended = kind == "imaged11"
@@ -213,9 +218,10 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
     """
     import h5py
 
-    from ..io.nexus.groups import find_detector
+    from ..base.opening import reading_hdf5
+    from ..io.nexus.contents import find_detector
 
-    with h5py.File(path, "r") as file:
+    with reading_hdf5(path) as file:
         name = find_detector(file).name
     with tempfile.TemporaryDirectory() as folder:
         alias = Path(folder) / "alias.h5"
@@ -226,6 +232,9 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
 
 
 # -- two files
+_GAUGES: tuple[Alignment, Alignment] = ("rigid", "similarity")
+
+
 @dataclass(frozen=True)
 class Difference:
     """How two calibrations of the same camera differ.
@@ -274,36 +283,30 @@ def difference(a: Distortion, b: Distortion) -> Difference:
     UsageError
         They have other shapes, or no pixel is known to both.
     """
-    if a.shape != b.shape:
-        raise UsageError(f"detectors of {a.shape} and {b.shape} pixels cannot be compared", expected="the same shape")
-    known = np.ones(a.shape, bool)
-    for one in (a, b):
-        if one.mask is not None:
-            known &= ~np.asarray(one.mask)
+    require_same_shape(a, b)
     size = np.array(a.pixel_size)
     pa, pb = positions(a), _in_pixels_of(positions(b), b, a)
-    finite = known & np.isfinite(pa).all(axis=-1) & np.isfinite(pb).all(axis=-1)
+    finite = np.asarray(np.isfinite(pa).all(axis=-1) & np.isfinite(pb).all(axis=-1))
+    for one in (a, b):
+        if one.mask is not None:
+            finite &= ~one.mask
     if not finite.any():
         raise UsageError("no pixel is known to both files")
+    # Modulo a shift and a turn, and how much better with a scale too.
     u, v = pa[finite] * size, pb[finite] * size
-    cu, cv = u.mean(axis=0), v.mean(axis=0)
-    du, dv = u - cu, v - cv
-    turn = float(np.arctan2((du[:, 0] * dv[:, 1] - du[:, 1] * dv[:, 0]).sum(), (du * dv).sum()))
-    c, s = np.cos(turn), np.sin(turn)
-    turned = du @ np.array([[c, s], [-s, c]])
-    scale = float((turned * dv).sum() / (turned**2).sum())
-    left, scaled = (dv - turned) / size, (dv - scale * turned) / size
+    rigid, similar = (align(u, v, gauge=gauge, robust=False) for gauge in _GAUGES)
+    left, scaled = (motion.left(u, v) / size for motion in (rigid, similar))
     length = np.hypot(*left.T)
     middle = (np.array(a.shape) - 1) / 2 * size
-    shift = ((middle - cu) @ np.array([[c, s], [-s, c]]) + cv - middle) / size
+    slow, fast = (rigid.matrix @ middle + rigid.shift - middle) / size
     return Difference(
         agreement(pa, pb, finite),
-        float(np.sqrt(np.mean(length**2))),
+        rms(length),
         float(length.max()),
-        (float(shift[0]), float(shift[1])),
-        float(np.degrees(turn)),
-        scale,
-        float(np.sqrt(np.mean((scaled**2).sum(axis=-1)))),
+        (float(slow), float(fast)),
+        -float(np.degrees(rigid.angle_rad)),
+        similar.scale,
+        rms(np.hypot(*scaled.T)),
         int(finite.sum()),
     )
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from ..base.arrays import Bools, Floats, frozen_array
 from ..base.errors import FileFormatError, UsageError
 from ..base.frames import edge_from_index
+from ..base.geometry import turn_matrix
+from ..base.robust import rms
 from ..io.kinds.kinds import read_distortion
 from ..io.nexus.result import load_result
 from ..records.distortion import Distortion
@@ -29,6 +31,10 @@ DIFFERENT_CHI2 = 1.8
 DIFFERENT_SHARE = 0.01
 #: Where the holes are too far apart for the field, its errors have longer tails than the normal distribution.
 FAR = 4.5
+#: Most rounds of the robust motion.
+_ROUNDS = 12
+#: Places that are missed by less agree to rounding, metres.
+_EXACT = 1e-15
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +69,7 @@ class Comparison:
     @property
     def rms_px(self) -> float:
         """Root of the mean square length of the difference, px."""
-        return float(np.sqrt((self.difference[self.valid] ** 2).sum(axis=1).mean()))
+        return rms(np.hypot(*self.difference[self.valid].T))
 
     @property
     def worst_px(self) -> float:
@@ -103,7 +109,7 @@ class Comparison:
         far = np.sqrt((self.z[self.valid] ** 2).mean(axis=1))
         return f"different: {self.rms_px:.2g} px rms, {np.percentile(far, 95):.0f} sigma{what}"
 
-    def figures(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, object]:
         """All figures, for a machine."""
         names = ("rms_px", "worst_px", "chi2", "far_share", "angle_rad", "shift_px", "scale", "pattern")
         return {name: getattr(self, name) for name in names}
@@ -134,32 +140,26 @@ def compare(
         Detectors of different shapes, or nowhere valid in both.
     """
     first, second = (v.distortion if isinstance(v, DistortionFit) else v for v in (a, b))
-    if first.shape != second.shape:
-        raise UsageError(f"detectors of shape {first.shape} and {second.shape}", expected="the same shape")
+    require_same_shape(first, second)
     if gauge not in ("rigid", "similarity", "affine", "none"):
         raise UsageError(f"gauge {gauge!r}", expected="'rigid', 'similarity', 'affine' or 'none'")
+    # A raster of pixels on which both claim to know.
     step = max(1.0, (max(first.shape) - 1) / nodes)
     y, x = (np.rint(np.linspace(0, n - 1, max(2, int(n / step)))) for n in first.shape)
     valid = _valid(first, y, x) & _valid(second, y, x)
     if valid.sum() < 3:
         raise UsageError("no pixel is valid in both calibrations")
+    # Their places, laid on each other: what is known well decides about the motion.
     place_a, place_b = (_places(d, y, x) for d in (first, second))
     sigma = _combined(first, second, y, x)
     weight = np.where(valid, 1.0 / np.nan_to_num((sigma**2).mean(axis=2), nan=1.0), 0.0)
-    matrix, shift = _align(place_a.reshape(-1, 2), place_b.reshape(-1, 2), weight.ravel(), gauge)
-    moved = (place_b - shift) @ np.linalg.inv(matrix).T
+    motion = align(place_a.reshape(-1, 2), place_b.reshape(-1, 2), weight.ravel(), gauge=gauge)
+    moved = (place_b - motion.shift) @ np.linalg.inv(motion.matrix).T
     difference = (moved - place_a) / first.pixel_size
-    angle = float(np.arctan2(matrix[0, 1] - matrix[1, 0], matrix[0, 0] + matrix[1, 1]))
+    slow, fast = motion.shift / first.pixel_size
+    pattern = _pattern(y, x, difference, valid)
     return Comparison(
-        y,
-        x,
-        difference,
-        sigma,
-        valid,
-        angle,
-        (float(shift[0] / first.pixel_size[0]), float(shift[1] / first.pixel_size[1])),
-        float(np.sqrt(abs(np.linalg.det(matrix)))),
-        _pattern(y, x, difference, valid),
+        y, x, difference, sigma, valid, motion.angle_rad, (float(slow), float(fast)), motion.scale, pattern
     )
 
 
@@ -177,6 +177,12 @@ def read_to_compare(path: str | Sequence[str], reading: Reading | None = None) -
             fit: DistortionFit | Distortion = getattr(result, "fit", result)
             return fit
     return read_distortion(path, reading)
+
+
+def require_same_shape(a: Distortion, b: Distortion) -> None:
+    """Refuse to compare detectors of different shapes."""
+    if a.shape != b.shape:
+        raise UsageError(f"detectors of shape {a.shape} and {b.shape} cannot be compared", expected="the same shape")
 
 
 def drift(fits: Sequence[DistortionFit | Distortion], *, gauge: Alignment = "rigid") -> tuple[Comparison, ...]:
@@ -203,30 +209,62 @@ def _combined(a: Distortion, b: Distortion, y: Floats, x: Floats) -> Floats:
     return np.asarray(np.sqrt(np.sum(np.square(known), axis=0)))
 
 
-def _align(a: Floats, b: Floats, weight: Floats, gauge: Alignment) -> tuple[Floats, Floats]:
-    """Matrix and shift of ``b = matrix @ a + shift`` for most of the places."""
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Linear motion of places on the detector plane: ``b = matrix @ a + shift``, metres."""
+
+    matrix: Floats
+    shift: Floats
+
+    @property
+    def angle_rad(self) -> float:
+        """Turn, counted as that of :class:`~pyfai_gridcal.records.fit.Pose`."""
+        m = self.matrix
+        return float(np.arctan2(m[0, 1] - m[1, 0], m[0, 0] + m[1, 1]))
+
+    @property
+    def scale(self) -> float:
+        """By which lengths grow."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix))))
+
+    def left(self, a: Floats, b: Floats) -> Floats:
+        """(N, 2) what the motion of places `a` leaves of places `b`."""
+        return np.asarray(b - a @ self.matrix.T - self.shift)
+
+
+def align(
+    a: Floats, b: Floats, weight: Floats | None = None, *, gauge: Alignment = "rigid", robust: bool = True
+) -> Motion:
+    """The motion that lays places `a` (N, 2) on places `b`, by least squares.
+
+    Parameters
+    ----------
+    a, b : metres
+    weight : (N,) of each place, 0 for those that do not count; all alike when omitted
+    gauge : which motions there are, as for :func:`compare`
+    robust : of most of the places; those that are missed by more than twice the usual count less
+    """
     if gauge == "none":
-        return np.eye(2), np.zeros(2)
-    w, matrix, shift = weight.copy(), np.eye(2), np.zeros(2)
-    for _ in range(12):
+        return Motion(np.eye(2), np.zeros(2))
+    weight = np.ones(len(a)) if weight is None else weight
+    w = weight
+    for _ in range(_ROUNDS if robust else 1):
         ca, cb = np.average(a, axis=0, weights=w), np.average(b, axis=0, weights=w)
         p, q = a - ca, b - cb
         cross = (q * w[:, None]).T @ p
         if gauge == "affine":
             matrix = cross @ np.linalg.inv((p * w[:, None]).T @ p)
         else:
-            angle = np.arctan2(cross[0, 1] - cross[1, 0], cross[0, 0] + cross[1, 1])
-            c, s = np.cos(angle), np.sin(angle)
-            matrix = np.array([[c, s], [-s, c]])
+            matrix = turn_matrix(Motion(cross, ca).angle_rad)
             if gauge == "similarity":
                 matrix = matrix * float((matrix * cross).sum() / (w[:, None] * p**2).sum())
-        shift = cb - matrix @ ca
-        miss = np.hypot(*((b - a @ matrix.T - shift).T))
+        motion = Motion(matrix, cb - matrix @ ca)
+        miss = np.hypot(*motion.left(a, b).T)
         typical = float(np.median(miss[weight > 0]))
-        if typical <= 1e-15:
+        if typical <= _EXACT:
             break
         w = weight / np.maximum(1.0, miss / (2 * typical))
-    return matrix, shift
+    return motion
 
 
 def _pattern(y: Floats, x: Floats, difference: Floats, valid: Bools, share: float = 0.6) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from ..base.arrays import Bools, Floats
 from ..base.errors import UsageError
 from ..base.frames import edge_from_index
+from ..base.geometry import as_pair, hull_of, turn_matrix, within_hull
 from ..base.threads import one_blas_thread
 from ..fitting.plates.exposures import joint_uncertainty
 from ..fitting.plates.joint import Exposure, JointProblem
@@ -25,16 +26,19 @@ from ..records.field import SampledField
 from ..records.fit import Pose
 from ..records.plate import Plate
 
-__all__ = ["Light", "Plan", "plan", "spot_sigma"]
+__all__ = ["Illumination", "Plan", "plan", "spot_sigma"]
 
+#: Degree of the splines and order of the derivatives that are to be small, as in the fit of a spline.
 _DEGREE = 4
 _ORDER = 4
 #: As far apart as this part of a cell, fewer holes that are each known better tell as much of a smooth field.
 _HOLES_PER_CELL = 0.7
+#: Fewest holes that a calibration can be made with.
+_FEWEST = 9
 
 
 @dataclass(frozen=True)
-class Light:
+class Illumination:
     """What an exposure shows.
 
     Attributes
@@ -87,7 +91,7 @@ class Plan:
         return float((self.sigma.values.max(axis=2) <= limit_px).mean())
 
 
-def spot_sigma(hole_px: float, light: Light) -> float:
+def spot_sigma(hole_px: float, light: Illumination) -> float:
     """Smallest possible uncertainty (Cramér-Rao) of one coordinate of a spot, px.
 
     Parameters
@@ -114,7 +118,7 @@ def plan(
     shape: tuple[int, int],
     *,
     pixel_size: tuple[float, float] | float,
-    light: Light | None = None,
+    light: Illumination | None = None,
     sigma_px: float | None = None,
     plate_error_m: float = 0.0,
     exposures: int = 1,
@@ -139,41 +143,54 @@ def plan(
         no length is given
     nodes : of the map along the longer axis
     """
-    size = tuple(float(v) for v in np.broadcast_to(np.asarray(pixel_size, float), (2,)))
+    size = as_pair(pixel_size)
     if exposures < 1:
         raise UsageError(f"{exposures} exposures", expected="at least one")
     if sigma_px is None and plate.hole_m is None:
         raise UsageError("a plate without the diameter of its holes", hint="give hole_m, or the sigma of a spot")
+    # What one hole tells.
     mean = float(np.sqrt(size[0] * size[1]))
     hole_px = (plate.hole_m or 0.0) / mean
-    sigma = spot_sigma(hole_px, light or Light()) if sigma_px is None else float(sigma_px)
-    poses = [_pose(k, angle_deg, shape, (size[0], size[1]), plate) for k in range(exposures)]
-    seen, _ = _visible(plate, poses[0], shape, (size[0], size[1]), hole_px / 2)
-    if len(seen) < 9:
-        raise UsageError(f"{len(seen)} holes in view", expected="at least 9", hint="a smaller pitch is needed")
+    sigma = spot_sigma(hole_px, light or Illumination()) if sigma_px is None else float(sigma_px)
+    # Where holes are seen.
+    poses = [_pose(k, angle_deg, shape, size, plate) for k in range(exposures)]
+    views = [_visible(plate, pose, shape, size, hole_px / 2)[0] for pose in poses]
+    if len(views[0]) < _FEWEST:
+        raise UsageError(f"{len(views[0])} holes in view", expected="at least 9", hint="a smaller pitch is needed")
+    # What all of them tell of a field of that roughness.
     length = length_px or max(shape) / 3
-    spacing = float(np.sqrt(abs(np.linalg.det(plate.basis)) / (size[0] * size[1])))
-    cells = int(np.clip(max(1.5 * max(shape) / max(spacing, length / 4), 12), 8, 40))
-    extra = plate_error_m / mean
-    joint = exposures > 1 and extra > 0
-    y, x = uniform_axes((0.0, 0.0), shape, min(cells, 22) if joint else cells, _DEGREE)
-    few = max(1, int(_HOLES_PER_CELL * y.step / spacing))
-    coarse = replace(plate, pitch_m=(few * plate.pitch_m[0], few * plate.pitch_m[1]))
-    views = [_visible(coarse, pose, shape, (size[0], size[1]), hole_px / 2) for pose in poses]
-    with one_blas_thread():
-        if joint:
-            ratio = mean / np.asarray(size)
-            known = _together(y, x, views, poses, sigma / few, extra / few, amplitude_px, length, ratio)
-        else:
-            known = _alone(y, x, views, float(np.hypot(sigma, extra)) / few, amplitude_px, length)
+    known = _solved(plate, shape, size, poses, hole_px / 2, sigma, plate_error_m / mean, amplitude_px, length)
     ay, ax = (np.linspace(0, n - 1, max(8, round(nodes * n / max(shape)))) for n in shape)
     at = np.stack(np.meshgrid(ay, ax, indexing="ij"), axis=-1).reshape(-1, 2)
     values = np.sqrt(known.variance(at)).reshape(len(ay), len(ax), 2)
-    inside = _within(seen, at)
-    for pose in poses[1:]:
-        inside |= _within(_visible(plate, pose, shape, (size[0], size[1]), hole_px / 2)[0], at)
-    inside = inside.reshape(len(ay), len(ax))
-    return Plan(SampledField(ay, ax, values, clamp=True), inside, len(seen), sigma, hole_px)
+    inside = np.logical_or.reduce([within_hull(hull_of(seen), at) for seen in views]).reshape(len(ay), len(ax))
+    return Plan(SampledField(ay, ax, values, clamp=True), inside, len(views[0]), sigma, hole_px)
+
+
+def _solved(
+    plate: Plate,
+    shape: tuple[int, int],
+    size: tuple[float, float],
+    poses: list[Pose],
+    radius_px: float,
+    sigma: float,
+    extra: float,
+    amplitude: float,
+    length: float,
+) -> Uncertainty:
+    """The normal equations of a fit to the holes in view, which are off by `extra` px."""
+    spacing = float(np.sqrt(abs(np.linalg.det(plate.basis)) / (size[0] * size[1])))
+    cells = int(np.clip(max(1.5 * max(shape) / max(spacing, length / 4), 12), 8, 40))
+    joint = len(poses) > 1 and extra > 0
+    y, x = uniform_axes((0.0, 0.0), shape, min(cells, 22) if joint else cells, _DEGREE)
+    few = max(1, int(_HOLES_PER_CELL * y.step / spacing))
+    coarse = replace(plate, pitch_m=(few * plate.pitch_m[0], few * plate.pitch_m[1]))
+    views = [_visible(coarse, pose, shape, size, radius_px) for pose in poses]
+    with one_blas_thread():
+        if not joint:
+            return _alone(y, x, views, float(np.hypot(sigma, extra)) / few, amplitude, length)
+        ratio = float(np.sqrt(size[0] * size[1])) / np.asarray(size)
+        return _together(y, x, views, poses, sigma / few, extra / few, amplitude, length, ratio)
 
 
 def _pose(k: int, angle_deg: float, shape: tuple[int, int], size: tuple[float, float], plate: Plate) -> Pose:
@@ -190,8 +207,7 @@ def _visible(
 ) -> tuple[Floats, Floats]:
     """Places (N, 2) px and nodes (N, 2) of the holes that are wholly in view."""
     edge = np.array([[y, x] for y in (0, shape[0]) for x in (0, shape[1])]) * size - pose.shift_m
-    c, s = np.cos(pose.angle_rad), np.sin(pose.angle_rad)
-    ij = (edge @ np.array([[c, s], [-s, c]])) @ np.linalg.inv(plate.basis)
+    ij = (edge @ turn_matrix(pose.angle_rad)) @ np.linalg.inv(plate.basis)
     low, high = np.floor(ij.min(axis=0)).astype(int) - 1, np.ceil(ij.max(axis=0)).astype(int) + 1
     nodes = np.stack(
         np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)), indexing="ij"), axis=-1
@@ -241,8 +257,7 @@ def _together(
     rows = np.split(row.reshape(-1), np.cumsum([len(v[0]) for v in views])[:-1])
     seen = []
     for (at, _), pose, hole in zip(views, poses, rows, strict=True):
-        c, s = np.cos(pose.angle_rad), np.sin(pose.angle_rad)
-        turn = np.array([[c, s], [-s, c]]) * ratio[:, None]
+        turn = turn_matrix(pose.angle_rad) * ratio[:, None]
         noise = np.full(at.shape, sigma)
         seen.append(Exposure(at, at, noise, turn, at.mean(axis=0), hole, np.ones(len(at), dtype=bool)))
     problem = JointProblem(y, x, seen, len(holes), _ORDER)
@@ -255,11 +270,3 @@ def _together(
             break
         smoothness = new
     return joint_uncertainty(problem, solution)
-
-
-def _within(points: Floats, at: Floats) -> Bools:
-    """Whether places are within the convex hull of the points."""
-    from scipy.spatial import ConvexHull
-
-    plane = ConvexHull(points).equations
-    return np.asarray((at @ plane[:, :2].T + plane[:, 2] <= 1e-9).all(axis=1))

@@ -1,9 +1,8 @@
 """Closed loop: correct the image of the grid, look at it again, and see how straight the grid has become.
 
 Nothing of the calibration but the distortion is used: pyFAI corrects the image, the spots are found and indexed anew,
-and the plate is
-laid on them by a turn and a shift, with the pixel size of the corrected raster. What then remains is the error of
-everything together.
+and the plate is laid on them by a turn and a shift, with the pixel size of the corrected raster. What then remains is
+the error of everything together.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,8 +18,9 @@ from ..base.arrays import AnyArray, Bools, Floats, frozen_array
 from ..base.errors import FileFormatError, IndexingError, UsageError
 from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
+from ..base.robust import rms
 from ..base.units import as_lengths
-from ..correction.table import CorrectedImage, Resampler
+from ..correction.table import CorrectedImage, correct_known
 from ..finding.detection import search_spots
 from ..fitting.rigid import place
 from ..io.images.images import load_image
@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["Validation", "read_to_validate", "validate", "validate_files"]
 
 
+#: Spots whose place is not that of a whole hole.
 _PARTIAL = int(SpotFlag.BORDER | SpotFlag.MASKED | SpotFlag.SATURATED)
+#: Fewest whole spots on which a plate is laid, as few as a lattice is found in.
+_FEWEST = 9
+#: A corrected spot is that of the calibration nearer than this part of the pitch to it.
+_NEAR = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +98,9 @@ class Validation:
     @property
     def rms_px(self) -> float:
         """Rms of what is left, px per axis."""
-        return float(np.sqrt(np.mean(self.residual_yx[self.counted] ** 2)))
+        return rms(self.residual_yx[self.counted])
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Figures for a machine."""
         low, high = self.displacement_left_px
         return {
@@ -128,7 +133,7 @@ class Validation:
 
 
 def validate(
-    result: Any,
+    result: Result | DistortionFit | Distortion,
     image: AnyArray | None = None,
     *,
     plate: Plate | None = None,
@@ -158,43 +163,56 @@ def validate(
         There is no grid in the corrected image.
     """
     say = progress or untold
-    fit: DistortionFit | None = result if isinstance(result, DistortionFit) else getattr(result, "fit", None)
-    distortion = result if isinstance(result, Distortion) else getattr(fit, "distortion", None)
-    if distortion is None:
-        raise TypeError(f"{type(result).__name__} given, expected a Calibration, DistortionFit or Distortion")
+    distortion, fit = _parts(result)
     image, mask = _image(result, image, mask, exposure)
     if plate is None and fit is None:
         raise UsageError("a distortion without a plate", expected="plate=Plate(pitch)")
     plate = plate if plate is not None else fit.plate  # type: ignore[union-attr]
-    say(0.0, "building the correction table")
-    resampler = Resampler(distortion, mask=mask)
-    say(0.4, "correcting the image")
-    corrected = resampler.correct(image)
-    found = search_spots(
-        corrected.data,
-        mask=corrected.mask,
-        polarity=polarity,
-        hole_px=hole_px,
-        progress=lambda fraction, text: say(0.45 + 0.45 * fraction, text),
-    )
+    # The image without its distortion: from here on, nothing but it and the plate counts.
+    correcting = _within(say, 0.0, 0.45)
+    corrected = correct_known(image, distortion, mask=mask, progress=correcting)
+    # The spots of a straight grid, found and indexed as if nobody had seen it before.
+    points = _found(corrected, plate, polarity, hole_px, _within(say, 0.45, 0.45))
     say(0.92, "comparing with the plate")
-    hexagonal = abs(plate.angle_deg - 60) < 1 or abs(plate.angle_deg - 120) < 1
-    points = found.points(lattice="hexagonal" if hexagonal else "auto", angle_deg=plate.angle_deg)
+    # Which hole is which, where the plate lies as in the calibration: then the errors of its holes are known.
     known = fit.points[exposure] if fit is not None and exposure < len(fit.points) else None
     tied = None if known is None else _same_nodes(points, known, distortion.correct(known.yx) - corrected.offset)
-    if tied is not None:
-        points = tied
-    else:  # nobody knows which hole is which
+    if tied is None:
         plate = replace(plate, error_ij=None, error_yx=None, error_sigma_yx=None)
+    points = points if tied is None else tied
+    # Whole spots, and of them those that the fit believed.
     counted = (points.flags & _PARTIAL) == 0
     if tied is not None and fit is not None and known is not None:
         counted &= _among(points.ij, known.ij[fit.used[exposure]])
-    if counted.sum() < 9:
+    if counted.sum() < _FEWEST:
         raise IndexingError(f"{int(counted.sum())} whole spots in the corrected image", expected="at least 9")
     points, pose, residual = _laid_on(plate, points, counted, corrected.pixel_size, free=tied is None)
     say(1.0, "validated")
     expected = None if tied is None or known is None else len(known)
     return Validation(corrected, points, residual, counted, plate.pitch_m, pose, expected)
+
+
+def _parts(result: object) -> tuple[Distortion, DistortionFit | None]:
+    """The distortion of a result, and the fit that it comes from where there is one."""
+    fit = result if isinstance(result, DistortionFit) else getattr(result, "fit", None)
+    distortion = result if isinstance(result, Distortion) else getattr(fit, "distortion", None)
+    if distortion is None:
+        raise TypeError(f"{type(result).__name__} given, expected a Calibration, DistortionFit or Distortion")
+    return distortion, fit
+
+
+def _within(say: Progress, start: float, share: float) -> Progress:
+    """Progress of a stage that takes this share of the whole."""
+    return lambda fraction, text: say(start + share * fraction, text)
+
+
+def _found(
+    corrected: CorrectedImage, plate: Plate, polarity: Polarity | None, hole_px: float | None, progress: Progress
+) -> ControlPoints:
+    """Spots of the corrected image with nodes of a lattice as the plate has it."""
+    found = search_spots(corrected.data, mask=corrected.mask, polarity=polarity, hole_px=hole_px, progress=progress)
+    hexagonal = abs(plate.angle_deg - 60) < 1 or abs(plate.angle_deg - 120) < 1
+    return found.points(lattice="hexagonal" if hexagonal else "auto", angle_deg=plate.angle_deg)
 
 
 def read_to_validate(
@@ -263,7 +281,10 @@ def validate_files(job: Validate, *, progress: Progress | None = None) -> Valida
     return validate(result, image, plate=plate, mask=mask, polarity=polarity, progress=progress)
 
 
-def _image(result: Any, image: Any, mask: Any, exposure: int) -> tuple[AnyArray, AnyArray | None]:
+def _image(
+    result: object, image: AnyArray | None, mask: AnyArray | None, exposure: int
+) -> tuple[AnyArray, AnyArray | None]:
+    """The image as recorded, and the pixels of it that are to be ignored."""
     if image is None:
         images = getattr(result, "images", ())
         if exposure >= len(images):
@@ -286,8 +307,8 @@ def _same_nodes(points: ControlPoints, known: ControlPoints, where: Floats) -> C
     from scipy.spatial import cKDTree
 
     far, k = (np.asarray(v) for v in cKDTree(np.nan_to_num(where, nan=1e9)).query(points.yx))
-    near = far < 0.3 * min(points.pitch_px)
-    if near.sum() < max(9, 0.5 * len(points)):
+    near = far < _NEAR * min(points.pitch_px)
+    if near.sum() < max(_FEWEST, 0.5 * len(points)):
         return None
     design = np.column_stack([points.ij[near], np.ones(near.sum())])
     target = known.ij[k[near]].astype(float)
@@ -325,8 +346,8 @@ def _laid_on(
         weights = counted.astype(float) + 1e-12
         placement = place(positions, turned.yx, weights=weights, pixel_size=pixel_size)
         residual = turned.yx - placement.pose.corrected(positions, pixel_size)
-        rms = float(np.sqrt(np.mean(residual[counted] ** 2)))
-        if best is None or rms < 0.999 * best[0]:
-            best = rms, turned, placement.pose, residual
+        size = rms(residual[counted])
+        if best is None or size < 0.999 * best[0]:
+            best = size, turned, placement.pose, residual
     assert best is not None
     return best[1:]

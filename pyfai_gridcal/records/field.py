@@ -13,12 +13,26 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze, frozen_array
 from ..base.frames import CORNERS, index_from_edge
 
-__all__ = ["CornerField", "Field", "SampledField", "TiledField", "bracket", "by_rows", "corner_values"]
+__all__ = [
+    "CornerField",
+    "Field",
+    "SampledField",
+    "TiledField",
+    "bracket",
+    "by_rows",
+    "corner_values",
+    "label_at",
+    "point_by_point",
+    "without_gaps",
+]
 
-_ROWS = 128  # at a time: few enough for the cache, enough for what a field does once for each call
+#: Points at a time, where each needs room for its neighbours and slopes.
+_POINTS = 250_000
+#: Rows at a time: few enough for the cache, enough for what a field does once for each call.
+_ROWS = 128
 
 
 @runtime_checkable
@@ -57,9 +71,8 @@ class SampledField:
     clamp: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "y", frozen_array(self.y, np.float64, 1))
-        object.__setattr__(self, "x", frozen_array(self.x, np.float64, 1))
-        object.__setattr__(self, "values", frozen_array(self.values, np.float64, 3))
+        freeze(self, 1, "y", "x")
+        freeze(self, 3, "values")
         if self.values.shape != (len(self.y), len(self.x), 2) or len(self.y) < 2 or len(self.x) < 2:
             raise ValueError(
                 f"values of shape {self.values.shape} for axes of {len(self.y)} and {len(self.x)} nodes, "
@@ -84,6 +97,22 @@ class SampledField:
         return rows[:, j] * (1 - v)[None, :, None] + rows[:, j + 1] * v[None, :, None]
 
 
+def without_gaps(labels: AnyArray) -> AnyArray:
+    """Labels (ny, nx) in which pixels without one (negative) take that of the nearest pixel with one."""
+    if not (labels < 0).any():
+        return labels
+    from scipy.ndimage import distance_transform_edt
+
+    nearest = distance_transform_edt(labels < 0, return_distances=False, return_indices=True)
+    return np.asarray(labels[tuple(nearest)])
+
+
+def label_at(labels: AnyArray, yx: AnyArray) -> AnyArray:
+    """Label (N,) of the pixel that each point falls into; points outside belong to the border pixel."""
+    k = np.clip(np.rint(np.asarray(yx, float).reshape(-1, 2)).astype(np.int64), 0, np.array(labels.shape) - 1)
+    return labels[k[:, 0], k[:, 1]]
+
+
 @dataclass(frozen=True, eq=False)
 class TiledField:
     """One field per tile: mosaics of tapers, module detectors. Nothing is continuous across the border of two tiles.
@@ -99,20 +128,12 @@ class TiledField:
     fields: tuple[Field, ...]
 
     def __post_init__(self) -> None:
-        labels = np.asarray(self.labels)
-        if (labels < 0).any():
-            from scipy.ndimage import distance_transform_edt
-
-            nearest = distance_transform_edt(labels < 0, return_distances=False, return_indices=True)
-            labels = labels[tuple(nearest)]
-        object.__setattr__(self, "labels", frozen_array(labels, np.int16, 2))
+        object.__setattr__(self, "labels", frozen_array(without_gaps(np.asarray(self.labels)), np.int16, 2))
         object.__setattr__(self, "fields", tuple(self.fields))
 
     def label_at(self, yx: AnyArray) -> AnyArray:
         """Tile (N,) of the pixel that each point falls into; points outside belong to the border pixel."""
-        top = np.array(self.labels.shape) - 1
-        k = np.clip(np.rint(np.asarray(yx, float).reshape(-1, 2)).astype(np.int64), 0, top)
-        return self.labels[k[:, 0], k[:, 1]]
+        return label_at(self.labels, yx)
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)
@@ -162,7 +183,7 @@ class CornerField:
     values: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", frozen_array(self.values, np.float64, 4))
+        freeze(self, 4, "values")
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)
@@ -207,6 +228,18 @@ def by_rows(field: Field, y: AnyArray, x: AnyArray) -> Iterator[tuple[slice, Flo
     for start in range(0, len(y), _ROWS):
         rows = slice(start, min(start + _ROWS, len(y)))
         yield rows, field.on_grid(y[rows], x)
+
+
+def point_by_point(field: Field, y: AnyArray, x: AnyArray) -> Floats:
+    """Values (len(y), len(x), 2) on the product of two axes of a field that knows no shorter way there."""
+    y, x = np.asarray(y, float), np.asarray(x, float)
+    out = np.empty((len(y), len(x), 2))
+    rows = max(1, _POINTS // max(1, len(x)))
+    for start in range(0, len(y), rows):
+        part = y[start : start + rows]
+        points = np.stack(np.meshgrid(part, x, indexing="ij"), axis=-1).reshape(-1, 2)
+        out[start : start + rows] = field.at(points).reshape(len(part), len(x), 2)
+    return out
 
 
 def corner_values(field: Field, shape: tuple[int, int]) -> Floats:

@@ -12,10 +12,12 @@ from typing import Literal
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, Ints, frozen_array
+from ..base.arrays import AnyArray, Floats, Ints, freeze
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
+from ..base.robust import rms
 from ..base.units import as_length, as_lengths, format_length
+from .nodes import NodeTable
 
 __all__ = ["LatticeKind", "Plate", "error_sigma", "with_errors", "without_errors"]
 
@@ -48,11 +50,8 @@ class Plate:
         object.__setattr__(self, "pitch_m", pitch)
         if self.hole_m is not None:
             object.__setattr__(self, "hole_m", as_length(self.hole_m, name="hole_m"))
-        if self.error_ij is not None:
-            object.__setattr__(self, "error_ij", frozen_array(self.error_ij, np.int64, 2))
-            object.__setattr__(self, "error_yx", frozen_array(self.error_yx, np.float64, 2))
-            if self.error_sigma_yx is not None:
-                object.__setattr__(self, "error_sigma_yx", frozen_array(self.error_sigma_yx, np.float64, 2))
+        freeze(self, 2, "error_ij", dtype=np.int64)
+        freeze(self, 2, "error_yx", "error_sigma_yx")
 
     def __repr__(self) -> str:
         hole = "" if self.hole_m is None else f", holes of {format_length(self.hole_m)}"
@@ -80,13 +79,8 @@ class Plate:
         where: Floats = ij @ self.basis
         if self.error_ij is not None and len(self.error_ij):
             assert self.error_yx is not None
-            low = self.error_ij.min(axis=0)
-            size = self.error_ij.max(axis=0) - low + 1
-            table = np.zeros((*size, 2))
-            table[tuple((self.error_ij - low).T)] = self.error_yx
-            at = np.asarray(ij, dtype=np.int64) - low
-            known = ((at >= 0) & (at < size)).all(axis=1)
-            where[known] += table[tuple(at[known].T)]
+            row = NodeTable.of(self.error_ij).rows(np.asarray(ij, dtype=np.int64))
+            where[row >= 0] += self.error_yx[row[row >= 0]]
         return where
 
 
@@ -118,12 +112,5 @@ def error_sigma(plate: Plate, ij: AnyArray) -> Floats:
     if not len(plate.error_ij):
         return np.zeros(len(ij))
     known = plate.error_sigma_yx if plate.error_sigma_yx is not None else np.zeros_like(plate.error_yx)
-    low = plate.error_ij.min(axis=0)
-    size = plate.error_ij.max(axis=0) - low + 1
-    table = np.full(tuple(size), float(np.sqrt(np.mean(plate.error_yx**2))))
-    table[tuple((plate.error_ij - low).T)] = np.sqrt((known**2).mean(axis=1))
-    at = np.asarray(ij) - low
-    inside = ((at >= 0) & (at < size)).all(axis=1)
-    out = np.full(len(at), float(np.sqrt(np.mean(plate.error_yx**2))))
-    out[inside] = table[tuple(at[inside].T)]
-    return out
+    row = NodeTable.of(plate.error_ij).rows(np.asarray(ij))
+    return np.where(row >= 0, np.sqrt((known**2).mean(axis=1))[row], rms(plate.error_yx))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, Ints, frozen_array
+from ..base.arrays import AnyArray, Floats, Ints, freeze, select_rows
 
 __all__ = ["ControlPoints"]
 
@@ -39,11 +39,10 @@ class ControlPoints:
     seam_doubt: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("yx", "sigma_yx", "basis_px"):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, 2))
-        object.__setattr__(self, "ij", frozen_array(self.ij, np.int64, 2))
-        object.__setattr__(self, "spot", frozen_array(self.spot, np.int64, 1))
-        object.__setattr__(self, "flags", frozen_array(self.flags, np.uint8, 1))
+        freeze(self, 2, "yx", "sigma_yx", "basis_px")
+        freeze(self, 2, "ij", dtype=np.int64)
+        freeze(self, 1, "spot", dtype=np.int64)
+        freeze(self, 1, "flags", dtype=np.uint8)
 
     def __len__(self) -> int:
         return len(self.yx)
@@ -67,16 +66,7 @@ class ControlPoints:
 
     def select(self, which: AnyArray) -> ControlPoints:
         """The points of a boolean mask or an array of indices, in that order."""
-        return ControlPoints(
-            self.yx[which],
-            self.sigma_yx[which],
-            self.ij[which],
-            self.spot[which],
-            self.flags[which],
-            self.basis_px,
-            self.angle_deg,
-            self.seam_doubt,
-        )
+        return select_rows(self, which, "yx", "sigma_yx", "ij", "spot", "flags")
 
     def counted_from(self, place: tuple[float, float] | None) -> ControlPoints:
         """Same points, the one nearest to `place` (y, x px) at the node (0, 0); None leaves the nodes as they are."""
@@ -90,4 +80,4 @@ class ControlPoints:
         matrix = np.asarray(matrix, dtype=np.int64)
         basis = np.linalg.inv(matrix) @ self.basis_px
         ij = self.ij @ matrix + np.asarray(offset, dtype=np.int64)
-        return ControlPoints(self.yx, self.sigma_yx, ij, self.spot, self.flags, basis, self.angle_deg, self.seam_doubt)
+        return replace(self, ij=ij, basis_px=basis)

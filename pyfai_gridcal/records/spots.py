@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Literal
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze, join_rows, select_rows
 
 __all__ = ["HoleProfile", "Noise", "Polarity", "SpotFlag", "Spots"]
 
@@ -61,14 +61,16 @@ class HoleProfile:
     basis_px: Floats | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "table", frozen_array(self.table, np.float64, 2))
-        if self.basis_px is not None:
-            object.__setattr__(self, "basis_px", frozen_array(self.basis_px, np.float64, 2))
+        freeze(self, 2, "table", "basis_px")
 
     @property
     def reach(self) -> float:
         """Largest offset along an axis that the table knows, px."""
         return (self.table.shape[0] // 2) / self.oversampling
+
+
+#: What :class:`Spots` has for each spot.
+_COLUMNS = ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +102,10 @@ class Spots:
     profile: HoleProfile | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        for name, ndim in (("yx", 2), ("sigma_yx", 2), ("amplitude", 1), ("background", 1), ("chi2", 1)):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, ndim))
-        object.__setattr__(self, "flags", frozen_array(self.flags, np.uint8, 1))
-        lengths = {
-            name: len(getattr(self, name)) for name in ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
-        }
+        freeze(self, 2, "yx", "sigma_yx")
+        freeze(self, 1, "amplitude", "background", "chi2")
+        freeze(self, 1, "flags", dtype=np.uint8)
+        lengths = {name: len(getattr(self, name)) for name in _COLUMNS}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of different lengths {lengths}, expected one length")
 
@@ -120,10 +120,11 @@ class Spots:
 
     def select(self, which: AnyArray) -> Spots:
         """The spots of a boolean mask or an array of indices, in that order."""
-        columns = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name in ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags"):
-            columns[name] = columns[name][which]
-        return Spots(**columns)
+        return select_rows(self, which, *_COLUMNS)
+
+    def joined(self, more: Spots) -> Spots:
+        """These spots and, after them, those of the same image that are `more`."""
+        return join_rows(self, more, *_COLUMNS)
 
     @classmethod
     def from_positions(

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arrays import Bools
 from ..base.errors import GridcalError
+from ..base.plain import plain
+from ..base.robust import rms
 from ..judging.measures import quality
 from ..records.result import Result
 from ..records.spots import SpotFlag
@@ -17,54 +20,41 @@ from ..records.spots import SpotFlag
 if TYPE_CHECKING:
     from ..judging.validation import Validation
 
-__all__ = ["SCHEMA", "plain", "refusal", "report_data", "schema", "summary"]
+__all__ = ["SCHEMA", "Data", "refusal", "report_data", "schema", "summary"]
 
 #: Name and version of what :func:`summary` and :func:`report_data` return. A key never changes its meaning within a
 #: version; new keys may appear.
 SCHEMA = "pyfai_gridcal/summary/1"
+#: Plain numbers, strings, lists and dicts; the form of each is stated in the schema.
+Data = dict[str, Any]
 
 
-def schema() -> dict[str, Any]:
+def schema() -> Data:
     """The JSON schema (draft 2020-12) of :func:`summary` and :func:`report_data`."""
     text = files(__package__).joinpath("schema.json").read_text(encoding="utf-8")
-    out: dict[str, Any] = json.loads(text)
-    return out
+    return dict(json.loads(text))
 
 
-def plain(value: Any) -> Any:
-    """JSON-able copy; what is not finite becomes None."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return type(value).__name__
-    return str(value)
+def _plain(value: object) -> Any:
+    """In numbers, text, lists and dicts; of records only their names, and None for what is not finite."""
+    return plain(value, finite=True, record=lambda one: type(one).__name__)
 
 
-def refusal(error: GridcalError) -> dict[str, Any]:
+def refusal(error: GridcalError) -> Data:
     """What can be said when there is no calibration to summarise: the verdict, and the kind of the error."""
     verdict = {"level": "failed", "reasons": [str(error)], "checks": []}
     return {"verdict": verdict, "error": type(error).__name__}
 
 
-def report_data(calibration: Result, *, validation: Validation | None = None) -> dict[str, Any]:
+def report_data(calibration: Result, *, validation: Validation | None = None) -> Data:
     """All that the page of :func:`~pyfai_gridcal.report.write_report` shows, as plain data: see :func:`schema`."""
     out = summary(calibration)
-    out["quality"] = plain(quality(calibration.fit))
-    out["validation"] = None if validation is None else plain(validation.summary())
+    out["quality"] = _plain(quality(calibration.fit))
+    out["validation"] = None if validation is None else _plain(validation.summary())
     return out
 
 
-def summary(calibration: Result) -> dict[str, Any]:
+def summary(calibration: Result) -> Data:
     """The figures as plain numbers, strings, lists and dicts; lengths in metres, positions in px.
 
     The keys are stable: see ``SCHEMA`` and :func:`schema`.
@@ -98,18 +88,18 @@ def summary(calibration: Result) -> dict[str, Any]:
         "inputs": [asdict(s) if is_dataclass(s) and not isinstance(s, type) else str(s) for s in calibration.sources],
         "notes": [*calibration.notes, *fit.notes],
     }
-    done: dict[str, Any] = plain(out)
-    return done
+    return dict(_plain(out))
 
 
-def _typical_sigma(calibration: Result, valid: Any) -> list[float] | None:
+def _typical_sigma(calibration: Result, valid: Bools) -> list[float] | None:
+    """Rms uncertainty of (dy, dx) over the valid pixels, px."""
     sigma = calibration.distortion.sigma_maps(step=8)
     if sigma is None or not valid[::8, ::8].any():
         return None
-    return [float(np.sqrt(np.mean(s[valid[::8, ::8]] ** 2))) for s in sigma]
+    return [rms(s[valid[::8, ::8]]) for s in sigma]
 
 
-def _exposure(calibration: Result, k: int) -> dict[str, Any]:
+def _exposure(calibration: Result, k: int) -> Data:
     spots, points, fit = calibration.spots[k], calibration.points[k], calibration.fit
     return {
         "polarity": spots.polarity,

@@ -1,16 +1,20 @@
-"""The figures of the page: which there are, what is to be looked for in them, and each as an inline PNG."""
+"""The figures of the page: which pictures there are, with what is to be looked for in them, and each as an inline PNG.
+
+What draws them is in :mod:`.plots` (for everybody) and :mod:`.pictures` (for the page only).
+"""
 
 from __future__ import annotations
 
 import base64
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arrays import Floats
 from ..judging.measures import pair_distances
 from ..records.result import Result
 from . import pictures, plots
@@ -19,14 +23,14 @@ from .pictures import contrasts_of
 if TYPE_CHECKING:
     from ..judging.validation import Validation
 
-__all__ = ["Picture", "as_data_uri", "loop_pictures", "pictures_of"]
+__all__ = ["PageFigure", "as_data_uri", "figures_of", "loop_figures"]
 
 #: Exposures of which all pictures are shown; more would make the page too large.
 MOST_EXPOSURES = 4
 
 
 @dataclass(frozen=True)
-class Picture:
+class PageFigure:
     """One figure of the page.
 
     Attributes
@@ -40,19 +44,18 @@ class Picture:
     section: str
     title: str
     caption: str
-    draw: Callable[..., Any]
+    draw: Callable[..., object]
     size: tuple[float, float] = (6.0, 4.6)
 
 
-def as_data_uri(picture: Picture, *, dpi: int = 105) -> str:
-    """The picture as the address of an inline PNG of 256 colours."""
+def as_data_uri(figure: PageFigure, *, dpi: int = 105) -> str:
+    """The figure as the address of an inline PNG of 256 colours."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
 
-    figure = Figure(figsize=picture.size, dpi=dpi, layout="constrained")
-    canvas: Any = FigureCanvasAgg(figure)
-    picture.draw(ax=figure.add_subplot())
+    canvas: Any = FigureCanvasAgg(Figure(figsize=figure.size, dpi=dpi, layout="constrained"))
+    figure.draw(ax=canvas.figure.add_subplot())
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     small = io.BytesIO()
@@ -61,83 +64,77 @@ def as_data_uri(picture: Picture, *, dpi: int = 105) -> str:
     return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode("ascii")
 
 
-def pictures_of(calibration: Result) -> Iterator[Picture]:
-    """All pictures but those of the closed loop."""
+def figures_of(calibration: Result) -> Iterator[PageFigure]:
+    """All figures but those of the closed loop."""
     count = len(calibration.fit.points)
     for k in range(min(count, MOST_EXPOSURES)):
         name = f" of exposure {k + 1}" if count > 1 else ""
         if k < len(calibration.images):
             yield from _image(calibration, k, name)
         yield from _residuals(calibration, k, name)
-    yield from _displacement(calibration)
-    yield from _noise(calibration)
-    yield from _model(calibration)
+    yield from _maps(calibration)
+    for figure in _OF_THE_FIT:
+        yield replace(figure, draw=partial(figure.draw, calibration.fit))
+    yield from _distances(calibration)
+    if calibration.fit.trials:
+        words = (
+            "How well points that were left out are predicted, against the smoothness where the model has one. The "
+            "star is what was taken."
+        )
+        draw = partial(pictures.models, calibration.fit)
+        yield PageFigure("model", "Held-out error of the models", words, draw, (7.0, 4.6))
 
 
-def _image(c: Result, k: int, name: str) -> Iterator[Picture]:
-    points, data = c.points[k], c.images[k]
-    wide = _fitting(c.shape)
+def _image(c: Result, k: int, name: str) -> Iterator[PageFigure]:
+    """One exposure: the lattice over it, parts of it at full size, and what its spots look like."""
+    points, data, mask = c.points[k], c.images[k], c.masks[k] if k < len(c.masks) else None
     every = int(np.ptp(points.ij, axis=0).max()) // 70 + 1
     lines = "Every line joins" if every == 1 else f"One line of the lattice in {every} is drawn; it joins"
-
-    def overview(ax: Any) -> None:
-        plots.image(data, ax=ax, mask=c.masks[k] if k < len(c.masks) else None)
-        pictures.grid(points, ax=ax, width=0.5, every=every)
-        out = points.yx[~c.fit.used[k]]
-        if len(out):
-            ax.plot(out[:, 1], out[:, 0], "x", color="#d62728", ms=6, label=f"{len(out)} outliers")
-            ax.legend(fontsize="small")
-
-    yield Picture(
-        "image",
-        f"Image{name} with the lattice that was found",
+    words = (
         f"{lines} neighbouring nodes. A line that skips a row or crosses another is a wrong index. i and j are the "
-        "axes of the indices at the node (0, 0).",
-        overview,
-        wide,
+        "axes of the indices at the node (0, 0)."
     )
-    pitch = max(points.pitch_px)
-    half = min(1.8 * pitch, min(c.shape) / 2)
-    size = np.where(c.fit.used[k], np.hypot(*c.fit.residual_yx[k].T), -1)
-    places = {
-        "in the middle": np.median(points.yx, axis=0),
-        "at the rim": _outermost(points.yx, c.shape),
-        f"of the largest residual ({size.max():.2g} px)": points.yx[np.argmax(size)],
-    }
-    for where, place in places.items():
+    draw = partial(pictures.overview, data, points, mask=mask, used=c.fit.used[k], every=every)
+    yield PageFigure("image", f"Image{name} with the lattice that was found", words, draw, _fitting(c.shape))
+    half = min(1.8 * max(points.pitch_px), min(c.shape) / 2)
+    words = (
+        "The crosses are the spots with 100 times their standard uncertainty; they should stand in the middle of the "
+        "holes."
+    )
+    for where, place in _places(c, k).items():
         middle = np.clip(place, half, np.array(c.shape) - 1 - half)
-        yield Picture(
-            "image",
-            f"Close-up {where}{name}",
-            "The crosses are the spots with 100 times their standard uncertainty; they should stand in the middle of "
-            "the holes.",
-            partial(pictures.close_up, data, points, middle, half),
-            (4.8, 4.6),
-        )
-    found = contrasts_of(data, c.masks[k] if k < len(c.masks) else None, c.spots[k], points)
+        draw = partial(pictures.close_up, data, points, middle, half)
+        yield PageFigure("image", f"Close-up {where}{name}", words, draw, (4.8, 4.6))
+    found = contrasts_of(data, mask, c.spots[k], points)
     if found is not None:
-        yield Picture(
-            "spots",
-            f"Contrast of everything that stood out{name}",
+        words = (
             "Holes and the rest should be two groups with the threshold between them. Control points left of it were "
             "found at the second look, where the lattice said that there is a hole; what is grey right of it was "
-            "looked at and left out: cut by the border, or no hole of the lattice.",
-            partial(pictures.contrasts, found),
+            "looked at and left out: cut by the border, or no hole of the lattice."
         )
+        title = f"Contrast of everything that stood out{name}"
+        yield PageFigure("spots", title, words, partial(pictures.contrasts, found))
     hole = c.spots[k].profile
     if hole is not None:
-        yield Picture(
-            "spots",
-            f"The hole as the image shows it{name}",
-            "The profile that was learned and fitted, blur and pixel area included.",
-            partial(pictures.profile, hole),
-        )
+        words = "The profile that was learned and fitted, blur and pixel area included."
+        yield PageFigure("spots", f"The hole as the image shows it{name}", words, partial(pictures.profile, hole))
 
 
-def _outermost(yx: Any, shape: tuple[int, int]) -> Any:
+def _places(c: Result, k: int) -> dict[str, Floats]:
+    """Where one exposure is looked at closely, in words and px."""
+    yx = c.points[k].yx
+    size = np.where(c.fit.used[k], np.hypot(*c.fit.residual_yx[k].T), -1)
+    return {
+        "in the middle": np.median(yx, axis=0),
+        "at the rim": _outermost(yx, c.shape),
+        f"of the largest residual ({size.max():.2g} px)": yx[np.argmax(size)],
+    }
+
+
+def _outermost(yx: Floats, shape: tuple[int, int]) -> Floats:
     """A spot near a corner of the image."""
     middle = np.array(shape) / 2
-    return yx[np.argmax(np.abs(yx - middle).min(axis=1) - 0.02 * np.abs(yx - middle).max(axis=1))]
+    return np.asarray(yx[np.argmax(np.abs(yx - middle).min(axis=1) - 0.02 * np.abs(yx - middle).max(axis=1))])
 
 
 def _fitting(shape: tuple[int, int], height: float = 6.0) -> tuple[float, float]:
@@ -146,136 +143,81 @@ def _fitting(shape: tuple[int, int], height: float = 6.0) -> tuple[float, float]
     return (float(np.clip(height * ratio + 1, 4.5, 9.5)), float(np.clip(8.5 / ratio + 0.6, 2.5, height)))
 
 
-def _residuals(c: Result, k: int, name: str) -> Iterator[Picture]:
-    size = _fitting(c.shape, 5.0)
-    yield Picture(
-        "residuals",
-        f"Residuals{name}",
+def _residuals(c: Result, k: int, name: str) -> Iterator[PageFigure]:
+    """Residuals of one exposure over the detector."""
+    wide, high = _fitting(c.shape, 5.0)
+    words = (
         "Corrected minus true place of every spot. Arrows that agree over several spots are distortion that was "
-        "missed. One that is far longer than the others is cut and has a ring.",
-        partial(plots.residuals, c.fit, k),
-        size,
+        "missed. One that is far longer than the others is cut and has a ring."
     )
-    yield Picture(
-        "residuals",
-        f"Directions of the residuals{name}",
-        "Confetti is good. Patches of one colour are distortion that was missed, or errors of the plate.",
-        partial(plots.residual_directions, c.fit, k),
-        (size[0] + 0.8, size[1]),
-    )
+    yield PageFigure("residuals", f"Residuals{name}", words, partial(plots.residuals, c.fit, k), (wide, high))
+    words = "Confetti is good. Patches of one colour are distortion that was missed, or errors of the plate."
+    draw = partial(plots.residual_directions, c.fit, k)
+    yield PageFigure("residuals", f"Directions of the residuals{name}", words, draw, (wide + 0.8, high))
 
 
-def _displacement(c: Result) -> Iterator[Picture]:
-    size = _fitting(c.shape, 5.0)
-    size = (size[0] + 0.8, size[1])
-
-    yield Picture(
-        "displacement",
-        "Displacement",
-        f"Corrected minus observed place of every pixel; white where it is not known. Gauge: {c.distortion.gauge}.",
-        partial(pictures.displacement_with_arrows, c.distortion),
-        size,
-    )
-    components: tuple[tuple[Literal["dy", "dx"], str], ...] = (("dy", "along slow (y)"), ("dx", "along fast (x)"))
-    for component, words in components:
-        yield Picture(
-            "displacement",
-            f"Displacement {words}",
-            "A jump along a line asks for tiles (--model mosaic).",
-            partial(plots.displacement, c.distortion, component),
-            size,
-        )
-    if c.distortion.sigma is not None:
-        yield Picture(
-            "displacement",
-            "Uncertainty of the displacement",
-            "Standard uncertainty per axis. It grows away from the spots; pixels beyond the limit are masked.",
-            partial(plots.sigma, c.distortion),
-            size,
-        )
+def _maps(c: Result) -> Iterator[PageFigure]:
+    """The displacement and its uncertainty over the detector."""
+    wide, high = _fitting(c.shape, 5.0)
+    size, d = (wide + 0.8, high), c.distortion
+    words = f"Corrected minus observed place of every pixel; white where it is not known. Gauge: {d.gauge}."
+    yield PageFigure("displacement", "Displacement", words, partial(pictures.displacement_with_arrows, d), size)
+    words = "A jump along a line asks for tiles (--model mosaic)."
+    draw = partial(plots.displacement, d)
+    yield PageFigure("displacement", "Displacement along slow (y)", words, partial(draw, "dy"), size)
+    yield PageFigure("displacement", "Displacement along fast (x)", words, partial(draw, "dx"), size)
+    if d.sigma is not None:
+        words = "Standard uncertainty per axis. It grows away from the spots; pixels beyond the limit are masked."
+        yield PageFigure("displacement", "Uncertainty of the displacement", words, partial(plots.sigma, d), size)
 
 
-def _noise(c: Result) -> Iterator[Picture]:
-    fit = c.fit
-    yield Picture(
-        "residuals",
-        "Histogram of the residuals",
-        "The outline is what each spot misses when it is left out of the fit. Much wider than the residuals: too few "
-        "spots for such a field, or too flexible a model.",
-        partial(plots.residual_histogram, fit),
-    )
-    yield Picture(
-        "residuals",
-        "Pulls",
-        "Residuals over their uncertainty, freed of the pull that a spot has on the field (the geometric mean of the "
-        "residual with and without the spot). A width of 1 says that the uncertainties are honest.",
-        partial(plots.pulls, fit),
-    )
-    yield Picture(
-        "residuals",
-        "Residual against uncertainty",
-        "Points far above the line were measured worse than they say.",
-        partial(plots.residual_against_sigma, fit),
-    )
-    yield Picture(
-        "noise",
-        "Sub-pixel bias",
-        "Flat within the error bars, or spots are pulled to the middle (or the edge) of their pixel.",
-        partial(plots.subpixel_bias, fit),
-    )
-    yield Picture(
-        "noise",
-        "Correlation of the residuals",
-        "0 for noise; a little below it at short distances, since the field follows what neighbours share. Above the "
-        "grey band there: distortion that the model misses.",
-        partial(pictures.correlation, fit),
-    )
-    pairs = pair_distances(fit)
-    if pairs:
-        for one in (pairs[0], pairs[-1]) if len(pairs) > 1 else pairs[:1]:
-            yield Picture(
-                "noise",
-                "Distances of neighbours" if one.steps == 1 else "Distances at long range",
-                "Distances between corrected spots beside the true ones. Only the long range tells of a field that is "
-                "wrong as a whole.",
-                partial(pictures.distance_histogram, one),
-            )
-        yield Picture(
+#: Figures of the whole fit; what draws them takes it first.
+_OF_THE_FIT = (
+    PageFigure("residuals", "Histogram of the residuals",
+               "The outline is what each spot misses when it is left out of the fit. Much wider than the residuals: "
+               "too few spots for such a field, or too flexible a model.",
+               plots.residual_histogram),
+    PageFigure("residuals", "Pulls",
+               "Residuals over their uncertainty, freed of the pull that a spot has on the field (the geometric mean "
+               "of the residual with and without the spot). A width of 1 says that the uncertainties are honest.",
+               plots.pulls),
+    PageFigure("residuals", "Residual against uncertainty",
+               "Points far above the line were measured worse than they say.",
+               plots.residual_against_sigma),
+    PageFigure("noise", "Sub-pixel bias",
+               "Flat within the error bars, or spots are pulled to the middle (or the edge) of their pixel.",
+               plots.subpixel_bias),
+    PageFigure("noise", "Correlation of the residuals",
+               "0 for noise; a little below it at short distances, since the field follows what neighbours share. "
+               "Above the grey band there: distortion that the model misses.",
+               pictures.correlation),
+)  # fmt: skip
+
+
+def _distances(c: Result) -> Iterator[PageFigure]:
+    """Distances between spots, at the shortest, the longest and all ranges."""
+    pairs = pair_distances(c.fit)
+    for one in dict.fromkeys((*pairs[:1], *pairs[-1:])):
+        yield PageFigure(
             "noise",
-            "Distances at all ranges",
-            "Flat is good: an error that grows with the distance is distortion, not noise.",
-            partial(pictures.distances_by_range, pairs),
+            "Distances of neighbours" if one.steps == 1 else "Distances at long range",
+            "Distances between corrected spots beside the true ones. Only the long range tells of a field that is "
+            "wrong as a whole.",
+            partial(pictures.distance_histogram, one),
         )
+    if pairs:
+        words = "Flat is good: an error that grows with the distance is distortion, not noise."
+        yield PageFigure("noise", "Distances at all ranges", words, partial(pictures.distances_by_range, pairs))
 
 
-def _model(c: Result) -> Iterator[Picture]:
-    if c.fit.trials:
-        yield Picture(
-            "model",
-            "Held-out error of the models",
-            "How well points that were left out are predicted, against the smoothness where the model has one. The "
-            "star is what was taken.",
-            partial(pictures.models, c.fit),
-            (7.0, 4.6),
-        )
-
-
-def loop_pictures(c: Result, validation: Validation, exposure: int = 0) -> Iterator[Picture]:
+def loop_figures(c: Result, validation: Validation, exposure: int = 0) -> Iterator[PageFigure]:
     """The image before and after, with what distortion is left."""
     size = _fitting(c.shape, 5.5)
     if exposure < len(c.images):
-        yield Picture(
-            "loop",
-            "As recorded",
-            "The image of the grid as the camera gave it.",
-            partial(plots.image, c.images[exposure]),
-            size,
-        )
-    yield Picture(
-        "loop",
-        "Corrected, with what is left",
+        draw = partial(plots.image, c.images[exposure])
+        yield PageFigure("loop", "As recorded", "The image of the grid as the camera gave it.", draw, size)
+    words = (
         "The image corrected by pyFAI with the detector of this calibration; the arrows tell how far the spots found "
-        "in it are from a perfect grid.",
-        partial(pictures.closed_loop, validation),
-        size,
+        "in it are from a perfect grid."
     )
+    yield PageFigure("loop", "Corrected, with what is left", words, partial(pictures.closed_loop, validation), size)

@@ -1,10 +1,13 @@
-"""Pictures that only the report shows: functions that draw on a matplotlib ``Axes``."""
+"""Pictures that only the report shows: functions that draw on a matplotlib ``Axes``, as those of :mod:`.plots` do.
+
+Which of all pictures the page shows, with title and caption, is listed in :mod:`.figures`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -13,15 +16,17 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..finding.detection import THRESHOLD
 from ..finding.picking import pick
 from ..finding.survey import filled
-from ..judging.measures import PairDistances, residual_correlation
+from ..judging.measures import PairDistances, edges_around, residual_correlation
 from ..records.distortion import Distortion
 from ..records.fit import DistortionFit
 from ..records.points import ControlPoints
 from ..records.spots import HoleProfile, Spots
 from . import plots
-from .plots.canvas import CUT, arrows
+from .plots.canvas import CUT, arrows, field_arrows, legend_if_any
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from ..judging.validation import Validation
 
 __all__ = [
@@ -36,14 +41,16 @@ __all__ = [
     "distances_by_range",
     "grid",
     "models",
+    "overview",
     "profile",
 ]
 
 
+#: Colours of what belongs to the lattice, and of what does not.
 _LINE, _OUT = "#2ca02c", "#d62728"
 
 
-def grid(points: ControlPoints, *, ax: Any, colour: str = _LINE, width: float = 0.6, every: int = 1) -> Any:
+def grid(points: ControlPoints, *, ax: Axes, colour: str = _LINE, width: float = 0.6, every: int = 1) -> Axes:
     """Draw every so many lines of the lattice, from node to node, and its axes from the node (0, 0) in colours."""
     from matplotlib.collections import LineCollection
 
@@ -69,7 +76,20 @@ def grid(points: ControlPoints, *, ax: Any, colour: str = _LINE, width: float = 
     return ax
 
 
-def close_up(data: AnyArray, points: ControlPoints, middle: Sequence[float], half: float, *, ax: Any) -> Any:
+def overview(
+    data: AnyArray, points: ControlPoints, *, ax: Axes, mask: Bools | None = None, used: Bools, every: int = 1
+) -> Axes:
+    """Draw an image with every so many lines of its lattice, and crosses where points were not used."""
+    plots.image(data, ax=ax, mask=mask)
+    grid(points, ax=ax, width=0.5, every=every)
+    out = points.yx[~used]
+    if len(out):
+        ax.plot(out[:, 1], out[:, 0], "x", color=_OUT, ms=6, label=f"{len(out)} outliers")
+        ax.legend(fontsize="small")
+    return ax
+
+
+def close_up(data: AnyArray, points: ControlPoints, middle: Sequence[float] | Floats, half: float, *, ax: Axes) -> Axes:
     """Draw a small part of an image with the spots and the lattice, every pixel to be seen."""
     low = [max(0, int(m - half)) for m in middle]
     high = [min(n, int(m + half) + 1) for m, n in zip(middle, data.shape, strict=True)]
@@ -86,24 +106,17 @@ def close_up(data: AnyArray, points: ControlPoints, middle: Sequence[float], hal
     return ax
 
 
-def displacement_with_arrows(distortion: Distortion, *, ax: Any, count: int = 24) -> Any:
+def displacement_with_arrows(distortion: Distortion, *, ax: Axes, count: int = 24) -> Axes:
     """Draw the size of the displacement as a colour, its direction and size as arrows."""
     plots.displacement(distortion, ax=ax)
-    step = max(distortion.shape) / count
-    axes = [np.arange(step / 2, n, step) for n in distortion.shape]
-    yx = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
-    value = distortion.displacement(yx)
-    known = np.isfinite(value).all(axis=1)
-    if distortion.mask is not None:
-        known &= ~distortion.mask[tuple(np.rint(yx).astype(int).clip(0, np.array(distortion.shape) - 1).T)]
-    arrows(ax, yx[known], value[known], step, (), color="white", width=0.0025, edgecolor="black", linewidth=0.3)
+    field_arrows(ax, distortion, count, color="white", width=0.0025, edgecolor="black", linewidth=0.3)
     return ax
 
 
-def contrasts(found: Contrasts, *, ax: Any, bins: int = 60) -> Any:
+def contrasts(found: Contrasts, *, ax: Axes, bins: int = 60) -> Axes:
     """Draw the histogram of the contrast of all that stood out, with the threshold."""
     top = float(np.percentile(found.relative, 99.5)) * 1.1 if len(found.relative) else 1.0
-    edges = np.linspace(0, max(top, 1.2), bins + 1)
+    edges = np.linspace(0, max(top, 1.2), bins + 1).tolist()
     parts = [np.clip(found.relative[w], 0, edges[-1]) for w in (found.is_spot, ~found.is_spot)]
     labels = [f"{len(parts[0])} control points", f"{len(parts[1])} others"]
     ax.hist(parts, edges, stacked=True, color=[_LINE, "#999999"], label=labels)
@@ -114,7 +127,7 @@ def contrasts(found: Contrasts, *, ax: Any, bins: int = 60) -> Any:
     return ax
 
 
-def profile(hole: HoleProfile, *, ax: Any) -> Any:
+def profile(hole: HoleProfile, *, ax: Axes) -> Axes:
     """Draw the learned picture of a hole, radially, with its section."""
     n = hole.table.shape[0]
     at = (np.arange(n) - n // 2) / hole.oversampling
@@ -128,11 +141,10 @@ def profile(hole: HoleProfile, *, ax: Any) -> Any:
     return ax
 
 
-def distance_histogram(pairs: PairDistances, *, ax: Any, bins: int = 51) -> Any:
+def distance_histogram(pairs: PairDistances, *, ax: Axes, bins: int = 51) -> Axes:
     """Draw deviations of the distances at one range, held-out as outline; the rms before is told in words."""
     held = pairs.held_out[np.isfinite(pairs.held_out)]
-    reach = float(np.percentile(np.abs(held), 99.5)) * 1.2 if len(held) else 1.0
-    edges = np.linspace(-reach, reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)
+    edges = edges_around(held, bins)
     rms = [pairs.rms(v) for v in (pairs.before, pairs.after, pairs.held_out)]
     ax.hist(pairs.after, edges, color="C0", alpha=0.5, label=f"corrected: rms {rms[1]:.4f} px")
     ax.hist(held, edges, histtype="step", color="C3", lw=1.4, label=f"held out: rms {rms[2]:.4f} px")
@@ -144,7 +156,7 @@ def distance_histogram(pairs: PairDistances, *, ax: Any, bins: int = 51) -> Any:
     return ax
 
 
-def distances_by_range(pairs: Sequence[PairDistances], *, ax: Any) -> Any:
+def distances_by_range(pairs: Sequence[PairDistances], *, ax: Axes) -> Axes:
     """Draw the rms deviation of distances against the range, before and after."""
     steps = [p.steps for p in pairs]
     for name, style in (("before", "k:"), ("after", "C0-"), ("held_out", "C3-")):
@@ -156,7 +168,7 @@ def distances_by_range(pairs: Sequence[PairDistances], *, ax: Any) -> Any:
     return ax
 
 
-def correlation(fit: DistortionFit, *, ax: Any) -> Any:
+def correlation(fit: DistortionFit, *, ax: Axes) -> Axes:
     """Draw the correlation of residuals against the distance of the points."""
     rows = residual_correlation(fit)
     if rows:
@@ -170,7 +182,7 @@ def correlation(fit: DistortionFit, *, ax: Any) -> Any:
     return ax
 
 
-def models(fit: DistortionFit, *, ax: Any) -> Any:
+def models(fit: DistortionFit, *, ax: Axes) -> Axes:
     """Draw the held-out error of the models that were tried: against the smoothness if there is a curve, else bars."""
     if any(trial.curve for trial in fit.trials):
         return plots.held_out(fit, ax=ax)
@@ -185,17 +197,13 @@ def models(fit: DistortionFit, *, ax: Any) -> Any:
     return ax
 
 
-def closed_loop(validation: Validation, *, ax: Any) -> Any:
+def closed_loop(validation: Validation, *, ax: Axes) -> Axes:
     """Draw what is left of the distortion in the corrected image, as arrows."""
     points, counted = validation.points, validation.counted
-    yx: Floats = points.yx[counted]
-    left: Floats = validation.residual_yx[counted]
-    rms = float(np.sqrt(np.mean(np.sum(left**2, axis=1)))) if len(left) else 0.0
+    yx, left = points.yx[counted], validation.residual_yx[counted]
     plots.image(validation.corrected.data, ax=ax, mask=validation.corrected.mask)
-    if rms > 0:
-        arrows(ax, yx, left, 0.8 * min(points.pitch_px), (), cut=CUT, color="#ff7f0e", width=0.002)
-        if ax.get_legend_handles_labels()[0]:
-            ax.legend(loc="upper right", fontsize="small", framealpha=0.9)
+    arrows(ax, yx, left, 0.8 * min(points.pitch_px), cut=CUT, color="#ff7f0e", width=0.002)
+    legend_if_any(ax)
     ax.set_title(f"left: rms {validation.rms_px:.4f} px per axis", loc="left", fontsize="medium")
     return ax
 

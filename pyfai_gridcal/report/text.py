@@ -1,16 +1,33 @@
-"""The report in words."""
+"""The report in words: one list of figures for the terminal, the page and the card."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..base.units import format_length
 from ..records.result import Result
-from .data import summary
+from .data import Data, summary
 
-__all__ = ["pixel_text", "rounded", "text_report"]
+__all__ = ["ReportRow", "exposure_rows", "figure_rows", "rounded", "text_report"]
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """A figure in words.
+
+    Attributes
+    ----------
+    label : in full, for the page
+    value : the figure with its unit
+    short : label for the terminal and the card; empty for what they leave out
+    """
+
+    label: str
+    value: str
+    short: str = ""
 
 
 def rounded(value: float) -> str:
@@ -18,61 +35,86 @@ def rounded(value: float) -> str:
     return f"{value:.2g}" if value < 0.1 else f"{value:.3g}"
 
 
-def pixel_text(s: dict[str, Any]) -> str:
-    """Pixel size of a summary, with its uncertainty."""
-    names = ("slow", "fast")
-    parts = []
-    for name, size, sigma in zip(names, s["pixel_size_m"], s["pixel_size_sigma_m"], strict=True):
-        parts.append(f"{format_length(size, sigma or None, digits=6)} ({name})")
-    return " x ".join(parts) + (", nominal" if not any(s["pixel_size_sigma_m"]) else "")
+def figure_rows(s: Data) -> Iterator[ReportRow]:
+    """What a summary says about plate, detector, model and errors."""
+    plate, known = s["plate"], s["plate"]["known_hole_errors"]
+    pitch = " x ".join(format_length(p) for p in dict.fromkeys(plate["pitch_m"]))
+    errors = f", errors of {known} holes known" if known else ""
+    yield ReportRow("Detector", f"{s['shape'][0]} x {s['shape'][1]} px (slow x fast)")
+    yield ReportRow("Plate", f"{pitch}, {plate['angle_deg']:g}°{errors}", "plate")
+    yield ReportRow("Pixel size", _pixel(s), "pixel size")
+    yield ReportRow("Model", str(s["recipe"]), "model")
+    yield ReportRow("Residual", _px(s, "residual_px"), "residual")
+    yield ReportRow("Held-out error", _px(s, "held_out_px"), "held out")
+    if s["expected_error_px"] is not None:
+        yield ReportRow("Error of the field", f"{_px(s, 'expected_error_px')}, expected among the holes", "field error")
+    yield ReportRow("Scatter beyond the spots' sigma", _px(s, "plate_sigma_px") if s["plate_sigma_px"] else "none seen")
+    if s["field_sigma_px"]:
+        y, x = map(rounded, s["field_sigma_px"])
+        value = f"dy {y} px, dx {x} px rms over all calibrated pixels"
+        yield ReportRow("Uncertainty of the displacement", value, "uncertainty")
+    d = s["displacement_px"]
+    if d["dy"]:
+        dy, dx = (f"{low:+.2f} to {high:+.2f} px" for low, high in (d["dy"], d["dx"]))
+        yield ReportRow("Displacement", f"dy {dy}, dx {dx}", "displacement")
+    yield ReportRow("Coverage", f"{100 * s['coverage']:.2f} % of the pixels", "coverage")
+    yield ReportRow("Gauge", str(s["gauge"]))
+
+
+def exposure_rows(s: Data) -> Iterator[ReportRow]:
+    """What it says about each exposure, for the page."""
+    for k, e in enumerate(s["exposures"]):
+        head = f"Exposure {k + 1}: " if len(s["exposures"]) > 1 else ""
+        yield ReportRow(f"{head}Spots", f"{e['spots']} {e['polarity']}{_hole(e)}")
+        seen = f"{e['cut_by_border']} cut by the border, {e['found_at_second_look']} seen at a second look"
+        yield ReportRow(f"{head}Of them", seen)
+        yield ReportRow(f"{head}Control points", f"{e['control_points']}, {e['outliers']} of them outliers")
+        yield ReportRow(f"{head}Pitch and turn", f"{_pitch(e)}, turned by {e['angle_deg']:.3f}°")
+        if e["spot_sigma_px"] is not None:
+            yield ReportRow(f"{head}Uncertainty of a spot", f"{rounded(e['spot_sigma_px'])} px (median)")
 
 
 def text_report(calibration: Result) -> str:
     """The report that the command line prints."""
     s = summary(calibration)
-    micron = 1e6 * float(np.mean(s["pixel_size_m"]))
     lines = [*_exposures(s)]
-    pitch = " x ".join(format_length(p) for p in dict.fromkeys(s["plate"]["pitch_m"]))
-    lines += [
-        f"plate        {pitch}, {s['plate']['angle_deg']:g}°",
-        f"pixel size   {pixel_text(s)}",
-        f"model        {s['recipe']}",
-        f"residual     {_both(s['residual_px'], micron)}",
-        f"held out     {_both(s['held_out_px'], micron)}",
-    ]
-    if s["expected_error_px"] is not None:
-        lines.append(f"field error  {_both(s['expected_error_px'], micron)}, expected among the holes")
-    if s["field_sigma_px"]:
-        sigma = float(np.hypot(*s["field_sigma_px"]) / np.sqrt(2))
-        lines.append(f"uncertainty  {rounded(sigma)} px rms per axis over all calibrated pixels")
-    d = s["displacement_px"]
-    if d["dy"]:
-        lines.append(
-            f"displacement dy {d['dy'][0]:+.2f} … {d['dy'][1]:+.2f} px, dx {d['dx'][0]:+.2f} … {d['dx'][1]:+.2f} px"
-        )
-    lines.append(f"coverage     {100 * s['coverage']:.1f} % of the detector")
+    lines += [f"{row.short:<12} {row.value}" for row in figure_rows(s) if row.short]
     lines += [f"note         {note}" for note in s["notes"]]
     lines.append(f"verdict      {s['verdict']['level'].upper()}")
     lines += [f"             {reason}" for reason in s["verdict"]["reasons"]]
     return "\n".join(lines) + "\n"
 
 
-def _both(px: float | None, micron: float) -> str:
-    if px is None:
+def _pixel(s: Data) -> str:
+    """Pixel size, with its uncertainty."""
+    both = zip(s["pixel_size_m"], s["pixel_size_sigma_m"], ("slow", "fast"), strict=True)
+    texts = [f"{format_length(size, sigma or None, digits=6)} ({name})" for size, sigma, name in both]
+    return " x ".join(texts) + (", nominal" if not any(s["pixel_size_sigma_m"]) else "")
+
+
+def _px(s: Data, key: str) -> str:
+    """An error, also as a length on the detector."""
+    if s[key] is None:
         return "not known"
-    return f"{rounded(px)} px = {rounded(px * micron)} µm rms per axis"
+    micron = 1e6 * float(np.sqrt(np.prod(s["pixel_size_m"])))
+    return f"{rounded(s[key])} px = {rounded(s[key] * micron)} µm rms per axis"
 
 
-def _exposures(s: dict[str, Any]) -> list[str]:
-    lines = []
+def _hole(e: Data) -> str:
+    return "" if e["hole_px"] is None else f" of {e['hole_px']:.1f} px"
+
+
+def _pitch(e: Data) -> str:
+    return f"{e['pitch_px'][0]:.2f} x {e['pitch_px'][1]:.2f} px"
+
+
+def _exposures(s: Data) -> Iterator[str]:
+    """Lines about each exposure, for the terminal."""
     for k, e in enumerate(s["exposures"]):
         head = f"exposure {k + 1}: " if len(s["exposures"]) > 1 else ""
-        hole = "" if e["hole_px"] is None else f" of {e['hole_px']:.1f} px"
-        lines.append(
-            f"{head}{e['spots']} {e['polarity']} spots{hole}, {e['control_points']} with a node, "
-            f"{e['outliers']} of them left out; pitch {e['pitch_px'][0]:.2f} x {e['pitch_px'][1]:.2f} px, "
-            f"turned by {e['angle_deg']:.2f}°"
+        yield (
+            f"{head}{e['spots']} {e['polarity']} spots{_hole(e)}, {e['control_points']} with a node, "
+            f"{e['outliers']} of them left out; pitch {_pitch(e)}, turned by {e['angle_deg']:.2f}°"
         )
         if e["spot_sigma_px"] is not None:
-            lines.append(f"{' ' * len(head)}spot positions known to {rounded(e['spot_sigma_px'])} px (median)")
-    return lines
+            yield f"{' ' * len(head)}spot positions known to {rounded(e['spot_sigma_px'])} px (median)"

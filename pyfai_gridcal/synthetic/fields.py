@@ -8,13 +8,14 @@ index frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from scipy.interpolate import RectBivariateSpline
 
-from ..base.arrays import AnyArray, Floats, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze
 from ..base.frames import pixel_centres
+from ..base.geometry import turn_matrix
 from ..records.field import Field, TiledField
 
 __all__ = [
@@ -70,7 +71,7 @@ class LinearField(_Formula):
     shift: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "matrix", frozen_array(self.matrix, np.float64, 2))
+        freeze(self, 2, "matrix")
 
     def _values(self, y: Floats, x: Floats) -> Floats:
         y, x = np.broadcast_arrays(y - self.centre[0], x - self.centre[1])
@@ -135,9 +136,8 @@ class SmoothField:
     values: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "y", frozen_array(self.y, np.float64, 1))
-        object.__setattr__(self, "x", frozen_array(self.x, np.float64, 1))
-        object.__setattr__(self, "values", frozen_array(self.values, np.float64, 3))
+        freeze(self, 1, "y", "x")
+        freeze(self, 3, "values")
 
     @cached_property
     def _splines(self) -> tuple[RectBivariateSpline, RectBivariateSpline]:
@@ -161,16 +161,10 @@ class SumField:
     fields: tuple[Field, ...]
 
     def at(self, yx: AnyArray) -> Floats:
-        out = self.fields[0].at(yx)
-        for field in self.fields[1:]:
-            out = out + field.at(yx)
-        return out
+        return reduce(np.add, [field.at(yx) for field in self.fields])
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        out = self.fields[0].on_grid(y, x)
-        for field in self.fields[1:]:
-            out = out + field.on_grid(y, x)
-        return out
+        return reduce(np.add, [field.on_grid(y, x) for field in self.fields])
 
 
 def linear(
@@ -235,10 +229,9 @@ def tiles(
     fields: list[Field] = []
     for a in range(grid[0]):
         for b in range(grid[1]):
-            angle = np.deg2rad(rng.normal(0, turn_deg))
-            c, s = np.cos(angle) - 1, np.sin(angle)
+            turn = turn_matrix(np.deg2rad(rng.normal(0, turn_deg)))
             centre = float(np.flatnonzero(row == a).mean()), float(np.flatnonzero(column == b).mean())
             dy, dx = rng.normal(0, jump_px, 2)
-            tile = LinearField(centre, np.array([[c, s], [-s, c]]), (float(dy), float(dx)))
+            tile = LinearField(centre, turn - np.eye(2), (float(dy), float(dx)))
             fields.append(tile if base is None else SumField((base, tile)))
     return TiledField(labels, tuple(fields))

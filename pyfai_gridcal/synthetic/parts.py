@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from scipy.ndimage import zoom
 
-from ..base.arrays import AnyArray, Bools, Floats, Ints, frozen_array
+from ..base.arrays import AnyArray, Bools, Floats, Ints, freeze, select_rows
 from ..records.spots import Noise, Polarity
 
 __all__ = ["Camera", "Faults", "Light", "TruthSpots"]
@@ -123,12 +123,13 @@ class TruthSpots:
     whole: Bools
 
     def __post_init__(self) -> None:
-        for name, dtype, ndim in (("yx", float, 2), ("ij", np.int64, 2), ("sigma_yx", float, 2), ("whole", bool, 1)):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), dtype, ndim))
+        freeze(self, 2, "yx", "sigma_yx")
+        freeze(self, 2, "ij", dtype=np.int64)
+        freeze(self, 1, "whole", dtype=np.bool_)
 
     def __len__(self) -> int:
         return len(self.yx)
 
     def select(self, which: AnyArray) -> TruthSpots:
         """The spots of a boolean mask or an array of indices."""
-        return TruthSpots(self.yx[which], self.ij[which], self.sigma_yx[which], self.whole[which])
+        return select_rows(self, which, "yx", "ij", "sigma_yx", "whole")

@@ -20,7 +20,7 @@ from .parts import Camera, Faults, Light, TruthSpots
 
 __all__ = ["Scene", "SyntheticImage", "imperfect", "place"]
 
-#: Smallest hole of a plate whose holes scatter in size, as a part of the nominal one.
+#: Smallest hole of a plate whose holes scatter in size, as a part of the nominal one: normal scatter may go below zero.
 _SMALLEST = 0.05
 
 
@@ -135,20 +135,21 @@ class Scene:
         rng : noise and faults of single pixels
         bounds : also compute the Cramér-Rao bounds of the spots (otherwise they are 0)
         """
+        # the pictures of all holes, added up; the lamp behind them; then what the camera makes of it
         ij, images = self._pictures()
-        tiled = isinstance(self.distortion.field, TiledField)
-        labels = self.distortion.field.labels if isinstance(self.distortion.field, TiledField) else None
-        patches = draw(images, self.camera.blur, labels)
+        tiles = self._tiles
+        patches = draw(images, self.camera.blur, None if tiles is None else tiles.labels)
         light = np.clip(accumulate(patches, self.shape), 0, 1)
         lamp = self._lamp()
         sign = 1 if self.light.polarity == "bright" else -1
         level = self.light.background + (0 if sign > 0 else self.light.peak)
         mean = lamp * (level + sign * self.light.peak * light)
         image = self._expose(mean, rng)
+        # of the holes those count that a perfect eye would see
         own = np.flatnonzero(images.label >= -1)[: len(ij)]
         visible = self._inside(images.yx[own])
-        if tiled:
-            visible &= cast(TiledField, self.distortion.field).label_at(images.yx[own]) == images.label[own]
+        if tiles is not None:
+            visible &= tiles.label_at(images.yx[own]) == images.label[own]
         sigma = np.zeros((len(images.yx), 2))
         if bounds:
             variance = self.camera.gain * mean + self.camera.readout**2
@@ -162,22 +163,25 @@ class Scene:
         full = (mean + self.camera.pedestal).astype(np.float32)
         return SyntheticImage(image, self.distortion.mask, truth, full, self)
 
+    @property
+    def _tiles(self) -> TiledField | None:
+        return self.distortion.field if isinstance(self.distortion.field, TiledField) else None
+
     # -- geometry
     def _images(self) -> tuple[Ints, Floats, Ints]:
         """Index, observed position and tile (-1 when there are no tiles) of each image of a hole in and around the
         picture."""
-        field_ = self.distortion.field
-        parts = [(-1, self.distortion)]
-        if isinstance(field_, TiledField):
-            parts = [(k, replace(self.distortion, field=f, mask=None)) for k, f in enumerate(field_.fields)]
+        tiles, parts = self._tiles, [(-1, self.distortion)]
+        if tiles is not None:
+            parts = [(k, replace(self.distortion, field=f, mask=None)) for k, f in enumerate(tiles.fields)]
         found = []
         for label, part in parts:
             ij = self._candidates(part)
             corrected = self.pose.corrected(self.plate.positions(ij), self.distortion.pixel_size)
             yx = part.distort(corrected)
             near = np.isfinite(yx).all(axis=1) & self._inside(yx, margin=2 * self.hole_px + 6 * self.camera.blur)
-            if isinstance(field_, TiledField):
-                near &= self._touches(field_.labels == label, yx)
+            if tiles is not None:
+                near &= self._touches(tiles.labels == label, yx)
             found.append((ij[near], yx[near], np.full(near.sum(), label)))
         ij, yx, labels = (np.concatenate(column) for column in zip(*found, strict=True))
         keep = _dice(ij, self.faults.seed, 0) >= self.faults.missing
@@ -230,12 +234,11 @@ class Scene:
         yx, label = np.concatenate([yx, extra]), np.concatenate([label, extra_label])
         radius = np.concatenate([radius, np.full(len(extra), 0.4 * self.plate.hole_m)])
         size, reach = self.distortion.pixel_size, radius / np.sqrt(np.prod(self.distortion.pixel_size))
-        field_ = self.distortion.field
-        if not isinstance(field_, TiledField):
-            jacobian, hessian = expand(field_, yx, size, 0.7 * reach)
+        if self._tiles is None:
+            jacobian, hessian = expand(self.distortion.field, yx, size, 0.7 * reach)
         else:
             jacobian, hessian = np.empty((len(yx), 2, 2)), np.empty((len(yx), 2, 2, 2))
-            for k, part in enumerate(field_.fields):
+            for k, part in enumerate(self._tiles.fields):
                 here = label == k
                 jacobian[here], hessian[here] = expand(part, yx[here], size, 0.7 * reach[here])
         return ij, HoleImages(yx, jacobian, hessian, radius, np.ones(len(yx)), label)
@@ -257,8 +260,7 @@ class Scene:
             rng = np.random.default_rng([self.faults.seed, 1])
             where = rng.uniform(0, 1, (self.faults.dirt, 2)) * (np.array(self.shape) - 1)
             places.append(where)
-            tiled = isinstance(self.distortion.field, TiledField)
-            labels.append(cast(TiledField, self.distortion.field).label_at(where) if tiled else np.full(len(where), -1))
+            labels.append(np.full(len(where), -1) if self._tiles is None else self._tiles.label_at(where))
         return np.concatenate(places), np.concatenate(labels).astype(np.int64)
 
     def _whole(self, images: HoleImages, lamp: Floats) -> Bools:
@@ -271,8 +273,8 @@ class Scene:
         inside = ((pixel >= 0) & (pixel <= top)).all(axis=2)
         pixel = np.clip(pixel, 0, top)
         whole = inside & (lamp[pixel[..., 0], pixel[..., 1]] > 0)
-        if isinstance(self.distortion.field, TiledField):
-            whole &= self.distortion.field.labels[pixel[..., 0], pixel[..., 1]] == images.label[:, None]
+        if self._tiles is not None:
+            whole &= self._tiles.labels[pixel[..., 0], pixel[..., 1]] == images.label[:, None]
         return cast(Bools, whole.all(axis=1))
 
     # -- light and noise

@@ -1,6 +1,7 @@
 """What is kept from the terminal comes back, whoever else keeps it at the same time."""
 
 import logging
+import os
 import sys
 import threading
 
@@ -45,3 +46,12 @@ def test_each_thread_has_its_own_remarks():
     assert remarks == (["of the first"], ["of the second"])
     assert logger.propagate
     assert not logger.handlers
+
+
+def test_silence_ends(capfd):
+    with silenced_stdout():
+        os.write(1, b"hidden\n")
+        print("hidden too")
+    print("shown")
+    os.write(1, b"shown too\n")
+    assert sorted(capfd.readouterr().out.split("\n")) == ["", "shown", "shown too"]

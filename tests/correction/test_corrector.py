@@ -41,12 +41,6 @@ def test_same_as_pyfai(field, table, capfd):
     assert (reference[~known] == 0).all()
 
 
-def test_the_builder_prints_nothing(field, capfd):
-    build_table(wave(SHAPE, scale=2.5))
-    out, err = capfd.readouterr()
-    assert (out, err) == ("", "")
-
-
 def test_counts_inside_are_kept(field, table):
     """A patch of light that stays inside keeps its counts and moves as the field says."""
     y, x = np.indices(SHAPE)
@@ -57,15 +51,6 @@ def test_counts_inside_are_kept(field, table):
     weight = spot.ravel() / spot.sum()
     expected = (field.correct(np.argwhere(np.ones(SHAPE))) * weight[:, None]).sum(axis=0)
     assert np.abs(centre - expected).max() < 5e-3
-
-
-def test_whole_keeps_every_count(field):
-    table = build_table(field, whole=True)
-    image = counts()
-    out = Corrector(table, coverage=1e-6, dummy=0)(image)
-    assert out.sum(dtype=float) == pytest.approx(image.sum(dtype=float), rel=1e-6)
-    assert Corrector(table).lost() == pytest.approx(0, abs=1e-6)
-    assert Corrector(build_table(field)).lost() > 1e-3
 
 
 def test_masked_pixels_neither_bleed_nor_grow(table, field):

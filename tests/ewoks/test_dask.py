@@ -123,6 +123,7 @@ def slowed() -> Callable[[], None]:
     return slow
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process by a signal")
 def test_worker_is_killed_in_the_middle(client: Any, tmp_path: Path) -> None:
     scene = synthetic.demo_scene(SHAPE, pitch_px=12.0)

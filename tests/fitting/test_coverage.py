@@ -14,6 +14,9 @@ from pyfai_gridcal.records.fit import DistortionFit
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import Camera, Light, Scene, fields, place
 
+#: Statistics of many fits.
+pytestmark = pytest.mark.slow
+
 SEEDS = 20
 
 

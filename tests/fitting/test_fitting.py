@@ -204,20 +204,6 @@ def test_a_point_that_is_hardly_known_spoils_no_figure(truth: Truth) -> None:
     assert result.trials[0].held_out_px == pytest.approx(result.held_out_px, rel=0.02)
 
 
-def test_bending_within_a_hole_is_taken_out() -> None:
-    from pyfai_gridcal.fitting.bending import curvature_shift
-
-    field = fields.smooth(SHAPE, 12.0, 90.0, np.random.default_rng(3))
-    truth = observe(field, sigma=0.002)
-    seen = replace(truth.points, yx=truth.points.yx + curvature_shift(field, truth.exact_yx, 12.0))
-    rms = []
-    for hole in (None, 12.0):
-        result = fit_distortion(seen, plate=truth.plate, shape=SHAPE, hole_px=hole)
-        rms.append(truth.errors(result.distortion, truth.grid(margin=20)).std())
-    assert rms[1] < 0.6 * rms[0]
-    assert any("bends" in note for note in result.notes)
-
-
 def test_known_errors_of_the_plate_are_used() -> None:
     rng = np.random.default_rng(8)
     ij = np.stack(np.meshgrid(np.arange(-20, 21), np.arange(-20, 21), indexing="ij"), -1).reshape(-1, 2)

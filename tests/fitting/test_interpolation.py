@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_gridcal.fitting.interpolation import GridData, ThinPlate, block_folds, held_out, scattered_folds
+from pyfai_gridcal.fitting.interpolation import GridData, ThinPlate, held_out, scattered_folds
 from pyfai_gridcal.fitting.recipe import Recipe, Sample
 from pyfai_gridcal.synthetic import fields
 
@@ -32,12 +32,6 @@ def test_interpolants(recipe: Recipe, most: float) -> None:
 def test_folds() -> None:
     fold = scattered_folds(101, 5)
     assert np.bincount(fold).tolist() == [21, 20, 20, 20, 20]
-    yx = sample().yx
-    blocks = block_folds(yx, 40.0, 5)
-    square = np.floor((yx - yx.min(axis=0)) / 40.0).astype(int)
-    for key in np.unique(square, axis=0):
-        assert len(np.unique(blocks[(square == key).all(axis=1)])) == 1
-    assert len(np.unique(blocks)) == 5
 
 
 def test_held_out_does_not_see_its_fold() -> None:

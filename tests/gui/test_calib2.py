@@ -95,6 +95,7 @@ def test_the_task_comes_first(window):
     assert not window._stack.widget(5)._nextStep.isVisibleTo(window._stack.widget(5))
 
 
+@pytest.mark.slow
 def test_rings_are_wavy_before_and_straight_after(window, context, wait, tmp_path):
     from pyFAI.calibrant import CALIBRANT_FACTORY
     from pyFAI.detectors import Detector, NexusDetector
@@ -142,7 +143,7 @@ def test_rings_are_wavy_before_and_straight_after(window, context, wait, tmp_pat
     assert "not in use yet" in task.nextStepWarning()
     assert not task._nextStep.isEnabled()
     path = tmp_path / "detector.h5"
-    task.widget.accept(str(path))
+    task.accept(str(path))
     wait(lambda: isinstance(settings.detectorModel().detector(), NexusDetector), what="the detector in the model")
     assert task._nextStep.isEnabled()
     assert str(path) in task.widget.panel.resultLabel.text()
@@ -167,7 +168,7 @@ def test_close_asks_for_the_distortion_first(window, wait, monkeypatch):
     task = window.detectorTasks[0]
     task.widget.workspace.set_settings(pitch=scenes.PITCH)
     task.widget.setArray(scenes.small().image)
-    task.widget._wanted = "calibration"
+    task.widget.updates.wanted = "calibration"
     wait(lambda: task.widget.view() is not None and task.widget.view().fit is not None, what="calibration")
     asked = []
     answers = [qt.QMessageBox.StandardButton.Cancel, qt.QMessageBox.StandardButton.Discard]

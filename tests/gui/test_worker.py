@@ -23,10 +23,10 @@ def worker(qapp, wait):
     assert worker.wait()
 
 
-def job(function, done=lambda result: None, failed=None):
-    from pyfai_gridcal.gui.worker import Job
+def job(function, done=lambda result: None, title=""):
+    from pyfai_gridcal.gui.worker import BackgroundJob
 
-    return Job("test", function, done, failed)
+    return BackgroundJob("test", function, done, title)
 
 
 def test_result_comes_in_the_thread_of_the_windows(worker, wait):
@@ -50,12 +50,12 @@ def test_errors_are_told(worker, wait):
     def fail(progress):
         raise UsageError("no")
 
-    worker.sigFailed.connect(lambda error: seen.append(("signal", str(error))))
+    worker.sigFailed.connect(lambda error, title: seen.append((title, str(error))))
     worker.start(job(fail))
     wait(lambda: seen)
-    worker.start(job(fail, failed=lambda error: seen.append(("own", str(error)))))
+    worker.start(job(fail, title="Save detector"))
     wait(lambda: len(seen) == 2)
-    assert seen == [("signal", "no"), ("own", "no")]
+    assert seen == [("", "no"), ("Save detector", "no")]
 
 
 def test_cancelled_work_ends_at_its_next_report_and_is_not_heard(worker, wait):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from pyfai_gridcal import cli
 
@@ -33,3 +36,15 @@ def fences(page: Path) -> Iterator[tuple[str, str, int]]:
         elif kind is not None:
             lines.append(line)
     assert kind is None, f"{page.name}:{start}: block without end"
+
+
+def run_script(script: Path, folder: Path, *parts: str) -> dict[str, Any]:
+    """Run a script of the gallery as its command would, and look at what it drew into `folder`; its names."""
+    with patch("sys.argv", [str(script), str(folder), *parts]):
+        names = runpy.run_path(str(script), run_name="__main__")
+    drawn = {p.name for p in folder.iterdir()}
+    assert drawn
+    assert all(name.startswith(script.stem) for name in drawn)
+    kept = DOC / "images" / "gallery"
+    assert {name for name in drawn if (kept / name).exists()} == drawn, "run doc/make_images.py"
+    return names

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pyfai_gridcal.base.errors import IndexingError, PickingError
-from pyfai_gridcal.gui.work.state import Exposure, State
+from pyfai_gridcal.gui.work.state import WorkExposure, WorkState
 from pyfai_gridcal.io.images.images import Image
 from pyfai_gridcal.records.points import ControlPoints
 from pyfai_gridcal.records.spots import Spots
@@ -37,7 +37,7 @@ class FakeStages:
     fail_at: str = ""
     hold: threading.Event | None = None
 
-    def load(self, exposure: Exposure, state: State, progress: Any) -> Image:
+    def load(self, exposure: WorkExposure, state: WorkState, progress: Any) -> Image:
         self.calls["load"] += 1
         assert exposure.array is not None
         return Image(exposure.array, np.zeros(exposure.array.shape, bool))
@@ -71,7 +71,7 @@ class FakeStages:
         return points
 
     def calibrate(
-        self, state: State, pictures: Any, spots: Any, points: tuple[ControlPoints, ...], progress: Any
+        self, state: WorkState, pictures: Any, spots: Any, points: tuple[ControlPoints, ...], progress: Any
     ) -> Any:
         self.calls["calibrate"] += 1
         progress(0.5, "half way")

@@ -28,9 +28,27 @@ def test_readme_begins_with_the_two_commands() -> None:
 
 def test_ci_runs_them() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    for words in ("install .\n", "pyFAI-gridcal demo", 'install ".[test]"', "python3 -m pytest", "ruff check", "mypy"):
+    for words in (
+        "install .\n",
+        "pyFAI-gridcal demo",
+        'install ".[test]"',
+        "python3 -m pytest\n",
+        "ruff check",
+        "mypy",
+    ):
         assert words in script
+    assert "python3 -m pytest -m slow\n" in script, "the tests that the second command leaves out"
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_ci_finds_the_oldest_pyfai() -> None:
+    """It reads it off the line of the dependencies, with this pattern."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    pattern = re.search(r"sed -nE 's/(.*)/\\1/p' pyproject\.toml", script)
+    assert pattern
+    found = re.search(pattern[1], (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    assert f"pyFAI>={found[1]}" in PROJECT["project"]["dependencies"]
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -69,6 +69,7 @@ def change_of(rms_px: float, seed: int) -> Field:
     return fields.SmoothField(unit.y, unit.x, unit.values * size)
 
 
+@pytest.mark.slow
 def test_twenty_pairs_of_the_same_and_twenty_changes_of_five_sigma() -> None:
     same, different = [], []
     for k in range(20):

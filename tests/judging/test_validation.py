@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 
@@ -11,13 +10,10 @@ import pytest
 
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.base.errors import CalibrationError, FileFormatError, UsageError
-from pyfai_gridcal.base.silence import silenced_stdout
-from pyfai_gridcal.correction.table import Resampler, save_image
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.io.nexus.result import save_result
 from pyfai_gridcal.judging.validation import read_to_validate, validate
 from pyfai_gridcal.records.distortion import Distortion
-from pyfai_gridcal.records.field import SampledField
 from pyfai_gridcal.records.fit import DistortionFit
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.points import ControlPoints
@@ -169,99 +165,3 @@ def test_arguments_are_checked(picture):
 def test_nothing_reaches_the_terminal(picture, capfd):
     validate(known_part(picture.scene, picture), picture.image, plate=picture.scene.plate)
     assert capfd.readouterr().out == ""
-
-
-def test_silence_ends(capfd):
-    with silenced_stdout():
-        os.write(1, b"hidden\n")
-        print("hidden too")
-    print("shown")
-    os.write(1, b"shown too\n")
-    assert sorted(capfd.readouterr().out.split("\n")) == ["", "shown", "shown too"]
-
-
-def test_counts_are_conserved_and_the_raster_holds_everything():
-    distortion = Distortion(fields.taper(SHAPE, np.random.default_rng(5), strength=2.0), SHAPE, PIXEL)
-    image = np.zeros(SHAPE)
-    image[40:190, 30:280] = np.random.default_rng(0).uniform(1, 2, (150, 250))
-    corrected = Resampler(distortion).correct(image, empty=-1.0)
-    assert corrected.offset[0] < 0
-    assert corrected.data[~corrected.mask].sum() == pytest.approx(image.sum(), rel=1e-5)
-    assert (corrected.data[corrected.mask] == -1).all()
-    assert (~corrected.mask).sum() > SHAPE[0] * SHAPE[1]
-    same = Resampler(distortion, same_raster=True).correct(image)
-    assert same.data.shape == SHAPE
-    assert same.offset == (0, 0)
-
-
-def test_one_pixel_lands_where_the_distortion_says():
-    distortion = Distortion(fields.taper(SHAPE, np.random.default_rng(6)), SHAPE, PIXEL)
-    resampler = Resampler(distortion)
-    for pixel in ((20, 35), (200, 290), (115, 7)):
-        image = np.zeros(SHAPE)
-        image[pixel] = 100
-        corrected = resampler.correct(image)
-        assert corrected.data.sum() == pytest.approx(100, rel=1e-4)
-        y, x = np.mgrid[: corrected.data.shape[0], : corrected.data.shape[1]]
-        centre = np.array([(corrected.data * y).sum(), (corrected.data * x).sum()]) / corrected.data.sum()
-        np.testing.assert_allclose(centre + corrected.offset, distortion.correct(np.array([pixel]))[0], atol=0.05)
-
-
-def test_masked_pixels_do_not_bleed():
-    y, x = np.linspace(-1, 232, 20), np.linspace(-1, 312, 20)
-    field = SampledField(y, x, np.full((20, 20, 2), (0.4, 0.3)))
-    mask = np.zeros(SHAPE, bool)
-    mask[100:103] = True
-    mask[50, 60] = True
-    image = np.where(mask, 1e9, 5.0)
-    image[200, 200] = np.nan
-    wild = np.zeros((20, 20, 2))
-    wild[0, 0] = 1e4  # nonsense where it is masked anyway
-    mask[:40, :40] = True
-    corrected = Resampler(Distortion(SampledField(y, x, field.values + wild), SHAPE, PIXEL, mask)).correct(image)
-    inside = ~corrected.mask
-    inside[
-        200 - corrected.offset[0] : 203 - corrected.offset[0], 200 - corrected.offset[1] : 203 - corrected.offset[1]
-    ] = False
-    np.testing.assert_allclose(corrected.data[inside], 5.0, rtol=1e-3)
-    row = 101 - corrected.offset[0]
-    assert corrected.mask[row - 1 : row + 3].all(axis=0)[20:-20].all()
-    assert corrected.mask[50 - corrected.offset[0], 60 - corrected.offset[1]]
-    assert corrected.data.shape[0] < SHAPE[0] + 20
-
-
-def test_resampler_refuses_nonsense():
-    flat = Distortion(fields.linear(SHAPE), SHAPE, PIXEL)
-    with pytest.raises(UsageError, match="all pixels"):
-        Resampler(flat, mask=np.ones(SHAPE, bool))
-    with pytest.raises(UsageError, match="mask of shape"):
-        Resampler(flat, mask=np.ones((3, 3), bool))
-    with pytest.raises(UsageError, match="would have"):
-        Resampler(Distortion(fields.linear(SHAPE, stretch=300.0), SHAPE, PIXEL))
-
-
-@pytest.mark.parametrize("suffix", [".edf", ".tif", ".npy", ".h5"])
-def test_corrected_image_is_saved(tmp_path, picture, suffix):
-    from pyfai_gridcal.io.images.images import load_image
-
-    corrected = Resampler(picture.distortion).correct(picture.image)
-    path = save_image(tmp_path / f"a{suffix}", corrected.data, corrected.header())
-    back = load_image(f"{path}::/entry_0000/image/data" if suffix == ".h5" else str(path))
-    np.testing.assert_array_equal(back.data, corrected.data)
-    if suffix == ".edf":
-        assert "4.5e-05" in path.read_bytes()[:4096].decode("latin-1")
-
-
-def test_saved_hdf5_opens_on_the_image(tmp_path):
-    import h5py
-    from silx.io import nxdata
-
-    save_image(tmp_path / "a.h5", np.arange(12.0).reshape(3, 4), {"dummy": "-1"})
-    with h5py.File(tmp_path / "a.h5") as file:
-        shown = nxdata.get_default(file)
-        assert shown.is_image
-        assert file["entry_0000/header/dummy"][()] == b"-1"
-    with pytest.raises(UsageError, match="image format"):
-        save_image(tmp_path / "a.gif", np.zeros((3, 3)))
-    with pytest.raises(UsageError, match="no folder"):
-        save_image(tmp_path / "no" / "a.h5", np.zeros((3, 3)))

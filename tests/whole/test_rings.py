@@ -4,28 +4,21 @@ distortion.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from docpages import DOC, run_script
 
-SCRIPT = Path(__file__).parents[2] / "doc" / "gallery" / "rings.py"
+SCRIPT = DOC / "gallery" / "rings.py"
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def results():
+def results(tmp_path_factory):
+    """What the script of the gallery measured while it drew its figure."""
     if not SCRIPT.is_file():
         pytest.skip("the documentation is not beside the tests")
-    spec = importlib.util.spec_from_file_location("gallery_rings", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-        return module.experiment()[:3]
-    finally:
-        del sys.modules[spec.name]
+    return run_script(SCRIPT, tmp_path_factory.mktemp("rings"))["experiment"]()[:3]
 
 
 def test_peaks_are_where_and_as_narrow_as_they_should(results):

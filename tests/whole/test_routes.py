@@ -17,6 +17,9 @@ from hub import wave
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.io.kinds.options import Writing
 
+#: Interpreters that start, ten of them.
+pytestmark = pytest.mark.slow
+
 SHAPE = (180, 230)
 GEOMETRY = {
     "dist": 0.03,

@@ -18,21 +18,20 @@ from ...base.progress import Progress, untold
 from ...base.threads import one_blas_thread
 from ...records.fit import Pose
 from ...records.plate import Plate, without_errors
-from ..bending import curvature_shift
 from ..recipe import FieldFit, Sample
 from ..rigid import place
-from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil, uniform_axes
+from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil, stencil_of_dense, uniform_axes
 from ..spline.problem import SplineField
 from ..spline.recipe import BSpline
-from ..view import View
+from ..view import PlateView
 from .joint import Exposure, JointProblem, JointSolution
-from .platemap import fingerprint, map_print
 from .positions import Positions, numbered
-from .registration import Match, register
+from .registration import Match, fingerprint, map_print, register
 
 __all__ = ["JointFit", "JointUncertainty", "fit_exposures", "joint_uncertainty"]
 
-#: Largest number of intervals along the longer axis: the joint problem is solved with dense matrices.
+#: Largest number of intervals along the longer axis: the joint problem is solved with dense matrices, here of
+#: some 1800 rows.
 MOST_CELLS = 26
 #: Distance, in nodes, between the numberings of exposures that have no hole in common.
 _APART = 1_000_000
@@ -45,35 +44,23 @@ class JointFit:
     Attributes
     ----------
     views : the exposures in the common numbering of the holes
-    matches : how each was brought to it, None for those that fit to no other
     poses : of the plate in each exposure
     pixel_size : (slow, fast) metres
-    field : displacement
-    uncertainty : its variance
-    samples : what each exposure asked of the field
-    solution : of the joint problem
+    sample : what the exposures, one after the other, asked of the field
+    fit : the field, with what it leaves of that
     hole_ij : (H, 2) nodes of all holes
     error_yx, error_sigma_yx : (H, 2) errors of the holes and their uncertainty, metres, plate frame
-    used : for each exposure, (N,)
-    held_out : for each exposure, (N, 2) residual without the observation itself, px
-    extra_px : rms that the spots scatter beyond their sigma, px
     notes : in words
     """
 
-    views: tuple[View, ...]
-    matches: tuple[Match | None, ...]
+    views: tuple[PlateView, ...]
     poses: tuple[Pose, ...]
     pixel_size: tuple[float, float]
-    field: SplineField
-    uncertainty: JointUncertainty
-    samples: tuple[Sample, ...]
-    solution: JointSolution
+    sample: Sample
+    fit: FieldFit
     hole_ij: Ints
     error_yx: Floats
     error_sigma_yx: Floats
-    used: tuple[Bools, ...]
-    held_out: tuple[Floats, ...]
-    extra_px: float
     notes: tuple[str, ...]
 
     @property
@@ -97,9 +84,8 @@ class JointUncertainty:
 
 
 def fit_exposures(
-    views: Sequence[View],
+    views: Sequence[PlateView],
     *,
-    hole_px: float | None = None,
     positions: Positions | None = None,
     progress: Progress = untold,
 ) -> JointFit:
@@ -108,11 +94,11 @@ def fit_exposures(
     Parameters
     ----------
     views : exposures of one plate on one detector
-    hole_px : diameter of the image of a hole: corrects for the field's bending within a hole
     positions : where motors had the plate
     progress : called with (fraction, what)
     """
     ideal = [replace(v, plate=without_errors(v.plate)) for v in views]
+    # each exposure by itself, as if the plate were perfect: what is left over tells the holes apart
     alone = []
     for k, view in enumerate(ideal):
         progress(0.4 * k / len(views), f"exposure {k + 1} alone")
@@ -120,7 +106,8 @@ def fit_exposures(
         alone.append((start, BSpline().fit(sample)))
     sizes = [start.pixel_size for start, _ in alone]
     pixel_size = views[0].pixel_size or _mean_pixel_size(sizes, [len(v.points) for v in views])
-    prints = [fingerprint(v, start, fit) for v, (start, fit) in zip(ideal, alone, strict=True)]
+    # one numbering of the holes: by these fingerprints, by the map of the plate, or by the positions of motors
+    prints = [fingerprint(v.points.ij, start, fit) for v, (start, fit) in zip(ideal, alone, strict=True)]
     known = map_print(views[0].plate)
     matches = register(
         prints if known is None else [*prints, known], views[0].plate, first=None if known is None else -1
@@ -134,7 +121,7 @@ def fit_exposures(
         positions = replace(positions, believed=np.array([m is not None for m in matches]))
     progress(0.45, "all exposures together")
     ordered = _renumbered(views, matches, pixel_size)
-    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, hole_px, positions, progress)
+    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, positions, progress)
     return replace(done, notes=(*notes, *done.notes))
 
 
@@ -143,77 +130,69 @@ def _mean_pixel_size(sizes: Sequence[tuple[float, float]], weights: Sequence[int
     return float(mean[0]), float(mean[1])
 
 
-def _renumbered(views: Sequence[View], matches: Sequence[Match | None], pixel_size: tuple[float, float]) -> list[View]:
+def _renumbered(
+    views: Sequence[PlateView], matches: Sequence[Match | None], pixel_size: tuple[float, float]
+) -> list[PlateView]:
     out = []
     for k, (view, match) in enumerate(zip(views, matches, strict=True)):
         matrix, offset = (
             (np.eye(2, dtype=int), np.array([_APART * (k + 1), 0])) if match is None else (match.matrix, match.offset)
         )
         points = view.points.reindexed(matrix, offset)
-        out.append(View(points, view.plate, view.shape, pixel_size))
+        out.append(PlateView(points, view.plate, view.shape, pixel_size))
     return out
 
 
 def _solve(
-    views: list[View],
+    views: list[PlateView],
     matches: list[Match | None],
     alone: list[FieldFit],
     pixel_size: tuple[float, float],
-    hole_px: float | None,
     positions: Positions | None,
     progress: Progress,
 ) -> JointFit:
     """Alternate solutions with updates of poses, smoothness, rms of the holes and outliers."""
+    # a list of all holes, and the row in it of each observation
     nodes = np.concatenate([v.points.ij for v in views])
     holes, row = np.unique(nodes, axis=0, return_inverse=True)
     rows = np.split(row.reshape(-1), np.cumsum([len(v.points) for v in views])[:-1])
+    # where to start: knots, poses, smoothness and errors of the holes as each exposure alone has them
     order, y, x = _knots(alone, views[0].shape)
     poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
     used = [f.used.copy() for f in alone]
     hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3)
     smoothness = _first_smoothness(alone, order)
-    extra, seen, bent = 0.0, list(views), hole_px is None
+    extra = 0.0
     for round_ in range(10):
         exposures = [
-            _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(seen, poses, rows, used, strict=True)
+            _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(views, poses, rows, used, strict=True)
         ]
         if positions is not None and round_:
             positions = positions.judged(poses)
+        # solve for the field, the poses and the holes with what is thought of smoothness and errors so far
         prior = None if positions is None else positions.prior(poses, pixel_size)
         problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior)
         with one_blas_thread():
             solution = problem.solve(smoothness, hole_rms)
         poses = [_moved(p, e, m, pixel_size) for p, e, m in zip(poses, exposures, solution.moves, strict=True)]
+        # what the solution says of these, of outliers, and of the scatter of the spots
         steps = np.log([solution.next_smoothness / smoothness, solution.next_hole_rms / hole_rms])
         before, extra_before = used, extra
         used, extra = _judged(solution, problem, used, extra)
         same = all(np.array_equal(a, b) for a, b in zip(before, used, strict=True))
         noise = float(np.median(exposures[0].sigma)) ** 2
         settled = same and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
-        if (
-            bent
-            and settled
-            and abs(extra - extra_before) < 0.15 * (noise + extra)
-            and np.abs(solution.moves[:, 0]).max() < 1e-7
-        ):
+        if settled and abs(extra - extra_before) < 0.15 * (noise + extra) and np.abs(solution.moves[:, 0]).max() < 1e-7:
             break
         smoothness, hole_rms = solution.next_smoothness, max(solution.next_hole_rms, 1e-4)
+        # a field that needs a third of the coefficients gets closer knots, once
         cells = max(y.cells, x.cells)
         if round_ == 1 and solution.field_freedom > 0.35 * y.size * x.size and cells < MOST_CELLS:
             order, y, x = _knots(alone, views[0].shape, min(MOST_CELLS, int(1.5 * cells)))
-        if round_ and not bent and hole_px is not None:
-            field = SplineField(problem.y, problem.x, solution.coefficients)
-            seen, bent = [_straightened(v, field, hole_px) for v in views], True
         progress(0.5 + 0.04 * round_, "all exposures together")
     done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
     return done if positions is None else replace(done, notes=(*done.notes, *positions.remarks(matches)))
-
-
-def _straightened(view: View, field: SplineField, hole_px: float) -> View:
-    """The exposure with its spots moved to the images of the holes' centres."""
-    shift = curvature_shift(field, view.points.yx, hole_px)
-    return replace(view, points=replace(view.points, yx=view.points.yx - shift))
 
 
 def _knots(alone: Sequence[FieldFit], shape: tuple[int, int], cells: int = 0) -> tuple[int, Axis, Axis]:
@@ -233,7 +212,7 @@ def _first_smoothness(alone: Sequence[FieldFit], order: int) -> float:
 
 
 def _exposure(
-    view: View, pose: Pose, hole: Ints, used: Bools, pixel_size: tuple[float, float], scale: float
+    view: PlateView, pose: Pose, hole: Ints, used: Bools, pixel_size: tuple[float, float], scale: float
 ) -> Exposure:
     node = pose.corrected(view.positions, pixel_size)
     turn = turn_matrix(pose.angle_rad) * (scale / np.asarray(pixel_size))[:, None]
@@ -267,7 +246,7 @@ def _judged(
 
 
 def _result(
-    views: list[View],
+    views: list[PlateView],
     matches: list[Match | None],
     exposures: list[Exposure],
     problem: JointProblem,
@@ -282,31 +261,46 @@ def _result(
         uncertainty = joint_uncertainty(problem, solution)
         shares = [problem.leverage(k, solution) for k in range(len(exposures))]
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
-    field = SplineField(problem.y, problem.x, solution.coefficients)
-    held_out, samples = [], []
+    held_out, spacings = [], []
     seen = np.bincount(np.concatenate([e.hole[e.used] for e in exposures]), minlength=len(holes))
     for k, (view, e) in enumerate(zip(views, exposures, strict=True)):
         # nothing else tells where a hole is that was seen once: its own residual has to do
         alone = seen[e.hole] < 2
         share = np.where((e.used & ~alone)[:, None], shares[k], 0.0)
         held_out.append(solution.residuals[k] / (1 - share))
-        spacing = float(np.sqrt(abs(np.linalg.det(view.points.basis_px))))
-        samples.append(Sample(e.yx, e.node - e.yx, e.sigma, view.shape, spacing, e.used, 0.0, (0.0, 0.0), pixel_size))
+        spacings.append(float(np.sqrt(abs(np.linalg.det(view.points.basis_px)))))
+    sample = Sample(
+        yx=np.concatenate([e.yx for e in exposures]),
+        d=np.concatenate([e.node - e.yx for e in exposures]),
+        sigma=np.concatenate([e.sigma for e in exposures]),
+        shape=views[0].shape,
+        spacing=float(np.mean(spacings)),
+        used=np.concatenate([e.used for e in exposures]),
+        pixel_size=pixel_size,
+    )
+    fit = FieldFit(
+        name="spline",
+        field=SplineField(problem.y, problem.x, solution.coefficients),
+        residual=np.concatenate(solution.residuals),
+        held_out=np.concatenate(held_out),
+        used=sample.used,
+        z=np.zeros_like(sample.d),
+        leverage=np.zeros_like(sample.d),
+        uncertainty=uncertainty,
+        sigma=sample.sigma,
+        nugget=float(np.sqrt(extra)),
+        freedom=solution.field_freedom,
+        note=f"{len(views)} exposures and the errors of {len(holes)} holes together",
+    )
     return JointFit(
         views=tuple(views),
-        matches=tuple(matches),
         poses=tuple(poses),
         pixel_size=pixel_size,
-        field=field,
-        uncertainty=uncertainty,
-        samples=tuple(samples),
-        solution=solution,
+        sample=sample,
+        fit=fit,
         hole_ij=holes,
         error_yx=_known_errors(views[0].plate, holes) + solution.errors * scale,
         error_sigma_yx=solution.error_sigma * scale,
-        used=tuple(e.used for e in exposures),
-        held_out=tuple(held_out),
-        extra_px=float(np.sqrt(extra)),
         notes=tuple(_remarks(views, matches, problem, solution, holes, scale)),
     )
 
@@ -321,6 +315,7 @@ def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUn
     y, x, n = problem.y, problem.x, problem.size
     gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
     one, zero = np.ones(n), np.zeros(n)
+    # projector on shifts and turn, orthogonal over the area; taken out of the covariance on both sides
     rigid = np.stack([np.r_[one, zero], np.r_[zero, one], np.r_[gx - gx.mean(), -(gy - gy.mean())]], axis=1)
     mass = band_of_stencil(roughness_stencil(y, x, 0)).dense()
     weighed = np.vstack([mass @ rigid[:n], mass @ rigid[n:]])
@@ -328,25 +323,12 @@ def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUn
     covariance = solution.covariance[: 2 * n, : 2 * n]
     cross = take @ covariance
     covariance = covariance - rigid @ cross - cross.T @ rigid.T + rigid @ (cross @ take.T) @ rigid.T
-    stencils = [_stencil(covariance[c * n : (c + 1) * n, c * n : (c + 1) * n], y, x) for c in range(2)]
+    stencils = [stencil_of_dense(covariance[c * n : (c + 1) * n, c * n : (c + 1) * n], y, x) for c in range(2)]
     return JointUncertainty(y, x, (stencils[0], stencils[1]))
 
 
-def _stencil(matrix: Floats, y: Axis, x: Axis) -> Floats:
-    """The entries of a dense symmetric matrix that a stencil holds."""
-    p, table = y.degree, matrix.reshape(y.size, x.size, y.size, x.size)
-    out = np.zeros((p + 1, 2 * p + 1, y.size, x.size))
-    for dr in range(p + 1):
-        rows = np.arange(y.size - dr)
-        for dc in range(-p, p + 1):
-            columns = np.arange(max(0, -dc), min(x.size, x.size - dc))
-            r, c = rows[:, None], columns[None, :]
-            out[dr, dc + p, r, c] = table[r, c, r + dr, c + dc]
-    return out
-
-
 def _remarks(
-    views: Sequence[View],
+    views: Sequence[PlateView],
     matches: Sequence[Match | None],
     problem: JointProblem,
     solution: JointSolution,

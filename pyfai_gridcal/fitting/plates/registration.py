@@ -8,16 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from ...base.arrays import Bools, Floats, Ints, frozen_array
+from ...base.arrays import Floats, Ints, freeze
+from ...base.geometry import turn_matrix
+from ...base.robust import NORMAL
 from ...records.plate import Plate
+from ..recipe import FieldFit
+from ..rigid import Placement
 
-__all__ = ["Fingerprint", "Match", "match", "register", "symmetry_turns"]
+__all__ = ["Fingerprint", "Match", "fingerprint", "located", "map_print", "match", "register", "symmetry_turns"]
 
-#: A match is believed when it stands out of what chance brings by this many standard deviations ...
+#: A match is believed when it stands out of what chance brings by this many standard deviations: of some 10^5 shifts
+#: and turns chance brings less than five ...
 SIGNIFICANT = 7.0
 #: ... and the next best one, elsewhere, stays below this part of it.
 UNIQUE = 0.8
-#: Fewest holes that two exposures must share.
+#: Fewest holes that two exposures must share: of fewer, two errors that happen to be large decide.
 FEWEST_SHARED = 10
 
 
@@ -37,9 +42,9 @@ class Fingerprint:
     weight: Floats
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ij", frozen_array(self.ij, np.int64, 2))
-        object.__setattr__(self, "error", frozen_array(self.error, np.float64, 2))
-        object.__setattr__(self, "weight", frozen_array(self.weight, np.float64, 1))
+        freeze(self, 2, "ij", dtype=np.int64)
+        freeze(self, 2, "error")
+        freeze(self, 1, "weight")
 
     def renumbered(self, matrix: Ints, offset: Ints, turn: Floats) -> Fingerprint:
         """The same holes with nodes ``ij @ matrix + offset`` and errors turned with them."""
@@ -48,7 +53,7 @@ class Fingerprint:
     def clipped(self) -> Fingerprint:
         """Without slow trends of the mean and with outliers cut to four times the typical error."""
         error = self.error - np.median(self.error, axis=0)
-        top = 4 * 1.4826 * float(np.median(np.abs(error))) + 1e-300
+        top = 4 * NORMAL * float(np.median(np.abs(error))) + 1e-300
         return Fingerprint(self.ij, np.clip(error, -top, top), self.weight)
 
 
@@ -84,7 +89,7 @@ def symmetry_turns(plate: Plate) -> list[tuple[Ints, Floats]]:
     out = []
     for k in range(plate.symmetry):
         angle = 2 * np.pi * k / plate.symmetry
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        turn = turn_matrix(angle)
         matrix = plate.basis @ turn.T @ np.linalg.inv(plate.basis)
         out.append((np.rint(matrix).astype(np.int64), turn))
     return out
@@ -121,6 +126,7 @@ def _correlate(known: Fingerprint, new: Fingerprint) -> tuple[Floats, Floats, In
 
     And the shift that the first entry stands for.
     """
+    # tables of errors, their squares and the known holes, padded so that no shift wraps around
     low_a, low_b = known.ij.min(axis=0), new.ij.min(axis=0)
     size_a, size_b = known.ij.max(axis=0) - low_a + 1, new.ij.max(axis=0) - low_b + 1
     size = size_a + size_b - 1
@@ -169,6 +175,7 @@ def register(prints: Sequence[Fingerprint], plate: Plate, *, first: int | None =
     if first is None and sizes[0] < 0.5 * max(sizes):
         start = int(np.argmax(sizes))
     out[start] = Match(*unit, np.inf, 0.0, len(prints[start].ij))
+    # the map of all exposures before, to which one more is added each time
     known = prints[start].clipped()
     while True:
         waiting = [k for k in range(count) if out[k] is None]
@@ -197,7 +204,21 @@ def _merged(a: Fingerprint, b: Fingerprint) -> Fingerprint:
     return Fingerprint(nodes, error / np.maximum(weight, 1e-12)[:, None], np.minimum(weight, 1.0))
 
 
-def shared_holes(numbers: Sequence[Ints]) -> Bools:
-    """(E, E) whether two exposures have holes in common, from their nodes in one numbering."""
-    sets = [set(map(tuple, n.tolist())) for n in numbers]
-    return np.array([[bool(a & b) for b in sets] for a in sets])
+def map_print(plate: Plate) -> Fingerprint | None:
+    """The known errors of a plate as a fingerprint, None without any."""
+    if plate.error_ij is None or plate.error_yx is None or len(plate.error_ij) < 3:
+        return None
+    return Fingerprint(plate.error_ij, plate.error_yx, np.ones(len(plate.error_ij)))
+
+
+def fingerprint(ij: Ints, start: Placement, fit: FieldFit) -> Fingerprint:
+    """Errors of the holes as a fit to one exposure with the ideal plate leaves them, metres, plate frame."""
+    error = (fit.held_out * start.pixel_size) @ turn_matrix(start.pose.angle_rad)
+    return Fingerprint(ij, error, fit.used.astype(float))
+
+
+def located(ij: Ints, plate: Plate, start: Placement, fit: FieldFit) -> Match | None:
+    """Where on the map of its plate an exposure lies, None if that cannot be told."""
+    known = map_print(plate)
+    found = match(known, fingerprint(ij, start, fit), plate) if known is not None else None
+    return found if found is not None and found.certain else None

@@ -26,7 +26,7 @@ __all__ = [
     "roughness_stencil",
     "stencil_energy",
     "stencil_of_band",
-    "stencil_product",
+    "stencil_of_dense",
     "transposed_stencil",
     "uniform_axes",
 ]
@@ -204,6 +204,16 @@ def stencil_of_band(band: BlockBanded) -> Floats:
     return out
 
 
+def stencil_of_dense(matrix: Floats, y: Axis, x: Axis) -> Floats:
+    """The entries of a dense symmetric matrix that a stencil holds."""
+    table = matrix.reshape(y.size, x.size, y.size, x.size)
+    columns = np.zeros((y.size, y.degree + 1, x.size, x.size))
+    for dr in range(y.degree + 1):
+        row = np.arange(y.size - dr)
+        columns[row, dr] = table[row, :, row + dr].swapaxes(1, 2)
+    return stencil_of_band(BlockBanded(columns))
+
+
 def transposed_stencil(stencil: Floats) -> Floats:
     """The stencil of the same symmetric matrix when the coefficients are taken column by column."""
     p, size_y, size_x = stencil.shape[0] - 1, stencil.shape[2], stencil.shape[3]
@@ -214,11 +224,6 @@ def transposed_stencil(stencil: Floats) -> Floats:
             if dr:  # what leads backwards is known from the other end
                 out[dc, p - dr][: size_x - dc, dr:] = stencil[dr, p - dc][: size_y - dr, dc:].T
     return out
-
-
-def stencil_product(a: Floats, b: Floats) -> float:
-    """Trace of the product of two symmetric matrices given as stencils, when one has no entries beyond its stencil."""
-    return float(2 * np.vdot(a, b) - np.vdot(a[0], b[0]))
 
 
 def stencil_energy(stencil: Floats, c: Floats) -> float:
@@ -295,7 +300,7 @@ class CellRows:
         return out
 
     @cached_property
-    def _matrix(self) -> sparse.csr_matrix:
+    def sparse(self) -> sparse.csr_matrix:
         """(N, size_y * size_x) the rows, in the order of the points as given."""
         p, nx, count = self.y.degree, self.x.size, len(self.cell)
         first = np.empty(count, np.int32)
@@ -311,18 +316,14 @@ class CellRows:
 
     def right_side(self, values: Floats) -> Floats:
         """``Bᵀ values`` for values (N, columns) in the order of the points as given; (size_y, size_x, columns)."""
-        return np.asarray(self._matrix.T @ values).reshape(self.y.size, self.x.size, -1)
+        return np.asarray(self.sparse.T @ values).reshape(self.y.size, self.x.size, -1)
 
     def values(self, coefficients: Floats) -> Floats:
         """``B coefficients`` for coefficients (size_y, size_x, columns).
 
         (N, columns) in the order of the points as given.
         """
-        return np.asarray(self._matrix @ coefficients.reshape(-1, coefficients.shape[-1]))
-
-    def sparse(self) -> sparse.csr_matrix:
-        """(N, size_y * size_x) the rows as a sparse matrix, in the order of the points as given."""
-        return self._matrix
+        return np.asarray(self.sparse @ coefficients.reshape(-1, coefficients.shape[-1]))
 
     @cached_property
     def _gather(self) -> tuple[Ints, tuple[Ints, Ints], tuple[Floats, Floats]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from ...base.arrays import Bools, Floats
-from ...base.robust import rms
+from ...base.robust import rms, spread
 from ...indexing.nodes import isolated_outliers
 from ..recipe import FieldFit, Sample
 from .problem import ModuloRigid, SplineProblem, SplineSolution
@@ -50,11 +50,7 @@ class SplineState:
     used: Bools
     nugget: float = 0.0
     noise_scale: float = 1.0
-    smoothness: dict[int, float] = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        if self.smoothness is None:
-            object.__setattr__(self, "smoothness", {})
+    smoothness: dict[int, float] = field(default_factory=dict)
 
     def variance(self, *, apart: bool = True) -> Floats:
         """(N, 2) variance of each coordinate, px², the same for both unless they are to be told apart."""
@@ -84,13 +80,15 @@ class SplineState:
 
     def after(self, solution: SplineSolution, limit: float) -> SplineState:
         """The same after looking at the residuals of a solution."""
+        # who stands out of those around is wrong; who was wrong must come clearly below the limit to come back
         z = np.sqrt((self.scores(solution) ** 2).sum(axis=1) / 2)
         use = self.used
-        typical = 1.4826 * np.median(z[use]) / 1.18 if use.any() else 1.0
+        typical = spread(z[use], about=0.0) / 1.18 if use.any() else 1.0
         wrong = isolated_outliers(self.sample.yx, z / max(typical, 1.0), limit * 0.8) | (
             ~use & (z > 0.7 * limit * max(typical, 1.0))
         )
         wrong |= ~self.sample.used
+        # the rest tell the scatter beyond sigma
         nugget, scale = self._noise(solution, use & (z < limit * max(typical, 1.0)))
         return replace(self, used=~wrong, nugget=nugget, noise_scale=scale)
 

@@ -12,14 +12,14 @@ from ...base.arrays import AnyArray, Bools, Floats, Ints
 from ...base.errors import FittingError
 from ...base.geometry import hull_of
 from ...base.robust import rms
-from ...records.field import Field, SampledField, TiledField
+from ...records.field import Field, SampledField, TiledField, label_at
 from ..recipe import FieldFit, Recipe, Sample
 from ..rigid import Placement, RigidBody, place
 from ..support import Support, support_of
 
 __all__ = ["TileFit", "TiledSupport", "common_pixel_size", "fit_tiles"]
 
-#: Fewest points of a tile that gets a field of its own.
+#: Fewest points of a tile that gets a field of its own: twelve numbers for the three of a rigid motion.
 FEWEST_PER_TILE = 6
 
 
@@ -89,17 +89,19 @@ def fit_tiles(sample: Sample, labels: AnyArray, recipes: Sequence[Recipe], *, ke
     """
     labels = np.asarray(labels, dtype=np.int16)
     boxes = tuple((box[0], box[1]) for box in ndimage.find_objects(labels + 1))
-    tile = _tile_of(labels, sample.yx)
+    tile = label_at(labels, sample.yx)
     samples = {k: _part(sample, tile == k, box) for k, box in enumerate(boxes)}
     rich = [k for k, s in samples.items() if s.used.sum() >= FEWEST_PER_TILE]
     if not rich:
         raise FittingError(f"none of {len(boxes)} tiles has {FEWEST_PER_TILE} control points")
+    # one recipe for all tiles, the simplest that predicts as well as any
     best: dict[int, FieldFit] | None = None
     for recipe in recipes:
         fits = {k: recipe.fit(samples[k]) for k in rich}
         if best is None or _missed(fits) < 0.98 * _missed(best):
             best, chosen = fits, recipe
     assert best is not None
+    # uncertainty and field of each tile; those without points have none
     parts: list[Support | None] = [None] * len(boxes)
     hull = hull_of(sample.yx[sample.used])
     fields: list[Field] = [_Still()] * len(boxes)
@@ -131,11 +133,6 @@ def _nominal_support(sample: Sample, sigma: float) -> Support:
     yes = np.ones((2, 2), dtype=bool)
     corners = np.array([[ends[0][a], ends[1][b]] for a, b in ((0, 0), (0, 1), (1, 1), (1, 0))])
     return Support(ends[0], ends[1], np.full((2, 2, 2), sigma), yes, yes, corners)
-
-
-def _tile_of(labels: AnyArray, yx: Floats) -> Ints:
-    at = np.clip(np.rint(yx).astype(np.int64), 0, np.array(labels.shape) - 1)
-    return np.asarray(labels[at[:, 0], at[:, 1]], dtype=np.int64)
 
 
 def _part(sample: Sample, here: Bools, box: tuple[slice, slice]) -> Sample:

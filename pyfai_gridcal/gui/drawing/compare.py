@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 from silx.gui import qt
 from silx.gui.colors import Colormap
@@ -13,8 +12,9 @@ from silx.gui.plot.items.marker import MarkerBase
 from silx.gui.plot.utils.axis import SyncAxes
 
 from ...base.arrays import AnyArray
+from ..layouts import column, row
 from ..work.views import Pair
-from .calm import hide_axes
+from .calm import hide_axes, when_calm
 from .pyramid import PyramidImage
 
 __all__ = ["BeforeAfter"]
@@ -45,22 +45,12 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         self._stack.addWidget(self.note)
         self._help = qt.QLabel(self)
         self._help.setVisible(False)
-        self._soon = qt.QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self._make)
-        bar = qt.QHBoxLayout()
-        bar.addWidget(qt.QLabel("Show: "))
-        bar.addWidget(self.mode)
-        bar.addWidget(self._help)
-        bar.addStretch(1)
-        layout = qt.QVBoxLayout(self)
-        layout.setContentsMargins(2, 2, 2, 2)
-        layout.addLayout(bar)
-        layout.addWidget(self._stack, 1)
+        self._soon = when_calm(self, 0, self._make)
+        column(row(qt.QLabel("Show: "), self.mode, self._help, None), (self._stack, 1), on=self, margin=2)
 
     # Plots take long to make: each is made when it is first looked at, and gets its images a turn of the loop later.
     @cached_property
-    def slider(self) -> Any:
+    def slider(self) -> CompareImages:
         """Both images in one plot, with a line between them to be moved."""
         compare = CompareImages(self, backend=self._backend)
         plot = compare.getPlot()
@@ -73,17 +63,15 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         return compare
 
     @cached_property
-    def pair(self) -> Any:
+    def pair(self) -> qt.QWidget:
         """Two plots that move together."""
         widget = qt.QWidget(self)
-        line = qt.QHBoxLayout(widget)
-        line.setContentsMargins(0, 0, 0, 0)
         self.plots = [PlotWidget(parent=widget, backend=self._backend) for _ in range(2)]
         for plot, title in zip(self.plots, ("As recorded", "Corrected"), strict=True):
             plot.setKeepDataAspectRatio(True)
             hide_axes(plot)
             plot.setGraphTitle(title)
-            line.addWidget(plot)
+        row(*self.plots, on=widget)
         self._items = [PyramidImage() for _ in self.plots]
         for item in self._items:
             item.setName("image")
@@ -138,7 +126,7 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
                 plot.addItem(item)
                 plot.resetZoom()
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: qt.QShowEvent) -> None:
         """Ask for the corrected image when it is looked for."""
         super().showEvent(event)
         if self._shown is None:

@@ -6,25 +6,29 @@ from typing import Any
 
 import numpy as np
 from silx.gui import qt
+from silx.gui.plot import PlotWidget
+from silx.gui.utils import blockSignals
 
 from ..work.layers import yx_of_plot
-from .artwork import icon
+from .actions import Command, IconBar
 
 __all__ = ["TOOLS", "SpotTools"]
 
-#: Name -> (text, what it does, shortcut).
-TOOLS: dict[str, tuple[str, str, str]] = {
-    "select-spot": ("Remove or restore a spot", "Click on a spot to take it out, click again to bring it back", "R"),
-    "add-spot": ("Add a spot", "Click where a hole was missed; its place is measured at once", "A"),
-    "exclude-rectangle": ("Exclude a rectangle", "Drag a rectangle over spots to take them out", "E"),
-    "exclude-polygon": ("Exclude a polygon", "Click around spots to take them out; end at the first corner", "Shift+E"),
-    "include-rectangle": ("Include a rectangle", "Drag a rectangle over spots to bring them back", "I"),
-    "include-polygon": ("Include a polygon", "Click around spots to bring them back", "Shift+I"),
-    "pick-origin": ("Pick the origin", "Click on the spot that shall be node (0, 0)", "O"),
-}
+#: Name of the tool, which is that of its icon -> what its button says.
+TOOLS = {
+    "select-spot": Command("Remove or restore a spot",
+                           "Click on a spot to take it out, click again to bring it back", "R"),
+    "add-spot": Command("Add a spot", "Click where a hole was missed; its place is measured at once", "A"),
+    "exclude-rectangle": Command("Exclude a rectangle", "Drag a rectangle over spots to take them out", "E"),
+    "exclude-polygon": Command("Exclude a polygon",
+                               "Click around spots to take them out; end at the first corner", "Shift+E"),
+    "include-rectangle": Command("Include a rectangle", "Drag a rectangle over spots to bring them back", "I"),
+    "include-polygon": Command("Include a polygon", "Click around spots to bring them back", "Shift+I"),
+    "pick-origin": Command("Pick the origin", "Click on the spot that shall be node (0, 0)", "O"),
+}  # fmt: skip
 
 
-class SpotTools(qt.QToolBar):  # type: ignore[misc]
+class SpotTools(IconBar):  # type: ignore[misc]
     """Tool bar of a plot; a tool stays in hand until another one or a mode of the plot is chosen.
 
     All positions are px, index frame, order (y, x).
@@ -35,31 +39,17 @@ class SpotTools(qt.QToolBar):  # type: ignore[misc]
     #: The user drew a region with the tool of this name: name, list of corners (y, x).
     sigRegion = qt.Signal(str, object)
 
-    def __init__(self, plot: Any):
-        super().__init__("Spots", plot)
-        self.setObjectName("toolbar-spots")
+    def __init__(self, plot: PlotWidget):
+        super().__init__("spots", "Spots", plot)
         self._plot = plot
-        self._actions: dict[str, qt.QAction] = {}
         group = qt.QActionGroup(self)
         group.setExclusionPolicy(qt.QActionGroup.ExclusionPolicy.ExclusiveOptional)
-        for name, (text, tip, key) in TOOLS.items():
-            action = qt.QAction(icon(name), text, self)
-            action.setObjectName(name)
-            action.setToolTip(f"<b>{text}</b> ({key})<br/>{tip}")
-            action.setShortcut(qt.QKeySequence(key))
-            action.setShortcutContext(qt.Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            action.setCheckable(True)
-            action.toggled.connect(self._toggled)
-            group.addAction(action)
-            self.addAction(action)
-            plot.addAction(action)
-            self._actions[name] = action
+        for name, command in TOOLS.items():
+            self.addCommand(name, command, self._toggled)
+            group.addAction(self.action(name))
+            plot.addAction(self.action(name))
         plot.sigPlotSignal.connect(self._plotSignal)
         plot.sigInteractiveModeChanged.connect(self._modeChanged)
-
-    def action(self, name: str) -> qt.QAction:
-        """Button of a tool."""
-        return self._actions[name]
 
     def tool(self) -> str | None:
         """Name of the tool in hand, None for the plot's own (zoom, pan)."""
@@ -85,9 +75,8 @@ class SpotTools(qt.QToolBar):  # type: ignore[misc]
         if source is self:
             return
         for action in self._actions.values():
-            blocked = action.blockSignals(True)
-            action.setChecked(False)
-            action.blockSignals(blocked)
+            with blockSignals(action):
+                action.setChecked(False)
 
     def _plotSignal(self, event: dict[str, Any]) -> None:
         name = self.tool()
@@ -103,10 +92,3 @@ class SpotTools(qt.QToolBar):  # type: ignore[misc]
                 points = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
             if len(points) >= 3:
                 self.sigRegion.emit(name, [yx_of_plot(x, y) for x, y in points])
-
-    def changeEvent(self, event: qt.QEvent) -> None:
-        """Draw the icons again when the colours of the windows change."""
-        super().changeEvent(event)
-        if event.type() == qt.QEvent.Type.PaletteChange:
-            for name, action in getattr(self, "_actions", {}).items():
-                action.setIcon(icon(name, palette=self.palette()))

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from silx.gui import qt
 
-__all__ = ["FileRow", "dropped_files"]
+from ..layouts import button, row
+
+__all__ = ["FileRow", "dropped_files", "plain_name"]
 
 
 def dropped_files(event: qt.QDropEvent) -> list[str]:
@@ -30,14 +32,8 @@ class FileRow(qt.QWidget):  # type: ignore[misc]
         self.edit = qt.QLineEdit(self)
         self.edit.setPlaceholderText("none")
         self.edit.editingFinished.connect(self._edited)
-        self.button = qt.QToolButton(self)
-        self.button.setText("...")
-        self.button.setToolTip(title)
-        self.button.clicked.connect(self.choose)
-        layout = qt.QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.edit, 1)
-        layout.addWidget(self.button)
+        self.button = button("...", self.choose, tip=title, small=True)
+        row((self.edit, 1), self.button, on=self)
         self.setAcceptDrops(True)
         self.edit.setAcceptDrops(False)
 
@@ -61,7 +57,7 @@ class FileRow(qt.QWidget):  # type: ignore[misc]
         folder = os.path.dirname((self._name or "").split("::")[0])
         dialog.setDirectory(folder or os.getcwd())
         if dialog.exec():
-            self._take(_plain_name(dialog.selectedUrl()))
+            self._take(plain_name(dialog.selectedUrl()))
 
     def _edited(self) -> None:
         self._take(self.edit.text().strip() or None)
@@ -81,7 +77,7 @@ class FileRow(qt.QWidget):  # type: ignore[misc]
         self._take(dropped_files(event)[0])
 
 
-def _plain_name(url: str) -> str:
+def plain_name(url: str) -> str:
     """``file.edf`` of the URL of a dialog, with what is inside of an HDF5 file in the short form."""
     from silx.io.url import DataUrl
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from silx.gui import qt
@@ -11,22 +12,28 @@ from silx.gui.widgets.ElidedLabel import ElidedLabel
 from ...base.units import format_length
 from ...io.kinds.kinds import KINDS
 from ..drawing.calm import ignore_wheel
+from ..layouts import Part, button, column, holder, row
 from ..work.layers import SpotKind
-from ..work.views import View
+from ..work.views import WorkView
 from .files import FileRow
 from .form import Row, SettingsForm, rows_of
 from .quality import QualityView, VerdictLabel
 
 __all__ = ["WorkPanel"]
 
+#: Role of a file -> its title, its line and column in the grid, and how many columns it takes.
+FILES = {
+    "image": ("Image of the grid", 0, 0, 3),
+    "dark": ("Dark image", 1, 0, 1),
+    "flat": ("Flat-field image", 1, 2, 1),
+    "mask": ("Mask", 2, 0, 3),
+}
 
-def _group(title: str, layout: qt.QVBoxLayout) -> tuple[qt.QGroupBox, qt.QVBoxLayout]:
+
+def _group(title: str, *parts: Part) -> qt.QGroupBox:
     box = qt.QGroupBox(title)
-    inner = qt.QVBoxLayout(box)
-    inner.setContentsMargins(8, 6, 8, 6)
-    inner.setSpacing(4)
-    layout.addWidget(box)
-    return box, inner
+    column(*parts, on=box, spacing=4).setContentsMargins(8, 6, 8, 6)
+    return box
 
 
 def _label(name: str) -> qt.QLabel:
@@ -57,101 +64,64 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
 
     def __init__(self, choices: dict[str, Sequence[str]], parent: qt.QWidget | None = None):
         super().__init__(parent)
-        inside = qt.QWidget()
-        layout = qt.QVBoxLayout(inside)
-        layout.setContentsMargins(4, 4, 4, 4)
-        self._imageGroup(layout)
-        self.forms: list[SettingsForm] = []
-        _, plate = _group("Plate", layout)
-        self._form(plate, rows_of("pitch", "lattice", "angle", "hole"))
-        self._spotGroup(layout, choices["polarity"])
-        _, model = _group("Model", layout)
-        self._form(model, rows_of("model", "pixel", "max_sigma", choices=choices))
-        self.modelLabel = _label("model-found")
-        model.addWidget(self.modelLabel)
-        self._qualityGroup(layout)
-        self._resultGroup(layout)
-        layout.addStretch(1)
+        self._forms: list[SettingsForm] = []
+        self.imageLabel, self.spotLabel = _label("image-found"), _label("spots-found")
+        self.modelLabel, self.resultLabel = _label("model-found"), _label("result-file")
+        self.forgetButton = button("Forget all edits", self.sigForgetEdits.emit)
+        self.forgetButton.setVisible(False)
+        self.verdict, self.quality = VerdictLabel(), QualityView()
+        model = self._form(rows_of("model", "pixel", "max_sigma", choices=choices))
+        inside = column(
+            _group("Image", self._files(), self._exposureBar(), self.imageLabel),
+            _group("Plate", self._form(rows_of("pitch", "lattice", "angle", "hole"))),
+            _group("Spots", self._form(rows_of("polarity")), self.spotLabel, self.forgetButton),
+            _group("Model", model, self.modelLabel),
+            _group("Quality", self.verdict, self.quality),
+            _group("Result", self._saveBar(), self.resultLabel),
+            None,
+            margin=4,
+        )
         scroll = qt.QScrollArea(self)
-        scroll.setWidget(inside)
+        scroll.setWidget(holder(inside))
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(qt.QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer = qt.QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll, 1)
-        self._bottom(outer)
+        column((scroll, 1), *self._bottom(), on=self)
         self.setMinimumWidth(390)
+        self.setBusy(False)
 
     # -- parts
-    def _form(self, layout: qt.QVBoxLayout, rows: list[Row]) -> None:
+    def _form(self, rows: list[Row]) -> SettingsForm:
         form = SettingsForm(rows)
         form.sigChanged.connect(self.sigSetting)
-        layout.addWidget(form)
-        self.forms.append(form)
+        self._forms.append(form)
+        return form
 
-    def _imageGroup(self, layout: qt.QVBoxLayout) -> None:
-        _, inner = _group("Image", layout)
+    def _files(self) -> qt.QLayout:
         grid = qt.QGridLayout()
         self.files: dict[str, FileRow] = {}
-        places = {
-            "image": ("Image of the grid", 0, 0, 3),
-            "dark": ("Dark image", 1, 0, 1),
-            "flat": ("Flat-field image", 1, 2, 1),
-            "mask": ("Mask", 2, 0, 3),
-        }
-        for role, (title, line, column, span) in places.items():
-            row = FileRow(title)
-            row.setObjectName(f"file-{role}")
-            row.sigFile.connect(lambda name, role=role: self.sigFile.emit(role, name))
-            grid.addWidget(qt.QLabel(f"{title.split()[0].split('-')[0]}:"), line, column)
-            grid.addWidget(row, line, column + 1, 1, span)
-            self.files[role] = row
-        inner.addLayout(grid)
-        bar = qt.QHBoxLayout()
+        for role, (title, line, place, span) in FILES.items():
+            chosen = FileRow(title)
+            chosen.setObjectName(f"file-{role}")
+            chosen.sigFile.connect(partial(self.sigFile.emit, role))
+            grid.addWidget(qt.QLabel(f"{title.split()[0].split('-')[0]}:"), line, place)
+            grid.addWidget(chosen, line, place + 1, 1, span)
+            self.files[role] = chosen
+        return grid
+
+    def _exposureBar(self) -> qt.QLayout:
         self.exposures = qt.QComboBox()
         self.exposures.setObjectName("exposures")
         ignore_wheel(self.exposures)
         self.exposures.activated.connect(self.sigExposure)
-        self.addButton, self.removeButton = qt.QToolButton(), qt.QToolButton()
-        self.addButton.setText("+")
-        self.addButton.setToolTip("Add another exposure of the same plate, shifted or turned")
-        self.removeButton.setText("−")
-        self.removeButton.setToolTip("Take this exposure out")
-        self.addButton.clicked.connect(self.sigAddExposure)
-        self.removeButton.clicked.connect(self.sigRemoveExposure)
-        bar.addWidget(qt.QLabel("Exposures:"))
-        bar.addWidget(self.exposures, 1)
-        bar.addWidget(self.addButton)
-        bar.addWidget(self.removeButton)
-        inner.addLayout(bar)
-        self.imageLabel = _label("image-found")
-        inner.addWidget(self.imageLabel)
+        another = "Add another exposure of the same plate, shifted or turned"
+        self.addButton = button("+", self.sigAddExposure.emit, tip=another, small=True)
+        self.removeButton = button("−", self.sigRemoveExposure.emit, tip="Take this exposure out", small=True)
+        return row(qt.QLabel("Exposures:"), (self.exposures, 1), self.addButton, self.removeButton)
 
-    def _spotGroup(self, layout: qt.QVBoxLayout, polarities: Sequence[str]) -> None:
-        _, inner = _group("Spots", layout)
-        self._form(inner, rows_of("polarity"))
-        self.spotLabel = _label("spots-found")
-        inner.addWidget(self.spotLabel)
-        self.forgetButton = qt.QPushButton("Forget all edits")
-        self.forgetButton.setVisible(False)
-        self.forgetButton.clicked.connect(self.sigForgetEdits)
-        inner.addWidget(self.forgetButton)
-
-    def _qualityGroup(self, layout: qt.QVBoxLayout) -> None:
-        _, inner = _group("Quality", layout)
-        self.verdict = VerdictLabel()
-        self.quality = QualityView()
-        inner.addWidget(self.verdict)
-        inner.addWidget(self.quality)
-
-    def _resultGroup(self, layout: qt.QVBoxLayout) -> None:
-        _, inner = _group("Result", layout)
-        line = qt.QHBoxLayout()
-        self.saveButton = qt.QPushButton("Save detector...")
-        self.saveButton.setObjectName("save")
-        self.saveButton.setToolTip("Write the detector with all that it came from; the file can be opened again here")
-        self.saveButton.clicked.connect(self.sigSave)
+    def _saveBar(self) -> qt.QLayout:
+        tip = "Write the detector with all that it came from; the file can be opened again here"
+        self.saveButton = button("Save detector...", self.sigSave.emit, name="save", tip=tip)
         self.exportButton = qt.QPushButton("Export")
         self.exportButton.setObjectName("export")
         menu = qt.QMenu(self.exportButton)
@@ -162,54 +132,41 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
             action.triggered.connect(lambda _=False, name=kind.name: self.sigExport.emit(name))
         menu.setToolTipsVisible(True)
         self.exportButton.setMenu(menu)
-        line.addWidget(self.saveButton)
-        line.addWidget(self.exportButton)
-        inner.addLayout(line)
-        self.resultLabel = _label("result-file")
-        inner.addWidget(self.resultLabel)
+        return row(self.saveButton, self.exportButton)
 
-    def _bottom(self, layout: qt.QVBoxLayout) -> None:
+    def _bottom(self) -> list[Part]:
+        """What stays in sight while the rest is scrolled: how far it is, and the buttons to begin and to stop."""
         self.autoBox = qt.QCheckBox("Calibrate again after each change")
         self.autoBox.setChecked(True)
         self.autoBox.setToolTip("Once calibrated, follow each edit and setting; only what depends on it is redone")
-        layout.addWidget(self.autoBox)
         self.progressText = ElidedLabel()
         self.progressText.setObjectName("progress-text")
         self.progressBar = qt.QProgressBar()
         self.progressBar.setRange(0, 1000)
         self.progressBar.setTextVisible(False)
-        self.cancelButton = qt.QPushButton("Cancel")
-        self.cancelButton.setObjectName("cancel")
-        self.cancelButton.clicked.connect(self.sigCancel)
-        line = qt.QHBoxLayout()
-        line.addWidget(self.progressBar, 1)
-        line.addWidget(self.cancelButton)
-        layout.addWidget(self.progressText)
-        layout.addLayout(line)
-        self.calibrateButton = qt.QPushButton("Calibrate")
-        self.calibrateButton.setObjectName("calibrate")
-        self.calibrateButton.setMinimumHeight(40)
-        self.calibrateButton.setToolTip("Find the distortion (F5)")
-        self.calibrateButton.clicked.connect(self.sigCalibrate)
-        layout.addWidget(self.calibrateButton)
-        self.setBusy(False)
+        self.cancelButton = button("Cancel", self.sigCancel.emit, name="cancel")
+        self.calibrateButton = button(
+            "Calibrate", self.sigCalibrate.emit, name="calibrate", tip="Find the distortion (F5)", height=40
+        )
+        bar = row((self.progressBar, 1), self.cancelButton)
+        return [self.autoBox, self.progressText, bar, self.calibrateButton]
 
     # -- what is shown
     def editor(self, name: str) -> qt.QWidget:
         """The widget of a setting."""
-        for form in self.forms:
+        for form in self._forms:
             if name in form.names():
                 return form.editor(name)
         raise KeyError(name)
 
     def commit(self) -> None:
         """Take over texts that are still being written; raises UsageError for one that cannot be read."""
-        for form in self.forms:
+        for form in self._forms:
             form.commit()
 
     def setSettings(self, settings: Any) -> None:
         """Show settings."""
-        for form in self.forms:
+        for form in self._forms:
             for name in form.names():
                 form.setValue(name, getattr(settings, name))
             if "angle" in form.names():
@@ -236,7 +193,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.addButton.setEnabled(bool(names))
         self.removeButton.setEnabled(len(names) > 1)
 
-    def setView(self, view: View, *, edits: int = 0) -> None:
+    def setView(self, view: WorkView, *, edits: int = 0) -> None:
         """Show what was found."""
         self.imageLabel.setText(_image_words(view))
         self.spotLabel.setText(_spot_words(view, edits))
@@ -250,7 +207,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.exportButton.setEnabled(calibration is not None)
 
 
-def _image_words(view: View) -> str:
+def _image_words(view: WorkView) -> str:
     if view.image is None:
         return ""
     ny, nx = view.image.shape
@@ -261,7 +218,7 @@ def _image_words(view: View) -> str:
     return "; ".join([", ".join(parts), *view.image.notes])
 
 
-def _spot_words(view: View, edits: int) -> str:
+def _spot_words(view: WorkView, edits: int) -> str:
     layer = view.spots
     if layer is None:
         return ""
@@ -282,7 +239,7 @@ def _spot_words(view: View, edits: int) -> str:
     return "\n".join(lines)
 
 
-def _model_words(view: View) -> str:
+def _model_words(view: WorkView) -> str:
     fit = view.fit
     if fit is None:
         return ""
@@ -293,7 +250,7 @@ def _model_words(view: View) -> str:
     )
 
 
-def _model_tip(view: View) -> str:
+def _model_tip(view: WorkView) -> str:
     fit = view.fit
     if fit is None:
         return ""

@@ -10,20 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from ...base.errors import GridcalError
-from .state import Progress, StageName
+from ...base.progress import Progress, untold
+from .state import STAGES, StageName
 
-__all__ = ["Cache", "Cancelled", "Steps", "as_key"]
+__all__ = ["Cache", "Steps", "as_key"]
 
-#: Share of the whole time that a stage takes, roughly, for the progress bar.
+#: Share of the whole time that a stage takes for the progress bar: roughly, of an image of 4 megapixels.
 _WEIGHTS: dict[str, float] = {"image": 0.1, "found": 0.55, "spots": 0.05, "points": 0.05, "calibration": 0.25}
-
-
-class Cancelled(GridcalError):
-    """The user pressed "cancel"."""
-
-    def __init__(self) -> None:
-        super().__init__("cancelled")
 
 
 class _Same:
@@ -39,7 +32,7 @@ class _Same:
         return id(self.thing)
 
 
-def as_key(value: Any) -> Hashable:
+def as_key(value: object) -> Hashable:
     """Something hashable that is equal only when `value` means the same; arrays by identity."""
     if is_dataclass(value) and not isinstance(value, type):
         return tuple((f.name, as_key(getattr(value, f.name))) for f in fields(value))
@@ -77,31 +70,24 @@ class Cache:
 class Steps:
     """Turns stages into fractions for the progress bar; every step is a place where the user may cancel."""
 
-    def __init__(self, progress: Progress | None, exposures: int, stages: list[StageName]):
-        self._progress = progress
-        total = sum(_WEIGHTS.values())
-        self._share = {s: _WEIGHTS[s] / total / exposures for s in stages}
-        self._at, self._next = 0.0, 0.0
+    def __init__(self, progress: Progress | None, exposures: int, upto: StageName):
+        self._report = untold if progress is None else progress
+        self._last = STAGES.index(upto)
+        # The fit, which is for all exposures together, gets what is left.
+        self._share = {s: w / sum(_WEIGHTS.values()) / exposures for s, w in _WEIGHTS.items() if s != "calibration"}
+        self._next = 0.0
 
-    def begin(self, stage: StageName, text: str) -> None:
-        self._at = self._next
-        self._next = self._at + self._share.get(stage, 0.0)
-        self._report(self._at, text)
+    def reach(self, stage: StageName) -> bool:
+        """Whether a stage is to be done."""
+        return STAGES.index(stage) <= self._last
 
-    def part(self) -> Progress:
-        """Progress of the stage that was begun: its 0 to 1 are the share of the stage."""
-        start, share = self._at, self._next - self._at
-        return lambda fraction, what: self._report(start + share * min(max(fraction, 0.0), 1.0), what)
-
-    def rest(self, text: str) -> Progress:
-        """Progress of the last stage: its 0 to 1 fill what is left."""
+    def begin(self, stage: StageName, text: str) -> Progress:
+        """Begin a stage; the 0 to 1 of the progress that is returned are the share of the stage."""
         start = self._next
+        end = self._next = start + self._share[stage] if stage in self._share else 1.0
         self._report(start, text)
-        return lambda fraction, what: self._report(start + (1 - start) * min(max(fraction, 0.0), 1.0), what or text)
+        return lambda part, what: self._report(start + (end - start) * min(max(part, 0.0), 1.0), what or text)
 
     def done(self) -> None:
+        """All is done."""
         self._report(1.0, "done")
-
-    def _report(self, fraction: float, text: str) -> None:
-        if self._progress is not None:
-            self._progress(fraction, text)

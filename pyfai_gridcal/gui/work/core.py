@@ -3,66 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools, Floats
-from ...base.errors import PickingError, UsageError
+from ...base.arrays import AnyArray, Floats
+from ...base.errors import PickingError
+from ...base.progress import Progress
 from ...calibration import Calibration, assemble, index, spots_and_points
-from ...correction.table import Resampler
+from ...correction.table import correct_known
 from ...exposure import Exposure, take_exposure
 from ...finding.detection import find_spots
 from ...fitting.choice import MODELS
 from ...io.images.images import Image, load_image
-from ...io.kinds.kinds import KINDS, write_distortion
+from ...io.kinds.kinds import write_distortion
 from ...io.kinds.options import Writing
+from ...io.nexus.contents import holds_result
 from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
 from ...records.settings import LATTICES, POLARITIES, Settings
 from ...records.spots import SpotFlag, Spots
-from . import state as work
-from .state import Progress, State
-from .store import is_result, read_work, save_work
+from .draft import Draft
+from .state import WorkExposure, WorkState, joined
+from .store import read_work, save_work
 
-__all__ = ["Core", "Draft"]
-
-#: The fields of the settings, all of which may be None while they are filled in.
-_Fields = make_dataclass(
-    "_Fields",
-    [(f.name, f.type, field(default=None if f.default is MISSING else f.default)) for f in fields(Settings)],
-    frozen=True,
-)
-
-
-@dataclass(frozen=True)
-class Draft(_Fields):  # type: ignore[valid-type, misc]
-    """The core's settings while they are being filled in: what the core needs may still be None."""
-
-    def settings(self) -> Settings:
-        """The core's settings.
-
-        Raises
-        ------
-        UsageError
-            Something is missing or contradicts something else.
-        """
-        if self.pitch is None:
-            raise UsageError("no pitch is given", expected="the distance of neighbouring holes", hint="such as 5mm")
-        return self.anyway()
-
-    def anyway(self) -> Settings:
-        """The core's settings for the stages that need no pitch."""
-        given = {f.name: getattr(self, f.name) for f in fields(Settings)}
-        return Settings(**given | {"pitch": 1e-3 if self.pitch is None else self.pitch})
-
-    @property
-    def hole_scale(self) -> tuple[Any, ...]:
-        """What the size of a hole in pixels depends on."""
-        return () if self.hole is None else (self.hole, self.pixel, self.detector)
+__all__ = ["Core"]
 
 
 class Core:
@@ -74,7 +42,7 @@ class Core:
     }
 
     def __init__(self) -> None:
-        self._exposures: dict[Any, tuple[Image, Exposure]] = {}
+        self._exposures: dict[Hashable, tuple[Image, Exposure]] = {}
 
     def settings(self) -> Draft:
         """Settings to begin with: the core's defaults."""
@@ -89,7 +57,7 @@ class Core:
         }
 
     # -- the stages
-    def load(self, exposure: work.Exposure, state: State, progress: Progress) -> Image:
+    def load(self, exposure: WorkExposure, state: WorkState, progress: Progress) -> Image:
         """Read an image."""
         given = {"dark": state.dark, "flat": state.flat, "mask": state.mask}
         source = exposure.source if exposure.array is None else exposure.array
@@ -113,9 +81,7 @@ class Core:
     def refine(self, picture: Image, found: Spots, yx: Floats, settings: Draft) -> Spots:
         """Measure the holes nearest to the points `yx` (A, 2), px."""
         one = [_measured(picture, found, place, settings.lattice) for place in np.asarray(yx, float).reshape(-1, 2)]
-        names = ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
-        columns: dict[str, Any] = {name: np.concatenate([getattr(s, name) for s in one]) for name in names}
-        return Spots(**columns, polarity=found.polarity, hole_px=found.hole_px, noise=found.noise)
+        return joined(replace(found.select(np.empty(0, int)), profile=None), *one)
 
     def index(self, spots: Spots, settings: Draft) -> ControlPoints:
         """Give the spots their nodes."""
@@ -123,7 +89,7 @@ class Core:
 
     def calibrate(
         self,
-        state: State,
+        state: WorkState,
         pictures: tuple[Image, ...],
         spots: tuple[Spots, ...],
         points: tuple[ControlPoints, ...],
@@ -136,19 +102,19 @@ class Core:
 
     # -- in and out
     def save(
-        self, calibration: Calibration, state: State, found: tuple[Spots, ...], path: str, progress: Progress
+        self, calibration: Calibration, state: WorkState, found: tuple[Spots, ...], path: str, progress: Progress
     ) -> Path:
         """Write the detector file with the work in it."""
         return save_work(calibration, state, found, path, progress)
 
-    def open(self, path: str, progress: Progress) -> tuple[State, Calibration, tuple[Spots, ...]]:
+    def open(self, path: str, progress: Progress) -> tuple[WorkState, Calibration, tuple[Spots, ...]]:
         """Take up the work of a result file."""
         progress(0.1, "reading")
         return read_work(path, self.settings())
 
     def is_result(self, path: str) -> bool:
         """Whether a file holds a calibration."""
-        return is_result(path)
+        return holds_result(path)
 
     def export(
         self, calibration: Calibration, path: str, kind: str, detector: str | None, progress: Progress
@@ -158,21 +124,11 @@ class Core:
         writing = Writing(source=None if detector is None else Path(detector), progress=progress)
         return write_distortion(calibration.distortion, path, kind, writing)
 
-    def suffix(self, kind: str) -> str:
-        """Usual end of the name of a kind of file."""
-        return KINDS[kind].suffixes[0] if KINDS[kind].suffixes else ""
-
     def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:
         """The image as pyFAI corrects it by the calibrated detector."""
         progress(0.1, "pyFAI prepares the correction")
-        resampler = Resampler(calibration.distortion, same_raster=True)
-        progress(0.9, "correcting")
-        return resampler.correct(calibration.images[exposure]).data
-
-
-def _united(a: Bools | None, b: Bools | None) -> Bools | None:
-    both = b if a is None else a if b is None else a | b
-    return both if both is not None and both.any() else None
+        corrected = correct_known(calibration.images[exposure], calibration.distortion, same_raster=True)
+        return corrected.data
 
 
 def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind) -> Spots:
@@ -185,6 +141,7 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
     """
     where = f"no hole at y={place[0]:.1f}, x={place[1]:.1f}"
     nowhere = PickingError(where, expected="a hole like the others", hint="click on its middle")
+    # A part of the image around the place, with some neighbours: they tell the background and the lattice.
     distance = np.sort(np.hypot(*(found.yx - place).T))
     pitch = float(distance[: min(5, len(distance))].mean()) if len(distance) else 4 * found.hole_px
     margin = int(np.ceil(max(3.5 * pitch, 3 * found.hole_px)))
@@ -193,10 +150,11 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
     if min(high - low) < 2 * found.hole_px:
         raise nowhere
     part = (slice(low[0], high[0]), slice(low[1], high[1]))
+    # Polarity, size and noise are known from the other holes, so a low threshold finds no noise as a hole.
     try:
         near = find_spots(
             picture.data[part],
-            mask=_united(picture.mask[part], None),
+            mask=picture.mask[part],
             saturation=picture.saturation,
             polarity=found.polarity,
             hole_px=found.hole_px,
@@ -206,6 +164,7 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
         )
     except PickingError:
         raise nowhere from None
+    # The nearest one, if the user meant it, in the coordinates of the whole image.
     apart = np.hypot(*(near.yx + low - place).T)
     if not len(near) or apart.min() > 0.6 * found.hole_px:
         raise nowhere

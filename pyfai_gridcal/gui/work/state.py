@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools, Floats
-from ...base.progress import Progress
+from ...base.arrays import AnyArray, Bools
+from ...calibration import Calibration
 from ...io.images.images import Image
+from ...records.distortion import Distortion
+from ...records.fit import DistortionFit
 from ...records.points import ControlPoints
 from ...records.spots import Spots
+from .draft import Draft
 from .edits import Edit
 
 __all__ = [
     "STAGES",
-    "Exposure",
-    "Progress",
+    "Bare",
+    "ExposureResults",
     "Results",
     "StageName",
-    "Stages",
-    "State",
-    "Work",
+    "WorkExposure",
+    "WorkState",
     "joined",
     "reach_px",
 ]
 
 StageName = Literal["image", "found", "spots", "points", "calibration"]
-STAGES: tuple[StageName, ...] = ("image", "found", "spots", "points", "calibration")
+#: The stages in their order, each made from the one before.
+STAGES: tuple[StageName, ...] = get_args(StageName)
 
 
 @dataclass(frozen=True, eq=False)
-class Exposure:
+class WorkExposure:
     """One image of the plate and what was done to it by hand.
 
     Attributes
@@ -51,7 +53,7 @@ class Exposure:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class WorkState:
     """All that a person decided.
 
     Attributes
@@ -61,51 +63,15 @@ class State:
     dark, flat, mask : files that go with all of them, or None
     """
 
-    settings: Any
-    exposures: tuple[Exposure, ...] = ()
+    settings: Draft
+    exposures: tuple[WorkExposure, ...] = ()
     dark: str | None = None
     flat: str | None = None
     mask: str | None = None
 
 
-class Stages(Protocol):
-    """The core's verbs, as the workspace calls them. Tests put quick ones in their place."""
-
-    @property
-    def reads(self) -> Mapping[str, tuple[str, ...]]:
-        """Stage -> names of the settings that it reads; the last stage reads all."""
-        ...
-
-    def load(self, exposure: Exposure, state: State, progress: Progress) -> Image:
-        """Read an image with its dark, flat and mask."""
-        ...
-
-    def find(self, picture: Image, settings: Any, progress: Progress) -> Spots:
-        """Find the spots."""
-        ...
-
-    def refine(self, picture: Image, found: Spots, yx: Floats, settings: Any) -> Spots:
-        """Measure spots at the points `yx` (A, 2) where the user wants them; the answer has A rows."""
-        ...
-
-    def index(self, spots: Spots, settings: Any) -> ControlPoints:
-        """Give the spots their nodes."""
-        ...
-
-    def calibrate(
-        self,
-        state: State,
-        pictures: tuple[Image, ...],
-        spots: tuple[Spots, ...],
-        points: tuple[ControlPoints, ...],
-        progress: Progress,
-    ) -> Any:
-        """Fit the distortion and collect the core's :class:`Calibration`."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
-class Work:
+class ExposureResults:
     """What is known of one exposure.
 
     Attributes
@@ -124,12 +90,35 @@ class Work:
     points: ControlPoints | None = None
 
 
+class Bare:
+    """Stand-in for a calibration of which only the fit, or only the distortion, is known."""
+
+    def __init__(self, fit: DistortionFit):
+        self.fit = fit
+        self.verdict = None
+        self.images: tuple[AnyArray, ...] = ()
+
+    @property
+    def distortion(self) -> Distortion:
+        """Displacement of every pixel."""
+        return self.fit.distortion
+
+    def report(self) -> str:
+        """What can be said of it."""
+        ny, nx = self.distortion.shape
+        dy, dx = self.distortion.pixel_size
+        return (
+            f"distortion of {ny} x {nx} pixels of {dy * 1e6:.4f} x {dx * 1e6:.4f} µm, without control points\n"
+            f"{self.distortion.gauge}\n"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What is known for a state: one :class:`Work` per exposure and, at the end, the calibration."""
+    """What is known for a state: one :class:`ExposureResults` per exposure and, at the end, the calibration."""
 
-    exposures: tuple[Work, ...] = ()
-    calibration: Any = None
+    exposures: tuple[ExposureResults, ...] = ()
+    calibration: Calibration | Bare | None = None
 
     @property
     def missing(self) -> StageName | None:
@@ -147,8 +136,9 @@ def reach_px(spots: Spots) -> float:
     return max(4.0, 0.75 * spots.hole_px) if np.isfinite(spots.hole_px) else 8.0
 
 
-def joined(first: Spots, second: Spots) -> Spots:
-    """Both sets in one, with the common values of the first."""
+def joined(first: Spots, *others: Spots) -> Spots:
+    """All sets in one, with the common values of the first."""
     names = ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
-    columns: dict[str, Any] = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
+    both = (first, *others)
+    columns: dict[str, Any] = {name: np.concatenate([getattr(spots, name) for spots in both]) for name in names}
     return replace(first, **columns)

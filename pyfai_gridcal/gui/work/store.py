@@ -6,38 +6,33 @@ import json
 import os
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import h5py
 
 from ...base.atomic import replacing
 from ...base.errors import FileFormatError
+from ...base.opening import reading_hdf5
+from ...base.progress import Progress
 from ...calibration import Calibration
+from ...io.nexus.contents import find_process
 from ...io.nexus.records import read_record, write_record
-from ...io.nexus.result import find_process, load_result
+from ...io.nexus.result import load_result
 from ...records.spots import Spots
-from .edits import edits_from_json, edits_to_json
-from .state import Exposure, Progress, State
+from .draft import Draft
+from .edits import Edit, edits_from_json, edits_to_json
+from .state import WorkExposure, WorkState
 
-__all__ = ["is_result", "read_work", "save_work"]
+__all__ = ["read_work", "save_work"]
 
 #: Group of the process in which the work is kept: per exposure the edits, and the spots before them.
 GROUP = "workspace"
 
 
-def is_result(path: str | Path) -> bool:
-    """Whether a file holds a calibration of this package."""
-    try:
-        with h5py.File(path, "r") as file:
-            return find_process(file) is not None
-    except OSError:
-        return False
-
-
 def save_work(
-    calibration: Calibration, state: State, found: tuple[Spots, ...], path: str | Path, progress: Progress
+    calibration: Calibration, state: WorkState, found: tuple[Spots, ...], path: str | Path, progress: Progress
 ) -> Path:
     """Write the result file with the edits of `state` and the spots `found` before them; complete or not at all."""
+    # Beside the file that may be there, and in its place when it is complete.
     with replacing(path) as beside:
         calibration.save(beside, progress=progress)
         with h5py.File(beside, "r+") as file:
@@ -51,12 +46,13 @@ def save_work(
                 one.attrs["NX_class"] = "NXcollection"
                 one["source"] = exposure.source
                 one["edits"] = edits_to_json(exposure.edits)
+                # Without edits the spots before them are those of the calibration.
                 if exposure.edits:
                     write_record(one, "found", found[number])
     return Path(path)
 
 
-def read_work(path: str | Path, blank: Any) -> tuple[State, Calibration, tuple[Spots, ...]]:
+def read_work(path: str | Path, blank: Draft) -> tuple[WorkState, Calibration, tuple[Spots, ...]]:
     """Take up the work of a result file.
 
     Parameters
@@ -85,16 +81,16 @@ def read_work(path: str | Path, blank: Any) -> tuple[State, Calibration, tuple[S
     for number, image in enumerate(calibration.images):
         source, edits, spots = notes.get(number, ("", (), None))
         mask = calibration.masks[number] if number < len(calibration.masks) else None
-        exposures.append(Exposure(source or _source_of(calibration, number, path), image, mask, edits))
+        exposures.append(WorkExposure(source or _source_of(calibration, number, path), image, mask, edits))
         found.append(spots if spots is not None else calibration.spots[number])
-    return State(replace(blank, **settings), tuple(exposures)), calibration, tuple(found)
+    return WorkState(replace(blank, **settings), tuple(exposures)), calibration, tuple(found)
 
 
-def _read_notes(path: str | Path) -> dict[int, tuple[str, Any, Spots | None]]:
+def _read_notes(path: str | Path) -> dict[int, tuple[str, tuple[Edit, ...], Spots | None]]:
     out = {}
-    with h5py.File(path, "r") as file:
+    with reading_hdf5(path) as file:
         process = find_process(file)
-        group: Any = {} if process is None else process.get(GROUP, {})
+        group = {} if process is None else process.get(GROUP, {})
         for number in range(len(group)):
             one = group[f"exposure_{number}"]
             spots = read_record(one["found"]) if "found" in one else None

@@ -25,14 +25,14 @@ from .layers import (
 )
 from .state import Results
 
-__all__ = ["Pair", "View", "colour_limits", "prepare_pair", "prepare_view"]
+__all__ = ["Pair", "WorkView", "colour_limits", "prepare_pair", "prepare_view"]
 
 #: Longest side of the images under the slider, px: silx goes through all their pixels several times to draw them.
 SLIDER_SIDE = 1400
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class WorkView:
     """What is drawn for one exposure.
 
     Attributes
@@ -76,7 +76,9 @@ def colour_limits(image: Image) -> tuple[float, float]:
     return float(low), float(max(high, 1.01 * low))
 
 
-def prepare_view(results: Results, exposure: int = 0, overlay: MapName | None = None, old: View | None = None) -> View:
+def prepare_view(
+    results: Results, exposure: int = 0, overlay: MapName | None = None, old: WorkView | None = None
+) -> WorkView:
     """Collect what is to be drawn.
 
     Parameters
@@ -85,7 +87,8 @@ def prepare_view(results: Results, exposure: int = 0, overlay: MapName | None = 
     old : the view before; what did not change is taken from it
     """
     if exposure >= len(results.exposures):
-        return View(results, exposure)
+        return WorkView(results, exposure)
+    # The image: its pyramid takes longest and is kept as long as the pixels are the same.
     work = results.exposures[exposure]
     fit: DistortionFit | None = None if results.calibration is None else results.calibration.fit
     levels: tuple[AnyArray, ...] = ()
@@ -95,9 +98,11 @@ def prepare_view(results: Results, exposure: int = 0, overlay: MapName | None = 
             levels, limits = old.levels, old.limits
         else:
             levels, limits = build_pyramid(work.picture.data), colour_limits(work.picture)
+    # The spots change with each edit.
     layers: dict[str, Any] = {"spots": spot_layer(work, fit, exposure)}
     if layers["spots"] is not None:
         _ = layers["spots"].tree  # grown here, not when the mouse moves
+    # What follows from the fit only is kept with it; the map is another one whenever the user asks for it.
     if fit is not None:
         if old is not None and old.fit is fit and old.exposure == exposure:
             layers |= {"grid": old.grid, "vectors": old.vectors, "unknown": old.unknown}
@@ -109,11 +114,12 @@ def prepare_view(results: Results, exposure: int = 0, overlay: MapName | None = 
                 "unknown": mask if mask is not None and mask.any() else None,
             }
         layers["overlay"] = None if overlay is None else map_image(overlay, fit, exposure)
+    # The origin, once there are nodes.
     points = fit.points[exposure] if fit is not None and exposure < len(fit.points) else work.points
     if points is not None:
         zero = points.yx[(points.ij == 0).all(axis=1)]
         layers["origin"] = (float(zero[0, 0]), float(zero[0, 1])) if len(zero) else None
-    return View(results, exposure, work.picture, levels, limits, **layers)
+    return WorkView(results, exposure, work.picture, levels, limits, **layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +141,7 @@ class Pair:
     limits: tuple[float, float]
 
 
-def prepare_pair(view: View, corrected: AnyArray) -> Pair:
+def prepare_pair(view: WorkView, corrected: AnyArray) -> Pair:
     """Collect what is drawn of the image of `view` and of the corrected one, both (ny, nx)."""
     assert view.image is not None
     raw = view.image.data

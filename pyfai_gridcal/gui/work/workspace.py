@@ -1,6 +1,6 @@
 """The state of the work, free of Qt: what the user asked for, what follows from it, what has to be computed again.
 
-A :class:`State` is all that a person decided: the files, the settings, the edits. It is immutable, so undo and redo
+A :class:`WorkState` is all that a person decided: the files, the settings, the edits. It is immutable, so undo and redo
 walk along a list of states. What follows from a state comes from five stages,
 
     image  ->  found  ->  spots  ->  points  ->  calibration
@@ -19,11 +19,23 @@ import numpy as np
 
 from ...base.arrays import Bools
 from ...base.errors import ImageError
+from ...base.progress import Progress
+from ...calibration import Calibration
 from ...io.images.images import Image
 from ...records.spots import Spots
 from .cache import Cache, Steps, as_key
+from .core import Core
+from .draft import Draft
 from .edits import Edit, added_positions, kept_spots
-from .state import STAGES, Exposure, Progress, Results, StageName, Stages, State, Work, joined, reach_px
+from .state import (
+    ExposureResults,
+    Results,
+    StageName,
+    WorkExposure,
+    WorkState,
+    joined,
+    reach_px,
+)
 
 __all__ = ["Workspace"]
 
@@ -33,7 +45,7 @@ class Workspace:
 
     Parameters
     ----------
-    stages : the core's verbs
+    core : the core's verbs
     settings : to begin with
 
     Notes
@@ -47,9 +59,9 @@ class Workspace:
     #: Results kept per stage; images are large, the rest is small.
     KEPT: Mapping[str, int] = {"image": 4, "found": 16, "spots": 64, "points": 64, "calibration": 12}
 
-    def __init__(self, stages: Stages, settings: Any):
-        self.stages = stages
-        self._past: list[tuple[str, State]] = [("start", State(settings))]
+    def __init__(self, core: Core, settings: Draft):
+        self.core = core
+        self._past: list[tuple[str, WorkState]] = [("start", WorkState(settings))]
         self._now = 0
         self._saved = self._past[0][1]
         self._caches = {name: Cache(size) for name, size in self.KEPT.items()}
@@ -57,7 +69,7 @@ class Workspace:
 
     # -- the state and its past
     @property
-    def state(self) -> State:
+    def state(self) -> WorkState:
         """What is decided now."""
         return self._past[self._now][1]
 
@@ -80,12 +92,12 @@ class Workspace:
         """Call `listener` after each change of the state."""
         self._listeners.append(listener)
 
-    def mark_saved(self, state: State | None = None) -> None:
+    def mark_saved(self, state: WorkState | None = None) -> None:
         """A file now holds `state` (default: the present one)."""
         self._saved = self.state if state is None else state
         self._tell()
 
-    def reset(self, state: State) -> None:
+    def reset(self, state: WorkState) -> None:
         """Begin anew from a state that a file holds; its past is forgotten."""
         self._past, self._now = [("open", state)], 0
         self.mark_saved()
@@ -100,7 +112,7 @@ class Workspace:
         self._now = min(len(self._past) - 1, self._now + 1)
         self._tell()
 
-    def _step(self, name: str, state: State) -> None:
+    def _step(self, name: str, state: WorkState) -> None:
         del self._past[self._now + 1 :]
         self._past.append((name, state))
         del self._past[: max(0, len(self._past) - self.DEPTH)]
@@ -112,7 +124,7 @@ class Workspace:
             listener()
 
     # -- steps
-    def set_exposures(self, exposures: tuple[Exposure, ...]) -> None:
+    def set_exposures(self, exposures: tuple[WorkExposure, ...]) -> None:
         """Work on other images; edits go with their exposure."""
         self._step("image", replace(self.state, exposures=tuple(exposures)))
 
@@ -121,7 +133,7 @@ class Workspace:
         if any(getattr(self.state, key) != value for key, value in names.items()):
             self._step(" and ".join(names), replace(self.state, **names))  # type: ignore[arg-type]
 
-    def set_settings(self, **values: Any) -> None:
+    def set_settings(self, **values: object) -> None:
         """Change settings by name; nothing happens when they are already so."""
         old = self.state.settings
         if any(as_key(getattr(old, key)) != as_key(value) for key, value in values.items()):
@@ -163,7 +175,7 @@ class Workspace:
         self._step(name, replace(self.state, exposures=tuple(exposures)))
 
     # -- what follows from it
-    def _keys(self, state: State, exposure: Exposure) -> dict[str, Hashable]:
+    def _keys(self, state: WorkState, exposure: WorkExposure) -> dict[str, Hashable]:
         """Key of each stage of one exposure; each holds the key of the stage before."""
         own = {
             "image": (exposure.source, as_key(exposure.array), state.dark, state.flat, state.mask),
@@ -174,32 +186,24 @@ class Workspace:
         keys: dict[str, Hashable] = {}
         before: Hashable = ()
         for stage, parts in own.items():
-            read = tuple(as_key(getattr(state.settings, name)) for name in self.stages.reads.get(stage, ()))
+            read = tuple(as_key(getattr(state.settings, name)) for name in self.core.reads.get(stage, ()))
             before = keys[stage] = (before, parts, read)
         return keys
 
-    def _calibration_key(self, state: State) -> Hashable:
+    def _calibration_key(self, state: WorkState) -> Hashable:
         return (tuple(self._keys(state, e)["points"] for e in state.exposures), as_key(state.settings))
 
-    def results(self, state: State | None = None) -> Results:
+    def results(self, state: WorkState | None = None) -> Results:
         """What is already known for a state (default: the present one); computes nothing."""
-        state = self.state if state is None else state
-        works = []
-        for exposure in state.exposures:
-            keys = self._keys(state, exposure)
-            spots, kept = self._caches["spots"].get(keys["spots"]) or (None, None)
-            works.append(
-                Work(
-                    self._caches["image"].get(keys["image"]),
-                    self._caches["found"].get(keys["found"]),
-                    spots,
-                    kept,
-                    self._caches["points"].get(keys["points"]),
-                )
-            )
-        return Results(tuple(works), self._caches["calibration"].get(self._calibration_key(state)))
+        return self._collect(self.state if state is None else state, None)
 
-    def know(self, calibration: Any, found: tuple[Spots, ...]) -> None:
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration of the present state, None when there is none yet."""
+        calibration: Calibration | None = self._caches["calibration"].get(self._calibration_key(self.state))
+        return calibration
+
+    def know(self, calibration: Calibration, found: tuple[Spots, ...]) -> None:
         """Take over what a file holds: the calibration of the present state and the spots before the edits."""
         state = self.state
         for number, exposure in enumerate(state.exposures):
@@ -212,64 +216,77 @@ class Workspace:
             self._caches["calibration"].put(self._calibration_key(state), calibration)
 
     def compute(
-        self, upto: StageName = "calibration", progress: Progress | None = None, *, state: State | None = None
+        self, upto: StageName = "calibration", progress: Progress | None = None, *, state: WorkState | None = None
     ) -> Results:
         """Compute what is missing for a state (default: the present one), up to and with a stage.
 
         `progress` is told the fraction done and what is going on; it may raise :class:`Cancelled`. What was finished
         before an error or a cancel is kept and comes out of :meth:`results`.
         """
-        state, last = self.state if state is None else state, STAGES.index(upto)
+        state = self.state if state is None else state
         if not state.exposures:
             raise ImageError("there is no image", hint="open one, or drop a file on the window")
-        steps = Steps(progress, len(state.exposures), [s for s in STAGES[: last + 1] if s != "calibration"])
-        works = []
-        for number, exposure in enumerate(state.exposures):
-            works.append(self._work(state, exposure, last, steps, number))
-        if last == STAGES.index("calibration"):
-            key = self._calibration_key(state)
-            calibration = self._caches["calibration"].get(key)
-            if calibration is None:
-                parts = [tuple(getattr(w, name) for w in works) for name in ("picture", "points")]
-                spots = tuple(w.spots.select(w.kept) for w in works)  # type: ignore[union-attr, arg-type]
-                calibration = self.stages.calibrate(state, parts[0], spots, parts[1], steps.rest("fitting"))
-                self._caches["calibration"].put(key, calibration)
+        steps = Steps(progress, len(state.exposures), upto)
+        results = self._collect(state, steps)
         steps.done()
-        return self.results(state)
+        return results
 
-    def _work(self, state: State, exposure: Exposure, last: int, steps: Steps, number: int) -> Work:
-        """All stages of one exposure up to `last`."""
-        keys, settings, stages = self._keys(state, exposure), state.settings, self.stages
+    def _collect(self, state: WorkState, steps: Steps | None) -> Results:
+        """All stages of all exposures: computed where `steps` reach and the caches do not have them, else looked up."""
+        works = tuple(self._exposure(state, number, steps) for number in range(len(state.exposures)))
+
+        def calibrate(progress: Progress) -> Calibration:
+            pairs = zip(works, state.exposures, strict=True)
+            pictures = tuple(_masked(w.picture, e.drawn) for w, e in pairs)  # type: ignore[arg-type]
+            spots = tuple(w.spots.select(w.kept) for w in works)  # type: ignore[union-attr, arg-type]
+            points = tuple(w.points for w in works)
+            return self.core.calibrate(state, pictures, spots, points, progress)  # type: ignore[arg-type]
+
+        key = self._calibration_key(state)
+        return Results(works, self._stage("calibration", key, "fitting", calibrate, steps))
+
+    def _stage(
+        self, name: StageName, key: Hashable, text: str, make: Callable[[Progress], object], steps: Steps | None
+    ) -> Any:
+        """Result of one stage: from the cache, else made if `steps` reach it, else None."""
+        value = self._caches[name].get(key)
+        if steps is not None and steps.reach(name):
+            progress = steps.begin(name, text)
+            if value is None:
+                value = make(progress)
+                self._caches[name].put(key, value)
+        return value
+
+    def _exposure(self, state: WorkState, number: int, steps: Steps | None) -> ExposureResults:
+        """The stages of one exposure."""
+        exposure, settings, core = state.exposures[number], state.settings, self.core
+        keys = self._keys(state, exposure)
         which = f" {number + 1} of {len(state.exposures)}" if len(state.exposures) > 1 else ""
 
-        def stage(name: StageName, text: str, make: Callable[[], Any]) -> Any:
-            if STAGES.index(name) > last:
-                return None
-            value = self._caches[name].get(keys[name])
-            steps.begin(name, text + which)
-            if value is None:
-                value = make()
-                self._caches[name].put(keys[name], value)
-            return value
+        def stage(name: StageName, text: str, make: Callable[[Progress], object]) -> Any:
+            return self._stage(name, keys[name], text + which, make, steps)
 
-        picture = stage("image", "reading image", lambda: stages.load(exposure, state, steps.part()))
-        seen = picture
-        if picture is not None and exposure.drawn is not None:
-            seen = replace(picture, mask=picture.mask | exposure.drawn)
-        found = stage("found", "looking for spots in image", lambda: stages.find(seen, settings, steps.part()))
-        both = stage("spots", "applying edits of image", lambda: self._edited(seen, found, exposure.edits, settings))
-        spots, kept = both if both is not None else (None, None)
+        # The image as it is in its files.
+        picture = stage("image", "reading image", lambda progress: core.load(exposure, state, progress))
+        # All spots, looked for where the user did not draw a mask: by far the longest part.
+        seen = lambda: _masked(picture, exposure.drawn)  # noqa: E731
+        found = stage("found", "looking for spots in image", lambda progress: core.find(seen(), settings, progress))
+        # What the user did to them by hand: which are used, and which are added.
+        edit = lambda _: self._edited(seen(), found, exposure.edits, settings)  # noqa: E731
+        both = stage("spots", "applying edits of image", edit)
+        # Their nodes; a spot that is out cannot lead the lattice astray.
+        points = stage("points", "indexing image", lambda _: core.index(both[0].select(both[1]), settings))
+        spots, kept = both or (None, None)
+        return ExposureResults(picture, found, spots, kept, points)
 
-        def used() -> Spots:
-            assert spots is not None
-            return spots.select(kept)
-
-        points = stage("points", "indexing image", lambda: stages.index(used(), settings))
-        return Work(seen, found, spots, kept, points)
-
-    def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Any) -> tuple[Spots, Bools]:
+    def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Draft) -> tuple[Spots, Bools]:
         wanted = added_positions(edits)
         spots = found
         if len(wanted):
-            spots = joined(found, self.stages.refine(picture, found, wanted, settings))
+            spots = joined(found, self.core.refine(picture, found, wanted, settings))
         return spots, kept_spots(edits, spots.yx, added=len(wanted), reach=reach_px(spots))
+
+
+def _masked(picture: Image, drawn: Bools | None) -> Image:
+    """A picture with the mask that was drawn by hand."""
+    return picture if drawn is None else replace(picture, mask=picture.mask | drawn)

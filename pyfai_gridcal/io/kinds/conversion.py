@@ -13,7 +13,7 @@ from ...base.errors import UsageError
 from ...base.progress import Progress
 from ...records.distortion import Distortion
 from ...records.jobs import Convert
-from .kinds import KINDS, Source, kind_for_output, open_distortion
+from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Reading, Writing
 
 __all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
@@ -37,7 +37,7 @@ class Conversion:
     largest: float
     rms: float
     remarks: tuple[str, ...] = ()
-    source: Source | None = None
+    source: DistortionFile | None = None
 
     def report(self) -> str:
         """The same in words."""

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base import robust
 from ...base.arrays import Floats
+from ...records.distortion import Distortion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Colormap
 
 OUTLIER, USED = "#d62728", "#2ca02c"
+#: Names and colours of both axes of the detector.
+AXES = (("slow (y)", "C0"), ("fast (x)", "C1"))
 #: Residuals are drawn up to this many times their robust rms, which normal errors exceed once in ten million.
 CUT = 4.0
 
 
-def axes_or_new(ax: Any, size: tuple[float, float] = (6.0, 5.0)) -> Any:
+def axes_or_new(ax: Axes | None, size: tuple[float, float] = (6.0, 5.0)) -> Axes:
     """`ax`, or the axes of a new figure."""
     if ax is not None:
         return ax
@@ -22,21 +32,27 @@ def axes_or_new(ax: Any, size: tuple[float, float] = (6.0, 5.0)) -> Any:
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
-def colorbar(ax: Any, drawn: Any, label: str) -> None:
+def colorbar(ax: Axes, drawn: ScalarMappable, label: str) -> None:
     ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.85)
 
 
-def frame(ax: Any, shape: tuple[int, int]) -> None:
+def frame(ax: Axes, shape: tuple[int, int]) -> None:
     """Limits of an image of this shape, index frame, and what the axes mean."""
     ax.set(xlim=(-0.5, shape[1] - 0.5), ylim=(-0.5, shape[0] - 0.5), xlabel="fast (x), px", ylabel="slow (y), px")
     ax.set_aspect("equal")
+
+
+def legend_if_any(ax: Axes) -> None:
+    """A legend over a map, where something has a name."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="upper right", fontsize="small", framealpha=0.9)
 
 
 def marker_size(count: int) -> float:
     return float(np.clip(160 / np.sqrt(max(count, 1)), 1.0, 6.0))
 
 
-def nothing(ax: Any, why: str) -> Any:
+def nothing(ax: Axes, why: str) -> Axes:
     ax.text(0.5, 0.5, why, ha="center", va="center", transform=ax.transAxes)
     ax.set(xticks=[], yticks=[])
     return ax
@@ -48,7 +64,7 @@ def nice(value: float) -> float:
     return float(power * max(m for m in (1, 2, 5) if m * power <= value * (1 + 1e-9)))
 
 
-def directions() -> Any:
+def directions() -> Colormap:
     """Cyclic colours for angles, all dark enough to be seen on white."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
@@ -56,8 +72,27 @@ def directions() -> Any:
     return ListedColormap(0.8 * colormaps["hsv"](np.linspace(0, 1, 256))[:, :3], "directions")
 
 
+def field_arrows(ax: Axes, distortion: Distortion, count: int, **style: Any) -> None:
+    """The displacement as arrows, about `count` along the longer side, where it is known."""
+    step = max(distortion.shape) / count
+    axes = [np.arange(step / 2, n, step) for n in distortion.shape]
+    yx = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    value = distortion.displacement(yx)
+    known = np.isfinite(value).all(axis=1)
+    if distortion.mask is not None:
+        known &= ~distortion.mask[tuple(np.rint(yx).astype(int).clip(0, np.array(distortion.shape) - 1).T)]
+    arrows(ax, yx[known], value[known], step, **style)
+
+
 def arrows(
-    ax: Any, yx: Floats, vector: Floats, reach: float, colour: Any, *, cut: float | None = None, **style: Any
+    ax: Axes,
+    yx: Floats,
+    vector: Floats,
+    reach: float,
+    colour: Sequence[Floats] = (),
+    *,
+    cut: float | None = None,
+    **style: Any,
 ) -> None:
     """Arrows whose rms length is `reach` px of the drawing, with the length of one in a key.
 
@@ -65,7 +100,7 @@ def arrows(
     at its tail, which the legend explains: one wrong spot shall neither cross the picture nor shrink all the others.
     """
     length = np.hypot(*vector.T)
-    rms = float(np.sqrt(np.mean(length**2))) if len(vector) else 0.0
+    rms = robust.rms(length) if len(vector) else 0.0
     if cut is not None and rms > 0:
         # The squared length of normal errors is exponentially distributed: its median is ln 2 of its mean.
         rms = float(np.sqrt(np.median(length**2) / np.log(2))) or rms

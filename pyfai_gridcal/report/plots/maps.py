@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ...base.arrays import AnyArray, Bools, Floats
 from ...records.distortion import Distortion
 from ...records.spots import Spots
-from .canvas import OUTLIER, USED, arrows, axes_or_new, colorbar, frame, marker_size, nothing
+from .canvas import OUTLIER, USED, axes_or_new, colorbar, field_arrows, frame, marker_size, nothing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["before_after", "displacement", "image", "reduced", "sigma", "spots", "vectors"]
 
 Component = Literal["magnitude", "dy", "dx"]
+Colouring = Literal["plain", "sigma", "chi2"]
 #: Images are reduced to about this many pixels along their longer side before they are drawn.
 SHOWN = 1200
 
@@ -33,12 +37,12 @@ def reduced(data: AnyArray, side: int = SHOWN) -> tuple[AnyArray, tuple[float, f
 def image(
     data: AnyArray,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
     mask: Bools | None = None,
     log: bool = True,
     cmap: str = "gray",
     bar: bool = False,
-) -> Any:
+) -> Axes:
     """Draw an image (ny, nx) in counts.
 
     Parameters
@@ -65,12 +69,12 @@ def image(
 def spots(
     found: Spots,
     *,
-    ax: Any = None,
+    ax: Axes | None = None,
     data: AnyArray | None = None,
     shape: tuple[int, int] | None = None,
     used: Bools | None = None,
-    colour: Literal["plain", "sigma", "chi2"] = "plain",
-) -> Any:
+    colour: Colouring = "plain",
+) -> Axes:
     """Draw the spots, over the image `data` where it is given.
 
     Parameters
@@ -118,8 +122,8 @@ def _unknown(distortion: Distortion, y: Floats, x: Floats) -> Bools:
 
 
 def displacement(
-    distortion: Distortion, component: Component = "magnitude", *, ax: Any = None, masked: bool = True
-) -> Any:
+    distortion: Distortion, component: Component = "magnitude", *, ax: Axes | None = None, masked: bool = True
+) -> Axes:
     """Draw the map of the displacement (corrected - observed), px; white where it is not known."""
     ax = axes_or_new(ax)
     y, x = _sampled(distortion)
@@ -129,17 +133,16 @@ def displacement(
     )
     if masked:
         shown = np.where(_unknown(distortion, y, x), np.nan, shown)
-    style: dict[str, Any] = {"cmap": "viridis"}
+    drawn = ax.pcolormesh(x, y, shown, shading="nearest", rasterized=True, cmap="viridis")
     if component != "magnitude":
         top = float(np.nanmax(np.abs(shown))) if np.isfinite(shown).any() else 1.0
-        style = {"cmap": "RdBu_r", "vmin": -top, "vmax": top}
-    drawn = ax.pcolormesh(x, y, shown, shading="nearest", rasterized=True, **style)
+        drawn.set(cmap="RdBu_r", clim=(-top, top))
     frame(ax, distortion.shape)
     colorbar(ax, drawn, {"magnitude": "displacement, px", "dy": "dy (slow), px", "dx": "dx (fast), px"}[component])
     return ax
 
 
-def sigma(distortion: Distortion, *, ax: Any = None) -> Any:
+def sigma(distortion: Distortion, *, ax: Axes | None = None) -> Axes:
     """Draw the map of the standard uncertainty of the displacement (rms of both axes), px."""
     ax = axes_or_new(ax)
     y, x = _sampled(distortion)
@@ -154,25 +157,18 @@ def sigma(distortion: Distortion, *, ax: Any = None) -> Any:
     return ax
 
 
-def vectors(distortion: Distortion, *, ax: Any = None, count: int = 28) -> Any:
+def vectors(distortion: Distortion, *, ax: Axes | None = None, count: int = 28) -> Axes:
     """Draw the displacement as arrows, about `count` along the longer side; the key tells their scale."""
     ax = axes_or_new(ax)
-    step = max(distortion.shape) / count
-    y, x = (np.arange(step / 2, n, step) for n in distortion.shape)
-    yx = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
-    value = distortion.displacement(yx)
-    known = np.isfinite(value).all(axis=1)
-    if distortion.mask is not None:
-        known &= ~distortion.mask[tuple(np.rint(yx).astype(int).clip(0, np.array(distortion.shape) - 1).T)]
-    arrows(ax, yx[known], value[known], step, (), color="#1f77b4", width=0.002)
+    field_arrows(ax, distortion, count, color="#1f77b4", width=0.002)
     frame(ax, distortion.shape)
     ax.set_title("displacement", loc="left", fontsize="medium")
     return ax
 
 
 def before_after(
-    raw: AnyArray, corrected: AnyArray, *, axes: Sequence[Any] | None = None, mask: Bools | None = None
-) -> Sequence[Any]:
+    raw: AnyArray, corrected: AnyArray, *, axes: Sequence[Axes] | None = None, mask: Bools | None = None
+) -> Sequence[Axes]:
     """Draw an image as recorded and as corrected, side by side; returns both axes.
 
     Parameters

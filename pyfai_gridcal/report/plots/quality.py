@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...base.arrays import Floats
-from ...base.robust import rms, shares
-from ...judging.measures import standardised_residuals
-from ...records.fit import DistortionFit, used_rows, used_sigmas
+from ...base.robust import rms
+from ...judging import measures
+from ...judging.measures import edges_around, standardised_residuals, width_of
+from ...records.fit import DistortionFit, used_rows
 from ...records.spots import Spots
-from .canvas import CUT, OUTLIER, arrows, axes_or_new, colorbar, directions, frame, marker_size, nothing
+from .canvas import (
+    AXES,
+    CUT,
+    OUTLIER,
+    arrows,
+    axes_or_new,
+    colorbar,
+    directions,
+    frame,
+    legend_if_any,
+    marker_size,
+    nothing,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = [
     "contrast",
@@ -25,7 +40,7 @@ __all__ = [
 ]
 
 
-def residuals(fit: DistortionFit, exposure: int = 0, *, ax: Any = None) -> Any:
+def residuals(fit: DistortionFit, exposure: int = 0, *, ax: Axes | None = None) -> Axes:
     """Draw the residuals (corrected - node) as arrows where the spots are; outliers are crosses.
 
     An arrow much longer than the others is cut, and has a ring at its tail.
@@ -41,14 +56,13 @@ def residuals(fit: DistortionFit, exposure: int = 0, *, ax: Any = None) -> Any:
     out = points.yx[~used]
     if len(out):
         ax.plot(out[:, 1], out[:, 0], "x", color=OUTLIER, ms=4, ls="", label=f"{len(out)} outliers")
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="upper right", fontsize="small", framealpha=0.9)
+    legend_if_any(ax)
     frame(ax, fit.distortion.shape)
     ax.set_title("residuals", loc="left", fontsize="medium")
     return ax
 
 
-def residual_directions(fit: DistortionFit, exposure: int = 0, *, ax: Any = None) -> Any:
+def residual_directions(fit: DistortionFit, exposure: int = 0, *, ax: Axes | None = None) -> Axes:
     """Draw the direction of each residual as a colour: a good calibration looks like confetti."""
     ax = axes_or_new(ax)
     points, used = fit.points[exposure], fit.used[exposure]
@@ -62,15 +76,13 @@ def residual_directions(fit: DistortionFit, exposure: int = 0, *, ax: Any = None
     return ax
 
 
-def residual_histogram(fit: DistortionFit, *, ax: Any = None, bins: int = 60) -> Any:
+def residual_histogram(fit: DistortionFit, *, ax: Axes | None = None, bins: int = 60) -> Axes:
     """Draw the histogram of the residuals along both axes, with the held-out ones as steps."""
     ax = axes_or_new(ax, (6.0, 4.0))
     inside, outside = used_rows(fit, fit.residual_yx), used_rows(fit, fit.held_out_yx)
     sigma = used_rows(fit, [p.sigma_yx for p in fit.points])
-    finite = np.abs(outside[np.isfinite(outside)])
-    reach = float(np.percentile(finite, 99.5)) if finite.size else 1.0
-    edges = np.linspace(-1.2 * reach, 1.2 * reach, bins + 1) if reach > 0 else np.linspace(-1, 1, bins + 1)
-    for axis, (name, colour) in enumerate((("slow (y)", "C0"), ("fast (x)", "C1"))):
+    edges = edges_around(outside, bins)
+    for axis, (name, colour) in enumerate(AXES):
         size = rms(inside[:, axis], sigma[:, axis])
         ax.hist(inside[:, axis], edges, alpha=0.45, color=colour, label=f"{name}: rms {size:.4f} px")
         ax.hist(outside[:, axis], edges, histtype="step", color=colour, lw=1.4)
@@ -79,26 +91,22 @@ def residual_histogram(fit: DistortionFit, *, ax: Any = None, bins: int = 60) ->
     return ax
 
 
-def pulls(fit: DistortionFit, *, ax: Any = None) -> Any:
+def pulls(fit: DistortionFit, *, ax: Axes | None = None) -> Axes:
     """Draw the histogram of the standardised residuals beside the normal distribution that it should be."""
     ax = axes_or_new(ax, (6.0, 4.0))
     pull = standardised_residuals(fit).ravel()
     pull = pull[np.isfinite(pull)]
     t = np.linspace(-5, 5, 201)
     if len(pull):
-        ax.hist(np.clip(pull, -5, 5), np.linspace(-5, 5, 61), density=True, alpha=0.5, color="C0", label=_width(pull))
+        label = f"{len(pull)} pulls, width {width_of(pull):.2f} (robust)"
+        ax.hist(np.clip(pull, -5, 5), np.linspace(-5, 5, 61).tolist(), density=True, alpha=0.5, color="C0", label=label)
     ax.plot(t, np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi), "k-", lw=1, label="normal distribution")
     ax.set(xlabel="standardised residual", ylabel="density")
     ax.legend(fontsize="small")
     return ax
 
 
-def _width(pull: Floats) -> str:
-    robust = 1.4826 * float(np.median(np.abs(pull - np.median(pull))))
-    return f"{len(pull)} pulls, width {robust:.2f} (robust)"
-
-
-def residual_against_sigma(fit: DistortionFit, *, ax: Any = None) -> Any:
+def residual_against_sigma(fit: DistortionFit, *, ax: Axes | None = None) -> Axes:
     """Draw each residual's length against the sigma of its spot; the line is where one equals the other."""
     ax = axes_or_new(ax, (6.0, 4.0))
     sizes = [np.hypot(*p.sigma_yx.T) for p in fit.points]
@@ -115,17 +123,14 @@ def residual_against_sigma(fit: DistortionFit, *, ax: Any = None) -> Any:
     return ax
 
 
-def held_out(fit: DistortionFit, *, ax: Any = None) -> Any:
+def held_out(fit: DistortionFit, *, ax: Axes | None = None) -> Axes:
     """Draw the held-out error against the smoothness for each model that was tried, the chosen one in bold."""
     ax = axes_or_new(ax, (6.0, 4.0))
     if not fit.trials:
         return nothing(ax, "one model only, nothing to compare")
     for number, trial in enumerate(fit.trials):
-        name, colour, width = (
-            f"{trial.name}: {trial.held_out_px:.4f} px",
-            f"C{number % 10}",
-            2.2 if trial.chosen else 1.0,
-        )
+        name, colour = f"{trial.name}: {trial.held_out_px:.4f} px", f"C{number % 10}"
+        width = 2.2 if trial.chosen else 1.0
         if trial.curve:
             at, error = np.array(sorted(trial.curve)).T
             ax.semilogy(at, error, "o-", ms=3, color=colour, lw=width, label=name)
@@ -138,34 +143,28 @@ def held_out(fit: DistortionFit, *, ax: Any = None) -> Any:
     return ax
 
 
-def subpixel_bias(fit: DistortionFit, *, ax: Any = None, bins: int = 20) -> Any:
+def subpixel_bias(fit: DistortionFit, *, ax: Axes | None = None, bins: int = 20) -> Axes:
     """Draw the mean residual against the place of the spot within its pixel: flat when spots are found without bias."""
     ax = axes_or_new(ax, (6.0, 4.0))
-    yx, value = used_rows(fit, [p.yx for p in fit.points]), used_rows(fit, fit.residual_yx)
-    phase, weight = yx - np.rint(yx), shares(used_sigmas(fit))
-    edges = np.linspace(-0.5, 0.5, bins + 1)
-    for axis, (name, colour) in enumerate((("slow (y)", "C0"), ("fast (x)", "C1"))):
-        which = np.clip(np.digitize(phase[:, axis], edges) - 1, 0, bins - 1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            part = weight[:, axis] / np.bincount(which, weight[:, axis], bins)[which]
-            mean = np.bincount(which, part * value[:, axis], bins)
-            spread = np.sqrt(np.bincount(which, (part * (value[:, axis] - mean[which])) ** 2, bins))
-        mean[np.bincount(which, minlength=bins) == 0] = np.nan
-        centre = (edges[1:] + edges[:-1]) / 2 + (axis - 0.5) * 0.15 / bins
-        ax.errorbar(centre, mean, spread, fmt="o", ms=4, color=colour, label=name)
+    rows = list(measures.subpixel_bias(fit, bins))
+    phase = np.array([middle for middle, _, _ in rows])
+    for axis, (name, colour) in enumerate(AXES):
+        mean, error = np.array([(mean[axis], error[axis]) for _, mean, error in rows]).T
+        beside = phase + (axis - 0.5) * 0.15 / bins  # so that bars of both axes are seen
+        ax.errorbar(beside, mean, error, fmt="o", ms=4, color=colour, label=name)
     ax.axhline(0, color="k", lw=0.8)
     ax.set(xlabel="place within the pixel, px from its centre", ylabel="mean residual, px")
     ax.legend(fontsize="small")
     return ax
 
 
-def contrast(found: Spots, *, ax: Any = None, bins: int = 60) -> Any:
+def contrast(found: Spots, *, ax: Axes | None = None, bins: int = 60) -> Axes:
     """Draw the histogram of the amplitudes of the spots, in counts."""
     ax = axes_or_new(ax, (6.0, 4.0))
     value = found.amplitude[np.isfinite(found.amplitude) & (found.amplitude > 0)]
     if not len(value):
         return nothing(ax, "no spots")
     low, high = np.log10(value.min()), np.log10(value.max())
-    ax.hist(value, np.logspace(low - 0.02, high + 0.02, bins + 1), color="C0", alpha=0.7)
+    ax.hist(value, np.logspace(low - 0.02, high + 0.02, bins + 1).tolist(), color="C0", alpha=0.7)
     ax.set(xscale="log", xlabel="amplitude of the spot, counts", ylabel="spots")
     return ax

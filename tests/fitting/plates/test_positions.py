@@ -43,6 +43,7 @@ def numbers_agree(truths: list[Truth], found: tuple) -> list[bool]:
     return [bool(np.array_equal(o, offsets[0])) for o in offsets]
 
 
+@pytest.mark.slow
 def test_positions_number_holes_that_are_all_alike() -> None:
     truths = alike()
     points = [t.points for t in truths]
@@ -73,6 +74,7 @@ def test_a_wrong_position_is_overruled() -> None:
     assert rms(seen[0], told) < 1.05 * rms(seen[0], alone)
 
 
+@pytest.mark.slow
 def test_a_position_that_the_holes_contradict_is_named() -> None:
     truths = exposures(tuple((1.2, offset) for offset in (*SHIFTS, (0.7, 3.1))))
     where = np.array([t.pose.shift_m for t in truths])

@@ -1,0 +1,162 @@
+"""Which of the fitted spots are holes, and how well their places are known."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..base.arrays import AnyArray, Bools, Floats
+from ..base.errors import PickingError
+from ..records.spots import SpotFlag, Spots
+from .learning import Instrument
+from .refinement import FittedSpots
+from .windows import ramp
+
+__all__ = ["chosen", "oddity", "usual_misfit"]
+
+#: A fitted spot must have an amplitude of so many sigma: of a million empty places none has it by chance.
+SIGNIFICANT = 5.0
+#: What looks less like the learned profile than this (rms over amplitude, beyond the noise) is no hole.
+_UNLIKE = 0.25
+#: A place that rests so much more on what is assumed of the hole than on what is seen of it is none that was measured.
+_ASSUMED = 2.5
+#: A place that is known so many times worse than most would count for nothing, a 3600th, in any fit.
+_WORTHLESS = 60.0
+#: A misfit is out of the common when it is this large and so many times that of most spots.
+_ODD, _TIMES = 0.02, 3.0
+#: Relative error of the radius that a hole is expected to have: 2 µm of half a millimetre.
+_RADIUS_ERROR = 0.004
+#: Two spots nearer than this share of the spacing are one.
+_ONE = 0.35
+
+
+def chosen(
+    tools: Instrument,
+    fitted: FittedSpots,
+    *,
+    stretch_error: float,
+    usual: float | None = None,
+    there: Bools | None = None,
+) -> tuple[Spots, float]:
+    """The fitted spots that are holes.
+
+    Parameters
+    ----------
+    stretch_error : of the stretch of a hole, relative
+    usual : sigma that most spots of the first look had, px; found here if omitted
+    there : (N,) which may be taken at all; with it the spots count as predicted, and there need be none
+
+    Returns
+    -------
+    the spots, and the sigma that most of them have, px
+
+    Raises
+    ------
+    PickingError
+        Nothing looks like a hole.
+    """
+    yx, image = fitted.yx, tools.image
+    top = np.array(image.shape) - 0.5
+    sigma, measured = _sigma(tools, fitted, stretch_error)
+    largest = sigma.max(axis=1)
+    # what is a hole: strong, like the profile, inside the image, known as well as the others
+    strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
+    keep = fitted.good & measured & (strength > SIGNIFICANT) & (largest < 0.4 * max(tools.profile_radius, 1.0))
+    keep &= _misfit(tools, fitted) < _UNLIKE
+    if usual is None:
+        usual = float(np.median(largest[keep])) if keep.any() else float("inf")
+    keep &= (largest < _WORTHLESS * usual) & ((yx > -0.5) & (yx < top)).all(axis=1)
+    if there is not None:
+        keep &= there
+    elif not keep.any():
+        raise PickingError("no candidate looks like a hole", hint="check --polarity and --hole")
+    rows = np.flatnonzero(keep)
+    rows = rows[_distinct(yx[rows], fitted.chi2[rows], _ONE * tools.spacing)]
+    spots = Spots(
+        yx[rows],
+        sigma[rows],
+        fitted.amplitude[rows],
+        (image.sign * fitted.background)[rows],
+        fitted.chi2[rows],
+        _flags(tools, fitted, predicted=there is not None)[rows],
+        image.polarity,
+        2 * tools.profile_radius,
+        tools.learned.noise,
+        tools.learned.profile,
+    )
+    return spots, usual
+
+
+def _sigma(tools: Instrument, fitted: FittedSpots, stretch_error: float) -> tuple[Floats, Bools]:
+    """Uncertainty (N, 2) of the places, px, and which of them (N,) were measured rather than assumed."""
+    sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
+    # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
+    # counted
+    sigma *= tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
+    # of a hole of which one side is seen, the rest is assumed
+    assumed = _one_sided(tools, fitted.yx, stretch_error)
+    measured = np.asarray((assumed < _ASSUMED * sigma).all(axis=1))
+    # whatever covers such a part of the hole may move its middle by as much of its radius
+    return np.hypot(np.hypot(sigma, assumed), (tools.profile_radius * oddity(tools, fitted))[:, None]), measured
+
+
+def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArray:
+    """(N,) bits of :class:`SpotFlag`."""
+    at, reach, image = np.rint(fitted.yx), tools.reach, tools.image
+    border = ((at < reach) | (at > np.array(image.shape) - 1 - reach)).any(axis=1)
+    saturated = image.touches_saturation(fitted.yx, reach)
+    masked = ~image.is_whole(fitted.yx, reach) & ~border & ~saturated
+    bits = np.full(len(at), SpotFlag.PREDICTED if predicted else 0, np.uint8)
+    for flag, where in (
+        (SpotFlag.BORDER, border),
+        (SpotFlag.MASKED, masked),
+        (SpotFlag.SATURATED, saturated),
+        (SpotFlag.CLIPPED, fitted.clipped),
+    ):
+        bits |= np.where(where, flag, 0).astype(np.uint8)
+    return bits
+
+
+def _one_sided(tools: Instrument, yx: Floats, stretch_error: float) -> Floats:
+    """Error (N, 2) px that the unknown true radius and stretch make where only one side of a hole is seen.
+
+    A wrong radius moves the spot towards the side that is seen, a wrong shear across it as well.
+    """
+    radius = tools.profile_radius
+    reach = max(1, int(np.ceil(radius + 1)))
+    y, x = ramp(reach)
+    inside = np.hypot(y, x) <= radius + 1
+    usable = tools.image.windows(yx, reach).usable[:, inside]
+    count = np.maximum(usable.sum(axis=1), 1)
+    lean = np.stack([np.abs((usable * o[inside]).sum(axis=1)) / count for o in (y, x)], axis=1)
+    lean = np.minimum(lean, 0.5 * radius)
+    return 2 * np.hypot((_RADIUS_ERROR + stretch_error) * lean, stretch_error * lean[:, ::-1])
+
+
+def _misfit(tools: Instrument, fitted: FittedSpots) -> Floats:
+    """(N,) rms of what a fit leaves over beyond the noise, in units of the amplitude."""
+    level = tools.image.sign * (fitted.background + 0.5 * fitted.amplitude)
+    variance = np.median(tools.learned.noise.variance(level))
+    out: Floats = np.sqrt(np.maximum(fitted.chi2 - 1, 0) * variance) / np.maximum(fitted.amplitude, 1e-9)
+    return out
+
+
+def usual_misfit(tools: Instrument, fitted: FittedSpots) -> float:
+    """Misfit of most spots, in units of the amplitude."""
+    return float(np.median(_misfit(tools, fitted)[fitted.good])) if fitted.good.any() else 0.0
+
+
+def oddity(tools: Instrument, fitted: FittedSpots, usual: float | None = None) -> Floats:
+    """(N,) misfit of the spots beyond the usual one (that of most of them), in units of the amplitude; 0 for the usual
+    ones."""
+    usual = usual_misfit(tools, fitted) if usual is None else usual
+    out: Floats = np.sqrt(np.maximum(_misfit(tools, fitted) ** 2 - max(_ODD, _TIMES * usual) ** 2, 0.0))
+    return out
+
+
+def _distinct(yx: Floats, chi2: Floats, least: float) -> AnyArray:
+    """Rows that stay when of two spots closer than `least` px the worse one goes."""
+    pairs = cKDTree(yx).query_pairs(least, output_type="ndarray") if len(yx) > 1 else np.empty((0, 2), int)
+    keep = np.ones(len(yx), bool)
+    keep[np.where(chi2[pairs[:, 0]] > chi2[pairs[:, 1]], pairs[:, 0], pairs[:, 1])] = False
+    return np.flatnonzero(keep)

@@ -1,0 +1,50 @@
+"""The hand of the user: what is clicked, dragged and drawn in the plot becomes steps of the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .drawing.plot import GridPlot
+from .updates import Updates
+from .work.edits import Edit
+from .work.workspace import Workspace
+
+__all__ = ["Hand"]
+
+
+class Hand:
+    """Turns places and regions in a plot into edits of the exposure that is shown.
+
+    Parameters
+    ----------
+    guarded : does a step under a title, and tells what is wrong with it
+    """
+
+    def __init__(self, plot: GridPlot, workspace: Workspace, updates: Updates, guarded: Callable[..., None]):
+        self._plot, self._workspace, self._updates, self._guarded = plot, workspace, updates, guarded
+        plot.tools.sigPointed.connect(self.point)
+        plot.tools.sigRegion.connect(self.region)
+        plot.drawnMask.sigDrawn.connect(self.mask)
+
+    def point(self, tool: str, y: float, x: float) -> None:
+        """A click with a tool at a place, px, index frame."""
+        workspace, exposure = self._workspace, self._updates.exposure
+        if not workspace.state.exposures:
+            return
+        if tool == "select-spot":
+            workspace.toggle_spot(y, x, exposure=exposure)
+        elif tool == "add-spot":
+            workspace.edit(Edit.at("add", y, x), exposure=exposure)
+        elif tool == "pick-origin":
+            self._guarded("Settings", workspace.set_settings, origin=(round(y, 2), round(x, 2)))
+
+    def region(self, tool: str, corners: list[tuple[float, float]]) -> None:
+        """A region drawn with a tool: its corners (y, x)."""
+        if self._workspace.state.exposures:
+            edit = Edit.within("exclude" if tool.startswith("exclude") else "include", corners)
+            self._workspace.edit(edit, exposure=self._updates.exposure)
+
+    def mask(self) -> None:
+        """Something was drawn on the mask."""
+        if self._workspace.state.exposures:
+            self._workspace.set_drawn_mask(self._plot.drawnMask.value(), exposure=self._updates.exposure)

@@ -1,0 +1,43 @@
+"""Which row has which node: one dense table for all who look up nodes, or go from node to node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..base.arrays import AnyArray, Ints
+
+__all__ = ["NodeTable"]
+
+
+@dataclass(frozen=True, eq=False)
+class NodeTable:
+    """Rows of points by their nodes.
+
+    Attributes
+    ----------
+    low : (2,) node of the first cell
+    cells : (ni, nj) row of the point with this node, -1 where there is none; the rim, one cell wide, is always free
+    """
+
+    low: Ints
+    cells: Ints
+
+    @classmethod
+    def of(cls, ij: AnyArray) -> NodeTable:
+        """Table of at least one node (M, 2); of rows with the same node the last one counts."""
+        low = ij.min(axis=0) - 1
+        cells = np.full(tuple(ij.max(axis=0) - low + 2), -1, np.int64)
+        cells[tuple((ij - low).T)] = np.arange(len(ij))
+        return cls(low, cells)
+
+    def rows(self, ij: AnyArray) -> Ints:
+        """Rows (...) of nodes (..., 2) anywhere, -1 where there is none."""
+        # what lies beyond the table is looked up in its rim, where nothing is
+        i, j = (np.clip(ij[..., k] - self.low[k], 0, n - 1) for k, n in enumerate(self.cells.shape))
+        return np.asarray(self.cells[i, j])
+
+    def line(self, ij: AnyArray, step: tuple[int, int], reach: int = 1) -> dict[int, Ints]:
+        """Rows (M,) of what lies k steps from each of the nodes (M, 2), for k from -reach to reach."""
+        return {k: self.rows(ij + k * np.array(step)) for k in range(-reach, reach + 1)}
