@@ -41,6 +41,16 @@ class Calibration(Result):
     """A calibrated detector with all that it was made from, and the doors to what can be done with it.
 
     The fields are those of :class:`~pyfai_gridcal.records.result.Result`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyfai_gridcal import calibrate
+    >>> from pyfai_gridcal.synthetic import demo_scene
+    >>> picture = demo_scene((260, 300), pitch_px=24.0).render(np.random.default_rng(3))
+    >>> calibration = calibrate(picture.image, pitch="1mm", pixel="42um")
+    >>> calibration.detector().shape, calibration.pixel_size
+    ((260, 300), (4.2e-05, 4.2e-05))
     """
 
     def detector(self) -> Detector:

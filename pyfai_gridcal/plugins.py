@@ -143,6 +143,12 @@ def register(*names: str) -> tuple[str, ...]:
     Returns
     -------
     The names that now lead to a detector from a file.
+
+    Examples
+    --------
+    >>> from pyfai_gridcal import register
+    >>> "gridcal" in register()
+    True
     """
     from pyFAI.detectors import ALL_DETECTORS, NexusDetector
 

@@ -22,6 +22,15 @@ class GridcalError(Exception):
     what : what happened, with what was given
     expected : what would have been right
     hint : what the user can do about it
+
+    Examples
+    --------
+    >>> from pyfai_gridcal import GridcalError, Plate
+    >>> try:
+    ...     Plate("5 miles")
+    ... except GridcalError as error:
+    ...     print(error.what)
+    pitch_m '5 miles': unknown unit 'miles'
     """
 
     def __init__(self, what: str, *, expected: str | None = None, hint: str | None = None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from ..base.units import format_length
 from ..records.jobs import Calibrate, corrections_of
 from ..records.settings import Settings
 from ._files import check_outputs, write_json
-from ._options import add_fields, job_of
+from ._options import add_fields, given_settings, job_of
 from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         )
     try:
         with ProgressLine() as progress:
-            calibration = _calibrate(job, progress)
+            calibration = _calibrate(job, given_settings(options), progress)
     except CalibrationError as error:
         # No result at all: the summary still tells why, so that a machine need not read standard error.
         if job.json_file:
@@ -94,7 +95,7 @@ def _tell_result(job: Calibrate, calibration: Calibration, output: Path | None) 
             print(f"written: {output}")
 
 
-def _calibrate(job: Calibrate, progress: ProgressLine) -> Calibration:
+def _calibrate(job: Calibrate, settings: Mapping[str, Any], progress: ProgressLine) -> Calibration:
     from ..calibration import calibrate
     from ..io.images.images import load_image
 
@@ -105,7 +106,7 @@ def _calibrate(job: Calibrate, progress: ProgressLine) -> Calibration:
     images = [
         load_image(group, combine=job.combine or "median", progress=progress, **corrections_of(job)) for group in groups
     ]
-    return calibrate(images if len(images) > 1 else images[0], progress=progress, **job.settings)
+    return calibrate(images if len(images) > 1 else images[0], progress=progress, **settings)
 
 
 def _refusal(job: Calibrate, error: GridcalError) -> dict[str, Any]:

@@ -91,6 +91,20 @@ def find_spots(
     ------
     PickingError
         Nothing that looks like holes was found.
+
+    References
+    ----------
+    .. [1] J. Anderson, I. R. King, PASP 112 (2000) 1360, doi:10.1086/316632
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyfai_gridcal import find_spots
+    >>> from pyfai_gridcal.synthetic import demo_scene
+    >>> picture = demo_scene((260, 300), pitch_px=24.0).render(np.random.default_rng(3))
+    >>> spots = find_spots(picture.image)
+    >>> spots.polarity, len(spots) > 120
+    ('bright', True)
     """
     search = partial(search_spots, image, mask=mask, saturation=saturation, polarity=polarity, hole_px=hole_px)
     search = partial(search, noise=noise, threshold=threshold, lattice=lattice, complete=complete)

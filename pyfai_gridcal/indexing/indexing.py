@@ -114,6 +114,15 @@ def index_spots(
     ------
     IndexingError
         Fewer than 9 spots, no two directions, or a lattice that contradicts the one that was asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyfai_gridcal import Spots, index_spots
+    >>> y, x = np.meshgrid(np.arange(10.0, 150, 20), np.arange(12.0, 250, 25), indexing="ij")
+    >>> points = index_spots(Spots.from_positions(np.column_stack([y.ravel(), x.ravel()])))
+    >>> np.ptp(points.ij, axis=0).tolist()
+    [6, 9]
     """
     return grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve).points(spots, angle_deg)
 

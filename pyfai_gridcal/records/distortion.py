@@ -37,6 +37,16 @@ class Distortion:
     sigma : standard uncertainty of (dy, dx), px, None when not known
     gauge : in words, what fixes the rigid motion and the scale of the corrected frame; what was asked for is
         ``Settings.gauge``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyfai_gridcal import Distortion
+    >>> from pyfai_gridcal.records.field import SampledField
+    >>> bent = SampledField(np.array([0.0, 99.0]), np.array([0.0, 79.0]), np.full((2, 2, 2), (0.5, -0.25)))
+    >>> distortion = Distortion(bent, (100, 80), ("50um", "48um"))
+    >>> distortion.displacement([(10.0, 20.0)]).tolist()
+    [[0.5, -0.25]]
     """
 
     field: Field

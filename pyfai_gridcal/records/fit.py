@@ -82,6 +82,16 @@ class DistortionFit:
     pixel_sigma_m : (slow, fast) standard uncertainty of the pixel size, metres; 0 when it was given
     trials : the recipes that were compared, the chosen one among them
     notes : remarks for the report, in words
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyfai_gridcal import Plate, Spots, fit_distortion, index_spots
+    >>> y, x = np.meshgrid(np.arange(10.0, 150, 20), np.arange(12.0, 250, 25), indexing="ij")
+    >>> points = index_spots(Spots.from_positions(np.column_stack([y.ravel(), x.ravel()])))
+    >>> fit = fit_distortion(points, plate=Plate("1mm,1.25mm"), shape=(160, 260), model="polynomial")
+    >>> fit.recipe, round(fit.residual_px, 6)
+    ('polynomial', 0.0)
     """
 
     distortion: Distortion

@@ -34,6 +34,15 @@ class Plate:
     error_ij : (H, 2) indices of holes whose true place is known to differ from the ideal one
     error_yx : (H, 2) true minus ideal place of those, plate frame, metres
     error_sigma_yx : (H, 2) its standard uncertainty, metres
+
+    Examples
+    --------
+    >>> from pyfai_gridcal import Plate
+    >>> plate = Plate("3mm,2mm", hole_m="500 um")
+    >>> plate
+    <Plate: pitch 3 mm × 2 mm, 90°, holes of 500 µm>
+    >>> plate.positions([(1, 2)]).round(6).tolist()
+    [[0.003, 0.004]]
     """
 
     pitch_m: tuple[float, float]

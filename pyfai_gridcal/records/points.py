@@ -27,6 +27,15 @@ class ControlPoints:
     angle_deg : angle of the ideal lattice from j to i: 90 (square, rectangular), 60 (hexagonal), or as given
     seam_doubt : largest misfit, in nodes, of pieces of lattice that do not touch but were joined: near 0.5 their
         relative place is a guess
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyfai_gridcal import Spots, index_spots
+    >>> y, x = np.meshgrid(np.arange(10.0, 150, 20), np.arange(12.0, 250, 25), indexing="ij")
+    >>> points = index_spots(Spots.from_positions(np.column_stack([y.ravel(), x.ravel()])))
+    >>> len(points), points.pitch_px
+    (70, (20.0, 25.0))
     """
 
     yx: Floats

@@ -88,6 +88,15 @@ class Spots:
     hole_px : diameter of a hole, px (mean over the image)
     noise : the noise model behind `sigma_yx`
     profile : the profile that was fitted, if any
+
+    Examples
+    --------
+    >>> from pyfai_gridcal import Spots
+    >>> spots = Spots.from_positions([(10.0, 12.5), (10.2, 36.5)], sigma=0.02, hole_px=6.0)
+    >>> spots
+    <Spots: 2 bright holes of 6.0 px, 2 of them whole, sigma 0.0200 px>
+    >>> spots.select([1]).yx.tolist()
+    [[10.2, 36.5]]
     """
 
     yx: Floats

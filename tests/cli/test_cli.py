@@ -449,20 +449,16 @@ def test_write_protected_output(core: Core, image: Path, tmp_path: Path, capsys:
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_options_are_the_settings_of_the_core() -> None:
-    from dataclasses import fields
-    from typing import get_args
-
-    from pyfai_gridcal.cli import _options
-    from pyfai_gridcal.records.plate import LatticeKind
-    from pyfai_gridcal.records.settings import Settings
-
-    assert set(_options.SETTINGS) | {"pitch"} == {f.name for f in fields(Settings)}
-    assert set(_options.LATTICES) == set(get_args(LatticeKind))
-
-
 @pytest.mark.parametrize("model", ["auto", "spline", "mosaic"])
 def test_models_in_the_help_are_known(model: str) -> None:
-    from pyfai_gridcal.cli import _options
+    from pyfai_gridcal.records.options import option_of
+    from pyfai_gridcal.records.settings import Settings
 
-    assert model in _options.SETTINGS["model"]["help"]
+    assert model in option_of(Settings, "model").text
+
+
+def test_device_that_is_no_pair_of_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("correct", "d.h5", "i.edf", "-o", "o.h5", "--device", "a,b") == 2
+    err = capsys.readouterr().err
+    assert "two numbers such as 0,1" in err
+    assert "unexpected" not in err

@@ -28,12 +28,15 @@ FRONT_DOOR = {
     "find_spots",
     "fit_distortion",
     "index_spots",
+    "load",
     "register",
 }
 
 #: Function -> its arguments; after "*" they are given by name only. New ones may be added behind it, with a default.
 FUNCTIONS = {
-    "calibrate": "image * pitch mask dark flat progress **settings",
+    "calibrate": "image * pitch pixel detector plate lattice angle polarity hole origin model gauge max_sigma "
+    "positions mask dark flat progress **unknown",
+    "load": "path",
     "find_spots": "image * mask saturation polarity hole_px noise threshold lattice complete workers progress",
     "index_spots": "spots * lattice angle_deg tolerance",
     "fit_distortion": "points * plate shape mask pixel_size model gauge max_sigma labels positions progress",
