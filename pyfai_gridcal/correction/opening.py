@@ -20,9 +20,8 @@ from ..io.images.images import load_image
 from ..io.images.masks import load_mask
 from ..io.images.sources import open_frames
 from ..io.kinds.kinds import locate, open_distortion
-from ..io.kinds.options import Reading
 from ..records.distortion import Distortion
-from ..records.jobs import Correct
+from ..records.jobs import Correct, Reading
 from .corrector import Corrector
 from .frames import FrameReader
 from .table import Table, build_table

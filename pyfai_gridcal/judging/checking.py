@@ -21,9 +21,9 @@ from ..base.frames import edge_from_index, index_from_edge, pixel_centres
 from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
-from ..io.kinds.options import Reading
 from ..io.kinds.pointers import detector_of
 from ..records.distortion import Distortion
+from ..records.jobs import Reading
 from .comparison import Alignment, align, require_same_shape
 from .dialects import Agreement, agreement
 from .findings import Finding, Opinion

