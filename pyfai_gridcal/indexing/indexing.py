@@ -156,17 +156,13 @@ def grow_lattice(
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
-    if lattice == "auto" or lattice == "oblique":
+    if lattice in ("auto", "oblique"):
         return hexagonal and lattice == "auto"
-    if lattice == "hexagonal" and not hexagonal:
-        raise IndexingError(
-            f"lattice='hexagonal', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'"
-        )
-    if lattice in ("square", "rectangular") and hexagonal:
+    if hexagonal != (lattice == "hexagonal"):
         raise IndexingError(
             f"lattice='{lattice}', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'"
         )
-    return lattice == "hexagonal"
+    return hexagonal
 
 
 def _largest(cloud: Cloud, local: LocalLattice) -> Patch:
