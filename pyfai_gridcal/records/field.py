@@ -28,7 +28,8 @@ __all__ = [
     "without_gaps",
 ]
 
-_ROWS = 128  # at a time: few enough for the cache, enough for what a field does once for each call
+#: Rows at a time: few enough for the cache, enough for what a field does once for each call.
+_ROWS = 128
 
 
 @runtime_checkable
