@@ -103,6 +103,7 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "found" in out
     assert "true" in out
+    assert "opens the detector file: corners within 0 px, and the same mask" in out
     for name in ("grid.edf", "detector.h5", "result.png"):
         assert (folder / name).stat().st_size > 1000
         assert name in out

@@ -1,0 +1,44 @@
+"""What an image teaches: radius, profile and noise of holes that are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from holes import BLUR, NOISE, RADIUS, REACH, lattice, picture, started
+
+from pyfai_gridcal.base.errors import PickingError
+from pyfai_gridcal.finding.learning import hole_radius, learn
+from pyfai_gridcal.finding.profile import disk_and_blur
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import Polarity
+
+
+@pytest.mark.parametrize("guess", [2.6, 3.4, 4.4])
+def test_radius_of_the_mean_hole(guess: float) -> None:
+    yx = lattice()
+    image = PreparedImage(picture(yx), None, "bright")
+    assert hole_radius(image, yx, guess, 20.0) == pytest.approx(RADIUS, abs=0.25)
+
+
+def test_no_hole_no_radius() -> None:
+    image = PreparedImage(np.random.default_rng(0).normal(9, 1, (90, 120)), None, "bright")
+    assert 1.0 < hole_radius(image, np.array([[40.0, 50.0], [60.0, 70.0]]), 3.0, 20.0) < 6.0
+
+
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_profile_and_noise_are_those_of_the_picture(polarity: Polarity) -> None:
+    image, state = started(lattice((15.3, 16.7)), polarity=polarity)
+    learned = learn(image, state, reach=7, radius=3.0, spacing=15.0, limit=2.0)
+    radius, blur = disk_and_blur(learned.profile)
+    assert radius == pytest.approx(RADIUS, abs=0.2)
+    assert blur == pytest.approx(BLUR, abs=0.15)
+    assert float(np.sqrt(learned.noise.variance(np.array([400.0]))[0])) == pytest.approx(NOISE, rel=0.1)
+    assert learned.grain == 1.0
+
+
+def test_spots_of_nothing_teach_nothing() -> None:
+    image, state = started(lattice())
+    with pytest.raises(PickingError, match="no candidate looks like a hole"):
+        learn(image, replace(state, amplitude=-state.amplitude), reach=REACH, radius=3.0, spacing=20.0, limit=0.0)

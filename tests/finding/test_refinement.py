@@ -1,0 +1,94 @@
+"""The fit of a known profile: places at their bound, wild pixels left out, priors and tilts where asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from holes import NOISE, RADIUS, REACH, lattice, picture, profile, started
+
+from pyfai_gridcal.finding.model import SpotState, start_from
+from pyfai_gridcal.finding.profile import TemplateMaker
+from pyfai_gridcal.finding.refinement import FittedSpots, fit_spots
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import Noise, Polarity
+
+KNOWN = Noise(0.0, NOISE)
+
+
+def fit(image: PreparedImage, state: SpotState, noise: Noise | None = KNOWN, **options: object) -> FittedSpots:
+    bank = TemplateMaker(profile(), REACH).bank(None, len(state))
+    return fit_spots(image, state, bank, noise, **{"iterations": 5, "limit": 2.0, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_places_scatter_as_their_covariance_says(polarity: Polarity) -> None:
+    yx = lattice()
+    found = fit(*started(yx, polarity=polarity))
+    assert found.good.all()
+    pull = (found.yx - yx) / np.sqrt(np.einsum("nii->ni", found.covariance)[:, :2])
+    assert 0.85 < np.sqrt((pull**2).mean()) < 1.15
+    assert np.median(found.chi2) == pytest.approx(1.0, abs=0.12)
+    assert np.median(found.amplitude) == pytest.approx(1000, rel=0.01)
+
+
+def test_without_noise_model_the_scatter_tells_it() -> None:
+    yx = lattice()
+    found, known = fit(*started(yx), None), fit(*started(yx))
+    assert np.median(found.chi2) == pytest.approx(NOISE**2, rel=0.15)
+    assert np.allclose(
+        np.median(found.covariance, axis=0)[:2, :2], np.median(known.covariance, axis=0)[:2, :2], rtol=0.2
+    )
+
+
+def test_hot_pixels_are_left_out() -> None:
+    yx = lattice()
+    image = picture(yx)
+    at = np.rint(yx[7] + (3.0, 1.0)).astype(int)
+    image[tuple(at)] += 600
+    prepared = PreparedImage(image, None, "bright")
+    found = fit(prepared, start_from(prepared, yx, REACH, RADIUS))
+    assert found.clipped[7]
+    assert np.abs(found.yx[7] - yx[7]).max() < 0.03
+
+
+def test_a_spot_that_runs_away_is_not_good() -> None:
+    yx = lattice()
+    image, state = started(yx)
+    away = state.yx.copy()
+    away[4] += (2.6, 0.0)
+    found = fit(image, replace(state, yx=away), limit=1.5)
+    assert not found.good[4]
+    assert np.abs(found.yx[4] - away[4]).max() <= 1.5
+    assert found.good.sum() == len(yx) - 1
+
+
+def test_priors_hold_amplitude_and_ground() -> None:
+    image, state = started(lattice())
+    n = len(state)
+    prior = np.stack([np.full(n, 900.0), np.full(n, 1e-3), np.full(n, np.nan), np.full(n, np.inf)], axis=1)
+    prior[:, 2] = 0.0
+    found = fit(image, replace(state, prior=prior))
+    assert np.allclose(found.amplitude, 900, atol=1)
+    assert np.median(found.background) > 250
+
+
+def test_a_tilt_is_found_where_it_is_asked_for() -> None:
+    image, state = started(lattice(), slope=0.5)
+    found = fit(image, state, tilt=0.05)
+    assert found.covariance.shape[1:] == (6, 6)
+    # the ground rises by 0.5 counts per px along x, and nothing along y
+    slope = np.median(found.tilt[:, 1] * found.background)
+    assert slope == pytest.approx(0.5, abs=0.1)
+    assert abs(np.median(found.tilt[:, 0] * found.background)) < 0.1
+    assert not fit(image, state).tilt.any()
+
+
+def test_pieces_are_put_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyfai_gridcal.finding import refinement
+
+    image, state = started(lattice())
+    whole = fit(image, state)
+    monkeypatch.setattr(refinement, "_CHUNK", 1)
+    assert np.allclose(fit(image, state).yx, whole.yx, atol=1e-6)

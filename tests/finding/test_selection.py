@@ -1,0 +1,80 @@
+"""What is taken for a hole, and how sure its place is said to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from holes import NOISE, RADIUS, REACH, lattice, picture, profile
+
+from pyfai_gridcal.base.errors import PickingError
+from pyfai_gridcal.finding.learning import Instrument, Learned
+from pyfai_gridcal.finding.model import start_from
+from pyfai_gridcal.finding.profile import TemplateMaker
+from pyfai_gridcal.finding.refinement import FittedSpots
+from pyfai_gridcal.finding.selection import chosen, oddity
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import Noise, SpotFlag
+
+YX = lattice()
+
+
+def fitted(image: np.ndarray, mask: np.ndarray | None = None, yx: np.ndarray = YX) -> tuple[Instrument, FittedSpots]:
+    prepared = PreparedImage(image, mask, "bright", saturation=5000.0)
+    learned = Learned(profile(), Noise(0.0, NOISE))
+    tools = Instrument(prepared, None, 20.0, RADIUS, REACH, 2.0, learned, TemplateMaker(profile(), REACH), 1)
+    return tools, tools.fit(start_from(prepared, yx, REACH, RADIUS), 5)
+
+
+def test_clean_holes_have_no_flags() -> None:
+    tools, found = fitted(picture(YX))
+    spots, usual = chosen(tools, found, stretch_error=0.0)
+    assert len(spots) == len(YX)
+    assert not spots.flags.any()
+    assert spots.hole_px == pytest.approx(2 * RADIUS, abs=0.2)
+    assert usual == pytest.approx(float(np.median(spots.sigma_yx.max(axis=1))))
+    assert not oddity(tools, found).any()
+
+
+def test_masked_and_saturated_holes_are_flagged_and_less_sure() -> None:
+    image = picture(YX)
+    mask = np.zeros(image.shape, bool)
+    y, x = np.rint(YX[20]).astype(int)
+    mask[y - 8 : y + 9, x + 4 : x + 9] = True
+    y, x = np.rint(YX[31]).astype(int)
+    image[y + 6, x + 6] = 6000
+    tools, found = fitted(image, mask)
+    spots, usual = chosen(tools, found, stretch_error=0.01)
+    rows = [int(np.argmin(np.hypot(*(spots.yx - YX[k]).T))) for k in (20, 31)]
+    assert spots.flags[rows[0]] & SpotFlag.MASKED
+    assert spots.flags[rows[1]] & SpotFlag.SATURATED
+    # only one side is seen: the radius that is assumed counts along x
+    assert spots.sigma_yx[rows[0], 1] > 2 * usual
+
+
+def test_what_is_weak_or_elsewhere_or_twice_is_none() -> None:
+    image = picture(np.delete(YX, 17, axis=0))
+    tools, found = fitted(image, yx=np.vstack([YX, YX[40:41] + (0.2, -0.1)]))
+    spots, _ = chosen(tools, found, stretch_error=0.0)
+    assert len(spots) == len(YX) - 1
+    assert np.hypot(*(spots.yx - YX[17]).T).min() > 5
+
+
+def test_a_covered_hole_is_as_unsure_as_its_cover_is_large() -> None:
+    image = picture(YX)
+    y, x = np.rint(YX[22]).astype(int)
+    image[y - 2 : y + 3, x : x + 4] -= 118
+    tools, found = fitted(image)
+    odd = oddity(tools, found)
+    assert np.flatnonzero(odd).tolist() == [22]
+    spots, usual = chosen(tools, found, stretch_error=0.0)
+    assert spots.sigma_yx[22].max() >= RADIUS * odd[22] * 0.9 > 3 * usual
+
+
+def test_nothing_left_is_told_or_empty() -> None:
+    tools, found = fitted(picture(YX))
+    bad = replace(found, good=np.zeros(len(YX), bool))
+    with pytest.raises(PickingError, match="no candidate looks like a hole"):
+        chosen(tools, bad, stretch_error=0.0)
+    assert len(chosen(tools, bad, stretch_error=0.0, usual=0.01, there=np.ones(len(YX), bool))[0]) == 0

@@ -1,0 +1,74 @@
+"""What the spline thinks of its points between rounds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.fitting.recipe import Sample
+from pyfai_gridcal.fitting.spline.basis import Axis
+from pyfai_gridcal.fitting.spline.problem import SplineProblem
+from pyfai_gridcal.fitting.spline.state import Doubted, SplineState
+
+SHAPE = (150, 210)
+
+
+def sample(scatter: float = 0.02, sigma: float = 0.02) -> Sample:
+    rng = np.random.default_rng(3)
+    yx = rng.uniform((0, 0), SHAPE, (300, 2))
+    d = np.stack([np.sin(yx[:, 0] / 40), np.cos(yx[:, 1] / 50)], axis=1) + rng.normal(0, scatter, yx.shape)
+    return Sample(yx, d, np.full(yx.shape, sigma), SHAPE, 11.0, np.ones(300, bool), nugget=1.0)
+
+
+def solved(state: SplineState, smoothness: float = 1e4):  # type: ignore[no-untyped-def]
+    problem = SplineProblem(Axis(-1, 20.0, 8, 4), Axis(-1, 20.0, 11, 4), state.sample.yx, state.sample.d, 3)
+    problem.weigh(state.weights())
+    return problem.solve(smoothness)
+
+
+def settled(points: Sample) -> SplineState:
+    state = SplineState(points, points.used)
+    for _ in range(8):
+        state = state.after(solved(state), 5.0)
+    return state
+
+
+def test_scatter_beyond_sigma_is_the_nugget() -> None:
+    state = settled(sample(scatter=0.05, sigma=0.02))
+    assert state.nugget == pytest.approx(np.sqrt(0.05**2 - 0.02**2), rel=0.12)
+    assert state.noise_scale == 1.0
+
+
+def test_less_scatter_than_sigma_scales_it() -> None:
+    state = settled(sample(scatter=0.02, sigma=0.04))
+    assert state.nugget == 0.0
+    assert state.noise_scale == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_wrong_point_is_not_used_and_may_come_back() -> None:
+    points = sample()
+    d = points.d.copy()
+    d[77] += (0.6, -0.5)
+    state = settled(replace(points, d=d))
+    assert not state.used[77]
+    assert state.used.sum() >= 298
+    assert np.all(state.weights()[77] == 0)
+    assert replace(state, sample=points).after(solved(replace(state, sample=points)), 5.0).used[77]
+
+
+def test_like_weights() -> None:
+    state = SplineState(sample(), np.ones(300, bool), nugget=0.02)
+    assert state.weighs_like(replace(state, nugget=0.0201))
+    assert not state.weighs_like(replace(state, nugget=0.04))
+    assert not state.weighs_like(replace(state, used=np.arange(300) > 0))
+
+
+def test_doubt_adds_a_share_of_the_careful_variance() -> None:
+    state = SplineState(sample(), np.ones(300, bool))
+    own, careful = solved(state, 1e5), solved(state, 1e2)
+    at = np.random.default_rng(0).uniform((10, 10), (140, 200), (40, 2))
+    plain, half = Doubted(own, careful, 0.0).variance(at), Doubted(own, careful, 0.5).variance(at)
+    assert np.allclose(half - plain, 0.5 * np.maximum(careful.variance(at) - own.variance(at), 0))
+    assert (half > plain).all()

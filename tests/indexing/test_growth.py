@@ -1,0 +1,61 @@
+"""Growth from one seed: over holes that are missing, not over gaps that are too wide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.indexing.growth import Cloud, grow, local_lattices
+
+BASIS = np.array([[19.0, 4.0], [-3.0, 27.0]])
+
+
+def cloud(rows: int = 9, columns: int = 14, *, noise: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and places of a slanted rectangular lattice."""
+    ij = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1).reshape(-1, 2)
+    return ij, ij @ BASIS + np.random.default_rng(0).normal(0, noise, ij.shape)
+
+
+def test_every_point_gets_its_node() -> None:
+    ij, yx = cloud()
+    seed = 40
+    patch = grow(Cloud(yx), seed, BASIS)
+    assert len(patch) == len(yx)
+    assert np.array_equal(patch.ij, ij[patch.rows] - ij[seed])
+    assert np.abs(patch.basis - BASIS).max() < 1.0
+
+
+def test_missing_holes_are_stepped_over_and_wide_gaps_are_not() -> None:
+    ij, yx = cloud()
+    one = ij[:, 1] != 5
+    assert len(grow(Cloud(yx[one]), 0, BASIS)) == one.sum()
+    three = (ij[:, 1] < 5) | (ij[:, 1] > 7)
+    assert len(grow(Cloud(yx[three]), 0, BASIS)) == (ij[three, 1] < 5).sum()
+
+
+def test_taken_points_are_not_touched() -> None:
+    ij, yx = cloud()
+    taken = ij[:, 0] > 5
+    patch = grow(Cloud(yx), 0, BASIS, taken)
+    assert not taken[patch.rows].any()
+    assert len(patch) == (~taken).sum()
+
+
+def test_what_lies_off_its_node_stays_out() -> None:
+    _, yx = cloud()
+    yx[60] += 0.4 * BASIS[0]
+    assert 60 not in grow(Cloud(yx), 0, BASIS).rows
+    assert 60 in grow(Cloud(yx, tolerance=0.5), 0, BASIS).rows
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.6])
+def test_local_vectors_are_the_shortest(turn: float) -> None:
+    _, yx = cloud()
+    c, s = np.cos(turn), np.sin(turn)
+    yx = yx @ np.array([[c, s], [-s, c]])
+    local = local_lattices(Cloud(yx), np.arange(20, 100))
+    known = local.score > 4
+    assert not known[:20].any()
+    assert known[20:100].sum() > 40
+    assert np.hypot(*local.basis[known, 0].T) == pytest.approx(np.hypot(*BASIS[0]), rel=0.05)
+    assert np.hypot(*local.basis[known, 1].T) == pytest.approx(np.hypot(*BASIS[1]), rel=0.05)

@@ -1,0 +1,44 @@
+"""Spots as columns of one length, and the noise of their pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.records.spots import HoleProfile, Noise, SpotFlag, Spots
+
+
+def spots(n: int = 4) -> Spots:
+    k = np.arange(n, dtype=float)
+    yx = np.stack([k, 10 * k], axis=1)
+    return Spots(yx, yx + 1, k, -k, 1 + k, k.astype(np.uint8), "dark", 7.5, Noise(0.5, 2.0))
+
+
+def test_selected_and_joined_rows() -> None:
+    every = spots()
+    first, rest = every.select(np.array([2, 0])), every.select(np.arange(4) == 3)
+    both = first.joined(rest)
+    assert both.amplitude.tolist() == [2, 0, 3]
+    assert np.array_equal(both.yx, every.yx[[2, 0, 3]])
+    assert (both.polarity, both.hole_px, both.noise) == ("dark", 7.5, Noise(0.5, 2.0))
+
+
+def test_columns_of_different_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="different lengths"):
+        Spots(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(2), np.zeros(3), np.zeros(3), np.zeros(3, np.uint8))
+
+
+def test_spots_of_positions_only() -> None:
+    some = Spots.from_positions([[3.0, 4.0], [5.0, 6.0]], sigma=0.2)
+    assert some.sigma_yx.tolist() == [[0.2, 0.2]] * 2
+    assert not (some.flags & SpotFlag.USER).any()
+
+
+def test_variance_is_a_line_above_a_floor() -> None:
+    noise = Noise(gain=0.5, readout=3.0, pedestal=100.0)
+    assert noise.variance(np.array([100.0, 300.0])) == pytest.approx([9.0, 109.0])
+    assert noise.variance(np.array([-1e6])) == pytest.approx([9e-3])
+
+
+def test_reach_of_a_profile() -> None:
+    assert HoleProfile(np.zeros((41, 41)), 4).reach == 5.0
