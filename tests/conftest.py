@@ -26,6 +26,8 @@ settings.load_profile("patient")
 #: Where all extras are installed, nothing of these may be skipped.
 COMPLETE = bool(os.environ.get("PYFAI_GRIDCAL_CI"))
 NEVER_SKIPPED_THERE = ("gui", "ewoks")
+#: But for what needs a package that is in none of the extras.
+IN_NO_EXTRA = "ewoksxrpd"
 
 
 #: Each worker takes up to a gigabyte, and beyond some the longest module decides.
@@ -103,7 +105,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if not COMPLETE or reporter is None or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return
-    skipped = [report.nodeid for report in reporter.stats.get("skipped", ())]
+    reports = reporter.stats.get("skipped", ())
+    skipped = [report.nodeid for report in reports if IN_NO_EXTRA not in str(report.longrepr)]
     wrong = [name for name in skipped if any(word in name.lower() for word in NEVER_SKIPPED_THERE)]
     if wrong:
         reporter.section("skipped, but must run here", red=True)

@@ -21,29 +21,22 @@ from ewoks import execute_graph
 from ewokscore.progress import BasePercentageProgress
 from ewokscore.task_discovery import discover_tasks_from_modules
 from ewokscore.workflow_discovery import discover_all_workflows
-from ewoksutils.exceptions import TaskExecutionError, TaskInputError
-from pydantic import ValidationError
+from ewoksrun import QUIET, run
+from ewoksutils.exceptions import TaskExecutionError
 
 from pyfai_gridcal import synthetic
-from pyfai_gridcal.base.errors import FileFormatError, UsageError
+from pyfai_gridcal.base.errors import FileFormatError
 from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.correction import parts
 from pyfai_gridcal.correction.corrector import correct_image
 from pyfai_gridcal.correction.spool import Spool
 from pyfai_gridcal.correction.streams import DATA_PATH
-from pyfai_gridcal.ewoks import __main__ as command
-from pyfai_gridcal.ewoks import files, graphs, models, tasks
+from pyfai_gridcal.ewoks import graphs, tasks
 from pyfai_gridcal.io.images.sources import open_frames
 from pyfai_gridcal.io.kinds.kinds import read_distortion, write_distortion
 from pyfai_gridcal.records.distortion import Distortion
-from pyfai_gridcal.records.settings import Settings
 
-# Other people's packages are not always ahead of the deprecations of each other.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = QUIET
 
 SHAPE = (250, 290)
 
@@ -65,13 +58,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, scene: synthetic.Scene) -> 
     return folder
 
 
-def run(task: Any, **inputs: Any) -> dict[str, Any]:
-    """Outputs of a task."""
-    done = task(inputs=inputs)
-    done.execute()
-    return dict(done.get_output_values())
-
-
 # -- what ewoks sees
 def test_tasks_are_found() -> None:
     found = {t["task_identifier"].split(".")[-1]: t for t in discover_tasks_from_modules("pyfai_gridcal.ewoks.*")}
@@ -86,86 +72,6 @@ def test_entry_points_are_declared() -> None:
     assert "pyfai_gridcal.ewoks.*" in names
     ready = {name.rpartition(".")[2] for name in discover_all_workflows() if name.startswith("pyfai_gridcal.")}
     assert ready == set(graphs.WORKFLOWS)
-
-
-@pytest.mark.parametrize("name", tasks.__all__)
-def test_every_input_and_output_is_described(name: str) -> None:
-    task = getattr(tasks, name)
-    for model in (task.input_model(), task.output_model()):
-        model.model_json_schema()  # web forms are made from it
-        for field, one in model.model_fields.items():
-            assert one.description, f"{name}: {field}"
-            assert field in task.__doc__
-
-
-def test_settings_are_those_of_the_core() -> None:
-    own = models.CalibrateInputs.model_fields
-    for one in dataclasses.fields(Settings):
-        assert one.name in own
-        required = one.default is dataclasses.MISSING
-        assert own[one.name].is_required() == required
-        if not required:
-            assert own[one.name].default == one.default
-
-
-def test_lengths_with_units() -> None:
-    given = models.CalibrateInputs(images="a.edf", pitch="3mm,2500um", pixel="50um", hole=1e-3)
-    assert given.images == ["a.edf"]
-    assert given.pitch == (0.003, 0.0025)
-    assert given.pixel == pytest.approx(50e-6)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [({"pitch": "5"}, "5 what"), ({"pitch": 5}, "below a metre"), ({"pitch": "5mm", "lattice": "round"}, "hexagonal")],
-)
-def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        models.CalibrateInputs(images="a.edf", **wrong)
-    with pytest.raises((TaskExecutionError, TaskInputError), match=said):
-        run(tasks.CalibrateGrid, images="a.edf", **wrong)
-
-
-# -- workflows
-@pytest.mark.parametrize("name", graphs.WORKFLOWS)
-def test_links_of_workflows_lead_somewhere(name: str) -> None:
-    graph = graphs.workflow(name)
-    json.dumps(graph)
-    nodes = {node["id"]: node["task_identifier"] for node in graph["nodes"]}
-    for node in graph["nodes"]:
-        if node["task_identifier"].startswith("pyfai_gridcal."):
-            task = getattr(tasks, node["task_identifier"].rpartition(".")[2])
-            assert {one["name"] for one in node["default_inputs"]} <= task.input_names()
-    for link in graph["links"]:
-        for end, key in (("source", "source_output"), ("target", "target_input")):
-            identifier = nodes[link[end]]
-            if not identifier.startswith("pyfai_gridcal."):
-                continue
-            task = getattr(tasks, identifier.rpartition(".")[2])
-            known = task.output_names() if end == "source" else task.input_names()
-            assert {one[key] for one in link["data_mapping"]} <= known
-
-
-def test_examples_are_what_the_functions_make() -> None:
-    cameras = {n: {"images": f"{n}.edf", "pitch": "5mm", "reference": f"{n}_*.h5"} for n in ("north", "south")}
-    assert graphs.workflow("fleet") == graphs.fleet_graph(cameras, ".")
-    made = graphs.correction_graph("detector.h5", "stack.h5", "corrected.h5", parts=4)
-    assert graphs.workflow("correct_parts") == made
-    with pytest.raises(UsageError, match="nightly_check"):
-        graphs.workflow("daily")
-
-
-def test_command_writes_workflows(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert command.main(["nightly_check"]) == 0
-    assert json.loads(capsys.readouterr().out) == graphs.workflow("nightly_check")
-    assert command.main(["--parts", "3", "d.h5", "a.h5", "b.h5", "out.h5"]) == 0
-    made = json.loads(capsys.readouterr().out)
-    assert made == graphs.correction_graph("d.h5", ["a.h5", "b.h5"], "out.h5", parts=3)
-    (tmp_path / "cameras.json").write_text('{"one": {"images": "a.edf", "pitch": "5mm"}}')
-    assert command.main(["--fleet", str(tmp_path / "cameras.json"), "there"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["nodes"]) == 3
-    assert command.main(["nonsense"]) == 2
-    assert "nightly_check" in capsys.readouterr().err
 
 
 class Recorder(BasePercentageProgress):
@@ -183,15 +89,6 @@ def execute(graph: dict[str, Any], engine: str = "core", **inputs: dict[str, Any
     """Merged outputs of the last tasks of a graph; `inputs` are those of its nodes."""
     listed = [{"id": node, "name": k, "value": v} for node, given in inputs.items() for k, v in given.items()]
     return dict(execute_graph(graph, engine=engine, inputs=listed))
-
-
-# -- files
-def test_raw_data_beside_the_image_are_not_replaced(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "scan.h5", "w") as file:
-        file["entry/data"] = [1, 2, 3]
-    assert files.beside(str(tmp_path / "scan.tif")) == tmp_path / "scan_detector.h5"
-    with pytest.raises(UsageError, match="name the output"):
-        files.beside(np.zeros((2, 2)))
 
 
 # -- calibration
@@ -305,17 +202,6 @@ def test_compare(calibrated: dict[str, Any], folder: Path, scene: synthetic.Scen
         run(tasks.CompareCalibrations, reference=str(folder / "changed.h5"), strict=True, **given)
 
 
-def test_last_calibration_of_a_pattern(tmp_path: Path) -> None:
-    for name in ("cam_2026-03-01.h5", "cam_2026-03-02.h5", "cam_2026-03-03.h5"):
-        (tmp_path / name).touch()
-    pattern = str(tmp_path / "cam_*.h5")
-    assert files.latest(pattern, str(tmp_path / "cam_2026-03-03.h5")) == str(tmp_path / "cam_2026-03-02.h5")
-    assert files.latest(pattern, str(tmp_path / "elsewhere.h5")) == str(tmp_path / "cam_2026-03-03.h5")
-    assert files.latest(str(tmp_path / "dog_*.h5"), "x.h5") is None
-    first = run(tasks.CompareCalibrations, reference=str(tmp_path / "dog_*.h5"), detector_file="x.h5")
-    assert first["verdict"] == "unknown"
-
-
 def test_fleet(folder: Path, scene: synthetic.Scene, tmp_path: Path) -> None:
     write_distortion(changed(scene), tmp_path / "before.h5")
     np.save(tmp_path / "blank.npy", np.full(SHAPE, 7, np.uint16))
@@ -333,15 +219,6 @@ def test_fleet(folder: Path, scene: synthetic.Scene, tmp_path: Path) -> None:
     assert run(tasks.GatherChecks, records=records)["table"][0]["state"] == "missing"
     with pytest.raises(TaskExecutionError, match="look at dark"):
         run(tasks.GatherChecks, records=records, strict=True)
-
-
-@pytest.mark.parametrize(
-    "text", ["[1, 2]", '{"verdict": "good"}', '{"verdict": {"level": "fine", "reasons": []}}', "{}"]
-)
-def test_record_that_is_none(text: str, tmp_path: Path) -> None:
-    (tmp_path / "strange.json").write_text(text)
-    row = run(tasks.GatherChecks, records={"cam": tmp_path / "strange.json"})["table"][0]
-    assert (row["state"], row["words"]) == ("missing", f"{tmp_path / 'strange.json'} is no record of a task")
 
 
 @pytest.mark.parametrize(

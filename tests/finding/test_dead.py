@@ -1,10 +1,63 @@
-"""Dead areas, told from opaque dots and from plain light."""
+"""Areas that no light reaches, told from dark holes and from plain light."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pyfai_gridcal.finding.dead import dead_areas, dead_level
+
+SHAPE = (160, 210)
+PEDESTAL = 100.0
+
+
+@pytest.fixture
+def lit() -> np.ndarray:
+    y = np.arange(SHAPE[0])[:, None]
+    return np.random.default_rng(1).poisson(1500 + 2.0 * y + np.zeros(SHAPE)).astype(float)
+
+
+def with_corner(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same with a corner that reads the pedestal."""
+    dead = np.add.outer(np.arange(SHAPE[0]), 0.7 * np.arange(SHAPE[1])) < 45
+    noise = np.random.default_rng(2).normal(PEDESTAL, 3.0, SHAPE)
+    return np.where(dead, noise, image), dead
+
+
+def test_level_lies_between_pedestal_and_light(lit: np.ndarray) -> None:
+    image, _ = with_corner(lit)
+    level = dead_level(image)
+    assert level is not None
+    assert PEDESTAL + 20 < level < 1300
+
+
+def test_dead_corner_is_found_to_the_pixel(lit: np.ndarray) -> None:
+    image, dead = with_corner(lit)
+    found = dead_areas(image, None, larger_than=20)
+    np.testing.assert_array_equal(found, dead)
+
+
+def test_small_dark_areas_are_holes(lit: np.ndarray) -> None:
+    image, dead = with_corner(lit)
+    image[100:108, 120:128] = PEDESTAL
+    np.testing.assert_array_equal(dead_areas(image, None, larger_than=20), dead)
+    both = dead_areas(image, None, larger_than=5)
+    assert both is not None
+    assert both[100:108, 120:128].all()
+
+
+def test_plain_light_has_no_dead_level(lit: np.ndarray) -> None:
+    assert dead_level(lit) is None
+    assert dead_areas(lit, None, larger_than=20) is None
+
+
+def test_what_is_masked_is_not_asked(lit: np.ndarray) -> None:
+    image, dead = with_corner(lit)
+    assert dead_level(image, dead) is None
+
+
+def test_too_few_pixels_tell_nothing() -> None:
+    assert dead_level(np.array([[0.0, 1000.0], [0.0, 1000.0]]), step=1) is None
 
 
 def test_dead_rows_are_found_and_opaque_dots_are_not() -> None:

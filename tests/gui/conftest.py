@@ -38,6 +38,7 @@ def qapp() -> Any:
 
     app = application()
     app.setQuitOnLastWindowClosed(False)
+    gc.freeze()  # what was imported by now need not be gone through after each window
     return app
 
 

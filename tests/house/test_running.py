@@ -20,6 +20,7 @@ FILES = {
     "test_some.py": "import pytest\n@pytest.mark.slow\ndef test_slow(): print('slow ran')\ndef test_other(): pass\n",
     "gui/test_window.py": "import pytest\ndef test_button(): pytest.skip('no Qt')\ndef test_other(): pass\n",
     "ewoks/test_tasks.py": "import pytest\npytest.importorskip('a_package_that_is_not_there')\n",
+    "ewoks/test_handover.py": "import pytest\ndef test_foreign(): pytest.skip('needs ewoksxrpd')\n",
     "io/test_files.py": "import pytest\ndef test_root(): pytest.skip('root may write everywhere')\n",
 }
 
@@ -55,18 +56,19 @@ def test_skipped_windows_and_workflows_are_a_failure_where_all_is_installed(suit
     status, text = run(suite, "-n", "2", "--slow", complete=True)
     assert status == pytest.ExitCode.TESTS_FAILED, text
     assert "2 workers" in text
-    assert "4 passed, 3 skipped" in text
+    assert "4 passed, 4 skipped" in text
     said = text.partition("skipped, but must run here")[2].partition("short test summary")[0]
     assert "tests/gui/test_window.py::test_button" in said
     assert "tests/ewoks/test_tasks.py" in said
     assert "test_files" not in said
+    assert "test_handover" not in said
 
 
 def test_slow_ones_are_left_out_of_whole_folders(suite: Path) -> None:
     status, text = run(suite, "-n", "0", "-s")
     assert status == 0, text
     assert "slow ran" not in text
-    assert "3 passed, 3 skipped, 1 deselected" in text
+    assert "3 passed, 4 skipped, 1 deselected" in text
 
 
 def test_a_slow_one_that_is_named_runs_without_workers_nor_xdist(suite: Path) -> None:

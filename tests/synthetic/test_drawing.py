@@ -1,4 +1,4 @@
-"""Pictures of holes, against an independent one made by brute force, and the bound of their places."""
+"""Holes as they are drawn, against an independent picture made by brute force."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pictures import PIXEL, SHAPE, brute_force, make, open_fraction
+from griddrawing import PIXEL, SHAPE, brute_force, make, open_fraction
 
 from pyfai_gridcal import synthetic
+from pyfai_gridcal.records.field import TiledField
 from pyfai_gridcal.synthetic import Camera, Faults, Light, fields
 
 
 @pytest.mark.parametrize(("blur", "hole_px", "limit"), [(0.0, 8.0, 0.05), (0.35, 3.3, 0.02), (1.3, 4.4, 0.004)])
 def test_picture_equals_brute_force(blur, hole_px, limit):
-    scene = make(camera=Camera(blur), hole_px=hole_px)
+    scene = make(shape=(110, 131), camera=Camera(blur), hole_px=hole_px)
     drawn, true = open_fraction(scene), brute_force(scene)
     assert np.abs(drawn - true).max() < limit
     assert abs(drawn.sum() / true.sum() - 1) < 2e-3
@@ -78,3 +79,19 @@ def test_holes_of_any_size_are_drawn(spread):
     picture = make(faults=Faults(size_spread=spread)).render(np.random.default_rng(0))
     assert np.isfinite(picture.truth.sigma_yx[picture.truth.whole]).all()
     assert picture.mean.max() > 5000
+
+
+def test_tiles_draw_each_hole_in_its_own_tile():
+    rng = np.random.default_rng(8)
+    field = fields.tiles(SHAPE, (1, 2), rng, jump_px=4.0)
+    assert isinstance(field, TiledField)
+    scene = make(field, camera=Camera(0.4))
+    picture = scene.render(rng)
+    for k, part in enumerate(field.fields):
+        alone = make(part, camera=Camera(0.4))
+        alone = replace(alone, pose=scene.pose).render(rng)
+        away = np.zeros(SHAPE, bool)
+        away[:, slice(0, 85) if k == 0 else slice(95, None)] = True
+        np.testing.assert_allclose(picture.mean[away], alone.mean[away], rtol=2e-3)
+    node = scene.pose.corrected(scene.plate.positions(picture.truth.ij), PIXEL)
+    np.testing.assert_allclose(scene.distortion.correct(picture.truth.yx), node, atol=1e-5)

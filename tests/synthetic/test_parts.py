@@ -1,12 +1,15 @@
-"""What light, camera and faults do to a picture."""
+"""Light, camera and faults do what their fields say."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from pictures import SHAPE, make
+from griddrawing import SHAPE, make
 
-from pyfai_gridcal.synthetic import Camera, Faults, Light
+from pyfai_gridcal.synthetic import Camera, Light
+from pyfai_gridcal.synthetic.parts import TruthSpots
 
 
 def test_noise_follows_the_camera():
@@ -28,21 +31,32 @@ def test_dark_holes_take_light_away():
     assert (b.mean[tuple(yx.T)] < np.median(b.mean)).all()
 
 
-def test_single_pixel_faults_mask_and_saturation():
-    mask = np.zeros(SHAPE, bool)
-    mask[70:75] = True
-    scene = make(
-        mask=mask,
-        light=Light(200, 20),
-        camera=Camera(readout=1, pedestal=3, saturation=180, dtype="uint8"),
-        faults=Faults(zingers=20, hot_columns=2, dirt=3, beam_stop=(40.0, 60.0, 15.0)),
-    )
-    picture = scene.render(np.random.default_rng(3))
-    assert picture.image.dtype == np.uint8
-    assert picture.image.max() == 180
-    assert picture.mask is mask or (picture.mask == mask).all()
-    assert picture.mean[72].max() == picture.mean[40, 60] == 3
-    inside = np.hypot(*(picture.truth.yx - (40, 60)).T) < 10
-    assert not inside.any()
-    on_gap = np.abs(picture.truth.yx[:, 0] - 72) < 4
-    assert not picture.truth.whole[on_gap].any()
+def test_vignetting_is_lost_in_the_farthest_corner():
+    lamp = Light(vignetting=0.3, centre=(0.2, 0.6)).lamp(SHAPE)
+    assert lamp.min() == lamp[-1, 0] == pytest.approx(0.7)
+    assert np.unravel_index(lamp.argmax(), SHAPE) == (round(0.2 * 149), round(0.6 * 180))
+    assert (Light(vignetting=0.0).lamp(SHAPE) == 1).all()
+
+
+def test_uneven_light_is_slow_and_depends_on_its_seed():
+    flat = Light(vignetting=0.0, uneven=0.2, seed=4)
+    lamp = flat.lamp(SHAPE)
+    assert 0.05 < lamp.std() < 0.2
+    assert np.abs(np.diff(lamp, axis=1)).max() < 0.05
+    np.testing.assert_array_equal(lamp, flat.lamp(SHAPE))
+    assert not np.array_equal(lamp, replace(flat, seed=5).lamp(SHAPE))
+    assert (Light(vignetting=1.0, uneven=3.0).lamp(SHAPE) >= 0).all()
+
+
+def test_noise_of_a_camera_is_said_in_the_words_of_the_records():
+    noise = Camera(gain=2.0, readout=3.0, pedestal=40.0).noise
+    assert noise.variance(np.array([140.0]))[0] == 2.0 * 100 + 9
+
+
+def test_some_of_the_true_spots():
+    truth = TruthSpots([[1, 2], [3, 4], [5, 6]], [[0, 0], [0, 1], [1, 0]], np.full((3, 2), 0.1), [True, False, True])
+    whole = truth.select(truth.whole)
+    assert len(whole) == 2
+    np.testing.assert_array_equal(whole.yx, [[1, 2], [5, 6]])
+    np.testing.assert_array_equal(whole.ij, [[0, 0], [1, 0]])
+    assert not whole.yx.flags.writeable

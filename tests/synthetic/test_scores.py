@@ -1,4 +1,4 @@
-"""Scores of fields and spots beside the truth."""
+"""Scores know the truth from what was found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pictures import PIXEL, make
+from griddrawing import PIXEL, make
 
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.records.distortion import Distortion
@@ -14,6 +14,7 @@ from pyfai_gridcal.records.field import SampledField
 from pyfai_gridcal.records.points import ControlPoints
 from pyfai_gridcal.records.spots import Spots
 from pyfai_gridcal.synthetic import fields
+from pyfai_gridcal.synthetic.parts import TruthSpots
 
 
 def test_field_error_ignores_rigid_motion_only():
@@ -55,3 +56,28 @@ def test_match_spots_counts():
     score = synthetic.match_spots(half, truth)
     assert score.recall == pytest.approx(0.5, abs=0.02)
     assert score.precision < 1
+
+
+def test_hull_of_spots_as_a_mask():
+    corners = [[10.0, 20.0], [10.0, 60.0], [30.0, 20.0]]
+    truth = TruthSpots(corners, [[0, 0], [0, 1], [1, 0]], np.zeros((3, 2)), [True] * 3)
+    mask = synthetic.hull_mask(truth, (50, 70))
+    assert mask[10, 20]
+    assert mask[10, 60]
+    assert mask[20, 40]
+    assert not mask[21, 41]
+    assert not mask[9, 30]
+    assert mask.sum() == 400 + 80 / 2 + 1, "Pick's theorem: area, and half of the pixels on the border"
+    np.testing.assert_array_equal(synthetic.hull_mask(truth, (50, 70), step=5), mask[::5, ::5])
+
+
+def test_error_of_a_known_difference():
+    """A bump that no rigid motion takes out, in one half only."""
+    shape = (60, 90)
+    y, x = np.array([0.0, 59.0]), np.linspace(0, 89, 90)
+    bump = np.zeros((2, 90, 2))
+    bump[:, :, 0] = np.where(np.arange(90) % 2, 0.3, -0.3)
+    flat = Distortion(fields.linear(shape), shape, PIXEL)
+    score = synthetic.field_error(Distortion(SampledField(y, x, bump), shape, PIXEL), flat, step=1)
+    assert score.rms_px == pytest.approx(0.3 * PIXEL[0] / np.mean(PIXEL), rel=1e-3)
+    assert score.angle_deg == pytest.approx(0, abs=1e-2)

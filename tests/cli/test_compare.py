@@ -1,4 +1,4 @@
-"""``compare`` and ``plan`` on the command line."""
+"""``compare``: difference of calibrations."""
 
 from __future__ import annotations
 
@@ -52,31 +52,3 @@ def test_compare_refuses(results: list[str], tmp_path: Path, capsys: pytest.Capt
     assert "nothing.h5" in capsys.readouterr().err
     assert cli.main(["compare", *results[:2], "--picture", str(tmp_path / "x.nonsense")]) == 2
     assert not (tmp_path / "x.nonsense").exists()
-
-
-def test_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = "--pitch 1.2mm --hole 0.4mm --shape 300,340 --pixel 50um --plate-error 5um --exposures 1,2"
-    assert (
-        cli.main(["plan", *words.split(), "--json", str(tmp_path / "p.json"), "--picture", str(tmp_path / "p.png")])
-        == 0
-    )
-    assert "holes in view" in capsys.readouterr().out
-    one, two = json.loads((tmp_path / "p.json").read_text())["plans"]
-    assert two["rms_px"] < one["rms_px"]
-    assert one["spots"] > 100
-    assert (tmp_path / "p.png").stat().st_size > 1000
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        ("--pitch 1mm", "neither --hole nor --sigma"),
-        ("--pitch 1mm --hole 2mm", "smaller than the pitch"),
-        ("--pitch 1mm --hole 0.3mm --exposures 0", "1 to 100"),
-        ("--pitch 5mm --hole 0.3mm", "holes in view"),
-        ("--pitch 1 --hole 0.3mm", "1 what?"),
-    ],
-)
-def test_plan_refuses(words: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["plan", "--shape", "200,210", "--pixel", "50um", *words.split()]) == 2
-    assert says in capsys.readouterr().err
