@@ -25,8 +25,6 @@ from .records.spots import Spots
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-    from .io.readback import Reader
-
 __all__ = ["Calibration", "assemble", "calibrate", "index", "plate_of", "spots_and_points"]
 
 
@@ -43,11 +41,11 @@ class Calibration(Result):
 
         return to_detector(self.distortion)
 
-    def save(self, path: str | Path, *, progress: Progress | None = None, reader: Reader | None = None) -> Path:
+    def save(self, path: str | Path, *, progress: Progress | None = None) -> Path:
         """Write the detector, with everything else, to an HDF5 file; an old file goes once the new one is good."""
         from .io.nexus.result import save_result
 
-        return save_result(self, path, progress=progress, reader=reader)
+        return save_result(self, path, progress=progress)
 
     def validate(self, *, progress: Progress | None = None) -> Any:
         """Correct the image with pyFAI and look at the grid again; see

@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 AnyArray = NDArray[Any]
+AnyDtype = np.dtype[Any]
 _Record = TypeVar("_Record", bound=Any)
 
 

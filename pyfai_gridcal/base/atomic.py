@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import FileFormatError, UsageError
 
-__all__ = ["MAX_PIXELS", "check_writable", "read_text", "replacing"]
+__all__ = ["MAX_PIXELS", "check_writable", "existing", "read_text", "replacing"]
 
 
 #: What the system says when it is the disk, the folder or the name that is wrong, not the program.
@@ -120,6 +120,22 @@ def replacing(path: str | PathLike[str], *, verify: Callable[[Path], None] | Non
             beside.unlink(missing_ok=True)
 
 
+def existing(path: str | PathLike[str]) -> Path:
+    """The path of a file that is there.
+
+    Raises
+    ------
+    FileFormatError
+        There is no such file, or it is no regular one.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileFormatError(
+            f"{path} is {'not a file' if path.exists() else 'missing'}", expected="the path of a file"
+        )
+    return path
+
+
 def read_text(path: str | PathLike[str], max_bytes: int) -> str:
     """The text of a file of at most `max_bytes`.
 
@@ -128,11 +144,7 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
     FileFormatError
         No such file, not a regular file, larger than that, or binary.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(
-            f"{path} is {'not a file' if path.exists() else 'missing'}", expected="the path of a file"
-        )
+    path = existing(path)
     try:
         with path.open("rb") as stream:
             data = stream.read(max_bytes + 1)

@@ -1,13 +1,69 @@
-"""Members of an HDF5 group, without the lock that h5py's own views hold while they are gone through."""
+"""HDF5 files of others: the one way to open them, and to go through what they hold."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
 from typing import TYPE_CHECKING, Any
+
+from .errors import FileFormatError
 
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["members"]
+__all__ = ["HDF5_MAGIC", "is_hdf5", "members", "open_hdf5", "reading_hdf5", "text_of"]
+
+#: What every HDF5 file begins with.
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: str | PathLike[str]) -> bool:
+    """Whether a file begins as HDF5 files do, whatever its name."""
+    with open(path, "rb") as stream:
+        return stream.read(len(HDF5_MAGIC)) == HDF5_MAGIC
+
+
+def open_hdf5(path: str | PathLike[str], *, expected: str = "a complete HDF5 file") -> h5py.File:
+    """Open a file to be read; whoever asked closes it.
+
+    Here, and nowhere else, it is decided how: a file that another process keeps locked while it writes is read all the
+    same.
+
+    Raises
+    ------
+    FileFormatError
+        There is no such file, or it is no HDF5 file, or a damaged one.
+    """
+    import h5py
+
+    try:
+        try:
+            return h5py.File(path, "r")
+        except OSError as error:
+            if "lock" not in str(error):
+                raise
+            return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise _unreadable(path, error, expected) from error
+
+
+@contextmanager
+def reading_hdf5(path: str | PathLike[str], *, expected: str = "a complete HDF5 file") -> Iterator[h5py.File]:
+    """The same for as long as it is read; what turns out to be damaged meanwhile is told in the same words."""
+    with open_hdf5(path, expected=expected) as file:
+        try:
+            yield file
+        except OSError as error:
+            raise _unreadable(path, error, expected) from error
+
+
+def _unreadable(path: str | PathLike[str], error: OSError, expected: str) -> FileFormatError:
+    if not os.path.exists(path):
+        return FileFormatError(f"no such file: {path}")
+    reason = " ".join(str(error).split())[:200]
+    return FileFormatError(f"{path} cannot be read as HDF5: {reason}", expected=expected)
 
 
 def members(group: h5py.Group) -> dict[str, Any]:
@@ -20,3 +76,8 @@ def members(group: h5py.Group) -> dict[str, Any]:
     h5py, or only forgets one, waits without end.
     """
     return dict(group.items())
+
+
+def text_of(value: object) -> str:
+    """Text of an attribute or a dataset, which h5py gives as bytes or as a string."""
+    return value.decode() if isinstance(value, bytes) else str(value)

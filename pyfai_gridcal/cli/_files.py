@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import UsageError
+from ..base.plain import plain
 
 __all__ = ["check_outputs", "write_json"]
 
@@ -44,7 +44,7 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
 
 def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     """Write a record as JSON to a file (complete or not at all), or to standard output for ``-``."""
-    text = json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(plain(record, finite=True), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if str(target) == "-":
         sys.stdout.write(text)
         return
@@ -52,18 +52,3 @@ def write_json(record: Mapping[str, Any], target: str | Path) -> None:
 
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    """`value` in the types of JSON; what is not finite becomes null."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_plain(v) for v in value]
-    if hasattr(value, "tolist"):  # numpy
-        return _plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    return str(value)

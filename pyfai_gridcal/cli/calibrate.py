@@ -9,7 +9,6 @@ from typing import Any
 
 from ..base.errors import CalibrationError, GridcalError, UsageError
 from ..base.units import format_length
-from ..io.readback import started_reader
 from ._files import check_outputs, write_json
 from ._options import add_image_options, add_settings, given_settings
 from ._parser import lengths
@@ -59,7 +58,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..io.nexus.groups import detector_beside
+    from ..io.nexus.contents import detector_beside
 
     output = Path(options.output) if options.output else detector_beside(options.image[0])
     check_outputs([output, options.json, options.report, options.corrected], options.image)
@@ -69,21 +68,19 @@ def run(options: argparse.Namespace) -> int:
             expected="a name that ends in .h5",
             hint=f"pyFAI-gridcal convert makes {output.suffix} files of it",
         )
-    # Importing pyFAI takes as long as the calibration; it is needed only at the end, to read the file back.
-    with started_reader() as reader:
-        try:
-            with ProgressLine() as progress:
-                calibration = _calibrate(options, progress)
-        except CalibrationError as error:
-            # No result at all: the summary still tells why, so that a machine need not read standard error.
-            if options.json:
-                write_json(_refusal(options, error), options.json)
-            raise
-        failed = calibration.verdict.level == "failed"
-        written = not failed or options.force
-        if written:
-            with ProgressLine() as progress:
-                calibration.save(output, reader=reader, progress=progress)
+    try:
+        with ProgressLine() as progress:
+            calibration = _calibrate(options, progress)
+    except CalibrationError as error:
+        # No result at all: the summary still tells why, so that a machine need not read standard error.
+        if options.json:
+            write_json(_refusal(options, error), options.json)
+        raise
+    failed = calibration.verdict.level == "failed"
+    written = not failed or options.force
+    if written:
+        with ProgressLine() as progress:
+            calibration.save(output, progress=progress)
     _tell_result(options, calibration, output if written else None)
     _write_extras(options, calibration, written)
     if not failed:

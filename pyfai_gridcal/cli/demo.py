@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..base.errors import UsageError
+from ..base.errors import FileFormatError, UsageError
 from ..base.units import format_length
 from ._parser import shape
 from ._progress import ProgressLine
 
 PITCH_PX = 38.3
+_SAME_PX = 1e-3  # float32, in which corners are stored, holds a ten-thousandth of a pixel on the largest detectors
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     print(calibration.report().rstrip() + "\n")
     for line in _beside_truth(calibration, picture):
         print(line)
+    print(_opened_by_pyfai(files[1], calibration))
     print("\nwritten:")
     for file in files:
         print(f"  {file}")
@@ -132,6 +134,32 @@ def _beside_truth(calibration: Any, picture: Any) -> Iterable[str]:
     yield ""
     yield "The corrected frame may be scaled, turned and shifted (the gauge), so pixel size and largest displacement"
     yield "differ from those of the camera that was drawn; a rigid motion does not count as an error of the distortion."
+
+
+def _opened_by_pyfai(path: Path, calibration: Any) -> str:
+    """Let the pyFAI that is installed open the detector file, and say that it has what was written.
+
+    Raises
+    ------
+    FileFormatError
+        It does not open it, or makes something else of it.
+    """
+    import numpy as np
+    import pyFAI
+    from pyFAI.detectors import detector_factory
+
+    meant = calibration.distortion
+    try:
+        found = detector_factory(str(path))
+        gap = np.abs(np.asarray(found.get_pixel_corners()) - meant.pixel_corners())[..., 1:] / meant.pixel_size
+    except Exception as error:  # whatever a pyFAI that knows another form of such files raises
+        raise FileFormatError(f"pyFAI {pyFAI.version} does not open {path}: {error}", hint="update pyFAI") from error
+    mask = np.zeros(meant.shape, bool) if meant.mask is None else meant.mask
+    size = (found.pixel1, found.pixel2)
+    same = np.array_equal(np.asarray(found.mask) != 0, mask) and np.allclose(size, meant.pixel_size, rtol=1e-12, atol=0)
+    if not (same and int(found.orientation) == 3 and gap.max() < _SAME_PX):
+        raise FileFormatError(f"pyFAI {pyFAI.version} makes another detector of {path}", hint="update pyFAI")
+    return f"\npyFAI {pyFAI.version} opens the detector file: corners within {gap.max():.1g} px, and the same mask"
 
 
 def _bound(picture: Any) -> float:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import AnyArray
-from ..base.errors import ImageError
+from ..base.errors import FileFormatError, ImageError
+from ..base.opening import open_hdf5
 from ..io.images.frames import Frames, parse_address
 from ..io.nexus.packing import unpack_chunk
 
@@ -111,7 +112,7 @@ def _absolute(source: Frames) -> str:
 
 
 @dataclass(frozen=True)
-class _Packed:
+class _StoredFrames:
     """One dataset whose chunks are single frames, compressed with gzip, perhaps shuffled before."""
 
     read: Callable[[int], bytes | None]
@@ -121,7 +122,7 @@ class _Packed:
     close: Callable[[], None]
 
 
-def _packed_reader(source: Frames) -> _Packed | None:
+def _packed_reader(source: Frames) -> _StoredFrames | None:
     """How to take the chunks of a source as they are; None where that cannot be."""
     if "::" not in source.url or not source.path:
         return None
@@ -131,8 +132,8 @@ def _packed_reader(source: Frames) -> _Packed | None:
     import h5py
 
     try:
-        file = h5py.File(source.path, "r")
-    except OSError:
+        file = open_hdf5(source.path)
+    except FileFormatError:
         return None
     dataset = file.get(address.data_path)
     plan = dataset.id.get_create_plist() if isinstance(dataset, h5py.Dataset) else None
@@ -156,4 +157,4 @@ def _packed_reader(source: Frames) -> _Packed | None:
             return None
         return bytes(data) if mask == 0 else None
 
-    return _Packed(read, dataset.shape[1:], dataset.dtype, len(filters) == 2, file.close)
+    return _StoredFrames(read, dataset.shape[1:], dataset.dtype, len(filters) == 2, file.close)

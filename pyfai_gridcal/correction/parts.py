@@ -21,7 +21,7 @@ import numpy as np
 
 from ..base.atomic import check_writable, replacing
 from ..base.errors import FileFormatError, UsageError
-from ..base.opening import members
+from ..base.opening import members, open_hdf5
 from ..base.progress import Progress
 from ..io.images.frames import parse_address
 from ..io.images.sources import open_frames
@@ -210,16 +210,15 @@ def _finished(path: Path, work: str) -> Outcome | None:
 
 def _told(path: Path) -> dict[str, Any]:
     """Texts that a part carries, shape and type of its frames."""
-    import h5py
-
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             process, data = file[_PROCESS], file[DATA_PATH]
             texts = {name: item.asstr()[()] for name, item in members(process).items() if item.dtype.kind == "O"}
             return {**texts, "shape": data.shape, "dtype": data.dtype, "dummy": float(data.attrs["dummy"])}
-    except FileNotFoundError:
-        raise FileFormatError(f"{path} is missing: no complete part of corrected images", hint="correct it") from None
-    except (OSError, KeyError) as error:
+    except (OSError, KeyError, FileFormatError) as error:
+        if not path.exists():
+            missing = f"{path} is missing: no complete part of corrected images"
+            raise FileFormatError(missing, hint="correct it") from None
         raise FileFormatError(f"{path} is no complete part of corrected images ({error})") from error
 
 
@@ -265,7 +264,7 @@ def join_parts(output: str | os.PathLike[str], parts: int) -> Outcome:
         layout[start : start + count] = h5py.VirtualSource(path.name, DATA_PATH, one["shape"], dtype)
         start += count
     with replacing(target) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-        with h5py.File(filled[0][0], "r") as first:
+        with open_hdf5(filled[0][0]) as first:
             _copy_frame(first, file)
         dummy = filled[0][1]["dummy"]
         dataset = file[DATA_PATH.rsplit("/", 1)[0]].create_virtual_dataset(

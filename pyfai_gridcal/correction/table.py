@@ -22,8 +22,8 @@ from ..base.errors import UsageError
 from ..base.frames import CORNERS
 from ..base.progress import Progress, untold
 from ..base.silence import silenced_stdout
-from ..io.nexus.detector import corners_of_nodes
 from ..io.nexus.groups import detector_nodes
+from ..records.corners import corners_of_nodes
 from ..records.distortion import Distortion
 
 __all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_image"]

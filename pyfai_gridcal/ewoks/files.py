@@ -16,7 +16,7 @@ def beside(image: Any) -> Path:
     """Name of the detector file beside an image."""
     if not isinstance(image, str):
         raise UsageError("an image in memory", hint="name the output")
-    from ..io.nexus.groups import detector_beside
+    from ..io.nexus.contents import detector_beside
 
     return detector_beside(image)
 

@@ -57,9 +57,17 @@ def _is_record(found: Any) -> bool:
 def write_json(path: str, record: Mapping[str, Any]) -> None:
     """Write a record to a file, complete or not at all."""
     from ..base.atomic import replacing
-    from ..report.data import plain
+    from ..base.plain import plain
 
-    text = json.dumps(plain(dict(record)), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = (
+        json.dumps(
+            plain(record, finite=True, record=lambda one: type(one).__name__),
+            indent=1,
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+        + "\n"
+    )
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

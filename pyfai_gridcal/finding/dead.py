@@ -15,9 +15,9 @@ from ..base.robust import spread
 
 __all__ = ["dead_areas", "dead_level"]
 
-#: Empty stretch of the histogram above the dead population, in its own widths and as a share of the way to the median.
-_GAP_WIDTHS = 12.0
-_GAP_SHARE = 0.25
+#: Empty stretch of the histogram above the dead population, in its own widths (normal tails end at six on each side)
+#: and as a share of the way to the median (a convention: the dark corners of uneven light end gradually).
+_GAP_WIDTHS, _GAP_SHARE = 12.0, 0.25
 
 
 def dead_level(image: AnyArray, mask: Bools | None = None, *, step: int = 3) -> float | None:

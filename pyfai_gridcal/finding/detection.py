@@ -24,7 +24,7 @@ from .windows import PreparedImage
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
 
 
-#: Least contrast of a candidate relative to its neighbourhood's.
+#: Least contrast of a candidate relative to its neighbourhood's: half a hole has 0.5.
 THRESHOLD = 0.35
 
 
@@ -122,12 +122,14 @@ def search_spots(
     ignore = mask
     if saturation is not None and not np.isfinite(image).all():
         ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
+    # the survey guesses polarity and size, unless they are given
     smooth = filled(image, ignore)
     if hole_px is not None:
         names = [polarity] if polarity else [g.polarity for g in survey(smooth, workers=workers)[:1]]
         guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2) for name in names)
     else:
         guesses = survey(smooth, polarity=polarity, workers=workers)
+    # candidates for each guess, until those of one form a lattice
     found = _best_guess(smooth, guesses, threshold, lattice, mask)
     say(0.3, f"fitting {len(found.candidates)} spots")
     prepared = PreparedImage(image, mask, found.guess.polarity, saturation)

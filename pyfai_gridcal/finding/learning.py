@@ -20,10 +20,9 @@ from .windows import PreparedImage, ramp
 
 __all__ = ["Instrument", "Learned", "hole_radius", "learn"]
 
-#: More spots than these would not make the profile better than the pixels' noise lets it be.
-_SPOTS = 800
-_FIRST = 200
-_TURNS = 4
+#: More spots than these would not make the profile better than the pixels' noise lets it be; while it is still coming
+#: into shape a quarter of them puts some ten pixels into each of its bins. The number of turns is a convention.
+_SPOTS, _FIRST, _TURNS = 800, 200, 4
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
 _QUIET, _FLAT = 0.25, 0.003
@@ -203,6 +202,7 @@ def _relearn(
 ) -> tuple[AnyArray, AnyArray, AnyArray, HoleProfile]:
     """Level and residual of the pixels, how steep the profile is there (square, relative to its steepest; infinite for
     pixels that are not used), and the profile corrected by all residuals."""
+    # model and residuals, class by class of stretch
     y, x = ramp(reach)
     windows = image.windows(sample.yx, reach)
     relative, levels = np.empty_like(windows.data), np.empty_like(windows.data)
@@ -217,11 +217,13 @@ def _relearn(
         relative[rows] = (cut.data - level) / part.amplitude[:, None]
         slope = (derivatives[:, :2] ** 2).sum(axis=1) / part.amplitude[:, None] ** 2
         steep[rows] = slope / slope.max()
+    # where each pixel lies in the unstretched hole
     offset = sample.yx - windows.middle
     dy, dx = y - offset[:, :1].astype(np.float32), x - offset[:, 1:].astype(np.float32)
     if sample.stretch is not None:
         back = np.linalg.inv(sample.stretch).astype(np.float32)[:, None]
         dy, dx = dy * back[..., 0, 0] + dx * back[..., 1, 0], dy * back[..., 0, 1] + dx * back[..., 1, 1]
+    # strong spots say most; wild pixels nothing
     scale = np.median(np.abs(relative[:: max(1, len(relative) // _FIRST)]), axis=0) + 1e-12
     weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2

@@ -50,9 +50,11 @@ def light_of(
     polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have
         their own
     """
+    # both fields come from the same spots, so the moments of these are summed up once
     lines = _LocalLines(yx, at, spacing)
     value_a, gradient_a, spread_a = _smooth(yx, amplitude, at, lines)
     value_b, gradient_b, spread_b = _smooth(yx, background, at, lines)
+    # relative slopes: of the amplitude never of less than a fifth of the usual one, which would be noise
     least = 0.2 * float(np.median(amplitude))
     slope_b = gradient_b / np.copysign(np.maximum(np.abs(value_b), 1e-6), value_b)[:, None]
     slope_a = gradient_a / np.maximum(value_a, least)[:, None] if polarity == "bright" else slope_b
@@ -72,6 +74,7 @@ class _Trend:
         design = self._design(yx)
         self.coefficients: Floats = np.zeros(len(self.powers))
         self.coefficients[0] = np.median(values)
+        # least squares whose weights fall off with the residual (Cauchy), four times
         for _ in range(4):
             off = np.abs(values - design @ self.coefficients)
             weight = 1 / (1 + (off / (3 * NORMAL * float(np.median(off)) + 1e-12)) ** 2)
@@ -129,6 +132,7 @@ class _LocalLines:
         m = {name: raster[near] / weight for name, raster in self.moments.items()}
         for name, v in (("v", values), ("vy", values * self.y), ("vx", values * self.x)):
             m[name] = self._raster(v)[near] / weight
+        # covariances of the places, kept regular where few spots lie on a line
         ridge = 0.02
         cyy, cxx = m["yy"] - m["y"] ** 2 + ridge, m["xx"] - m["x"] ** 2 + ridge
         cyx = m["yx"] - m["y"] * m["x"]
@@ -146,10 +150,12 @@ def _smooth(yx: Floats, values: Floats, at: Floats, lines: _LocalLines) -> tuple
     A local linear fit alone makes the gradient at the border that of some place farther inside, and every gradient that
     varies over some spots too small by some per cent; all spots around are then moved the same way.
     """
+    # for the large a polynomial; what it leaves over is cut where it is wild
     trend = _Trend(yx, values)
     rest = values - trend.value(yx)
     usual = spread(rest, about=0.0) + 1e-12
     clean = np.clip(rest, -8 * usual, 8 * usual)
+    # for the rest local lines, twice
     both = np.concatenate([yx, at])
     value, gradient = trend.value(both), trend.gradient(both)
     for _ in range(2):

@@ -111,6 +111,7 @@ def model_of(
     (N, m * m) float32 counts, and its derivatives by y and x (counts per px), amplitude and background, (N, 4, m * m)
     float32
     """
+    # the template of the nearest sub-pixel phase, and how far the hole still lies from that
     row, shift = Templates.phase(state.yx - windows.middle)
     slow, fast, value = (raster.take(row, axis=0) for raster in (templates.slow, templates.fast, templates.value))
     # Light and stretch are polynomials over the window, for all spots the product of two small matrices.
@@ -121,6 +122,7 @@ def model_of(
     if state.bend is not None:
         for along, bent in zip((along_y, along_x), state.bend.at(offset, templates.reach), strict=True):
             along += bent
+    # first order: the derivatives of the template times how far each pixel of it is moved
     along_y *= slow
     along_x *= fast
     value += along_y
@@ -128,6 +130,7 @@ def model_of(
     light, ground = on_hole.astype(np.float32) @ plane, on_ground.astype(np.float32) @ plane
     shine = (state.amplitude[:, None] * on_hole).astype(np.float32) @ plane
     level = (state.background[:, None] * on_ground).astype(np.float32) @ plane
+    # and the derivatives of what is read by all that is fitted
     if out is None:
         out = np.empty((len(state), 4, plane.shape[1]), np.float32)
     np.multiply(slow, shine, out=out[:, 0])
@@ -153,6 +156,7 @@ def _ways(offset: Floats, shift: Floats, rest: Floats) -> tuple[Floats, Floats]:
 
 
 #: Nearer to the middle than this share (square) of the rim's distance a picture is flat: no matter where it is from.
+#: The root, 0.39 of the radius, is well inside of a rim that is not blurred over all of the hole.
 _FLAT = 0.15
 
 

@@ -12,6 +12,7 @@ from ..records.spots import HoleProfile, Noise
 __all__ = ["correlation_of", "grain_factor", "noise_of"]
 
 
+#: Bins of the level, at most: a line needs few, and each should hold many pixels.
 _BINS = 12
 
 #: So many pixels tell the variance in each bin to one or two per cent.
@@ -36,6 +37,7 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
         raise PickingError(
             f"{len(level)} usable pixels around the spots", expected="at least 50", hint="check the mask"
         )
+    # bins of equal numbers of pixels along the level, a robust variance in each
     step = len(level) // _PIXELS + 1
     level, square = level[::step].astype(float), residual[::step].astype(float) ** 2
     count = int(np.clip(len(level) // 40, 1, _BINS))
@@ -48,6 +50,7 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
     variance = np.array([_robust_variance(square[b], quantised) for b in bins])
     floor = 1 / 12 if quantised else 1e-12
     variance = np.maximum(variance, floor)
+    # a line through these, weighed by how well each is known; its slope is the gain
     gain, base = 0.0, float(np.median(variance))
     span = float(np.ptp(x)) if len(x) else 0.0
     if len(x) > 2 and span > 0:
@@ -70,10 +73,11 @@ def _robust_variance(square: AnyArray, quantised: bool) -> float:
     return median
 
 
-#: Farthest pixels that share noise.
+#: Farthest pixels that share noise, px; what farther ones share is taken for light.
 _FAR = 2
 
-#: Correlation of next neighbours from which on it counts.
+#: Correlation of next neighbours from which on it counts: independent ones show some hundredths at most, one over
+#: the root of their number.
 _SEEN = 0.1
 
 

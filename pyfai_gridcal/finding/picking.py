@@ -24,7 +24,7 @@ _SEARCH_RADIUS = 1.75
 #: On more pixels, or with more maxima, these are listed by a maximum filter: the watershed takes time for every one of
 #: them, and the result is the same (a test compares).
 _WATERSHED_PIXELS, _WATERSHED_MAXIMA = 250_000, 12_000
-#: Side of the hills that replace the noise, px, odd.
+#: Side of the hills that replace the noise, px, odd: wide enough to be few, low enough to be climbed in seven steps.
 _HILL = 15
 
 

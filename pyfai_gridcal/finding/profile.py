@@ -35,9 +35,9 @@ PHASES = 8
 #: Widest difference of rims within one class of stretch, in units of the blur: what the first order leaves of it, of
 #: the amplitude, is 0.03 times its square.
 _RIM_SHIFT = 0.36
-#: Classes of stretch along each of the four components, at most.
+#: Classes of stretch along each of the four components, at most: four of these numbers fit into one of 64 bits.
 _CODES = 1 << 14
-#: Steps of a fit of radius and blur at most, and the last one of them, px.
+#: Steps of a fit of radius and blur at most, and the last one of them, px: a thousandth moves no template.
 _STEPS, _LAST_PX = 12, 1e-3
 
 
@@ -75,6 +75,7 @@ def learned_profile(
     n = table.shape[0]
     k = [np.rint(np.asarray(o) * s).astype(np.int32) + n // 2 for o in offsets]
     inside = (k[0] >= 0) & (k[0] < n) & (k[1] >= 0) & (k[1] < n) & (weight > 0)
+    # residuals fall into the bins of the table, and each bin shares with those that symmetry makes its equals
     flat = (k[0] * n + k[1])[inside]
     total = np.bincount(flat, weights=(residual * weight)[inside], minlength=n * n).reshape(n, n)
     count = np.bincount(flat, weights=weight[inside], minlength=n * n).reshape(n, n)
@@ -132,6 +133,7 @@ def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
     count = np.bincount(ring)[:n]
     mean = np.bincount(ring, table.ravel())[:n] / count
     r, count, mean = (np.arange(n) / s)[::2], count[::2], mean[::2]
+    # the mean over rings, weighed by their number of samples, against a blurred disk of free height
     half = profile_radius(profile)
 
     def misfit(p: Floats) -> Floats:
@@ -152,6 +154,7 @@ def _least_squares(misfit: Callable[[Floats], Floats], start: Floats, low: Float
     best = np.clip(start, low, high)
     left, damping = misfit(best), 1e-3
     for _ in range(_STEPS):
+        # slopes by differences, then steps that are damped until one leads downhill
         width = 1e-4 * np.maximum(best, 0.1)
         slope = np.stack([(misfit(best + w) - left) / w.sum() for w in np.diag(width)])
         normal, pull = slope @ slope.T, slope @ left
@@ -219,17 +222,6 @@ class Templates:
     fast: AnyArray
 
     @classmethod
-    def of(cls, profile: HoleProfile, reach: int, stretch: Floats | None = None) -> Templates:
-        """Sample `profile` by cubic splines for a window of +- `reach` px.
-
-        `stretch` (2, 2) takes offsets (y, x) of the hole that was learned to those of the hole seen here, as rows:
-        ``d @ stretch``.
-        """
-        back: Floats = np.eye(2) if stretch is None else np.asarray(np.linalg.inv(stretch), dtype=np.float64)
-        table = profile.table if stretch is None else _Stretcher(profile).table(back)
-        return cls.sampled(table, profile.oversampling, reach, back)
-
-    @classmethod
     def sampled(cls, table: Floats, oversampling: int, reach: int, back: Floats) -> Templates:
         """Templates from a table of values at offsets ``d @ back``, by cubic splines."""
         # one raster of PHASES samples per px holds the templates of all phases, as every PHASES-th sample
@@ -289,7 +281,7 @@ class TemplateMaker:
 
     Parameters
     ----------
-    profile, reach : as in :meth:`Templates.of`
+    profile, reach : of the holes, and px of the window on each side
     coarseness : classes of stretch are so many times as wide as the profile deserves
     workers : threads
     """
@@ -304,6 +296,7 @@ class TemplateMaker:
         """Templates for `count` spots with these stretches (N, 2, 2); None stands for none."""
         if stretch is None or not count:
             return TemplateBank((self._made((0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
+        # classes of similar stretch: each has templates of its own, made once
         flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step).astype(np.int64)
         flat = np.clip(flat, 1 - _CODES // 2, _CODES // 2 - 1)
         _, first, label = np.unique(flat @ _CODES ** np.arange(4), return_index=True, return_inverse=True)

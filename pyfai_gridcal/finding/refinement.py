@@ -31,14 +31,14 @@ __all__ = ["FittedSpots", "fit_spots"]
 _CHUNK, _LEAST = 1 << 17, 32
 #: Below so many pixels threads wait for each other longer than they work.
 _WORTH_THREADS = 500_000
-#: A pixel is left out when it is this many sigma off the fit ...
+#: A pixel is left out when it is this many sigma off the fit (of a normal noise one in two million is) ...
 _WILD = 5.0
-#: ... and also this share of the amplitude, since a learned profile is not perfect.
-_TOLERANCE = 0.12
-_GLARING = 0.8
+#: ... and also this share of the amplitude, since a learned profile is not perfect: in the last step, and before.
+_TOLERANCE, _GLARING = 0.12, 0.8
 #: A spot has come near its place when a step is shorter than this, px: the next one ends it.
 _NEAR = 0.03
-#: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes.
+#: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes; a
+#: whole one is what a wrong place makes.
 _HOT = 1.5
 
 
@@ -184,6 +184,7 @@ def _fit_chunk(kit: _Kit, state: SpotState, rest: Floats, iterations: int, limit
     that still moved farther is looked at once more.
     """
     start = state.yx
+    # all spots are on their way at first; from step to step fewer are
     windows = kit.image.windows(start, kit.templates.reach)
     tilted = np.zeros((len(start), 2))
     rows = np.arange(len(start))
@@ -191,6 +192,7 @@ def _fit_chunk(kit: _Kit, state: SpotState, rest: Floats, iterations: int, limit
         last = step == iterations - 1 or not len(rows)
         if last:
             rows = np.arange(len(start))
+        # what the pixels of those say at their present places
         part, cut = state.select(rows), windows.select(rows)
         seen = kit.seen(part, cut, rest[rows])
         if step == 0:
@@ -201,16 +203,19 @@ def _fit_chunk(kit: _Kit, state: SpotState, rest: Floats, iterations: int, limit
         if kit.tilt is not None:
             tilted[rows] += move[:, 4:]
             part = replace(part, slope_a=part.slope_a + move[:, 4:], slope_b=part.slope_b + move[:, 4:])
+        # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
         yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
         far = np.abs(yx - part.yx).max(axis=1) > _NEAR
         part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
         state = state.changed(rows, part)
+        # who has left the middle pixel of its window gets another window
         out = rows[(np.abs(yx - cut.middle) > 0.6).any(axis=1)]
         if len(out):
             windows = windows.changed(out, kit.image.windows(state.yx[out], kit.templates.reach))
         rows = rows[far]
         if last:
             break
+    # what is left over follows from the equations, but for those who moved far in the last step
     end = look.after(move)
     if len(rows):
         part = state.select(rows)
@@ -275,6 +280,7 @@ def fit_spots(
         slopes of the start; None leaves these as they are
     workers : threads
     """
+    # spots of one class of stretch go together, in pieces that fit the cache
     order = np.argsort(bank.label, kind="stable")
     sorted_labels = bank.label[order]
     window = (2 * bank.templates[0].reach + 1) ** 2

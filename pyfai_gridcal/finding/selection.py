@@ -24,7 +24,7 @@ _ASSUMED = 2.5
 _WORTHLESS = 60.0
 #: A misfit is out of the common when it is this large and so many times that of most spots.
 _ODD, _TIMES = 0.02, 3.0
-#: Relative error of the radius that a hole is expected to have: drilled holes scatter by some micrometres.
+#: Relative error of the radius that a hole is expected to have: 2 µm of half a millimetre.
 _RADIUS_ERROR = 0.004
 #: Two spots nearer than this share of the spacing are one.
 _ONE = 0.35

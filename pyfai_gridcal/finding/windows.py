@@ -13,7 +13,7 @@ from ..records.spots import Polarity
 
 __all__ = ["PreparedImage", "Windows", "powers", "ramp"]
 
-#: Pixels along the border of the image that are not fitted.
+#: Pixels along the border of the image that are not fitted, whatever the blur; a blur that is known leaves out more.
 _RIM = 2
 
 

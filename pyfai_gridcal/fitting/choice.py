@@ -29,6 +29,7 @@ __all__ = ["MODELS", "Choice", "choose"]
 
 #: What `model` may be.
 MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
+#: How those are made that are one field over the whole detector.
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     "spline": BSpline,
     "polynomial": Polynomial,
@@ -37,7 +38,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "rigid": RigidBody,
 }
 
-#: A more complicated model must predict better by this factor.
+#: A more complicated model must predict better by this factor: about what a few hundred points tell of an rms.
 _CLEARLY = 0.97
 
 #: The same for seams that only the points tell of: a narrow ridge looks like one.
@@ -104,6 +105,7 @@ def choose(
     """
     if model not in MODELS:
         raise UsageError(f"model {model!r}", expected=f"one of {', '.join(MODELS)}")
+    # a model that is one field is fitted, and that is all
     start, sample = view.placed()
     nothing = np.zeros(view.shape, dtype=bool)
     if model in _RECIPES and model != "rigid":
@@ -111,6 +113,7 @@ def choose(
         return Choice(fit, support_of(fit, sample), start, (_trial(fit, chosen=True),), nothing)
     if model == "rigid":
         return _tiled(view, _Layout(np.zeros(view.shape, dtype=np.int16), nothing), (RigidBody(),))
+    # is there anything that could be tiles: labels, gaps, seams?
     layout = _layout(view, sample, mask, labels, doubt=model == "auto")
     if layout is None and model in ("tiles", "mosaic"):
         one = np.zeros(view.shape, dtype=np.int16)
@@ -120,6 +123,7 @@ def choose(
     tiled = _tiled(view, layout, (RigidBody(), BSpline()))
     if model in ("tiles", "mosaic"):
         return tiled
+    # tiles against one smooth field: a rough one first, which is enough where the difference is large
     progress(0.4, "comparing tiles with a smooth field")
     clearly = _CLEARLY if layout.cut is None else _BEYOND_DOUBT
     rough = BSpline(orders=(3,), most_cells=24).fit(sample)

@@ -32,7 +32,7 @@ from .view import PlateView
 __all__ = ["fit_distortion", "folded_pixels"]
 
 
-#: Fewest control points that are worth a fit.
+#: Fewest control points that are worth a fit: three by three.
 FEWEST_POINTS = 9
 
 
@@ -197,6 +197,7 @@ def _finish(
     task: _Task, views: Sequence[PlateView], poses: Sequence[Pose], choice: Choice, notes: tuple[str, ...]
 ) -> DistortionFit:
     """Mask, gauge and bookkeeping."""
+    # what is not known well enough, or folds over, or is masked anyway, is masked
     fit, support, size = choice.fit, choice.support, choice.start.pixel_size
     limit, outside = support.default_limits() if task.max_sigma is None else (task.max_sigma, task.max_sigma)
     unknown = support.unknown(task.shape, limit, outside=outside) | choice.strips
@@ -211,6 +212,7 @@ def _finish(
         raise FittingError(
             "the control points determine the displacement of no pixel", hint="more or better spots are needed"
         )
+    # of all rigid motions the one that the gauge asks for, over the pixels that are left
     nominal = task.pixel_size is not None
     change = best_gauge(fit.field, valid, size, gauge=task.gauge, shape=task.shape, nominal=nominal or choice.rigid)
     distortion = Distortion(
@@ -221,6 +223,7 @@ def _finish(
         support.field,
         gauge_words(task.gauge, task.shape, nominal=nominal),
     )
+    # residuals turn with the frame; each exposure gets its own back
     cuts = np.cumsum([len(v.points) for v in views])[:-1]
     return DistortionFit(
         distortion=distortion,

@@ -130,6 +130,7 @@ class Polynomial:
             return self._fit(sample, self.order)
         count, tried = int(sample.used.sum()), [self._fit(sample, 1)]
         best = 0
+        # one order after the other, until three in a row have predicted no better
         for order in range(2, self.most + 1):
             if (order + 1) * (order + 2) / 2 > 0.7 * count or len(tried) == best + 3:
                 break
@@ -152,6 +153,7 @@ class Polynomial:
         shell, terms = _shell(sample, order)
         rows = _rows(shell, terms, sample.yx)
         used, nugget = sample.used.copy(), 0.0
+        # fit, judge the outliers, learn the scatter, until all three stay
         for _ in range(6):
             variance = sample.sigma**2 + nugget**2
             c, residual, leverage, roots = _solve(rows, sample.d, variance, used)

@@ -16,7 +16,8 @@ from .recipe import FieldFit, Sample
 __all__ = ["Placement", "RigidBody", "RigidField", "place"]
 
 
-#: Points whose extent in one direction is less than this part of that in the other lie on a line.
+#: Points whose extent in one direction is less than this part of that in the other lie on a line: the bow of a row of
+#: holes is no second direction.
 _NARROW = 5e-3
 
 
@@ -65,6 +66,7 @@ def place(
     w = np.ones(len(yx)) if weights is None else weights
     edge = edge_from_index(yx)
     plate_centre, centre = np.average(positions_m, axis=0, weights=w), np.average(edge, axis=0, weights=w)
+    # an affine map tells about the turn and the pixels, and whether there are two directions at all
     p, q = positions_m - plate_centre, edge - centre
     root = np.sqrt(w)[:, None]
     affine, _, rank, _ = np.linalg.lstsq(p * root, q * root, rcond=_NARROW)
@@ -76,6 +78,7 @@ def place(
             expected="i growing along slow and j along fast as on the plate",
         )
     angle, size = _start(np.asarray(affine, dtype=np.float64), pixel_size)
+    # Newton's steps in turn and log pixel size need the second moments only
     pp, pq = (p * w[:, None]).T @ p, (p * w[:, None]).T @ q
     for _ in range(50):
         step, normal = _step(pp, pq, angle, size, free=pixel_size is None)
@@ -83,6 +86,7 @@ def place(
         size = size * np.exp(step[1:])
         if np.abs(step).max() < 1e-13:
             break
+    # the shift follows from the rest
     turned = p @ turn_matrix(angle).T / size
     shift_px = centre + np.average(q - turned, axis=0, weights=w)
     shift_m = shift_px * size - plate_centre @ turn_matrix(angle).T

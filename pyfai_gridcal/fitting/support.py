@@ -16,10 +16,10 @@ from .recipe import FieldFit, Sample
 __all__ = ["Support", "support_of"]
 
 
-#: Uncertainty beyond which a pixel is masked when nothing else is asked for, px.
+#: Uncertainty beyond which a pixel is masked when nothing else is asked for, px: a tenth, by convention.
 MAX_SIGMA_PX = 0.1
 
-#: How much more is granted to the last half per cent of the area within the hull.
+#: How much more is granted to the last half per cent of the area within the hull, which would else be lost to a rim.
 _RIM = 3.0
 
 
@@ -126,6 +126,7 @@ def support_of(
     )
     nodes = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
     points = sample.yx[fit.used]
+    # each node of a coarse raster asks the points around it
     tree = cKDTree(points)
     found = tree.query(nodes, k=min(24, len(points)))
     distance, around = (np.asarray(v).reshape(len(nodes), -1) for v in found)
@@ -133,6 +134,8 @@ def support_of(
     if fit.uncertainty is not None:
         with one_blas_thread():
             variance = fit.uncertainty.variance(nodes)
+        # the variance of the fit, corrected where the points around scatter more or less than it says; a few points
+        # that say it is right (the prior) keep single ones from deciding
         z2 = (fit.z[fit.used] ** 2).mean(axis=1)
         share = fit.leverage[fit.used].mean(axis=1)
         local, made = ((weight * v[around]).sum(axis=1) for v in (np.minimum(z2, 30.0), share))
@@ -141,6 +144,7 @@ def support_of(
         factor = 1 + made / total * ((local + prior) / (total + prior) - 1)
         variance = variance * np.clip(factor, 0.25, 25.0)[:, None]
     else:
+        # no variance of its own: the held-out residuals around, growing fast where there are none
         square = fit.held_out[fit.used] ** 2
         variance = np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
         variance = variance * (1 + (distance[:, :1] / sample.spacing) ** 4)

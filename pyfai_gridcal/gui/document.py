@@ -10,7 +10,7 @@ from silx.gui import qt
 from ..base.errors import UsageError
 from ..base.progress import Progress
 from ..calibration import Calibration
-from ..io.nexus.groups import detector_beside
+from ..io.nexus.contents import detector_beside
 from ..records.spots import Spots
 from .work.core import Core
 from .work.state import WorkState

@@ -20,8 +20,11 @@ __all__ = ["Cloud", "LocalLattice", "Patch", "grow", "local_lattices"]
 
 #: Steps (i, j) that are tried from a node; the long ones only where nothing else leads on (a missing hole).
 _NEAR = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
+#: The two further neighbours of a hexagonal node.
 _HEXAGONAL = np.array([(1, -1), (-1, 1)])
+#: Across a corner, over one missing hole.
 _DIAGONAL = np.array([(1, 1), (-1, -1), (1, -1), (-1, 1)])
+#: Straight over one missing hole.
 _FAR = np.array([(2, 0), (-2, 0), (0, 2), (0, -2)])
 #: Points whose neighbours are compared at a time: the comparison takes a kilobyte and a half for each.
 _CHUNK = 2000
@@ -69,6 +72,7 @@ def _lattices_of(
     partner = closes.argmax(axis=2)
     mean = 0.5 * (vectors - np.take_along_axis(vectors, partner[:, :, None], axis=1))
     size = np.where(opposite, np.hypot(mean[..., 0], mean[..., 1]), np.inf)
+    # the shortest of the vectors that lead to a point on both sides, and the shortest that is not along it
     rows = np.arange(n)
     first = size.argmin(axis=1)
     a = mean[rows, first]
@@ -239,6 +243,7 @@ def _generation(
     node, basis, start, step = node[wanted], basis[wanted], start[wanted], step[wanted]
     if not len(node):
         return np.empty(0, np.int64)
+    # where the neighbours of the frontier should be, and which points are there
     place = start + np.einsum("nk,nkc->nc", step, basis)
     local = np.minimum(np.hypot(*basis[:, 0].T), np.hypot(*basis[:, 1].T))
     distance, row = (np.asarray(v) for v in cloud.tree.query(place))

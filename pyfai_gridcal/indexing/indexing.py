@@ -25,15 +25,16 @@ from .sublattice import finer, reduced
 __all__ = ["GrownLattice", "grow_lattice", "index_spots", "lattice_kind"]
 
 
-#: Points that are asked for the lattice around them before anything has grown.
+#: Points that are asked for the lattice around them before anything has grown: enough for a median.
 _SAMPLE = 1000
 
-#: A lattice with more nodes must take in so many times more spots.
+#: A lattice with more nodes must take in so many times more spots: a finer one of which every other node is empty would
+#: take in none.
 _GAIN = 1.2
 
-#: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch.
-_WILD = 2.5
-_WILD_PITCH = 0.006
+#: A point is wrong when it misses its predicted place by so many medians, and by such a share of the pitch: the best of
+#: twelve predictions counts, which misses less than most; the share is a convention.
+_WILD, _WILD_PITCH = 2.5, 0.006
 
 #: Weights of the neighbours 1, 2, ... nodes away along a line that continue a straight or a bent line to a point.
 _CONTINUATIONS: tuple[dict[int, float], ...] = (

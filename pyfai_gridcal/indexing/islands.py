@@ -11,10 +11,10 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools, Floats
 from .growth import Cloud, LocalLattice, Patch, grow
 
-#: Fewest spots that make a lattice.
+#: Fewest spots that make a lattice: three by three.
 LEAST = 9
 
-#: Pieces of lattice that are joined at most, the largest first.
+#: Pieces of lattice that are joined at most, the largest first: each is compared with every other one.
 _PIECES = 40
 
 
@@ -64,6 +64,7 @@ def with_islands(cloud: Cloud, local: LocalLattice, patch: Patch) -> tuple[Patch
     The second value is the largest misfit of two joined pieces, in nodes: 0.5 could as well be the next node.
     """
     yx = cloud.yx
+    # grow islands from what is left over, turned as the nearest part of the main patch
     taken = np.zeros(len(yx), bool)
     taken[patch.rows] = True
     pieces = [patch]
@@ -80,6 +81,7 @@ def with_islands(cloud: Cloud, local: LocalLattice, patch: Patch) -> tuple[Patch
             pieces.append(island)
     pieces = sorted(pieces, key=len, reverse=True)[:_PIECES]
     junctions: dict[tuple[int, int], _Junction | None] = {}
+    # join the two that fit best, compare what came out with the others, and so on
     names, worst = list(range(len(pieces))), 0.0
     while len(names) > 1:
         for a, b in combinations(names, 2):
@@ -130,6 +132,7 @@ def _junction(yx: Floats, one: Patch, other: Patch) -> _Junction | None:
     close = distance <= reach
     if close.sum() > 3 and distance.min() > 3 * pitch:
         close = distance <= np.sort(distance)[min(11, len(distance) - 1)]
+    # the lattice of both, carried on from the points of one to those of the other, should lead to whole numbers
     k, rows = near[close], other.rows[close]
     mean = 0.5 * (one.basis[k] + other.basis[close])
     flat = np.abs(np.linalg.det(mean)) < 0.05 * pitch**2

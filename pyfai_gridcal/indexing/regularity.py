@@ -33,13 +33,11 @@ class Regularity:
     of : points that there were
     irregularity : median distance of a point from the middle of two opposite neighbours, in units of the pitch; NaN
         when no point has any
-    straddled : share of the (point, axis) pairs that have both neighbours
     """
 
     points: int
     of: int
     irregularity: float
-    straddled: float
 
     @property
     def share(self) -> float:
@@ -62,7 +60,7 @@ class Regularity:
 def regularity_of(points: ControlPoints | None, of: int) -> Regularity:
     """Regularity of a lattice (None: there is none) that was found among `of` points."""
     if points is None or not len(points):
-        return Regularity(0, of, float("nan"), 0.0)
+        return Regularity(0, of, float("nan"))
     table, miss = NodeTable.of(points.ij), []
     for step in ((1, 0), (0, 1)):
         line = table.line(points.ij, step)
@@ -72,4 +70,4 @@ def regularity_of(points: ControlPoints | None, of: int) -> Regularity:
         miss.append(np.hypot(*((ahead + behind) / 2 - points.yx[both]).T) / np.maximum(pitch, 1e-9))
     found = np.concatenate(miss)
     median = float(np.median(found)) if len(found) else float("nan")
-    return Regularity(len(points), of, median, len(found) / (2 * len(points)))
+    return Regularity(len(points), of, median)

@@ -16,11 +16,11 @@ __all__ = ["finer", "reduced"]
 
 #: Places within a cell at which the nodes of a finer lattice of two or four times the density lie.
 _CLASSES = ((0.5, 0.5), (0.5, 0.0), (0.0, 0.5))
-#: How near to them a spot must lie, in nodes, and which part of all spots left out must do so.
+#: How near to them a spot must lie, in nodes, and which part of all spots left out must do so: by chance a sixth would.
 _NEAR, _MOST = 0.12, 0.7
-#: How far from the patch spots are asked, in nodes.
+#: How far from the patch spots are asked, in nodes: within its cells, not beyond its border.
 _AROUND = 1.2
-#: Spots left out that are worth a thought, per point of the lattice.
+#: Spots left out that are worth a thought, per point of the lattice; dirt is less.
 _WORTH = 0.2
 
 

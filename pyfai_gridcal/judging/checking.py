@@ -20,7 +20,7 @@ from ..base.errors import GridcalError, UsageError
 from ..base.frames import edge_from_index, index_from_edge, pixel_centres
 from ..base.robust import rms
 from ..base.silence import quiet
-from ..io.kinds.kinds import KINDS, Source, locate, open_distortion
+from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
 from ..io.kinds.options import Reading
 from ..io.kinds.pointers import detector_of
 from ..records.distortion import Distortion
@@ -43,7 +43,7 @@ class Check:
     """
 
     path: Path
-    source: Source | None
+    source: DistortionFile | None
     opinions: tuple[Opinion, ...]
     findings: tuple[Finding, ...]
 
@@ -99,7 +99,7 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     findings = list(
         inspect(files[0]) if files[0].suffix.lower() not in (".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz") else ()
     )
-    source: Source | None = None
+    source: DistortionFile | None = None
     try:
         source = open_distortion(path, reading)
     except UsageError:
@@ -134,7 +134,9 @@ def positions(distortion: Distortion) -> Floats:
 
 
 # -- pyFAI
-def _pyfai(kind: str, paths: tuple[Path, ...], source: Source, meant: Floats, known: Bools | None) -> Opinion | None:
+def _pyfai(
+    kind: str, paths: tuple[Path, ...], source: DistortionFile, meant: Floats, known: Bools | None
+) -> Opinion | None:
     intended = kind in ("nexus", "spline", "spd", "poni", "json")
     way = "detector_factory"
     try:
@@ -151,7 +153,7 @@ def _pyfai(kind: str, paths: tuple[Path, ...], source: Source, meant: Floats, kn
     return Opinion("pyFAI", way, agreement(meant, theirs, known), intended=intended)
 
 
-def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: Source) -> tuple[Any, str]:
+def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: DistortionFile) -> tuple[Any, str]:
     from pyFAI.detectors import Detector, detector_factory
 
     if kind == "nexus":
@@ -178,7 +180,9 @@ def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: Source) -> tuple
 
 
 # -- ImageD11
-def _imaged11(kind: str, paths: tuple[Path, ...], source: Source, meant: Floats, known: Bools | None) -> Opinion | None:
+def _imaged11(
+    kind: str, paths: tuple[Path, ...], source: DistortionFile, meant: Floats, known: Bools | None
+) -> Opinion | None:
     if kind not in ("spline", "spline-inverse", "imaged11", "nexus") or importlib.util.find_spec("ImageD11") is None:
         return None
     intended = kind == "imaged11"
@@ -215,9 +219,10 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
     """
     import h5py
 
-    from ..io.nexus.groups import find_detector
+    from ..base.opening import reading_hdf5
+    from ..io.nexus.contents import find_detector
 
-    with h5py.File(path, "r") as file:
+    with reading_hdf5(path) as file:
         name = find_detector(file).name
     with tempfile.TemporaryDirectory() as folder:
         alias = Path(folder) / "alias.h5"

@@ -26,17 +26,15 @@ LOOK = 64
 def inspect(path: str | PathLike[str]) -> Iterator[Finding]:
     """Findings about a file; none for one that is not HDF5."""
     path = Path(path)
-    with path.open("rb") as stream:
-        if stream.read(8) != b"\x89HDF\r\n\x1a\n":
-            return
-    import h5py
-
     from ..base.errors import FileFormatError
-    from ..io.nexus.groups import find_detector
+    from ..base.opening import is_hdf5, open_hdf5
+    from ..io.nexus.contents import find_detector
     from .findings import Finding
 
+    if not is_hdf5(path):
+        return
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             yield from _entries(file, find_detector(file))
             yield from _detector(find_detector(file))
     except FileFormatError:

@@ -25,10 +25,14 @@ __all__ = [
     "by_rows",
     "corner_values",
     "label_at",
+    "point_by_point",
     "without_gaps",
 ]
 
-_ROWS = 128  # at a time: few enough for the cache, enough for what a field does once for each call
+#: Points at a time, where each needs room for its neighbours and slopes.
+_POINTS = 250_000
+#: Rows at a time: few enough for the cache, enough for what a field does once for each call.
+_ROWS = 128
 
 
 @runtime_checkable
@@ -224,6 +228,18 @@ def by_rows(field: Field, y: AnyArray, x: AnyArray) -> Iterator[tuple[slice, Flo
     for start in range(0, len(y), _ROWS):
         rows = slice(start, min(start + _ROWS, len(y)))
         yield rows, field.on_grid(y[rows], x)
+
+
+def point_by_point(field: Field, y: AnyArray, x: AnyArray) -> Floats:
+    """Values (len(y), len(x), 2) on the product of two axes of a field that knows no shorter way there."""
+    y, x = np.asarray(y, float), np.asarray(x, float)
+    out = np.empty((len(y), len(x), 2))
+    rows = max(1, _POINTS // max(1, len(x)))
+    for start in range(0, len(y), rows):
+        part = y[start : start + rows]
+        points = np.stack(np.meshgrid(part, x, indexing="ij"), axis=-1).reshape(-1, 2)
+        out[start : start + rows] = field.at(points).reshape(len(part), len(x), 2)
+    return out
 
 
 def corner_values(field: Field, shape: tuple[int, int]) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..base.arrays import Bools
 from ..base.errors import GridcalError
+from ..base.plain import plain
 from ..base.robust import rms
 from ..judging.measures import quality
 from ..records.result import Result
@@ -19,7 +20,7 @@ from ..records.spots import SpotFlag
 if TYPE_CHECKING:
     from ..judging.validation import Validation
 
-__all__ = ["SCHEMA", "Data", "plain", "refusal", "report_data", "schema", "summary"]
+__all__ = ["SCHEMA", "Data", "refusal", "report_data", "schema", "summary"]
 
 #: Name and version of what :func:`summary` and :func:`report_data` return. A key never changes its meaning within a
 #: version; new keys may appear.
@@ -34,23 +35,9 @@ def schema() -> Data:
     return dict(json.loads(text))
 
 
-def plain(value: object) -> Any:
-    """JSON-able copy; what is not finite becomes None."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return type(value).__name__
-    return str(value)
+def _plain(value: object) -> Any:
+    """In numbers, text, lists and dicts; of records only their names, and None for what is not finite."""
+    return plain(value, finite=True, record=lambda one: type(one).__name__)
 
 
 def refusal(error: GridcalError) -> Data:
@@ -62,8 +49,8 @@ def refusal(error: GridcalError) -> Data:
 def report_data(calibration: Result, *, validation: Validation | None = None) -> Data:
     """All that the page of :func:`~pyfai_gridcal.report.write_report` shows, as plain data: see :func:`schema`."""
     out = summary(calibration)
-    out["quality"] = plain(quality(calibration.fit))
-    out["validation"] = None if validation is None else plain(validation.summary())
+    out["quality"] = _plain(quality(calibration.fit))
+    out["validation"] = None if validation is None else _plain(validation.summary())
     return out
 
 
@@ -101,7 +88,7 @@ def summary(calibration: Result) -> Data:
         "inputs": [asdict(s) if is_dataclass(s) and not isinstance(s, type) else str(s) for s in calibration.sources],
         "notes": [*calibration.notes, *fit.notes],
     }
-    return dict(plain(out))
+    return dict(_plain(out))
 
 
 def _typical_sigma(calibration: Result, valid: Bools) -> list[float] | None:

@@ -21,8 +21,10 @@ from ..records.field import Field
 
 __all__ = ["HoleImages", "Patches", "accumulate", "draw", "expand", "fisher_sigma"]
 
-_CHUNK = 1 << 18  # fine samples held at a time: a few arrays of them fit into the cache
-_RIM_VARIANCE = 1 / 6  # of the anti-aliased rim, fine samples squared
+#: Fine samples held at a time: a few arrays of them fit into the cache.
+_CHUNK = 1 << 18
+#: Variance of the anti-aliased rim, fine samples squared: of a triangle from -1 to 1.
+_RIM_VARIANCE = 1 / 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +165,7 @@ def _draw_group(images: HoleImages, which: Ints, half: int, fine: int, blur: flo
     edges = index_from_edge(np.arange((2 * half + 1) * fine + 1) / fine) - half
     at = (edges[1:] + edges[:-1]) / 2
     scale = images.radius_m * fine / np.sqrt(np.abs(np.linalg.det(images.jacobian)))
+    # open fraction of the fine samples, confined to the tile; then blur and pixels in one product on either side
     cover = _open(images, images.yx - middle, at, scale)
     if labels is not None:
         pixel = middle[:, None, :] + np.arange(-half, half + 1)[None, :, None]

@@ -20,7 +20,7 @@ from .parts import Camera, Faults, Light, TruthSpots
 
 __all__ = ["Scene", "SyntheticImage", "imperfect", "place"]
 
-#: Smallest hole of a plate whose holes scatter in size, as a part of the nominal one.
+#: Smallest hole of a plate whose holes scatter in size, as a part of the nominal one: normal scatter may go below zero.
 _SMALLEST = 0.05
 
 
@@ -135,6 +135,7 @@ class Scene:
         rng : noise and faults of single pixels
         bounds : also compute the Cramér-Rao bounds of the spots (otherwise they are 0)
         """
+        # the pictures of all holes, added up; the lamp behind them; then what the camera makes of it
         ij, images = self._pictures()
         tiles = self._tiles
         patches = draw(images, self.camera.blur, None if tiles is None else tiles.labels)
@@ -144,6 +145,7 @@ class Scene:
         level = self.light.background + (0 if sign > 0 else self.light.peak)
         mean = lamp * (level + sign * self.light.peak * light)
         image = self._expose(mean, rng)
+        # of the holes those count that a perfect eye would see
         own = np.flatnonzero(images.label >= -1)[: len(ij)]
         visible = self._inside(images.yx[own])
         if tiles is not None:

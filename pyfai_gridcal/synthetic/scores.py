@@ -8,6 +8,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats
+from ..base.geometry import hull_of, within_hull
+from ..base.robust import rms
 from ..records.distortion import Distortion
 from ..records.points import ControlPoints
 from ..records.spots import Spots
@@ -64,14 +66,9 @@ class SpotScore:
 
 def hull_mask(truth: TruthSpots, shape: tuple[int, int], *, step: int = 1) -> Bools:
     """True inside the convex hull of the spots, for every `step`-th pixel."""
-    from scipy.spatial import ConvexHull
-
-    equations = ConvexHull(truth.yx).equations
-    y, x = np.arange(0, shape[0], step)[:, None], np.arange(0, shape[1], step)[None, :]
-    inside = np.ones((y.size, x.size), bool)
-    for a, b, c in equations:
-        inside &= a * y + b * x + c <= 1e-9
-    return inside
+    axes = [np.arange(0, n, step, dtype=float) for n in shape]
+    at = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    return within_hull(hull_of(truth.yx), at.reshape(-1, 2)).reshape(at.shape[:2])
 
 
 def field_error(
@@ -102,7 +99,7 @@ def field_error(
     outer = np.hypot(*(((got[beyond] @ rotation + shift) - true[beyond]) / unit).T)
     moved = (np.mean(true[use] - got[use], axis=0) / unit) if use.any() else np.full(2, np.nan)
     return FieldScore(
-        rms_px=float(np.sqrt(np.mean(error**2))),
+        rms_px=rms(error),
         p95_px=float(np.percentile(error, 95)),
         max_px=float(error.max()),
         coverage=float(use.sum() / region.sum()),
@@ -142,7 +139,7 @@ def match_spots(found: Spots | ControlPoints, truth: TruthSpots, *, within_px: f
         recall=float(seen[truth.whole].mean()) if truth.whole.any() else nan,
         precision=float(near.mean()) if len(near) else nan,
         wrong_index=wrong,
-        rms_px=float(np.sqrt(np.mean(error**2))) if len(error) else nan,
+        rms_px=rms(error),
         worst_px=float(np.abs(error).max()) if len(error) else nan,
         over_crlb=_rms_ratio(error, truth.sigma_yx[k[near]]),
         over_sigma=_rms_ratio(error, found.sigma_yx[near]),
@@ -151,7 +148,7 @@ def match_spots(found: Spots | ControlPoints, truth: TruthSpots, *, within_px: f
 
 def _rms_ratio(error: AnyArray, sigma: AnyArray) -> float:
     good = np.isfinite(sigma) & (sigma > 0)
-    return float(np.sqrt(np.mean((error[good] / sigma[good]) ** 2))) if good.any() else float("nan")
+    return rms(error[good] / sigma[good])
 
 
 def _wrong_indices(true: AnyArray, given: AnyArray) -> int:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal import synthetic
-from pyfai_gridcal.base.opening import members
+from pyfai_gridcal.base.errors import FileFormatError
+from pyfai_gridcal.base.opening import is_hdf5, members, open_hdf5, reading_hdf5, text_of
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 
 #: A thread reads, its frames are kept as a profiler keeps them, and another thread needs the lock afterwards.
@@ -98,3 +99,40 @@ def test_members(tmp_path: Path) -> None:
         assert isinstance(found["a"], h5py.Group)
         assert found["b"][()] == 1
         assert list(members(file["a"])) == ["c"]
+
+
+def test_opening(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file["words"], file["number"] = "text", 3
+    (tmp_path / "text.h5").write_text("no HDF5 at all")
+    with open_hdf5(tmp_path / "file.h5") as file:
+        assert file.mode == "r"
+        assert text_of(file["words"][()]) == text_of("text") == "text"
+    assert is_hdf5(tmp_path / "file.h5")
+    assert not is_hdf5(tmp_path / "text.h5")
+    for path, says in (("missing.h5", "no such file: .*missing"), ("text.h5", "cannot be read as HDF5.*a detector")):
+        with pytest.raises(FileFormatError, match=says), reading_hdf5(tmp_path / path, expected="a detector"):
+            pass
+
+
+def test_damage_that_shows_while_reading_is_told_in_the_same_words(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file.create_dataset("data", data=np.arange(4096), chunks=(4096,), compression="gzip")
+        place = file["data"].id.get_chunk_info(0)
+    content = bytearray((tmp_path / "file.h5").read_bytes())
+    content[place.byte_offset + 5 : place.byte_offset + 25] = b"x" * 20
+    (tmp_path / "file.h5").write_bytes(content)
+    with pytest.raises(FileFormatError, match="cannot be read as HDF5"), reading_hdf5(tmp_path / "file.h5") as file:
+        file["data"][()]
+    with h5py.File(tmp_path / "file.h5", "r"):
+        pass  # it was closed
+
+
+def test_a_file_that_is_kept_locked_is_read_all_the_same(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="no such locks here")
+    with h5py.File(tmp_path / "file.h5", "w") as file:
+        file["number"] = 3
+    with (tmp_path / "file.h5").open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with open_hdf5(tmp_path / "file.h5") as file:
+            assert file["number"][()] == 3

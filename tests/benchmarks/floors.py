@@ -176,7 +176,6 @@ def command(image: Any, pitch_m: float, folder: Path) -> list[tuple[str, float, 
     return [
         ("whole command", whole, float("nan")),
         ("imports", ours, theirs),
-        ("imports of the process that reads back", python("import pyFAI.detectors"), float("nan")),
         ("pyFAI opens the file", float(told.stdout), float("nan")),
     ]
 

@@ -10,7 +10,7 @@ from pyfai_gridcal.base.errors import IndexingError, PickingError
 from pyfai_gridcal.calibration import spots_and_points
 from pyfai_gridcal.exposure import take_exposure
 from pyfai_gridcal.finding.detection import find_spots, search_spots
-from pyfai_gridcal.finding.profile import Templates, blurred_disk, disk_and_blur, disk_profile
+from pyfai_gridcal.finding.profile import TemplateMaker, Templates, blurred_disk, disk_and_blur, disk_profile
 from pyfai_gridcal.indexing import indexing
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.plate import Plate
@@ -178,7 +178,7 @@ class TestProfile:
 
     def test_templates_shift_and_differentiate(self) -> None:
         profile, reach = disk_profile(3.1, 1.0, 8), 7
-        templates = Templates.of(profile, reach)
+        templates = Templates.sampled(profile.table, profile.oversampling, reach, np.eye(2))
         k = np.arange(-reach, reach + 1)
         for place_yx in ((0.21, -0.37), (-0.48, 0.03)):
             row, rest = Templates.phase(np.array([place_yx]))
@@ -197,10 +197,11 @@ class TestProfile:
         r = np.hypot(*np.meshgrid(np.arange(-48, 49) / 4, np.arange(-48, 49) / 4))
         profile = type(disk_profile(4, 1, 9))(blurred_disk(radius, blur, r.ravel()).reshape(r.shape), 4)
         stretch = np.array([[1.35, 0.1], [0.1, 0.7]])
-        templates = Templates.of(profile, reach, stretch)
+        back = np.linalg.inv(stretch)
+        table = TemplateMaker(profile, reach).stretcher.table(back)
+        templates = Templates.sampled(table, profile.oversampling, reach, back)
         offset = (np.arange(-(reach + 4) * fine, (reach + 4) * fine + 1)) / fine
         y, x = np.meshgrid(offset, offset, indexing="ij")
-        back = np.linalg.inv(stretch)
         ellipse = np.hypot(y * back[0, 0] + x * back[1, 0], y * back[0, 1] + x * back[1, 1]) <= radius
         truth = gaussian_filter(ellipse.astype(float), blur * fine)
         middle = truth[4 * fine : -4 * fine : fine, 4 * fine : -4 * fine : fine]

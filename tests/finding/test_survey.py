@@ -7,9 +7,7 @@ import pytest
 from scipy import ndimage
 
 from pyfai_gridcal.base.errors import PickingError
-from pyfai_gridcal.finding.dead import dead_areas, dead_level
 from pyfai_gridcal.finding.survey import binned, filled, survey
-from pyfai_gridcal.finding.windows import PreparedImage
 
 
 def picture(radius: float, pitch: float, polarity: str, rng: np.random.Generator) -> np.ndarray:
@@ -74,36 +72,3 @@ def test_filled_pixels_are_means_of_squares(share: float, patch: int) -> None:
     np.testing.assert_allclose(out[near], mean, rtol=1e-5)
     # where no pixel near by is good, those farther off are asked
     np.testing.assert_allclose(out[mask & ~near], 100, atol=25)
-
-
-def test_dead_rows_are_found_and_opaque_dots_are_not() -> None:
-    rng = np.random.default_rng(1)
-    image = rng.normal(1000, 30, (300, 310))
-    image[100:104] = rng.normal(100, 8, (4, 310))
-    y, x = np.mgrid[:300, :310]
-    dots = np.hypot((y + 13) % 40 - 20, (x + 7) % 40 - 20) < 6
-    image[dots] = rng.normal(100, 8, int(dots.sum()))
-    level = dead_level(image)
-    assert level is not None
-    assert 150 < level < 900
-    dead = dead_areas(image, None, larger_than=40)
-    assert dead is not None
-    assert dead[100:104].all()
-    assert not dead[dots & (np.abs(y - 102) > 20)].any()
-
-
-def test_no_dead_population_in_plain_light() -> None:
-    image = np.random.default_rng(1).poisson(30, (300, 310))
-    assert dead_level(image) is None
-
-
-def test_windows_that_a_mask_or_saturation_touches() -> None:
-    image = np.full((80, 90), 100.0)
-    mask = np.zeros(image.shape, bool)
-    mask[40, 50] = True
-    image[20, 30] = 255
-    prepared = PreparedImage(image, mask, "bright", saturation=255)
-    yx = np.array([[40, 50], [44, 50], [40, 54], [45, 50], [36, 46], [20, 34], [20, 35]], float)
-    assert prepared.is_whole(yx, 4).tolist() == [False, False, False, True, False, True, True]
-    assert prepared.touches_saturation(yx, 4).tolist() == [False] * 5 + [True, False]
-    assert not prepared.is_whole(np.array([[3.0, 60.0]]), 4).any()

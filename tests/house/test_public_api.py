@@ -38,7 +38,7 @@ FUNCTIONS = {
     "index_spots": "spots * lattice angle_deg tolerance",
     "fit_distortion": "points * plate shape mask pixel_size model gauge max_sigma labels positions progress",
     "judging.validation.validate": "result image * plate mask polarity hole_px exposure progress",
-    "io.nexus.result.save_result": "result path * name settings spots images inputs report progress reader",
+    "io.nexus.result.save_result": "result path * name settings spots images inputs report progress",
     "io.nexus.result.load_result": "path * images",
     "io.images.images.load_image": "sources * dark flat mask combine frames progress",
     "io.kinds.kinds.read_distortion": "path reading",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyfai_gridcal.base.frames import edge_nodes
-from pyfai_gridcal.io.kinds.fit2d import SplineField
+from pyfai_gridcal.io.kinds.fit2d import Fit2DField
 from pyfai_gridcal.io.kinds.inverse import inverted
 from pyfai_gridcal.io.kinds.maps import CubicField
 from pyfai_gridcal.io.kinds.readout import binned, mirrored
@@ -32,7 +32,7 @@ def fields():
         "corners": CornerField(corner_values(wave_, SHAPE)),
         "tiled": TiledField(np.arange(55)[None, :].repeat(40, 0) // 28, (wave_, Wave(0.5))),
         "cubic": CubicField(maps),
-        "spline": SplineField(fit_spline(d, tolerance=0.05).spline),
+        "spline": Fit2DField(fit_spline(d, tolerance=0.05).spline),
         "inverse": inverted(wave_, SHAPE),
         "mirrored": mirrored(d, slow=True, fast=False).field,
         "binned": binned(d, (2, 1)).field,

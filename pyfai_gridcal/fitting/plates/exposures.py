@@ -30,7 +30,8 @@ from .registration import Match, fingerprint, map_print, register
 
 __all__ = ["JointFit", "JointUncertainty", "fit_exposures", "joint_uncertainty"]
 
-#: Largest number of intervals along the longer axis: the joint problem is solved with dense matrices.
+#: Largest number of intervals along the longer axis: the joint problem is solved with dense matrices, here of
+#: some 1800 rows.
 MOST_CELLS = 26
 #: Distance, in nodes, between the numberings of exposures that have no hole in common.
 _APART = 1_000_000
@@ -97,6 +98,7 @@ def fit_exposures(
     progress : called with (fraction, what)
     """
     ideal = [replace(v, plate=without_errors(v.plate)) for v in views]
+    # each exposure by itself, as if the plate were perfect: what is left over tells the holes apart
     alone = []
     for k, view in enumerate(ideal):
         progress(0.4 * k / len(views), f"exposure {k + 1} alone")
@@ -104,6 +106,7 @@ def fit_exposures(
         alone.append((start, BSpline().fit(sample)))
     sizes = [start.pixel_size for start, _ in alone]
     pixel_size = views[0].pixel_size or _mean_pixel_size(sizes, [len(v.points) for v in views])
+    # one numbering of the holes: by these fingerprints, by the map of the plate, or by the positions of motors
     prints = [fingerprint(v.points.ij, start, fit) for v, (start, fit) in zip(ideal, alone, strict=True)]
     known = map_print(views[0].plate)
     matches = register(
@@ -149,9 +152,11 @@ def _solve(
     progress: Progress,
 ) -> JointFit:
     """Alternate solutions with updates of poses, smoothness, rms of the holes and outliers."""
+    # a list of all holes, and the row in it of each observation
     nodes = np.concatenate([v.points.ij for v in views])
     holes, row = np.unique(nodes, axis=0, return_inverse=True)
     rows = np.split(row.reshape(-1), np.cumsum([len(v.points) for v in views])[:-1])
+    # where to start: knots, poses, smoothness and errors of the holes as each exposure alone has them
     order, y, x = _knots(alone, views[0].shape)
     poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
@@ -165,11 +170,13 @@ def _solve(
         ]
         if positions is not None and round_:
             positions = positions.judged(poses)
+        # solve for the field, the poses and the holes with what is thought of smoothness and errors so far
         prior = None if positions is None else positions.prior(poses, pixel_size)
         problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior)
         with one_blas_thread():
             solution = problem.solve(smoothness, hole_rms)
         poses = [_moved(p, e, m, pixel_size) for p, e, m in zip(poses, exposures, solution.moves, strict=True)]
+        # what the solution says of these, of outliers, and of the scatter of the spots
         steps = np.log([solution.next_smoothness / smoothness, solution.next_hole_rms / hole_rms])
         before, extra_before = used, extra
         used, extra = _judged(solution, problem, used, extra)
@@ -179,6 +186,7 @@ def _solve(
         if settled and abs(extra - extra_before) < 0.15 * (noise + extra) and np.abs(solution.moves[:, 0]).max() < 1e-7:
             break
         smoothness, hole_rms = solution.next_smoothness, max(solution.next_hole_rms, 1e-4)
+        # a field that needs a third of the coefficients gets closer knots, once
         cells = max(y.cells, x.cells)
         if round_ == 1 and solution.field_freedom > 0.35 * y.size * x.size and cells < MOST_CELLS:
             order, y, x = _knots(alone, views[0].shape, min(MOST_CELLS, int(1.5 * cells)))
@@ -307,6 +315,7 @@ def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUn
     y, x, n = problem.y, problem.x, problem.size
     gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
     one, zero = np.ones(n), np.zeros(n)
+    # projector on shifts and turn, orthogonal over the area; taken out of the covariance on both sides
     rigid = np.stack([np.r_[one, zero], np.r_[zero, one], np.r_[gx - gx.mean(), -(gy - gy.mean())]], axis=1)
     mass = band_of_stencil(roughness_stencil(y, x, 0)).dense()
     weighed = np.vstack([mass @ rigid[:n], mass @ rigid[n:]])

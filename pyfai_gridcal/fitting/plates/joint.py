@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -47,6 +46,11 @@ class Exposure:
     centre: Floats
     hole: Ints
     used: Bools
+
+    @property
+    def wanted(self) -> Floats:
+        """(2 N,) displacement that would bring what was observed to the nodes, px: all y, then all x."""
+        return np.asarray((self.node - self.yx).T.ravel())
 
     def pose_columns(self) -> Floats:
         """(N, 2, 3) change of the node by (turn, shift y, shift x)."""
@@ -90,9 +94,10 @@ class JointSolution:
     freedom: float
     field_freedom: float
     inner: Floats
-    solved: Any
+    solved: sparse.csr_matrix
 
 
+@dataclass(eq=False)
 class JointProblem:
     """Exposures, holes and knots, ready to be solved.
 
@@ -106,74 +111,63 @@ class JointProblem:
     prior : on the shifts of all exposures: normal matrix (2 E, 2 E), 1/px², and right side (2 E,), 1/px
     """
 
-    def __init__(
-        self,
-        y: Axis,
-        x: Axis,
-        exposures: Sequence[Exposure],
-        holes: int,
-        order: int,
-        extra: float = 0.0,
-        *,
-        prior: tuple[Floats, Floats] | None = None,
-    ):
-        self.y, self.x, self.exposures, self.holes, self.order = y, x, tuple(exposures), holes, order
-        self.size = y.size * x.size
+    y: Axis
+    x: Axis
+    exposures: Sequence[Exposure]
+    holes: int
+    order: int
+    extra: float = 0.0
+    prior: tuple[Floats, Floats] | None = None
+
+    def __post_init__(self) -> None:
+        self.size = self.y.size * self.x.size
         self.moving = 3 * (len(self.exposures) - 1)
-        self.rough = band_of_stencil(roughness_stencil(y, x, order)).dense()
-        self.weights = [self._weight(e, extra) for e in self.exposures]
+        self.rough = band_of_stencil(roughness_stencil(self.y, self.x, self.order)).dense()
+        self.weights = [self._weight(e) for e in self.exposures]
         self._assemble()
-        if prior is not None:
+        if self.prior is not None:
             # turn and shift of each exposure but the first, which is held
             at = np.array([2 * self.size + 3 * (k - 1) + c for k in range(1, len(self.exposures)) for c in (1, 2)], int)
-            self.normal[np.ix_(at, at)] += prior[0][2:, 2:]
-            self.right[at] += prior[1][2:]
+            self.normal[np.ix_(at, at)] += self.prior[0][2:, 2:]
+            self.right[at] += self.prior[1][2:]
 
-    @staticmethod
-    def _weight(e: Exposure, extra: float) -> Floats:
-        variance = (e.sigma**2).mean(axis=1) + extra
-        return np.where(e.used, 1 / variance, 0.0)
+    def _weight(self, e: Exposure) -> Floats:
+        return np.where(e.used, 1 / ((e.sigma**2).mean(axis=1) + self.extra), 0.0)
 
-    def _rows(self, k: int) -> Any:
+    def _rows(self, k: int) -> sparse.csr_matrix:
         """(2 N, U) rows of an exposure: first all y, then all x."""
         e = self.exposures[k]
-        field = CellRows.of_points(self.y, self.x, e.yx).sparse()
+        field = CellRows.of_points(self.y, self.x, e.yx).sparse
         moves = [sparse.lil_matrix((len(e.yx), self.moving)) for _ in range(2)]
         if k:
             for c, move in enumerate(moves):
                 move[:, 3 * (k - 1) : 3 * k] = -e.pose_columns()[:, c]
-        return sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]], format="csr")
+        return sparse.csr_matrix(sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]]))
 
     def _assemble(self) -> None:
         unknowns = 2 * self.size + self.moving
         self.rows = [self._rows(k) for k in range(len(self.exposures))]
         self.normal = np.zeros((unknowns, unknowns))
         self.right = np.zeros(unknowns)
-        seen = np.zeros((self.holes, 2, 2))
-        coupling = sparse.csr_matrix((2 * self.holes, unknowns))
+        self.seen = np.zeros((self.holes, 2, 2))
+        self.coupling = sparse.csr_matrix((2 * self.holes, unknowns))
         self.given = np.zeros((self.holes, 2))
         for e, w, rows in zip(self.exposures, self.weights, self.rows, strict=True):
-            d = (e.node - e.yx).T.ravel()
-            heavy = sparse.diags(np.tile(w, 2))
-            weighed = (heavy @ rows).tocsr()
+            # field and poses among themselves ...
+            weighed = (sparse.diags(np.tile(w, 2)) @ rows).tocsr()
             self.normal += (rows.T @ weighed).toarray()
-            self.right += rows.T @ (np.tile(w, 2) * d)
-            # rows of -Q error: eliminate with the transposed coupling
+            self.right += rows.T @ (np.tile(w, 2) * e.wanted)
+            # ... with the holes (rows of -Q error: eliminate with the transposed coupling), and the holes by themselves
             spread = self._spread(e)
-            coupling = coupling + spread.T @ weighed
-            np.add.at(seen, e.hole, w[:, None, None] * (e.turn.T @ e.turn))
-            self.given += (spread.T @ (np.tile(w, 2) * d)).reshape(2, self.holes).T
-        self.seen, self.coupling = seen, coupling.tocsr()
+            self.coupling = (self.coupling + spread.T @ weighed).tocsr()
+            np.add.at(self.seen, e.hole, w[:, None, None] * (e.turn.T @ e.turn))
+            self.given += (spread.T @ (np.tile(w, 2) * e.wanted)).reshape(2, self.holes).T
 
-    def _spread(self, e: Exposure) -> Any:
+    def _spread(self, e: Exposure) -> sparse.csr_matrix:
         """(2 N, 2 H) from errors (all y, then all x) to nodes: Q of each observation's hole."""
         n = len(e.yx)
-        row, at = np.arange(n), e.hole
-        blocks = [
-            [sparse.csr_matrix((np.full(n, e.turn[c, q]), (row, at)), shape=(n, self.holes)) for q in range(2)]
-            for c in range(2)
-        ]
-        return sparse.bmat(blocks, format="csr")
+        hole_of = sparse.csr_matrix((np.ones(n), (np.arange(n), e.hole)), shape=(n, self.holes))
+        return sparse.kron(e.turn, hole_of, format="csr")
 
     def solve(self, smoothness: float, hole_rms: float) -> JointSolution:
         """Eliminate the holes, solve for field and poses, and go back to the holes."""
@@ -187,20 +181,23 @@ class JointProblem:
         components = slice(0, self.size), slice(self.size, 2 * self.size)
         for part in components:
             matrix[part, part] += smoothness * self.rough
+        # what is left are the field, with its roughness, and the poses: few enough for the whole covariance
         seen_d = np.einsum("hij,hj->hi", inner, self.given).T.ravel()
         right = self.right - coupling.T @ seen_d
         covariance = _inverse(matrix)
         u = covariance @ right
+        # back to the holes, and to what each observation is off by
         errors = np.einsum("hij,hj->hi", inner, (coupling @ u).reshape(2, -1).T - self.given)
         coefficients = u[: 2 * self.size].reshape(2, self.y.size, self.x.size).transpose(1, 2, 0)
         moves = np.zeros((len(self.exposures), 3))
         moves[1:] = u[2 * self.size :].reshape(-1, 3)
         residuals = tuple(
-            (rows @ u - (e.node - e.yx).T.ravel() - self._spread(e) @ errors.T.ravel()).reshape(2, -1).T
+            (rows @ u - e.wanted - self._spread(e) @ errors.T.ravel()).reshape(2, -1).T
             for e, rows in zip(self.exposures, self.rows, strict=True)
         )
         solved = _apply(inner, coupling, self.holes)
         error_variance = self._error_variance(inner, solved, covariance)
+        # what the solution says of smoothness and holes: degrees of freedom over energy, and mean square error
         roughness = sum(float(u[part] @ self.rough @ u[part]) for part in components)
         traces = sum(float(np.vdot(covariance[part, part], self.rough)) for part in components)
         null = self.order * (self.order + 1)
@@ -243,7 +240,7 @@ class JointProblem:
         own = float(np.einsum("hi,hij,hj->", mode, solution.inner, mode))
         return float(np.sqrt(own + through @ solution.covariance @ through))
 
-    def _error_variance(self, inner: Floats, solved: Any, covariance: Floats) -> Floats:
+    def _error_variance(self, inner: Floats, solved: sparse.csr_matrix, covariance: Floats) -> Floats:
         """(H, 2) variance of the errors of the holes."""
         out = np.stack([inner[:, 0, 0], inner[:, 1, 1]], axis=1).T.ravel().copy()
         for k in range(0, solved.shape[0], 2000):
@@ -252,14 +249,14 @@ class JointProblem:
         return out.reshape(2, -1).T
 
 
-def _apply(blocks: Floats, matrix: Any, holes: int) -> Any:
+def _apply(blocks: Floats, matrix: sparse.csr_matrix, holes: int) -> sparse.csr_matrix:
     """Multiply the (2 H, U) rows, first all y then all x, by (H, 2, 2) blocks."""
     y, x = matrix[:holes], matrix[holes:]
     parts = [sparse.diags(blocks[:, c, 0]) @ y + sparse.diags(blocks[:, c, 1]) @ x for c in range(2)]
     return sparse.vstack(parts, format="csr")
 
 
-def _gram(matrix: Any, chunk: int = 2000) -> Floats:
+def _gram(matrix: sparse.csr_matrix, chunk: int = 2000) -> Floats:
     """Mᵀ M of a sparse matrix, dense, by dense products of some rows at a time."""
     out = np.zeros((matrix.shape[1],) * 2)
     for k in range(0, matrix.shape[0], chunk):

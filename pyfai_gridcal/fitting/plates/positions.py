@@ -18,9 +18,10 @@ __all__ = ["Positions", "numbered", "positions_of"]
 
 #: Uncertainty of a position, in pitches: motors are not the truth, and neither is the direction of their axes.
 TRUST = 0.05
-#: Farther from a whole number of pitches a position says nothing about the numbers of the holes.
+#: Farther from a whole number of pitches a position says nothing about the numbers of the holes: six times its
+#: uncertainty, and still nearer to one hole than to the next.
 _WHOLE = 0.3
-#: A position is not believed when it is off by this many times its uncertainty.
+#: A position is not believed when it is off by this many times its uncertainty; by chance one in 3000 would be.
 _OFF = 4.0
 
 

@@ -17,11 +17,12 @@ from ..rigid import Placement
 
 __all__ = ["Fingerprint", "Match", "fingerprint", "located", "map_print", "match", "register", "symmetry_turns"]
 
-#: A match is believed when it stands out of what chance brings by this many standard deviations ...
+#: A match is believed when it stands out of what chance brings by this many standard deviations: of some 10^5 shifts
+#: and turns chance brings less than five ...
 SIGNIFICANT = 7.0
 #: ... and the next best one, elsewhere, stays below this part of it.
 UNIQUE = 0.8
-#: Fewest holes that two exposures must share.
+#: Fewest holes that two exposures must share: of fewer, two errors that happen to be large decide.
 FEWEST_SHARED = 10
 
 
@@ -125,6 +126,7 @@ def _correlate(known: Fingerprint, new: Fingerprint) -> tuple[Floats, Floats, In
 
     And the shift that the first entry stands for.
     """
+    # tables of errors, their squares and the known holes, padded so that no shift wraps around
     low_a, low_b = known.ij.min(axis=0), new.ij.min(axis=0)
     size_a, size_b = known.ij.max(axis=0) - low_a + 1, new.ij.max(axis=0) - low_b + 1
     size = size_a + size_b - 1
@@ -173,6 +175,7 @@ def register(prints: Sequence[Fingerprint], plate: Plate, *, first: int | None =
     if first is None and sizes[0] < 0.5 * max(sizes):
         start = int(np.argmax(sizes))
     out[start] = Match(*unit, np.inf, 0.0, len(prints[start].ij))
+    # the map of all exposures before, to which one more is added each time
     known = prints[start].clipped()
     while True:
         waiting = [k for k in range(count) if out[k] is None]

@@ -300,7 +300,7 @@ class CellRows:
         return out
 
     @cached_property
-    def _matrix(self) -> sparse.csr_matrix:
+    def sparse(self) -> sparse.csr_matrix:
         """(N, size_y * size_x) the rows, in the order of the points as given."""
         p, nx, count = self.y.degree, self.x.size, len(self.cell)
         first = np.empty(count, np.int32)
@@ -316,18 +316,14 @@ class CellRows:
 
     def right_side(self, values: Floats) -> Floats:
         """``Bᵀ values`` for values (N, columns) in the order of the points as given; (size_y, size_x, columns)."""
-        return np.asarray(self._matrix.T @ values).reshape(self.y.size, self.x.size, -1)
+        return np.asarray(self.sparse.T @ values).reshape(self.y.size, self.x.size, -1)
 
     def values(self, coefficients: Floats) -> Floats:
         """``B coefficients`` for coefficients (size_y, size_x, columns).
 
         (N, columns) in the order of the points as given.
         """
-        return np.asarray(self._matrix @ coefficients.reshape(-1, coefficients.shape[-1]))
-
-    def sparse(self) -> sparse.csr_matrix:
-        """(N, size_y * size_x) the rows as a sparse matrix, in the order of the points as given."""
-        return self._matrix
+        return np.asarray(self.sparse @ coefficients.reshape(-1, coefficients.shape[-1]))
 
     @cached_property
     def _gather(self) -> tuple[Ints, tuple[Ints, Ints], tuple[Floats, Floats]]:

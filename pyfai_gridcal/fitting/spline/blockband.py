@@ -79,10 +79,6 @@ class BlockCholesky:
 
     factor: Floats
 
-    def logdet(self) -> float:
-        """Natural logarithm of the determinant of A."""
-        return float(2 * np.log(np.diagonal(self.factor[:, 0], axis1=1, axis2=2)).sum())
-
     def solve(self, right: Floats) -> Floats:
         """Solve ``A x = right`` for `right` of shape (n m,) or (n m, columns)."""
         n, reach, m = self.factor.shape[:3]

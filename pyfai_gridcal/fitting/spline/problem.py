@@ -100,14 +100,13 @@ class SplineProblem:
         ny, nx = self.y.size, self.x.size
         coefficients = np.empty((ny, nx, 2))
         inverses: list[Floats] = []
+        # both components share a matrix where their weights are the same
         factors: list[_Factor] = []
-        logdet = 0.0
         for columns, normal, right in self._normal:
             factor = _Factor.of(normal + smoothness * self.rough)
             factors.append(factor)
             coefficients[..., columns] = factor.solve(right)
             inverses.append(factor.inverse())
-            logdet += factor.logdet() * (columns.stop - columns.start)
         return SplineSolution(
             self,
             self.weights,
@@ -115,7 +114,6 @@ class SplineProblem:
             coefficients,
             (inverses[0], inverses[-1]),
             (factors[0], factors[-1]),
-            logdet,
         )
 
 
@@ -131,9 +129,6 @@ class _Factor:
         """Factor the matrix of a stencil (p + 1, 2 p + 1, y.size, x.size)."""
         swapped = stencil.shape[3] > stencil.shape[2]
         return cls(band_of_stencil(transposed_stencil(stencil) if swapped else stencil).cholesky(), swapped)
-
-    def logdet(self) -> float:
-        return self.factor.logdet()
 
     def solve(self, right: Floats) -> Floats:
         """(y.size, x.size, columns) for a right side of that shape."""
@@ -158,7 +153,6 @@ class SplineSolution:
     coefficients : (y.size, x.size, 2) px
     inverses : stencils of the covariance of the coefficients, one for each component
     factors : of the normal matrices, one for each component
-    logdet : of the two normal matrices together
     """
 
     problem: SplineProblem
@@ -167,7 +161,6 @@ class SplineSolution:
     coefficients: Floats
     inverses: tuple[Floats, Floats]
     factors: tuple[_Factor, _Factor]
-    logdet: float
 
     @cached_property
     def residual(self) -> Floats:
@@ -192,6 +185,7 @@ class SplineSolution:
         norms = np.array([np.sqrt(len(yx)), np.sqrt((at**2).sum())])
         # shift and turn as they act on each component, of unit length over all points and both components
         modes = [np.stack([np.ones(len(yx)), turn], axis=1) / norms for turn in (at[:, 1], -at[:, 0])]
+        # how the field follows these modes, and what they have in common
         follow = np.stack(
             [factor.solve(rows.right_side(mode)) for factor, mode in zip(self.factors, modes, strict=True)],
             axis=-1,
@@ -224,14 +218,6 @@ class SplineSolution:
         rough = roughness_stencil(self.problem.y, self.problem.x, order)
         energy = sum(stencil_energy(rough, self.coefficients[..., c]) for c in range(2))
         return max(float(self.leverage.sum()) - order * (order + 1), 1.0) / max(energy, 1e-300)
-
-    @property
-    def likelihood(self) -> float:
-        """Restricted log-likelihood of smoothness and weights, up to a constant of knots, order and points."""
-        w = self.weights
-        rank = self.coefficients.size - self.problem.order * (self.problem.order + 1)
-        fit = self.smoothness * self.roughness + float((w * self.residual**2).sum())
-        return 0.5 * (float(np.log(w[w > 0]).sum()) + rank * np.log(self.smoothness) - self.logdet - fit)
 
     @property
     def field(self) -> SplineField:

@@ -23,7 +23,7 @@ _ENOUGH = 16000
 #: Smoothness, in decades from that of the largest likelihood, at which the held-out error is looked at as well ...
 _CURVE = (-1.0, -0.5, 0.5, 1.0)
 
-#: ... on not more than this many cells.
+#: ... on not more than this many cells: that is what takes time, and hardly changes the curve.
 _CURVE_CELLS = 40
 
 #: A model counts by this power of its held-out error: an eighth as much when that is larger by a fifth.
@@ -63,11 +63,13 @@ class BSpline:
             return self._fit(sample)
 
     def _fit(self, sample: Sample) -> FieldFit:
+        # smoothness, order and knots from some of the points, where there are many
         some = sample
         if len(sample) > 1.5 * _ENOUGH:
             some = sample.select(np.sort(np.random.default_rng(0).permutation(len(sample))[:_ENOUGH]))
         best = self._searched(some)
         curve = self._curve(best)
+        # then all of them, and the smoothness that left-out points like best
         if some is not sample:
             best = self._on_all(sample, best)
         ratio = _lowest(curve)
@@ -92,6 +94,7 @@ class BSpline:
         best = self._converge(sample, SplineState(sample, sample.used, nugget=sample.nugget), levels[0], orders[0], 10)
         if len(levels) == 1:
             best = self._other_orders(sample, best, orders[1:])
+        # closer knots until they predict no better, and need far fewer parameters than there are knots
         for cells in levels[1:]:
             state = replace(best.state, nugget=sample.nugget, noise_scale=1.0)
             finer = self._converge(sample, state, cells, best.order, 6)
@@ -186,6 +189,7 @@ class BSpline:
         smoothness, last_step = state.smoothness.get(order, 0.0), 0.0
         weighed: SplineState | None = None
         for _ in range(rounds):
+            # the normal matrix is made anew only where the weights have changed
             if weighed is None or not state.weighs_like(weighed):
                 problem.weigh(state.weights())
                 weighed = state
@@ -193,6 +197,7 @@ class BSpline:
                 smoothness = 1e-4 * float(problem.weights.sum()) / 2 / float(problem.rough[0, y.degree].sum())
             solution = _solved(problem, smoothness)
             smoothness = used_smoothness = solution.smoothness
+            # what the solution asks of smoothness, nugget and outliers
             step = float(np.clip(np.log(solution.next_smoothness() / smoothness), -7, 7))
             state = state.after(solution, self.limit)
             settled = abs(step) < 0.2 and state.weighs_like(weighed)
@@ -200,6 +205,7 @@ class BSpline:
                 step, settled = min(step, 0.0), state.weighs_like(weighed)
             if settled:
                 break
+            # steps that shrink by a constant ratio are carried on to their end (Aitken)
             ratio = float(np.clip(step / last_step, -0.5, 0.6)) if last_step else 0.0
             smoothness *= float(np.exp(np.clip(step / (1 - ratio), -7, 7)))
             last_step = step

@@ -80,6 +80,7 @@ class SplineState:
 
     def after(self, solution: SplineSolution, limit: float) -> SplineState:
         """The same after looking at the residuals of a solution."""
+        # who stands out of those around is wrong; who was wrong must come clearly below the limit to come back
         z = np.sqrt((self.scores(solution) ** 2).sum(axis=1) / 2)
         use = self.used
         typical = spread(z[use], about=0.0) / 1.18 if use.any() else 1.0
@@ -87,6 +88,7 @@ class SplineState:
             ~use & (z > 0.7 * limit * max(typical, 1.0))
         )
         wrong |= ~self.sample.used
+        # the rest tell the scatter beyond sigma
         nugget, scale = self._noise(solution, use & (z < limit * max(typical, 1.0)))
         return replace(self, used=~wrong, nugget=nugget, noise_scale=scale)
 

@@ -27,7 +27,7 @@ _REACH = 0.35
 _BETWEEN, _TIMES = 0.1, 3.0
 #: A hole on one side for sure has less than this part of the jump.
 _CLEAR = 0.3
-#: Fewest holes beside a seam that can place it.
+#: Fewest holes beside a seam that can place it: two on each side.
 _FEWEST = 4
 
 
@@ -53,6 +53,7 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
     sample : points with their displacement
     seams : seams across the whole image, as :func:`~pyfai_gridcal.fitting.tiles.seams.find_seams` gives them
     """
+    # tiles without the holes near seams tell what the field of each side is there
     near = near_seams(sample, seams)
     clear = sample.used & ~near.any(axis=0)
     try:
@@ -66,6 +67,7 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
         side, jump = _sides(sample, tiles.fit, seam, rows, frozenset(tiles.empty))
         known = np.isfinite(side) & (jump > 0)
         rows, side, jump = rows[known], side[known], jump[known]
+        # first how much it slants, then where it lies; whoever misses both sides is cut
         if seam.slope:
             seam = _turned(seam, sample.yx[rows], side, jump, sample.spacing)
         placed.append(_between(seam, seam.place(sample.yx[rows]), side, jump, _REACH * sample.spacing))

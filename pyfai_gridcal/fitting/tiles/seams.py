@@ -15,7 +15,8 @@ from ...records.nodes import NodeTable
 __all__ = ["Seam", "find_seams", "labels_of_mask", "labels_of_seams", "seam_strips"]
 
 
-#: Pairs of neighbours that lie across a seam do so by this share of their distance.
+#: Pairs of neighbours that lie across a seam do so by this share of their distance: a line at 20 degrees
+#: from it tells little of where it is.
 _ACROSS = 0.35
 
 
@@ -128,12 +129,14 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
     # what lies beside a hole that a seam cuts has half of the jump, and says nothing
     halves = np.isin(links.holes[:, :2], links.holes[strong & links.astride, 2]).any(axis=1)
     keep = np.where(links.astride, strong, ~halves)
+    # seams along the axes, each from the jumps of all pairs that lie across it
     found = []
     for axis in (0, 1):
         low, high = np.sort(links.ends[:, :, axis], axis=1).T
         long = np.hypot(*(links.ends[:, 1] - links.ends[:, 0]).T)
         across = keep & ((high - low) > _ACROSS * long)
         found += _along(axis, low[across], high[across], strong[across], links.size[across], least_share)
+    # slanted ones only where those leave jumps unexplained
     jumping = links.ends[keep & strong]
     straight = _explained(jumping, found)
     if straight.sum() >= _MOSTLY * len(jumping) or len(jumping) < _SLANTED:
@@ -236,11 +239,13 @@ def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
     table = NodeTable.of(ij)
     lines = [table.line(ij, step, 3) for step in ((1, 0), (0, 1))]
     kinds = [(line, *kind) for line in lines for kind in ((*_BETWEEN, False), (*_ASTRIDE, True))]
+    # jumps between neighbours and over a hole, along both axes; the former tell the scatter
     jumps = [_jumps(line, d, places, weights) for line, places, weights, _ in kinds]
     plain = np.concatenate(
         [np.abs(jump[:-1][good]).ravel() for (jump, good), kind in zip(jumps, kinds, strict=True) if not kind[3]]
     )
     scale = max(spread(plain, about=0.0) if plain.size else 0.0, 1e-3)
+    # strong ones are beyond the limit, and look like a step
     parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
     for (jump, good), (line, places, _, astride) in zip(jumps, kinds, strict=True):
         size = np.hypot(*jump[:-1].T)
@@ -314,6 +319,7 @@ def _along(axis: int, low: Floats, high: Floats, strong: Bools, size: Floats, le
 
     every, jumping = covering(np.ones(len(low), dtype=bool)), covering(strong)
     share = jumping / np.maximum(every, 1)
+    # each run of places that most pairs jump over is a seam, between the innermost holes on both sides
     found: list[Seam] = []
     likely = (share >= least_share) & (jumping >= 4)
     runs, count = ndimage.label(likely)

@@ -19,7 +19,7 @@ from ..support import Support, support_of
 
 __all__ = ["TileFit", "TiledSupport", "common_pixel_size", "fit_tiles"]
 
-#: Fewest points of a tile that gets a field of its own.
+#: Fewest points of a tile that gets a field of its own: twelve numbers for the three of a rigid motion.
 FEWEST_PER_TILE = 6
 
 
@@ -94,12 +94,14 @@ def fit_tiles(sample: Sample, labels: AnyArray, recipes: Sequence[Recipe], *, ke
     rich = [k for k, s in samples.items() if s.used.sum() >= FEWEST_PER_TILE]
     if not rich:
         raise FittingError(f"none of {len(boxes)} tiles has {FEWEST_PER_TILE} control points")
+    # one recipe for all tiles, the simplest that predicts as well as any
     best: dict[int, FieldFit] | None = None
     for recipe in recipes:
         fits = {k: recipe.fit(samples[k]) for k in rich}
         if best is None or _missed(fits) < 0.98 * _missed(best):
             best, chosen = fits, recipe
     assert best is not None
+    # uncertainty and field of each tile; those without points have none
     parts: list[Support | None] = [None] * len(boxes)
     hull = hull_of(sample.yx[sample.used])
     fields: list[Field] = [_Still()] * len(boxes)

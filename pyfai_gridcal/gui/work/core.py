@@ -21,12 +21,13 @@ from ...fitting.choice import MODELS
 from ...io.images.images import Image, load_image
 from ...io.kinds.kinds import write_distortion
 from ...io.kinds.options import Writing
+from ...io.nexus.contents import holds_result
 from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
 from ...records.settings import Settings
 from ...records.spots import SpotFlag, Spots
 from .state import WorkExposure, WorkState, joined
-from .store import is_result, read_work, save_work
+from .store import read_work, save_work
 
 __all__ = ["Core", "Draft"]
 
@@ -146,7 +147,7 @@ class Core:
 
     def is_result(self, path: str) -> bool:
         """Whether a file holds a calibration."""
-        return is_result(path)
+        return holds_result(path)
 
     def export(
         self, calibration: Calibration, path: str, kind: str, detector: str | None, progress: Progress

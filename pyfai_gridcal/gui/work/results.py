@@ -12,12 +12,12 @@ from ...base.progress import Progress, untold
 from ...calibration import Calibration
 from ...io.images.images import Image
 from ...io.kinds.kinds import open_distortion
+from ...io.nexus.contents import holds_result
 from ...io.nexus.result import load_result
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.plate import Plate
 from .state import ExposureResults, Results
-from .store import is_result
 
 __all__ = ["Bare", "read_any"]
 
@@ -56,7 +56,7 @@ def read_any(path: str | Path, progress: Progress = untold) -> Results:
     progress(0.1, "reading")
     if not Path(str(path)).exists():
         raise FileFormatError(f"no such file: {path}")
-    thing = load_result(path) if is_result(path) else open_distortion(path).distortion
+    thing = load_result(path) if holds_result(path) else open_distortion(path).distortion
     if isinstance(thing, Calibration):
         works = []
         for k, image in enumerate(thing.images):

@@ -12,10 +12,12 @@ import h5py
 
 from ...base.atomic import replacing
 from ...base.errors import FileFormatError
+from ...base.opening import reading_hdf5
 from ...base.progress import Progress
 from ...calibration import Calibration
+from ...io.nexus.contents import find_process
 from ...io.nexus.records import read_record, write_record
-from ...io.nexus.result import find_process, load_result
+from ...io.nexus.result import load_result
 from ...records.spots import Spots
 from .edits import Edit, edits_from_json, edits_to_json
 from .state import WorkExposure, WorkState
@@ -23,19 +25,10 @@ from .state import WorkExposure, WorkState
 if TYPE_CHECKING:
     from .core import Draft
 
-__all__ = ["is_result", "read_work", "save_work"]
+__all__ = ["read_work", "save_work"]
 
 #: Group of the process in which the work is kept: per exposure the edits, and the spots before them.
 GROUP = "workspace"
-
-
-def is_result(path: str | Path) -> bool:
-    """Whether a file holds a calibration of this package."""
-    try:
-        with h5py.File(path, "r") as file:
-            return find_process(file) is not None
-    except OSError:
-        return False
 
 
 def save_work(
@@ -96,7 +89,7 @@ def read_work(path: str | Path, blank: Draft) -> tuple[WorkState, Calibration, t
 
 def _read_notes(path: str | Path) -> dict[int, tuple[str, tuple[Edit, ...], Spots | None]]:
     out = {}
-    with h5py.File(path, "r") as file:
+    with reading_hdf5(path) as file:
         process = find_process(file)
         group = {} if process is None else process.get(GROUP, {})
         for number in range(len(group)):

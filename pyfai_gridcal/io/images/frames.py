@@ -8,11 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import EllipsisType
-from typing import Any
 
 import numpy as np
 
-from ...base.arrays import AnyArray
+from ...base.arrays import AnyArray, AnyDtype
 from ...base.errors import ImageError, UsageError
 
 __all__ = ["Address", "Frames", "parse_address"]
@@ -46,7 +45,7 @@ class Frames:
 
     count: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: AnyDtype
     read: Callable[[int], AnyArray]
     path: str = ""
     url: str = ""

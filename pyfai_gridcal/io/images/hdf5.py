@@ -6,33 +6,30 @@ import contextlib
 import math
 import os
 import re
-from typing import Any
+from collections.abc import Callable
 
+import h5py
 import numpy as np
 
 from ...base.arrays import AnyArray
-from ...base.errors import ImageError, UsageError
+from ...base.errors import FileFormatError, ImageError, UsageError
+from ...base.opening import open_hdf5, text_of
 from .frames import Address, Frames, Index
 
-__all__ = ["find_images", "open_hdf5"]
+__all__ = ["find_images", "hdf5_frames"]
 
 MAX_NODES = 20_000  # of a file that are looked at
 SMALLEST_SIDE = 8  # px, of what may be an image
 
 
-def open_hdf5(address: Address) -> Frames:
+def hdf5_frames(address: Address) -> Frames:
     """Open the dataset of an address, or the image-like one when the address names only the file."""
-    import h5py
-
     with contextlib.suppress(ImportError):
         import hdf5plugin  # noqa: F401  # registers the compression filters
     try:
-        file = h5py.File(address.file, "r")
-    except OSError as error:
-        if "lock" not in str(error):
-            raise ImageError(f"{address.file} is no readable HDF5 file ({error})", hint="is it complete?") from error
-        # Being written by another process, on a file system that knows locks.
-        file = h5py.File(address.file, "r", locking=False)
+        file = open_hdf5(address.file)
+    except FileFormatError as error:
+        raise ImageError(f"{address.file} is no readable HDF5 file ({error.what})", hint="is it complete?") from error
     try:
         return _frames(file, address)
     except BaseException:
@@ -40,9 +37,7 @@ def open_hdf5(address: Address) -> Frames:
         raise
 
 
-def _frames(file: Any, address: Address) -> Frames:
-    import h5py
-
+def _frames(file: h5py.File, address: Address) -> Frames:
     if address.data_path:
         path = address.data_path
         if path not in file:
@@ -86,7 +81,7 @@ def _frames(file: Any, address: Address) -> Frames:
     )
 
 
-def _planes(dataset: Any, address: Address) -> tuple[Any, tuple[int, ...], int]:
+def _planes(dataset: h5py.Dataset, address: Address) -> tuple[Callable[[int], AnyArray], tuple[int, ...], int]:
     """(read one plane, shape of a plane, number of planes) of a dataset with the index of the address applied."""
     name = f"{address.file}::{dataset.name}"
     if dataset.dtype.kind not in "uifb":
@@ -110,7 +105,7 @@ def _planes(dataset: Any, address: Address) -> tuple[Any, tuple[int, ...], int]:
     return read, shape, math.prod(counts)
 
 
-def _full_index(index: tuple[Index, ...] | None, dataset: Any, name: str) -> tuple[int | slice, ...]:
+def _full_index(index: tuple[Index, ...] | None, dataset: h5py.Dataset, name: str) -> tuple[int | slice, ...]:
     """`index` with an entry for each dimension of the dataset, checked against its shape."""
     given = list(index or ())
     if ... in given:
@@ -126,15 +121,13 @@ def _full_index(index: tuple[Index, ...] | None, dataset: Any, name: str) -> tup
     return tuple(full)
 
 
-def find_images(group: Any, name: str = "/") -> dict[str, Any]:
+def find_images(group: h5py.Group, name: str = "/") -> dict[str, h5py.Dataset]:
     """Path -> dataset of what may be an image below a group: numbers, two or more dimensions, sides of 8 px and more.
 
     `name` is the path of the group. External links are followed, each object is met once, and the search ends after
     20 000 objects: loops are harmless.
     """
-    import h5py
-
-    found: dict[str, Any] = {}
+    found: dict[str, h5py.Dataset] = {}
     seen: set[tuple[int, int]] = set()
     todo = [(name.rstrip("/"), group)]
     while todo and len(seen) < MAX_NODES:
@@ -156,7 +149,7 @@ def find_images(group: Any, name: str = "/") -> dict[str, Any]:
     return found
 
 
-def _is_image(dataset: Any) -> bool:
+def _is_image(dataset: h5py.Dataset) -> bool:
     if dataset.dtype.kind not in "uif" or dataset.ndim < 2 or dataset.size == 0:
         return False
     colour = dataset.ndim > 2 and dataset.shape[-1] in (3, 4)
@@ -164,7 +157,7 @@ def _is_image(dataset: Any) -> bool:
     return min(sides) >= SMALLEST_SIDE
 
 
-def _choose(file: Any, found: dict[str, Any], address: Address) -> dict[str, Any]:
+def _choose(file: h5py.File, found: dict[str, h5py.Dataset], address: Address) -> dict[str, h5py.Dataset]:
     """One of several candidates: the series of an Eiger master file, or the default signal of NeXus."""
     parents, names = zip(*(path.rsplit("/", 1) for path in found), strict=True)
     if len(set(parents)) == 1 and all(re.fullmatch(r"data_\d+", name) for name in names):
@@ -179,28 +172,24 @@ def _choose(file: Any, found: dict[str, Any], address: Address) -> dict[str, Any
     )
 
 
-def _default_signal(file: Any) -> str | None:
+def _default_signal(file: h5py.File) -> str | None:
     """Name of the dataset that the chain of ``@default`` and ``@signal`` attributes leads to."""
     node = file
     for _ in range(10):
         try:
             if "signal" in node.attrs:
-                return str(node[_text(node.attrs["signal"])].name)
-            node = node[_text(node.attrs["default"])]
+                return str(node[text_of(node.attrs["signal"])].name)
+            node = node[text_of(node.attrs["default"])]
         except (KeyError, AttributeError, TypeError, ValueError):
             return None
     return None
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _others(file: Any) -> str:
+def _others(file: h5py.File) -> str:
     found = find_images(file)
     return f"it holds {_listed(found)}" if found else "it holds no image"
 
 
-def _listed(found: dict[str, Any]) -> str:
+def _listed(found: dict[str, h5py.Dataset]) -> str:
     texts = [f"{path} {dataset.shape}" for path, dataset in found.items()]
     return ", ".join(texts[:8]) + (", ..." if len(texts) > 8 else "")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools, frozen_array
+from ...base.arrays import AnyArray, AnyDtype, Bools, frozen_array
 from ...base.errors import ImageError, UsageError
 from ...base.progress import Progress
 from .frames import Frames
@@ -23,7 +23,7 @@ __all__ = ["Combine", "Image", "Source", "load_image"]
 
 Combine = Literal["median", "mean"]
 
-MEMORY = 512 * 2**20  # bytes of frames that are held at once; more go to a temporary file
+MEMORY = 512 * 2**20  # bytes of frames that are held at once (a small machine has some GB); more go to a temporary file
 BLOCK = 64 * 2**20  # bytes of frames that are reduced at once
 
 
@@ -138,20 +138,31 @@ def load_image(
     if combine not in ("median", "mean"):
         raise UsageError(f"combine {combine!r}", expected="median or mean")
     raw = _reduce(_as_list(sources, "image"), "image", combine, frames, progress)
-    data, notes = raw.data, list(raw.notes)
-    data, ignore = _without_nonfinite(data)
-    level = saturation_level(data, raw.dtype)
+    camera = {
+        role: _reduce(_as_list(given, role), role, combine, None, None)
+        for role, given in (("dark", dark), ("flat", flat))
+        if given is not None
+    }
+    return _ready(raw, camera, mask)
+
+
+def _ready(raw: _Reduced, camera: Mapping[str, _Reduced], mask: object) -> Image:
+    """The image of what was recorded, with the dark and the flat of the camera taken out."""
+    # One plane of finite numbers, as recorded.
+    notes, origins = list(raw.notes), list(raw.sources)
+    data, ignore = _without_nonfinite(raw.data)
+    # What recorded values give away: codes for "no measurement", and where they clip.
     ignore |= dummies(data, raw.dtype)
-    saturated = (data >= level) & ~ignore if level is not None else None
-    if saturated is not None and level is not None:
+    level = saturation_level(data, raw.dtype)
+    saturated = None
+    if level is not None:
+        saturated = (data >= level) & ~ignore
         ignore |= blemishes(saturated, notes, level)
-    origins = list(raw.sources)
-    if dark is not None:
-        data, bad, more = _subtract_dark(data, _reduce(_as_list(dark, "dark"), "dark", combine, None, None))
-        ignore, origins = ignore | bad, [*origins, *more]
-    if flat is not None:
-        data, bad, more = _divide_flat(data, _reduce(_as_list(flat, "flat"), "flat", combine, None, None))
-        ignore, origins = ignore | bad, [*origins, *more]
+    # What is known of the camera: its dark, its flat, its mask.
+    for role, corrected in (("dark", _subtract_dark), ("flat", _divide_flat)):
+        if role in camera:
+            data, bad, more = corrected(data, camera[role])
+            ignore, origins = ignore | bad, [*origins, *more]
     if mask is not None:
         ignore |= load_mask(mask, data.shape)
     if ignore.all():
@@ -183,7 +194,7 @@ class _Reduced:
     """Frames of a list of sources as one plane; `dtype` is that of the frames."""
 
     data: AnyArray
-    dtype: np.dtype[Any]
+    dtype: AnyDtype
     sources: tuple[Source, ...]
     frames: int
     notes: tuple[str, ...]
@@ -271,7 +282,7 @@ def _told(planes: Iterator[AnyArray], count: int, role: str, progress: Progress 
         yield plane
 
 
-def _float_for(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+def _float_for(dtype: AnyDtype) -> type[np.floating[Any]]:
     """float32 holds the values of 8 and 16 bit exactly."""
     return np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64
 

@@ -6,14 +6,15 @@ import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools
-from ...base.errors import ImageError, UsageError
-from ...base.opening import members
+from ...base.arrays import AnyArray, AnyDtype, Bools
+from ...base.errors import FileFormatError, ImageError, UsageError
+from ...base.opening import reading_hdf5
 from ...base.silence import quiet
+from ..nexus.contents import find_detector
 from .sources import open_frames
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["blemishes", "detector_mask", "dummies", "load_mask", "named_detector", "saturation_level"]
 
 
-MANY_DUMMIES = 16  # different negative values; more are noise around zero
-FEW_SATURATED = 1e-3  # share of the pixels
+MANY_DUMMIES = 16  # different negative values (detectors have two or three codes); more are noise around zero
+FEW_SATURATED = 1e-3  # share of the pixels: hot ones and specks are fewer, a bright background or bright holes far more
 
 
 def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
@@ -81,18 +82,12 @@ def _nexus_mask(text: str) -> AnyArray | None:
     """Mask of a detector in pyFAI's NeXus form, None when the file is something else."""
     if Path(text).suffix.lower() not in (".h5", ".nxs", ".hdf5"):
         return None
-    import h5py
-
     try:
-        with h5py.File(text, "r") as file:
-            for entry in members(file).values():
-                for group in members(entry).values() if isinstance(entry, h5py.Group) else ():
-                    for node in members(group).values() if isinstance(group, h5py.Group) else ():
-                        if isinstance(node, h5py.Group) and "pixel_corners" in node and "mask" in node:
-                            return np.asarray(node["mask"][()])
-    except (OSError, KeyError, RuntimeError):
+        with reading_hdf5(text) as file:
+            group = find_detector(file)
+            return np.asarray(group["mask"][()]) if "pixel_corners" in group and "mask" in group else None
+    except (FileFormatError, KeyError, RuntimeError):
         return None
-    return None
 
 
 def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float], Bools | None]:
@@ -151,7 +146,7 @@ def _mask_of(detector: Detector, shape: tuple[int, ...]) -> Bools:
     return np.zeros(shape, bool) if mask is None else np.asarray(mask) != 0
 
 
-def dummies(data: AnyArray, dtype: np.dtype[Any]) -> Bools:
+def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
     """Pixels that hold a code instead of a measurement.
 
     Negative values are codes when they are few different ones that stand apart from the data, as -1 and -2 in the gaps
@@ -173,7 +168,7 @@ def dummies(data: AnyArray, dtype: np.dtype[Any]) -> Bools:
     return out
 
 
-def _ceiling(dtype: np.dtype[Any]) -> int | None:
+def _ceiling(dtype: AnyDtype) -> int | None:
     return int(np.iinfo(dtype).max) if dtype.kind in "ui" else None
 
 
@@ -206,7 +201,7 @@ def _looks_like_gaps(where: Bools) -> bool:
     return bool(beside > max(0.4, min(0.95, 1.5 * share)))
 
 
-def saturation_level(data: AnyArray, dtype: np.dtype[Any]) -> float | None:
+def saturation_level(data: AnyArray, dtype: AnyDtype) -> float | None:
     """Counts at which pixels clip, None when none does.
 
     It is the largest value of an integer type up to 16 bit, or a value at the very top that many pixels share exactly

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...base.arrays import AnyArray
 from ...base.errors import ImageError, UsageError
+from ...base.opening import is_hdf5
 from ...base.silence import quiet
 from .frames import Address, Frames, parse_address, select_frames, unreadable
 
@@ -24,7 +25,7 @@ __all__ = ["open_frames"]
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".cxi")
 PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
-MAX_HEADER_ENTRIES = 100
+MAX_HEADER_ENTRIES = 100  # as many as cameras write; some programs append a log
 
 
 def open_frames(source: object) -> Frames:
@@ -54,10 +55,10 @@ def open_frames(source: object) -> Frames:
         raise ImageError(f"{address.file} is empty (0 bytes)", expected="an image file")
     suffix = path.suffix.lower()
     try:
-        if address.data_path or _is_hdf5(path):
-            from .hdf5 import open_hdf5
+        if address.data_path or suffix in HDF5_SUFFIXES or is_hdf5(path):
+            from .hdf5 import hdf5_frames
 
-            return open_hdf5(address)
+            return hdf5_frames(address)
         if suffix in PILLOW_SUFFIXES:
             return _open_pillow(address)
         return _open_numpy(address) if suffix == ".npy" else _open_fabio(address)
@@ -69,13 +70,6 @@ def open_frames(source: object) -> Frames:
         raise ImageError(f"{address.file} does not fit in memory", hint="is the file intact?") from error
     except Exception as error:
         raise unreadable(address, error) from error
-
-
-def _is_hdf5(path: Path) -> bool:
-    if path.suffix.lower() in HDF5_SUFFIXES:
-        return True
-    with path.open("rb") as file:
-        return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
 def _open_array(source: object) -> Frames:

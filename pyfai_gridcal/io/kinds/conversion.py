@@ -11,7 +11,7 @@ import numpy as np
 
 from ...base.errors import UsageError
 from ...records.distortion import Distortion
-from .kinds import KINDS, Source, kind_for_output, open_distortion
+from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Reading, Writing
 
 __all__ = ["Conversion", "convert", "corner_deviation", "export"]
@@ -35,7 +35,7 @@ class Conversion:
     largest: float
     rms: float
     remarks: tuple[str, ...] = ()
-    source: Source | None = None
+    source: DistortionFile | None = None
 
     def report(self) -> str:
         """The same in words."""

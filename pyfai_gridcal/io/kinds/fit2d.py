@@ -24,18 +24,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Floats, frozen_array
-from ...base.atomic import read_text
+from ...base.arrays import AnyArray, Floats
+from ...base.atomic import read_text, replacing
 from ...base.errors import FileFormatError
 from ...base.frames import edge_from_index, index_from_edge
 from ...records.distortion import Distortion
+from .options import MAX_SIDE
+from .tensor import TensorSpline
 
 __all__ = [
     "INVERSE_TITLE",
     "TITLE",
+    "Fit2DField",
     "Fit2DSpline",
-    "SplineField",
-    "TensorSpline",
     "format_spline",
     "parse_spline",
     "read_spline",
@@ -48,49 +49,8 @@ INVERSE_TITLE = "DISTORTION FUNCTION FROM IDEAL TO DISTORTED GRID, MEASURED ON I
 WIDTH, PER_LINE = 14, 5
 #: No detector needs more knots along one axis; a file that declares more is not read any further.
 MAX_KNOTS = 2000
-#: Pixels along one axis beyond which a size is not believed.
-MAX_PIXELS = 65536
+#: Of a text with all the coefficients that so many knots can have.
 MAX_BYTES = 128 * 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class TensorSpline:
-    """One bicubic function of (x, y).
-
-    Attributes
-    ----------
-    knots_x, knots_y : full knot vectors (four-fold ends included), px, edge frame
-    coefficients : (nx - 4, ny - 4), px
-    """
-
-    knots_x: Floats
-    knots_y: Floats
-    coefficients: Floats
-
-    def __post_init__(self) -> None:
-        for name, ndim in (("knots_x", 1), ("knots_y", 1), ("coefficients", 2)):
-            object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64, ndim))
-
-    def at(self, x: AnyArray, y: AnyArray) -> Floats:
-        """Values at the points (x[k], y[k]), edge frame; outside the knots the border value counts, as in FITPACK."""
-        from scipy.interpolate import NdBSpline
-
-        spline = NdBSpline((self.knots_x, self.knots_y), self.coefficients, 3)
-        return np.asarray(spline(np.stack([_clamp(self.knots_x, x), _clamp(self.knots_y, y)], axis=-1)))
-
-    def on_grid(self, x: AnyArray, y: AnyArray) -> Floats:
-        """Values (len(y), len(x)) on the product of two axes, edge frame."""
-        return (_basis(self.knots_y, y) @ self.coefficients.T) @ _basis(self.knots_x, x).T
-
-
-def _clamp(knots: Floats, at: AnyArray) -> Floats:
-    return np.clip(np.asarray(at, float), knots[3], knots[-4])
-
-
-def _basis(knots: Floats, at: AnyArray) -> Floats:
-    from scipy.interpolate import BSpline
-
-    return BSpline.design_matrix(_clamp(knots, np.asarray(at, float).ravel()), knots, 3).toarray()
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +95,7 @@ class Fit2DSpline:
 
     def distortion(self) -> Distortion:
         """The distortion that the file means; the inverse kind is inverted numerically (to 1e-6 px)."""
-        field = SplineField(self)
+        field = Fit2DField(self)
         if self.inverse:
             from .inverse import inverted
 
@@ -158,7 +118,7 @@ class Fit2DSpline:
 
 
 @dataclass(frozen=True, eq=False)
-class SplineField:
+class Fit2DField:
     """The displacement field of a spline; px, index frame."""
 
     spline: Fit2DSpline
@@ -193,20 +153,20 @@ def parse_spline(text: str, *, name: str = "spline") -> Fit2DSpline:
     inverse = bool(heads) and heads[0].startswith(INVERSE_TITLE[:40])
     if TITLE not in heads[: 1 + inverse]:
         raise FileFormatError(f"{name} does not begin as a Fit2D spline", expected=f'the line "{TITLE}"')
-    reader = _Reader(lines, name)
-    region = reader.numbers("VALID REGION", 4)
-    grid, pixel_x, pixel_y = reader.numbers("GRID SPACING, X-PIXEL SIZE, Y-PIXEL SIZE", 3)
+    sections = _Sections(lines, name)
+    region = sections.numbers("VALID REGION", 4)
+    grid, pixel_x, pixel_y = sections.numbers("GRID SPACING, X-PIXEL SIZE, Y-PIXEL SIZE", 3)
     spline = Fit2DSpline(
-        dx=reader.function("X-DISTORTION"),
-        dy=reader.function("Y-DISTORTION"),
+        dx=sections.function("X-DISTORTION"),
+        dy=sections.function("Y-DISTORTION"),
         region=(region[0], region[1], region[2], region[3]),
         pixel_um=(pixel_x, pixel_y),
         grid_um=grid,
         inverse=inverse,
     )
-    if not all(0 < n <= MAX_PIXELS for n in spline.shape):
+    if not all(0 < n <= MAX_SIDE for n in spline.shape):
         raise FileFormatError(
-            f"{name} declares a region of {spline.shape} pixels", expected=f"1 to {MAX_PIXELS} along each axis"
+            f"{name} declares a region of {spline.shape} pixels", expected=f"1 to {MAX_SIDE} along each axis"
         )
     if not all(1e-3 < p < 1e5 for p in spline.pixel_um):
         raise FileFormatError(
@@ -216,7 +176,9 @@ def parse_spline(text: str, *, name: str = "spline") -> Fit2DSpline:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _Sections:
+    """The text of a spline file, and the numbers that follow its titles."""
+
     lines: list[str]
     name: str
 
@@ -248,11 +210,11 @@ class _Reader:
         for axis, knots in (("X", knots_x), ("Y", knots_y)):
             if (np.diff(knots) < 0).any() or not knots[3] < knots[-4] or (knots[4:] - knots[:-4] <= 0).any():
                 raise FileFormatError(f"{self.name}: knots of {axis} in section {title} do not ascend")
-            if np.abs(knots).max() > 4 * MAX_PIXELS:
+            if np.abs(knots).max() > 4 * MAX_SIDE:
                 raise FileFormatError(
                     f"{self.name}: knots of {axis} in section {title} reach {np.abs(knots).max():g} px"
                 )
-        if np.abs(coefficients).max() > MAX_PIXELS:
+        if np.abs(coefficients).max() > MAX_SIDE:
             raise FileFormatError(
                 f"{self.name}: coefficients in section {title} reach {np.abs(coefficients).max():g} px"
             )
@@ -344,8 +306,6 @@ def _cell(value: float) -> str:
 
 def save_spline(path: str | PathLike[str], spline: Fit2DSpline) -> Path:
     """Write `spline`; the file appears complete under its name or not at all."""
-    from ...base.atomic import replacing
-
     with replacing(path) as temporary:
         temporary.write_text(format_spline(spline), encoding="ascii")
         parse_spline(temporary.read_text(encoding="ascii"), name=str(path))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import RectBivariateSpline
 
 from ...base.arrays import AnyArray, Floats
 from ...base.errors import FittingError
 from ...base.frames import index_from_edge
-from ...records.field import Field
+from ...records.field import Field, point_by_point
+from ...records.inverse import newton
 
 __all__ = ["ExtendedField", "InverseField", "inverted"]
 
@@ -46,9 +48,7 @@ class ExtendedField:
         return out
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        y, x = np.asarray(y, float), np.asarray(x, float)
-        points = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
-        return self.at(points).reshape(len(y), len(x), 2)
+        return point_by_point(self, y, x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +56,8 @@ class InverseField:
     """``e`` with ``e(v) = u - v`` for ``v = u + f(u)``: the inverse of a displacement field, itself a displacement
     field.
 
-    A coarse table gives the start, fixed-point steps the rest; points where they do not contract within `iterations`
-    are NaN.
+    A coarse table gives the start, Newton's method the rest; points where it does not arrive within `iterations` are
+    NaN.
 
     Attributes
     ----------
@@ -76,31 +76,13 @@ class InverseField:
 
     def at(self, yx: AnyArray) -> Floats:
         target = np.asarray(yx, float).reshape(-1, 2)
-        from scipy.interpolate import RectBivariateSpline
-
-        start = [
-            RectBivariateSpline(self.y, self.x, self.table[..., k], s=0).ev(target[:, 0], target[:, 1]) for k in (0, 1)
-        ]
-        out = np.stack(start, axis=-1)
-        todo = np.arange(len(target))
-        for _ in range(self.iterations):
-            here = target[todo] + out[todo]
-            miss = target[todo] - here - self.forward.at(here)
-            out[todo] += miss
-            todo = todo[np.abs(miss).max(axis=1, initial=0) > self.tolerance]
-            if not len(todo):
-                return out
-        out[todo] = np.nan
-        return out
+        tables = (RectBivariateSpline(self.y, self.x, self.table[..., k], s=0) for k in (0, 1))
+        start = target + np.stack([table.ev(*target.T) for table in tables], axis=-1)
+        found = newton(self.forward, target, start, tolerance=self.tolerance, iterations=self.iterations)
+        return found - target
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        y, x = np.asarray(y, float), np.asarray(x, float)
-        out = np.empty((len(y), len(x), 2))
-        rows = max(1, 250_000 // max(1, len(x)))
-        for k in range(0, len(y), rows):
-            points = np.stack(np.meshgrid(y[k : k + rows], x, indexing="ij"), axis=-1)
-            out[k : k + rows] = self.at(points).reshape(-1, len(x), 2)
-        return out
+        return point_by_point(self, y, x)
 
 
 def inverted(
@@ -114,7 +96,7 @@ def inverted(
 
     Parameters
     ----------
-    field : f, px, index frame, contracting (its slopes are below one)
+    field : f, px, index frame
     shape : (slow, fast) of the image
     known : first and last corner (y, x) of where the field is known, index frame; the image when omitted
     step : of the table that gives the start, px
@@ -129,13 +111,9 @@ def inverted(
         known = (float(first[0]), float(first[1])), (float(last[0]), float(last[1]))
     forward = ExtendedField(field, *known)
     y, x = (np.linspace(-1.0, n, max(5, int(np.ceil(n / step)) + 1)) for n in shape)
-    target = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
-    here = target.copy()
-    for _ in range(200):
-        miss = target - here - forward.at(here)
-        here += miss
-        if not np.isfinite(here).all():
-            break
-        if np.abs(miss).max() < 1e-4:
-            return InverseField(forward, y, x, (here - target).reshape(len(y), len(x), 2))
-    raise FittingError("the displacement folds over or is too steep to be inverted")
+    target = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+    there = target.reshape(-1, 2)
+    here = newton(forward, there, there, tolerance=1e-4, iterations=60, longest=0.05 * max(shape))
+    if not np.isfinite(here).all():
+        raise FittingError("the displacement folds over or is too steep to be inverted")
+    return InverseField(forward, y, x, here.reshape(target.shape) - target)

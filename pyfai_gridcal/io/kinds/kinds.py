@@ -11,12 +11,15 @@ import json
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
+from ...base.atomic import existing
 from ...base.errors import FileFormatError, UsageError
+from ...base.opening import HDF5_MAGIC
 from ...records.distortion import Distortion
-from ..nexus.groups import read_nexus
+from ..nexus.groups import read_detector
 from . import pairs as maps
 from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
@@ -26,8 +29,8 @@ from .readout import binned, to_orientation_3
 
 __all__ = [
     "KINDS",
+    "DistortionFile",
     "Kind",
-    "Source",
     "kind_for_output",
     "kind_of",
     "locate",
@@ -38,7 +41,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Source:
+class DistortionFile:
     """A distortion and where it came from.
 
     Attributes
@@ -94,10 +97,6 @@ def _write_spline(distortion: Distortion, path: Path, writing: Writing, *, inver
     return [save_spline(path, fit.spline)]
 
 
-def _write_inverse(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
-    return _write_spline(distortion, path, writing, inverse=True)
-
-
 def _read_spline(paths: tuple[Path, ...], reading: Reading) -> Distortion:
     return read_spline(paths[0]).distortion()
 
@@ -132,7 +131,7 @@ KINDS: dict[str, Kind] = {
             "pyFAI NeXus detector",
             "pixel corners A(0,0) B(1,0) C(1,1) D(0,1), metres, (z, y, x), edge frame; orientation 3; with mask",
             (".h5", ".hdf5", ".nxs"),
-            lambda paths, reading: read_nexus(paths[0]),
+            lambda paths, reading: read_detector(paths[0]),
             _write_nexus,
             keeps_mask=True,
         ),
@@ -150,7 +149,7 @@ KINDS: dict[str, Kind] = {
             "as spline, but observed - corrected as a function of the corrected position",
             (".inverse.spline",),
             _read_spline,
-            _write_inverse,
+            partial(_write_spline, inverse=True),
         ),
         Kind(
             "imaged11",
@@ -232,14 +231,13 @@ def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
     FileFormatError
         No such file, or none of the kinds.
     """
-    reading, path = reading or Reading(), Path(path)
+    reading = reading or Reading()
     if reading.kind:
         return _kind(reading.kind)
-    if not path.is_file():
-        raise FileFormatError(f"{path} is {'not a file' if path.exists() else 'missing'}", expected="a distortion file")
+    path = existing(path)
     with path.open("rb") as stream:
         start = stream.read(4096)
-    if start.startswith(b"\x89HDF\r\n\x1a\n"):
+    if start.startswith(HDF5_MAGIC):
         return KINDS["nexus"]
     if start.startswith(b"\x93NUMPY"):
         return KINDS["npy"]
@@ -305,7 +303,7 @@ def locate(
 
 def open_distortion(
     path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
-) -> Source:
+) -> DistortionFile:
     """Read a distortion file (or a pair of maps, given by one of both or by both: x, then y).
 
     Raises
@@ -324,7 +322,7 @@ def open_distortion(
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
     distortion = binned(to_orientation_3(distortion, reading.orientation), reading.binning)
-    return Source(distortion, kind.name, paths, reading.binning)
+    return DistortionFile(distortion, kind.name, paths, reading.binning)
 
 
 def read_distortion(

@@ -22,10 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from ...base.arrays import AnyArray, Floats
-from ...base.atomic import read_text, replacing
+from ...base.atomic import MAX_PIXELS, read_text, replacing
 from ...base.errors import FileFormatError, FittingError
+from ...base.geometry import turn_matrix
 from ...records.distortion import Distortion
-from ...records.field import TiledField
+from ...records.field import TiledField, point_by_point
+from .options import MAX_SIDE, believed_size
 
 __all__ = [
     "HEADLINE",
@@ -39,23 +41,8 @@ __all__ = [
 ]
 
 HEADLINE = "# pyFAI-gridcal module table 1"
-COLUMNS = (
-    "id",
-    "y0",
-    "y1",
-    "x0",
-    "x1",
-    "centre_y",
-    "centre_x",
-    "shift_y",
-    "shift_x",
-    "rotation_deg",
-    "rms_px",
-    "largest_px",
-)
-MAX_BYTES = 4 * 2**20
-MAX_SIDE = 65536
-MAX_PIXELS = 2**28
+COLUMNS = "id y0 y1 x0 x1 centre_y centre_x shift_y shift_x rotation_deg rms_px largest_px"
+MAX_BYTES = 4 * 2**20  # of 4096 modules, a row of which takes some 150
 
 
 @dataclass(frozen=True)
@@ -87,12 +74,11 @@ class Module:
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         """Displacement (len(y), len(x), 2) on the product of two axes."""
-        offset = np.stack(np.meshgrid(np.asarray(y, float), np.asarray(x, float), indexing="ij"), axis=-1) - self.centre
-        return offset @ self._excess().T + self.shift
+        return point_by_point(self, y, x)
 
     def _excess(self) -> Floats:
-        a = np.radians(self.rotation)
-        return np.array([[np.cos(a) - 1, -np.sin(a) / self.aspect], [np.sin(a) * self.aspect, np.cos(a) - 1]])
+        """What a turn in metres adds to an offset in px."""
+        return turn_matrix(-np.radians(self.rotation)) * [[1, 1 / self.aspect], [self.aspect, 1]] - np.eye(2)
 
 
 @dataclass(frozen=True)
@@ -209,7 +195,7 @@ def format_modules(table: ModuleTable) -> str:
         "# extents: rows y0 .. y1 - 1, columns x0 .. x1 - 1",
         "# corrected = centre + shift + R (observed - centre), shift in px, R acting on (y, x) in metres",
         "# R = (cos a, -sin a; sin a, cos a), a = rotation_deg",
-        "\t".join(COLUMNS),
+        COLUMNS.replace(" ", "\t"),
     ]
     for k, m in enumerate(table.modules):
         numbers = [*m.centre, *m.shift, m.rotation, m.rms, m.largest]
@@ -242,19 +228,17 @@ def parse_modules(text: str, *, name: str = "module table") -> ModuleTable:
     if not lines or not lines[0].startswith("# pyFAI-gridcal module table"):
         raise FileFormatError(f"{name} is no module table", expected=f'the line "{HEADLINE}"')
     shape = _header(lines, "shape", name)
-    size = _header(lines, "pixel_size_m", name)
+    size = believed_size(_header(lines, "pixel_size_m", name), name)
     ny, nx = (int(v) for v in shape)
     if (ny, nx) != tuple(shape) or not all(0 < n <= MAX_SIDE for n in (ny, nx)) or ny * nx > MAX_PIXELS:
         raise FileFormatError(f"{name} declares a shape of {shape}")
-    if not all(1e-9 < v < 0.1 for v in size):
-        raise FileFormatError(f"{name} declares a pixel size of {size} m")
     rows = [line for line in lines if line.strip() and not line.startswith("#")]
-    if not rows or tuple(rows[0].split()) != COLUMNS:
-        raise FileFormatError(f"{name} has other columns", expected=" ".join(COLUMNS))
+    if not rows or " ".join(rows[0].split()) != COLUMNS:
+        raise FileFormatError(f"{name} has other columns", expected=COLUMNS)
     modules = tuple(_module(row, (ny, nx), size[0] / size[1], name) for row in rows[1:4098])
     if not 0 < len(modules) <= 4096:
         raise FileFormatError(f"{name} holds {len(modules)} modules", expected="1 to 4096")
-    table = ModuleTable(modules, (ny, nx), (size[0], size[1]))
+    table = ModuleTable(modules, (ny, nx), size)
     table.labels()
     return table
 

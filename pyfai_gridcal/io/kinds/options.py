@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Reading", "Writing"]
-
+from ...base.errors import FileFormatError
 from ...base.progress import Progress
+
+__all__ = ["Reading", "Writing", "believed_size"]
+
+#: Pixels along one axis beyond which a size is not believed: four times the largest cameras.
+MAX_SIDE = 65536
+#: Metres between which the side of a pixel is believed: from what light resolves to the largest pads of gas chambers.
+_SMALLEST, _LARGEST = 1e-9, 0.1
+
+
+def believed_size(size: Sequence[float], name: object) -> tuple[float, float]:
+    """(slow, fast) pixel size in metres that a file of this name declares.
+
+    Raises
+    ------
+    FileFormatError
+        Not two lengths, or none that pixels can have.
+    """
+    if len(size) != 2 or not all(_SMALLEST < v < _LARGEST for v in size):
+        raise FileFormatError(f"{name} declares a pixel size of {tuple(size)} m", expected="two lengths (slow, fast)")
+    return float(size[0]), float(size[1])
 
 
 @dataclass(frozen=True)

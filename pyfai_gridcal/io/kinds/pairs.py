@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from ...base.atomic import MAX_PIXELS, replacing
 from ...base.errors import FileFormatError, FittingError, UsageError
 from ...records.distortion import Distortion
 from .maps import distortion_of_centres, distortion_of_nodes, pair_names, partner, shared_nodes
+from .options import believed_size
 from .rasters import read_raster, write_raster
 
 if TYPE_CHECKING:
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["completed", "edf_dialect"]
 
-#: Steps of one px in the tables of XDS and Dectris.
+#: Steps of one px in the tables of XDS and Dectris, by their definition.
 PER_PX = 100
 #: Key of our EDF headers that tells the dialect.
 AT = "displacement_at"
+_SIZE_KEYS = "pixel_size_slow_m", "pixel_size_fast_m"
 
 
 def completed(paths: tuple[Path, ...]) -> tuple[Path, Path]:
@@ -76,18 +79,17 @@ def _read_pair(paths: tuple[Path, ...]) -> tuple[AnyArray, AnyArray, dict[str, s
     return dy, dx, header
 
 
-def _pixel_size(header: dict[str, str], reading: Reading, name: object) -> tuple[float, float]:
+def _pixel_size(header: Mapping[str, str], reading: Reading, name: object) -> tuple[float, float]:
+    """What was told, else what the header says."""
     if reading.pixel_size:
         return reading.pixel_size
     try:
-        size = float(header["pixel_size_slow_m"]), float(header["pixel_size_fast_m"])
+        size = float(header[_SIZE_KEYS[0]]), float(header[_SIZE_KEYS[1]])
     except (KeyError, ValueError):
         raise UsageError(
             f"{name} does not tell the pixel size", hint="give it, slow first: --pixel 50um or --pixel 50um,48um"
         ) from None
-    if not all(1e-9 < v < 0.1 for v in size):
-        raise FileFormatError(f"{name} declares a pixel size of {size} m")
-    return size
+    return believed_size(size, name)
 
 
 def read_centres(paths: tuple[Path, ...], reading: Reading) -> Distortion:
@@ -126,12 +128,8 @@ def read_npz(paths: tuple[Path, ...], reading: Reading) -> Distortion:
     if "dy" not in members or "dx" not in members:
         raise FileFormatError(f"{path} holds {', '.join(members) or 'nothing'}", expected="dy and dx")
     dy, dx = members["dy"], members["dx"]
-    size = reading.pixel_size
-    if size is None:
-        given = np.asarray(members.get("pixel_size", ()), float).ravel()
-        if len(given) != 2 or not all(1e-9 < v < 0.1 for v in given):
-            raise UsageError(f"{path} does not tell the pixel size", hint="give it, slow first: --pixel 50um,48um")
-        size = float(given[0]), float(given[1])
+    told = dict(zip(_SIZE_KEYS, map(str, np.asarray(members.get("pixel_size", ())).ravel()), strict=False))
+    size = _pixel_size(told, reading, path)
     mask = members.get("mask")
     if mask is not None and mask.shape != dy.shape:
         raise FileFormatError(f"{path} holds a mask of shape {mask.shape} and maps of {dy.shape}")
@@ -171,13 +169,8 @@ def _centres(distortion: Distortion) -> tuple[Floats, Floats]:
 
 
 def _header(distortion: Distortion, axis: str, at: str) -> dict[str, str]:
-    slow, fast = distortion.pixel_size
-    return {
-        "title": f"displacement along the {axis} axis, corrected - observed, px",
-        AT: at,
-        "pixel_size_slow_m": repr(slow),
-        "pixel_size_fast_m": repr(fast),
-    }
+    size = dict(zip(_SIZE_KEYS, map(repr, distortion.pixel_size), strict=True))
+    return {"title": f"displacement along the {axis} axis, corrected - observed, px", AT: at, **size}
 
 
 def _write_pair(
@@ -224,13 +217,7 @@ def write_npz(distortion: Distortion, path: Path, writing: Writing) -> list[Path
     dy, dx = distortion.displacement_maps()
     mask: Bools = np.zeros(distortion.shape, bool) if distortion.mask is None else np.asarray(distortion.mask)
     size = np.array(distortion.pixel_size)
+    at = np.array("pixel centres, px, corrected - observed")
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(
-            stream,
-            dy=dy,
-            dx=dx,
-            mask=mask,
-            pixel_size=size,
-            displacement_at=np.array("pixel centres, px, corrected - observed"),
-        )
+        np.savez_compressed(stream, dy=dy, dx=dx, mask=mask, pixel_size=size, displacement_at=at)
     return [path]

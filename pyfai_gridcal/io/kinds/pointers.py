@@ -10,7 +10,6 @@ import os
 import re
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from ...base.atomic import read_text, replacing
 from ...base.errors import FileFormatError, UsageError
@@ -128,7 +127,7 @@ def _named_in_json(text: str, path: Path) -> str | None:
     return None
 
 
-def _filename_of(config: Any) -> str | None:
+def _filename_of(config: object) -> str | None:
     if isinstance(config, dict):
         for key in ("filename", "splineFile", "splinefile"):
             if isinstance(config.get(key), str) and config[key]:

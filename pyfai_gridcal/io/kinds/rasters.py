@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import AnyArray
-from ...base.atomic import MAX_PIXELS, replacing
+from ...base.atomic import MAX_PIXELS, existing, replacing
 from ...base.errors import FileFormatError
 from ...base.silence import quiet
 
@@ -34,11 +34,7 @@ def read_raster(path: str | PathLike[str]) -> tuple[AnyArray, dict[str, str]]:
     FileFormatError
         Missing, truncated, of no known kind, or larger than it can be.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(
-            f"{path} is {'not a file' if path.exists() else 'missing'}", expected="the path of a file"
-        )
+    path = existing(path)
     with path.open("rb") as stream:
         start = stream.read(2**16)
     size = path.stat().st_size

@@ -10,20 +10,22 @@ from ...base.arrays import Bools, Floats, Ints
 from ...base.errors import FittingError
 from ...base.frames import edge_from_index, edge_nodes
 from ...base.progress import Progress
+from ...base.robust import rms
 from ...base.threads import one_blas_thread
-from ...fitting.spline.basis import band_of_stencil, product_stencil
 from ...records.distortion import Distortion
-from ...records.field import Field
-from .fit2d import Fit2DSpline, TensorSpline
+from ...records.field import Field, SampledField
+from .fit2d import Fit2DSpline
+from .inverse import inverted
 from .maps import SAMPLES, shared_nodes
+from .tensor import TensorSpline, design, least_squares, orthonormal
 
-__all__ = ["SplineFit", "design", "fit_spline", "least_squares", "orthonormal"]
+__all__ = ["SplineFit", "fit_spline"]
 
 
 #: At most so many along one axis of the inverse, which takes iterations for each; there the deviation is taken at them.
 INVERSE_SAMPLES = 1025
 
-#: Inner knots at equal distances along the longer axis that are tried.
+#: Inner knots at equal distances along the longer axis that are tried, each some 25 % more than the one before.
 _EVEN = (0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 19, 24, 30, 38, 48, 60, 75, 95, 120)
 
 #: Turns, at most, in which knots are moved and those that are not needed any more taken out; less with many knots,
@@ -82,6 +84,7 @@ def fit_spline(
     """
     if tolerance <= 0:
         raise FittingError(f"a deviation of {tolerance:g} px cannot be reached", expected="a positive number of px")
+    # What is to be described: samples at the corners that pixels share, and which of them are known.
     nodes, known, jump = shared_nodes(distortion)
     if jump > max(0.02, 2 * tolerance) and not force:
         raise FittingError(
@@ -91,30 +94,30 @@ def fit_spline(
     axes = edge_nodes(distortion.shape)
     if inverse:
         axes, nodes, known = _inverse_samples(distortion, nodes, known)
+    # Two functions, each with knots of its own; together they may be off by the tolerance.
     y, x = (edge_from_index(axis) for axis in axes)
-    share = tolerance / np.sqrt(2)
     with one_blas_thread():
-        fits = [_fit_component(y, x, nodes[..., k], known, share, _half(progress, k)) for k in (0, 1)]
-    functions = [TensorSpline(tx, ty, c) for tx, ty, c in fits]
-    deviation = np.stack([f.on_grid(x, y) - nodes[..., k] for k, f in enumerate(functions)], axis=-1)[known]
-    size = np.hypot(*deviation.T)
-    largest, rms = float(size.max(initial=0)), float(np.sqrt(np.mean(size**2))) if len(size) else 0.0
-    if largest > tolerance and not force:
-        raise FittingError(
-            f"the best spline is off by up to {largest:.3g} px (rms {rms:.2g})",
-            expected=f"at most {tolerance:g} px",
-            hint=(
-                "tiles are no smooth field: keep the NeXus detector, write maps, or --force"
-                if distortion.is_tiled
-                else "allow a larger deviation (--tolerance), or --force"
-            ),
+        dy, dx = (
+            _fit_component(y, x, nodes[..., k], known, tolerance / np.sqrt(2), _half(progress, k)) for k in (0, 1)
         )
-    py, px = distortion.pixel_size
-    ny, nx = distortion.shape
-    spline = Fit2DSpline(
-        functions[1], functions[0], (0.0, 0.0, float(nx), float(ny)), (px * 1e6, py * 1e6), grid_um, inverse
+    # What the spline is off by at the samples that are known, in both coordinates at once.
+    size = np.hypot(dy.on_grid(x, y) - nodes[..., 0], dx.on_grid(x, y) - nodes[..., 1])[known]
+    largest = float(size.max(initial=0))
+    if largest > tolerance and not force:
+        raise _out_of_reach(distortion, largest, rms(size), tolerance)
+    (ny, nx), (py, px) = distortion.shape, distortion.pixel_size
+    spline = Fit2DSpline(dx, dy, (0.0, 0.0, float(nx), float(ny)), (px * 1e6, py * 1e6), grid_um, inverse)
+    return SplineFit(spline, largest, rms(size) if len(size) else 0.0, tolerance)
+
+
+def _out_of_reach(distortion: Distortion, largest: float, usual: float, tolerance: float) -> FittingError:
+    smooth = "allow a larger deviation (--tolerance), or --force"
+    tiled = "tiles are no smooth field: keep the NeXus detector, write maps, or --force"
+    return FittingError(
+        f"the best spline is off by up to {largest:.3g} px (rms {usual:.2g})",
+        expected=f"at most {tolerance:g} px",
+        hint=tiled if distortion.is_tiled else smooth,
     )
-    return SplineFit(spline, largest, rms, tolerance)
 
 
 def _half(progress: Progress | None, k: int) -> Progress:
@@ -131,9 +134,6 @@ def _inverse_samples(
     distortion: Distortion, nodes: Floats, known: Bools
 ) -> tuple[tuple[Floats, Floats], Floats, Bools]:
     """Axes, displacement back and whether it matters, on a raster that holds all corrected pixel corners."""
-    from ...records.field import SampledField
-    from .inverse import inverted
-
     at = edge_nodes(distortion.shape)
     forward: Field = distortion.field
     if distortion.is_tiled or not known.all():
@@ -166,9 +166,10 @@ Inner = tuple[tuple[float, ...], tuple[float, ...]]
 
 def _fit_component(
     y: Floats, x: Floats, values: Floats, known: Bools, tolerance: float, progress: Progress
-) -> tuple[Floats, Floats, Floats]:
-    """(knots of x, knots of y, coefficients (x slowest)) of one component sampled on the raster."""
-    best: tuple[float, Floats, Floats, Floats] | None = None
+) -> TensorSpline:
+    """The spline of one component sampled on the raster; the best found where none stays within `tolerance`."""
+    best: tuple[float, TensorSpline] | None = None
+    # Knots are looked for on a part of the samples; on four times as many where that misses something between them.
     for samples in (SAMPLES, 4 * SAMPLES) if max(len(y), len(x)) > SAMPLES else (SAMPLES,):
         rows, columns = _subset(len(y), samples), _subset(len(x), samples)
         search = _Search(y[rows], x[columns], values[np.ix_(rows, columns)], known[np.ix_(rows, columns)])
@@ -178,24 +179,21 @@ def _fit_component(
             inner = search.even(goal)
             reached = search.error(inner) <= goal
             inner = search.slim(inner, goal, progress) if reached else inner
+            # The coefficients are those of all samples, and so is the deviation that counts.
             progress(0.9, "fitting the spline")
             knots_y, knots_x = _full_knots(y, inner[0]), _full_knots(x, inner[1])
             coefficients = least_squares(y, x, knots_y, knots_x, values, known)
-            largest = _largest(design(knots_y, y) @ coefficients @ design(knots_x, x).T, values, known)
+            spline = TensorSpline(knots_x, knots_y, coefficients.T)
+            largest = float(np.abs(spline.on_grid(x, y) - values)[known].max(initial=0))
             if best is None or largest < best[0]:
-                best = (largest, knots_x, knots_y, coefficients.T)
+                best = largest, spline
             if largest <= tolerance:
-                return best[1:]
+                return spline
             if not reached:
                 break  # no number of knots will do
             goal *= 0.97 * tolerance / largest
     assert best is not None
-    return best[1:]
-
-
-def _largest(model: Floats, values: Floats, known: Bools) -> float:
-    """Largest deviation over the known samples."""
-    return float(np.abs(model - values)[known].max(initial=0))
+    return best[1]
 
 
 def _subset(n: int, samples: int) -> Ints:
@@ -328,84 +326,3 @@ def _count(inner: Inner) -> int:
 def _without(inner: Inner, axis: int, knot: float) -> Inner:
     less = tuple(t for t in inner[axis] if t != knot)
     return (less, inner[1]) if axis == 0 else (inner[0], less)
-
-
-DEGREE = 3
-
-#: What the roughness of the spline counts beside the known samples, as a share of them. It decides where nothing is
-#: known, and nowhere else.
-STIFFNESS = 1e-6
-
-
-def design(knots: Floats, at: Floats, derivative: int = 0) -> Floats:
-    """(samples, functions) values of the cubic B-splines on full `knots`, or a derivative of them."""
-    from scipy.interpolate import BSpline
-
-    if not derivative:
-        return BSpline.design_matrix(at, knots, DEGREE).toarray()
-    basis = BSpline(knots, np.eye(len(knots) - DEGREE - 1), DEGREE).derivative(derivative)
-    return np.asarray(basis(at), np.float64)
-
-
-def orthonormal(knots: Floats, at: Floats) -> Floats:
-    """(samples, functions) orthonormal basis of the same splines on the samples."""
-    return np.asarray(np.linalg.qr(design(knots, at))[0])
-
-
-def least_squares(y: Floats, x: Floats, knots_y: Floats, knots_x: Floats, values: Floats, known: Bools) -> Floats:
-    """Coefficients (y slowest) of the spline nearest to the known samples.
-
-    Parameters
-    ----------
-    y, x : axes of the samples, px
-    knots_y, knots_x : full knot vectors, px; each inner one between samples that are
-    values : (len(y), len(x)); those that are unknown are not looked at
-    known : (len(y), len(x))
-
-    Notes
-    -----
-    With all samples known these are two projections, one along each axis. Otherwise the normal matrix is block-banded,
-    and the integral of the squared second derivatives joins it with a weight so small that it only decides where no
-    sample does: there the spline goes on as flat as it can.
-    """
-    by, bx = design(knots_y, y), design(knots_x, x)
-    if known.all():
-        (qy, ry), (qx, rx) = np.linalg.qr(by), np.linalg.qr(bx)
-        amplitudes = qy.T @ values @ qx
-        return np.asarray(np.linalg.solve(ry, np.linalg.solve(rx, amplitudes.T).T))
-    weight = known.astype(np.float64)
-    normal = _normal(by, bx, weight)
-    gy, gx = ([_gram(knots, k) for k in range(3)] for knots in (knots_y, knots_x))
-    rough = product_stencil(gy[2], gx[0]) + 2 * product_stencil(gy[1], gx[1]) + product_stencil(gy[0], gx[2])
-    normal += STIFFNESS * normal[0, DEGREE].sum() / rough[0, DEGREE].sum() * rough
-    right = by.T @ np.where(known, values, 0.0) @ bx
-    return band_of_stencil(normal).cholesky().solve(right.ravel()).reshape(right.shape)
-
-
-def _normal(by: Floats, bx: Floats, weight: Floats) -> Floats:
-    """Stencil of the normal matrix: each entry is a weighted sum of products of two functions along each axis."""
-    across = weight @ _products(bx, range(-DEGREE, DEGREE + 1))
-    both = _products(by, range(DEGREE + 1)).T @ across
-    shape = DEGREE + 1, by.shape[1], 2 * DEGREE + 1, bx.shape[1]
-    return np.ascontiguousarray(both.reshape(shape).swapaxes(1, 2))
-
-
-def _products(basis: Floats, shifts: range) -> Floats:
-    """(samples, shifts x functions) each function times the one so many further on, zero where there is none."""
-    out = np.zeros((basis.shape[0], len(shifts), basis.shape[1]))
-    for k, shift in enumerate(shifts):
-        first, last = max(0, -shift), basis.shape[1] - max(0, shift)
-        if first < last:
-            out[:, k, first:last] = basis[:, first:last] * basis[:, first + shift : last + shift]
-    return out.reshape(len(basis), -1)
-
-
-def _gram(knots: Floats, derivative: int) -> Floats:
-    """(2 degree + 1, functions) bands of the integrals of products of two functions' derivatives."""
-    u, w = np.polynomial.legendre.leggauss(DEGREE + 1)
-    edges = np.unique(knots)
-    half = np.diff(edges) / 2
-    at = (edges[:-1] + half)[:, None] + half[:, None] * u
-    basis = design(knots, at.ravel(), derivative) * np.sqrt((half[:, None] * w).ravel())[:, None]
-    shifts = range(-DEGREE, DEGREE + 1)
-    return np.asarray(_products(basis, shifts).sum(axis=0).reshape(len(shifts), -1))

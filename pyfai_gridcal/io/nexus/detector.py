@@ -5,68 +5,19 @@ The detector is a plain one with pixel corners, never of a class of our own: eve
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools
 from ...base.errors import FileFormatError
-from ...base.frames import CORNERS
-from ...base.threads import processors
+from ...records.corners import corners_of_nodes
 from ...records.distortion import Distortion
 from .groups import detector_nodes, distortion_of_corners
 
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["check_detector", "from_detector", "preload", "to_detector"]
-
-_BLOCK = 16  # rows at a time, for the sake of the cache
-_LARGE = 1 << 25  # bytes of corners from which on it takes two threads
-_CLOSE_PX = 1e-3  # what a detector read back may differ from what was written
-
-
-@cache
-def preload() -> threading.Thread:
-    """Import pyFAI's detectors in the background (more than a second), to have them when they are needed; the same
-    thread however often it is asked for."""
-
-    def fetch() -> None:
-        import pyFAI.detectors  # noqa: F401
-
-    thread = threading.Thread(target=fetch, name="import of pyFAI.detectors", daemon=True)
-    thread.start()
-    return thread
-
-
-def corners_of_nodes(nodes: AnyArray) -> AnyArray:
-    """Pixel corners (ny, nx, 4, 3) in pyFAI's form from what :func:`~pyfai_gridcal.io.nexus.groups.detector_nodes`
-    returns."""
-    tiled = nodes.ndim == 4
-    ny, nx = nodes.shape[:2] if tiled else (nodes.shape[0] - 1, nodes.shape[1] - 1)
-    corners = np.empty((ny, nx, 4, 3), np.float32)
-
-    def fill(start: int) -> None:
-        stop = min(ny, start + _BLOCK)
-        corners[start:stop, ..., 0] = 0
-        for corner, (down, right) in enumerate(CORNERS):
-            part = nodes[start:stop, :, corner] if tiled else nodes[start + down : stop + down, right : nx + right]
-            for axis in (0, 1):  # one at a time: pairs are copied one by one
-                corners[start:stop, :, corner, 1 + axis] = part[..., axis]
-
-    starts = range(0, ny, _BLOCK)
-    if corners.nbytes < _LARGE:
-        for start in starts:
-            fill(start)
-    else:  # the time goes into new pages of memory, which two threads get in half of it
-        with ThreadPoolExecutor(min(2, processors())) as pool:
-            list(pool.map(fill, starts))
-    return corners
+__all__ = ["from_detector", "to_detector"]
 
 
 def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector:
@@ -116,62 +67,3 @@ def from_detector(detector: Detector) -> Distortion:
     if mask is not None and np.shape(mask) != corners.shape[:2]:
         mask = None
     return distortion_of_corners(corners, size, mask, gauge=f"as in {detector.name}", what=what)
-
-
-def check_detector(
-    path: str | PathLike[str], nodes: AnyArray, pixel_size: tuple[float, float], mask: Bools | None
-) -> None:
-    """Read a detector file with pyFAI and compare it with what it should be.
-
-    Parameters
-    ----------
-    path : file
-    nodes : what :func:`~pyfai_gridcal.io.nexus.groups.detector_nodes` returned
-    pixel_size : (slow, fast) metres
-    mask : (ny, nx), or None for a detector without bad pixels
-
-    Raises
-    ------
-    FileFormatError
-        pyFAI does not read it, or reads something else.
-    """
-    from pyFAI.detectors import NexusDetector
-
-    try:
-        got: Any = NexusDetector(str(Path(path)))
-    except Exception as error:
-        raise FileFormatError(f"pyFAI cannot read back what was written ({type(error).__name__}: {error})") from error
-    trouble = []
-    shared = int(nodes.ndim == 3)
-    shape = nodes.shape[0] - shared, nodes.shape[1] - shared
-    if tuple(got.shape) != shape:
-        trouble.append(f"shape {got.shape}, not {shape}")
-    elif (far := _farthest(got.get_pixel_corners(), nodes, pixel_size)) > _CLOSE_PX:
-        trouble.append(f"corners off by {far:.2g} px")
-    expected = np.zeros(shape, bool) if mask is None else mask
-    if got.mask is None or not np.array_equal(np.asarray(got.mask) != 0, expected):
-        trouble.append("another mask")
-    if int(got.orientation) != 3:
-        trouble.append(f"orientation {int(got.orientation)}")
-    if not np.allclose((got.pixel1, got.pixel2), pixel_size, rtol=1e-12, atol=0):
-        trouble.append(f"pixel size {got.pixel1}, {got.pixel2} m")
-    if trouble:
-        raise FileFormatError(f"pyFAI reads back {'; '.join(trouble)}", hint="the file was not put in place")
-
-
-def _farthest(corners: AnyArray, nodes: AnyArray, pixel_size: tuple[float, float]) -> float:
-    """Largest difference of a coordinate, px; NaN in both is no difference."""
-    tiled = nodes.ndim == 4
-    if corners.shape != (len(nodes) - (not tiled), nodes.shape[1] - (not tiled), 4, 3):
-        return float("inf")
-    far = 0.0
-    for start in range(0, len(corners), 64):  # small parts stay in the cache
-        got = corners[start : start + 64]
-        true = corners_of_nodes(nodes[start : start + len(got) + (not tiled)])
-        if np.array_equal(got, true):
-            continue
-        gap = np.abs(got - true)
-        gap[np.isnan(got) & np.isnan(true)] = 0
-        worst = gap.max(axis=(0, 1, 2)) / (min(pixel_size), *pixel_size)
-        far = max(far, float(np.nan_to_num(worst, nan=np.inf).max()))
-    return far

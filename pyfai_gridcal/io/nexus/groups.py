@@ -12,8 +12,6 @@ import time
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
-from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -22,19 +20,18 @@ from ...base.arrays import AnyArray, Bools
 from ...base.atomic import MAX_PIXELS
 from ...base.errors import FileFormatError
 from ...base.frames import CORNERS, edge_nodes
-from ...base.opening import members
+from ...base.opening import reading_hdf5
+from ...records.corners import corner_nodes
 from ...records.distortion import Distortion
-from ...records.field import CornerField, Field, SampledField, by_rows
-from ..images.frames import parse_address
+from ...records.field import CornerField, Field, SampledField
+from .contents import find_detector
 from .packing import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 
 __all__ = [
-    "detector_beside",
     "distortion_of_corners",
     "new_entry",
     "new_group",
     "read_detector",
-    "read_nexus",
     "write_data",
     "write_detector",
 ]
@@ -43,7 +40,7 @@ __all__ = [
 _ENTRY = "entry_0000"
 _API_VERSION = "1.1"  # of pyFAI's detector group
 _CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
-_SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one
+_SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one: float32 knows 4096 px to 2e-4 px
 
 
 def now() -> str:
@@ -119,19 +116,10 @@ def write_data(
 
 # -- the detector
 def detector_nodes(distortion: Distortion) -> AnyArray:
-    """Positions of the pixel corners on the detector plane, metres, float32, order (y, x).
-
-    (ny + 1, nx + 1, 2) when neighbouring pixels share their corners, else (ny, nx, 4, 2).
+    """Positions of the pixel corners on the detector plane as they are stored: metres, float32, order (y, x); see
+    :func:`~pyfai_gridcal.records.corners.corner_nodes`.
     """
-    if distortion.is_tiled:
-        return np.ascontiguousarray(distortion.pixel_corners()[..., 1:])
-    y, x = edge_nodes(distortion.shape)
-    size = distortion.pixel_size
-    nodes = np.empty((len(y), len(x), 2), np.float32)
-    for rows, part in by_rows(distortion.field, y, x):
-        nodes[rows, :, 0] = (part[..., 0] + np.arange(len(y))[rows, None]) * size[0]
-        nodes[rows, :, 1] = (part[..., 1] + np.arange(len(x))) * size[1]
-    return nodes
+    return corner_nodes(distortion.field, distortion.shape, distortion.pixel_size)
 
 
 def write_detector(
@@ -251,55 +239,26 @@ def read_detector(path: str | PathLike[str]) -> Distortion:
     Raises
     ------
     FileFormatError
-        No NeXus file, no detector in it, or one that is not flat or not in orientation 3.
+        No NeXus file, truncated, without a detector, or with one that is not flat, not in orientation 3, partly in
+        other files, or of an incredible size.
     """
     try:
-        with h5py.File(path, "r") as file:
-            return _read_detector_group(find_detector(file), str(path))
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be read as HDF5: {error}", expected="a NeXus detector file") from error
-
-
-def find_detector(file: h5py.File) -> h5py.Group:
-    """The detector group that pyFAI would take."""
-    entries = [g for g in members(file).values() if _is_class(g, "NXentry") and "start_time" in g]
-    entries.sort(key=lambda g: _text(g["start_time"][()])[:19], reverse=True)
-    for entry in entries:
-        for nx_class in ("NXsubentry", "NXinstrument"):
-            for instrument in (g for g in members(entry).values() if _is_class(g, nx_class)):
-                for detector in members(instrument).values():
-                    if _is_class(detector, "NXdetector"):
-                        return detector
-    raise FileFormatError(f"{file.filename} holds no NeXus detector", expected="NXentry/NXsubentry/NXdetector")
-
-
-def holds_detector(path: str | PathLike[str]) -> bool:
-    """Whether a file is an HDF5 file with a detector that has pixel corners, as this package and pyFAI write them; the
-    detectors of files with raw data have none.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            return "pixel_corners" in find_detector(file)
-    except (OSError, FileFormatError):
-        return False
-
-
-def detector_beside(image: str) -> Path:
-    """Name of a new detector file beside an image (path or silx URL): never the image itself, nor another file that is
-    no detector, such as raw data beside their preview.
-    """
-    source = Path(parse_address(image).file)
-    endings = itertools.chain(("", "_detector"), (f"_detector_{n}" for n in itertools.count(2)))
-    names = (source.with_name(f"{source.stem}{ending}.h5") for ending in endings)
-    return next(name for name in names if name != source and (not name.exists() or holds_detector(name)))
+        with reading_hdf5(path, expected="a NeXus detector file") as file:
+            group = find_detector(file)
+            for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape"):
+                _look_at(group, name, str(path))
+            _look_at_size(group, str(path))
+            return _read_detector_group(group, str(path))
+    except (KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError) as error:
+        raise FileFormatError(
+            f"{path} cannot be read as a NeXus detector: {' '.join(str(error).split())[:200]}"
+        ) from error
 
 
 def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
     orientation = int(group["orientation"][()]) if "orientation" in group else 3
     if orientation not in (0, 3):
         raise FileFormatError(f"{what} has orientation {orientation}", expected="orientation 3")
-    if "pixel_size" not in group:
-        raise FileFormatError(f"{what}: detector without pixel_size")
     size = tuple(float(v) for v in group["pixel_size"][()])
     mask = group["mask"][()] if "mask" in group else None
     gauge = f"as in {os.path.basename(what)}"
@@ -312,14 +271,6 @@ def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
     return Distortion(flat, (ny, nx), (size[0], size[1]), None if mask is None else mask != 0, gauge=gauge)
 
 
-def _is_class(item: Any, nx_class: str) -> bool:
-    return isinstance(item, h5py.Group) and _text(item.attrs.get("NX_class", "")) == nx_class
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 def platform() -> dict[str, str]:
     """Versions of what took part."""
     names = ("pyfai-gridcal", "pyFAI", "silx", "fabio", "h5py", "numpy", "scipy")
@@ -330,32 +281,7 @@ def platform() -> dict[str, str]:
 RATIO = 1100
 
 
-def read_nexus(path: str | PathLike[str]) -> Distortion:
-    """The distortion of a pyFAI NeXus detector file.
-
-    Raises
-    ------
-    FileFormatError
-        Not HDF5, truncated, without a detector, with parts outside the file, or of an incredible size.
-    """
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            group = find_detector(file)
-            for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape"):
-                _look_at(group, name, str(path))
-            _look_at_size(group, str(path))
-        return read_detector(path)
-    except FileFormatError:
-        raise
-    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError) as error:
-        raise FileFormatError(
-            f"{path} cannot be read as a NeXus detector: {' '.join(str(error).split())[:200]}"
-        ) from error
-
-
-def _look_at_size(group: Any, path: str) -> None:
+def _look_at_size(group: h5py.Group, path: str) -> None:
     """pyFAI's own detectors have pixels from 1 nm to 10 cm; also those written with µm for m, which check finds."""
     if "pixel_size" not in group:
         raise FileFormatError(f"{path}: detector without pixel_size")
@@ -364,9 +290,7 @@ def _look_at_size(group: Any, path: str) -> None:
         raise FileFormatError(f"{path} declares a pixel size of {size} m", expected="two positive lengths (slow, fast)")
 
 
-def _look_at(group: Any, name: str, path: str) -> None:
-    import h5py
-
+def _look_at(group: h5py.Group, name: str, path: str) -> None:
     link = group.get(name, getlink=True)
     if link is None:
         return

@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...base.arrays import AnyArray
+from ...base.arrays import AnyArray, AnyDtype
 from ...base.errors import UsageError
 from ...base.threads import processors
 
@@ -131,7 +131,7 @@ def _shuffled(frame: AnyArray) -> AnyArray:
     return planes
 
 
-def unpack_chunk(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], *, shuffle: bool) -> AnyArray:
+def unpack_chunk(data: bytes, shape: tuple[int, ...], dtype: AnyDtype, *, shuffle: bool) -> AnyArray:
     """The numbers of a chunk that gzip (after shuffle, if so) made.
 
     Raises
@@ -145,7 +145,7 @@ def unpack_chunk(data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], *, s
         raw = engine.decompress(data, size + 1)
     except zlib.error as error:
         raise ValueError(f"damaged chunk: {error}") from error
-    if len(raw) != size:
+    if len(raw) != size or not engine.eof:  # without its end, the checksum was not looked at
         raise ValueError(f"chunk of {len(raw)} bytes, expected {size}")
     flat = np.frombuffer(raw, np.uint8)
     if shuffle and dtype.itemsize > 1:
@@ -174,7 +174,7 @@ class Packed:
     """
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: AnyDtype
     chunks: tuple[int, ...]
     pieces: Iterable[tuple[Offset, bytes]]
 
@@ -197,7 +197,7 @@ def write_array(parent: h5py.Group, name: str, array: AnyArray | Packed) -> h5py
 
 
 def new_dataset(
-    parent: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, chunks: tuple[int, ...]
+    parent: h5py.Group, name: str, shape: tuple[int, ...], dtype: AnyDtype | type, chunks: tuple[int, ...]
 ) -> h5py.Dataset:
     """An empty dataset for chunks that are compressed here."""
     return parent.create_dataset(name, shape=shape, dtype=dtype, chunks=chunks, **_FILTERS)

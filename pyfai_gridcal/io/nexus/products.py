@@ -60,56 +60,51 @@ def make_products(distortion: Distortion, images: Sequence[AnyArray] = ()) -> Pr
 
 def write_products(group: h5py.Group, products: Products, images: Sequence[AnyArray] = ()) -> dict[int, h5py.Dataset]:
     """Write them as NXdata for silx; returns where each image is, by id()."""
-    maps = write_data(
+    maps = _write_picture(
         group,
         "displacement",
         "displacement",
         products.displacement,
-        auxiliary=("dx", "dy"),
         title="Displacement (corrected - observed), px",
-        units={"displacement": "px", "dx": "px", "dy": "px"},
-        attributes={"interpretation": "image"},
+        auxiliary=("dx", "dy"),
+        px=("displacement", "dx", "dy"),
     )
     maps["dy"].attrs["long_name"] = "displacement along slow (y), px"
     maps["dx"].attrs["long_name"] = "displacement along fast (x), px"
     if products.sigma:
-        write_data(
-            group,
-            "sigma",
-            "sigma",
-            products.sigma,
-            axes=("y", "x"),
-            auxiliary=("sigma_x", "sigma_y"),
-            title="Standard uncertainty of the displacement, px",
-            units=dict.fromkeys(("sigma", "sigma_x", "sigma_y", "y", "x"), "px"),
-            attributes={"interpretation": "image"},
-        )
+        title, components = "Standard uncertainty of the displacement, px", ("sigma_x", "sigma_y")
+        lengths = ("sigma", *components, "y", "x")
+        _write_picture(group, "sigma", "sigma", products.sigma, title=title, auxiliary=components, px=lengths)
     known: dict[int, h5py.Dataset] = {}
     many = len(images) > 1
     for k, (image, stored, pictures) in enumerate(zip(images, products.images, products.before_after, strict=True)):
-        data = write_data(
-            group,
-            f"grid_image_{k}" if many else "grid_image",
-            "counts",
-            {"counts": stored},
-            title=f"Grid image {k + 1}" if many else "Grid image",
-            attributes={"interpretation": "image"},
-        )
+        number, title = (f"_{k}", f"Grid image {k + 1}") if many else ("", "Grid image")
+        data = _write_picture(group, f"grid_image{number}", "counts", {"counts": stored}, title=title)
         known[id(image)] = data["counts"]
         if pictures:
             step = _preview_step(image)
-            write_data(
-                group,
-                f"before_after_{k}" if many else "before_after",
-                "corrected",
-                pictures,
-                axes=("y", "x"),
-                auxiliary=("recorded",),
-                title=f"After and before the correction, means of {step} x {step} px",
-                units={"y": "px", "x": "px"},
-                attributes={"interpretation": "image"},
-            )
+            title = f"After and before the correction, means of {step} x {step} px"
+            name = f"before_after{number}"
+            _write_picture(group, name, "corrected", pictures, title=title, auxiliary=("recorded",), px=("y", "x"))
     return known
+
+
+def _write_picture(
+    group: h5py.Group,
+    name: str,
+    signal: str,
+    arrays: Arrays,
+    *,
+    title: str,
+    auxiliary: Sequence[str] = (),
+    px: Sequence[str] = (),
+) -> h5py.Group:
+    """One picture for silx, with axes where it has them; `px` are those of its arrays that are in pixels."""
+    axes = ("y", "x") if "y" in arrays else ()
+    units, kind = dict.fromkeys(px, "px"), {"interpretation": "image"}
+    return write_data(
+        group, name, signal, arrays, title=title, axes=axes, auxiliary=auxiliary, units=units, attributes=kind
+    )
 
 
 def _maps(distortion: Distortion) -> dict[str, AnyArray]:

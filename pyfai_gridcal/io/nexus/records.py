@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from os import PathLike, fspath
@@ -22,6 +21,9 @@ import h5py
 import numpy as np
 
 from ...base.errors import FileFormatError
+from ...base.opening import text_of
+from ...base.plain import plain
+from .packing import write_array
 from .registry import class_of, name_of
 
 __all__ = ["read_record", "units_of", "write_record"]
@@ -34,9 +36,6 @@ _UNITS = {
     "amplitude": "counts", "background": "counts", "pedestal": "counts", "readout": "counts", "peak": "counts",
 }  # fmt: skip
 _SUFFIXES = {"_px": "px", "_m": "m", "_deg": "deg", "_rad": "rad", "_s": "s", "_um": "um"}
-_BIG = 1 << 16  # bytes from which an array is compressed
-
-WriteArray = Callable[[h5py.Group, str, np.ndarray], h5py.Dataset]
 
 
 def units_of(name: str) -> str | None:
@@ -46,20 +45,12 @@ def units_of(name: str) -> str | None:
     return next((unit for suffix, unit in _SUFFIXES.items() if name.endswith(suffix)), None)
 
 
-def _plain_array(parent: h5py.Group, name: str, array: np.ndarray) -> h5py.Dataset:
-    options: dict[str, Any] = {}
-    if array.nbytes >= _BIG:
-        options = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
-    return parent.create_dataset(name, data=array, **options)
-
-
 def write_record(
     parent: h5py.Group,
     name: str,
     value: object,
     *,
     known: Mapping[int, h5py.Dataset] | None = None,
-    write_array: WriteArray = _plain_array,
 ) -> None:
     """Write `value` as the member `name` of `parent`.
 
@@ -67,7 +58,6 @@ def write_record(
     ----------
     value : record (dataclass), array, number, text, None, or tuple, list or dict of such
     known : arrays, by their id(), that are in the file already: they are linked, not written again
-    write_array : writes one array
     """
     known = known or {}
     if isinstance(value, np.ndarray):
@@ -81,7 +71,7 @@ def write_record(
         group.attrs["record"] = name_of(type(value))
         for one in fields(value):
             if one.init:
-                write_record(group, one.name, getattr(value, one.name), known=known, write_array=write_array)
+                write_record(group, one.name, getattr(value, one.name), known=known)
     elif value is None or isinstance(value, bool | int | float | str | np.generic | Enum | PathLike):
         _write_scalar(parent, name, value)
     elif isinstance(value, Sequence) and _is_row(value):
@@ -89,7 +79,7 @@ def write_record(
         dataset.attrs["kind"] = "tuple"
         _with_units(dataset, name)
     elif isinstance(value, Mapping | Sequence) and _is_plain(value):
-        dataset = parent.create_dataset(name, data=json.dumps(_jsonable(value)))
+        dataset = parent.create_dataset(name, data=json.dumps(plain(value)))
         dataset.attrs["kind"] = "json"
         _with_units(dataset, name)
     elif isinstance(value, Mapping | Sequence):
@@ -99,7 +89,7 @@ def write_record(
         group.attrs["kind"] = "dict" if is_mapping else "tuple"
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for key, member in items:
-            write_record(group, str(key).replace("/", "_"), member, known=known, write_array=write_array)
+            write_record(group, str(key).replace("/", "_"), member, known=known)
     else:
         raise TypeError(f"{name} of type {type(value).__name__}, expected a record, an array, a number or text")
 
@@ -145,20 +135,6 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float | np.generic | Enum | PathLike)
 
 
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _jsonable(v) for k, v in value.items()}
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Sequence):
-        return [_jsonable(v) for v in value]
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, np.generic):
-        return value.item()
-    return fspath(value) if isinstance(value, PathLike) else value
-
-
 def read_record(item: h5py.Group | h5py.Dataset, *, skip: Sequence[str] = ()) -> Any:
     """What :func:`write_record` wrote there; lists come back as tuples.
 
@@ -171,12 +147,12 @@ def read_record(item: h5py.Group | h5py.Dataset, *, skip: Sequence[str] = ()) ->
     """
     if isinstance(item, h5py.Dataset):
         return _read_dataset(item)
-    kind = _text(item.attrs.get("kind", ""))
+    kind = text_of(item.attrs.get("kind", ""))
     if kind == "tuple":
         return tuple(read_record(item[name]) for name in sorted(item, key=int))
     if kind == "dict":
         return {name: read_record(item[name]) for name in item}
-    kind_name = _text(item.attrs.get("record", ""))
+    kind_name = text_of(item.attrs.get("record", ""))
     kind_of = _class_of(kind_name, item)
     values: dict[str, Any] = {}
     known = {one.name: one for one in fields(kind_of) if one.init}
@@ -210,7 +186,7 @@ def _class_of(name: str, item: h5py.Group) -> Any:
 
 
 def _read_dataset(item: h5py.Dataset) -> Any:
-    kind = _text(item.attrs.get("kind", ""))
+    kind = text_of(item.attrs.get("kind", ""))
     if kind == "none":
         return None
     if item.shape == ():
@@ -229,25 +205,3 @@ def _tuples(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _tuples(v) for k, v in value.items()}
     return value
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two values are equal field by field; arrays by value and kind, NaN equal to NaN, lists equal to
-    tuples."""
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        a, b = np.asarray(a), np.asarray(b)
-        numbers = a.dtype.kind in "fc" and b.dtype.kind in "fc"
-        return a.dtype.kind == b.dtype.kind and np.array_equal(a, b, equal_nan=numbers)
-    if is_dataclass(a) and not isinstance(a, type):
-        return type(a) is type(b) and all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a) if f.init)
-    if isinstance(a, Mapping):
-        return isinstance(b, Mapping) and a.keys() == b.keys() and all(same(v, b[k]) for k, v in a.items())
-    if isinstance(a, Sequence) and not isinstance(a, str):
-        return isinstance(b, Sequence) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, float) and isinstance(b, float) and math.isnan(a):
-        return math.isnan(b)
-    return bool(a == b)

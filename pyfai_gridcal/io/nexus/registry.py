@@ -10,88 +10,70 @@ import importlib
 
 __all__ = ["RECORDS", "class_of", "name_of"]
 
-#: Name in the file -> "module:class".
-RECORDS: dict[str, str] = {
-    "Calibration": "pyfai_gridcal.calibration:Calibration",
-    "Settings": "pyfai_gridcal.records.settings:Settings",
-    "DistortionFit": "pyfai_gridcal.records.fit:DistortionFit",
-    "Pose": "pyfai_gridcal.records.fit:Pose",
-    "TrialScore": "pyfai_gridcal.records.fit:TrialScore",
-    "Distortion": "pyfai_gridcal.records.distortion:Distortion",
-    "Plate": "pyfai_gridcal.records.plate:Plate",
-    "ControlPoints": "pyfai_gridcal.records.points:ControlPoints",
-    "Spots": "pyfai_gridcal.records.spots:Spots",
-    "Noise": "pyfai_gridcal.records.spots:Noise",
-    "HoleProfile": "pyfai_gridcal.records.spots:HoleProfile",
-    "Verdict": "pyfai_gridcal.records.verdict:Verdict",
-    "Check": "pyfai_gridcal.records.verdict:Check",
-    "Source": "pyfai_gridcal.io.images.images:Source",
-    "SampledField": "pyfai_gridcal.records.field:SampledField",
-    "TiledField": "pyfai_gridcal.records.field:TiledField",
-    "CornerField": "pyfai_gridcal.records.field:CornerField",
-    "SplineField": "pyfai_gridcal.fitting.spline.problem:SplineField",
-    "Axis": "pyfai_gridcal.fitting.spline.basis:Axis",
-    "PolynomialField": "pyfai_gridcal.fitting.polynomial:PolynomialField",
-    "RigidField": "pyfai_gridcal.fitting.rigid:RigidField",
-    "MovedField": "pyfai_gridcal.fitting.gauge:MovedField",
-    "CubicField": "pyfai_gridcal.io.kinds.maps:CubicField",
-    "Fit2DSplineField": "pyfai_gridcal.io.kinds.fit2d:SplineField",
-    "ZeroField": "pyfai_gridcal.fitting.tiles.tiles:_Still",
-    "Module": "pyfai_gridcal.io.kinds.modules:Module",
-    "ExtendedField": "pyfai_gridcal.io.kinds.inverse:ExtendedField",
-    "InverseField": "pyfai_gridcal.io.kinds.inverse:InverseField",
-    "MirroredField": "pyfai_gridcal.io.kinds.readout:_Mirrored",
-    "BinnedField": "pyfai_gridcal.io.kinds.readout:_Binned",
-    "UnsignedField": "pyfai_gridcal.io.kinds.readout:_Unsigned",
-    "TensorSpline": "pyfai_gridcal.io.kinds.fit2d:TensorSpline",
-    "Fit2DSpline": "pyfai_gridcal.io.kinds.fit2d:Fit2DSpline",
-    "LinearField": "pyfai_gridcal.synthetic.fields:LinearField",
-    "RadialField": "pyfai_gridcal.synthetic.fields:RadialField",
-    "PerspectiveField": "pyfai_gridcal.synthetic.fields:PerspectiveField",
-    "SmoothField": "pyfai_gridcal.synthetic.fields:SmoothField",
-    "SumField": "pyfai_gridcal.synthetic.fields:SumField",
+_PACKAGE = f"{__name__.partition('.')[0]}."
+
+#: Modules and the records that live in them, which are called in files as the classes are.
+_HOMES = {
+    "calibration": "Calibration",
+    "records.settings": "Settings",
+    "records.fit": "DistortionFit Pose TrialScore",
+    "records.distortion": "Distortion",
+    "records.plate": "Plate",
+    "records.points": "ControlPoints",
+    "records.spots": "Spots Noise HoleProfile",
+    "records.verdict": "Verdict Check",
+    "io.images.images": "Source",
+    "records.field": "SampledField TiledField CornerField",
+    "fitting.spline.problem": "SplineField",
+    "fitting.spline.basis": "Axis",
+    "fitting.polynomial": "PolynomialField",
+    "fitting.rigid": "RigidField",
+    "fitting.gauge": "MovedField",
+    "io.kinds.maps": "CubicField",
+    "io.kinds.modules": "Module",
+    "io.kinds.inverse": "ExtendedField InverseField",
+    "io.kinds.tensor": "TensorSpline",
+    "io.kinds.fit2d": "Fit2DSpline",
+    "synthetic.fields": "LinearField RadialField PerspectiveField SmoothField SumField",
+}
+#: Name in the file -> "module:class"; those that are called otherwise than their class come last.
+RECORDS: dict[str, str] = {name: f"{module}:{name}" for module, names in _HOMES.items() for name in names.split()} | {
+    "Fit2DSplineField": "io.kinds.fit2d:Fit2DField",
+    "ZeroField": "fitting.tiles.tiles:_Still",
+    "MirroredField": "io.kinds.readout:_Mirrored",
+    "BinnedField": "io.kinds.readout:_Binned",
+    "UnsignedField": "io.kinds.readout:_Unsigned",
 }
 
-#: Files of versions before 0.2 name the class by the module in which it lived then.
-_BEFORE: dict[str, str] = {
-    "calibration:Calibration": "Calibration",
-    "calibration:Settings": "Settings",
-    "fit:DistortionFit": "DistortionFit",
-    "fit:Pose": "Pose",
-    "fit:TrialScore": "TrialScore",
-    "distortion:Distortion": "Distortion",
-    "plate:Plate": "Plate",
-    "points:ControlPoints": "ControlPoints",
-    "spots:Spots": "Spots",
-    "spots:Noise": "Noise",
-    "spots:HoleProfile": "HoleProfile",
-    "verdict:Verdict": "Verdict",
-    "verdict:Check": "Check",
-    "io.images:Source": "Source",
-    "field:SampledField": "SampledField",
-    "field:TiledField": "TiledField",
-    "field:CornerField": "CornerField",
-    "bspline:SplineField": "SplineField",
-    "splinebasis:Axis": "Axis",
-    "polynomial:PolynomialField": "PolynomialField",
-    "rigid:RigidField": "RigidField",
-    "gauge:MovedField": "MovedField",
-    "io.maps:CubicField": "CubicField",
+#: Modules in which the records lived whose files name them so: versions before 0.2.
+_MODULES = {
+    "calibration": "Calibration Settings",
+    "fit": "DistortionFit Pose TrialScore",
+    "distortion": "Distortion",
+    "plate": "Plate",
+    "points": "ControlPoints",
+    "spots": "Spots Noise HoleProfile",
+    "verdict": "Verdict Check",
+    "io.images": "Source",
+    "field": "SampledField TiledField CornerField",
+    "bspline": "SplineField",
+    "splinebasis": "Axis",
+    "polynomial": "PolynomialField",
+    "rigid": "RigidField",
+    "gauge": "MovedField",
+    "io.maps": "CubicField",
+    "io.modules": "Module",
+    "io.inverse": "ExtendedField InverseField",
+    "io.fit2d": "TensorSpline Fit2DSpline",
+    "synthetic.fields": "LinearField RadialField PerspectiveField SmoothField SumField",
+}
+#: What they wrote -> name in the file today; those whose class was called otherwise than they are called now come last.
+_BEFORE = {f"{module}:{name}": name for module, names in _MODULES.items() for name in names.split()} | {
     "io.fit2d:SplineField": "Fit2DSplineField",
     "tiles:_Still": "ZeroField",
-    "io.modules:Module": "Module",
-    "io.inverse:ExtendedField": "ExtendedField",
-    "io.inverse:InverseField": "InverseField",
     "io.reframed:_Mirrored": "MirroredField",
     "io.reframed:_Binned": "BinnedField",
     "io.reframed:_Unsigned": "UnsignedField",
-    "io.fit2d:TensorSpline": "TensorSpline",
-    "io.fit2d:Fit2DSpline": "Fit2DSpline",
-    "synthetic.fields:LinearField": "LinearField",
-    "synthetic.fields:RadialField": "RadialField",
-    "synthetic.fields:PerspectiveField": "PerspectiveField",
-    "synthetic.fields:SmoothField": "SmoothField",
-    "synthetic.fields:SumField": "SumField",
 }
 
 
@@ -104,8 +86,9 @@ def name_of(kind: type) -> str:
         A class of this package without a row: its files could not be read after a move.
     """
     home = f"{kind.__module__}:{kind.__qualname__}"
-    name = next((name for name, known in RECORDS.items() if known == home), None)
-    if name is None and home.startswith(f"{__name__.partition('.')[0]}."):
+    ours = home.removeprefix(_PACKAGE)
+    name = next((name for name, known in RECORDS.items() if known == ours), None)
+    if name is None and ours != home:
         raise TypeError(f"{home} has no name in files: give it a row in {__name__}")
     return name or home
 
@@ -116,5 +99,5 @@ def class_of(name: str) -> type | None:
     if home is None:
         return None
     module, _, kind = home.partition(":")
-    found: type = getattr(importlib.import_module(module), kind)
+    found: type = getattr(importlib.import_module(_PACKAGE + module), kind)
     return found

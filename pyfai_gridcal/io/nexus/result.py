@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, fields, is_dataclass
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -29,16 +27,15 @@ import numpy as np
 from ...base.arrays import AnyArray
 from ...base.atomic import replacing
 from ...base.errors import FileFormatError
-from ...base.opening import members
+from ...base.opening import reading_hdf5, text_of
+from ...base.plain import plain
 from ...base.progress import Progress, untold
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.spots import SpotFlag, Spots
-from ..readback import Reader, read_back
-from .detector import preload
+from .contents import find_process
 from .groups import (
     detector_nodes,
-    find_detector,
     new_entry,
     new_group,
     now,
@@ -49,19 +46,20 @@ from .groups import (
 )
 from .packing import write_array
 from .products import Products, make_products, write_products
+from .readback import read_back
 from .records import read_record, write_record
 
-__all__ = ["FORMAT", "find_process", "load_result", "save_result"]
+__all__ = ["FORMAT", "load_result", "save_result"]
 
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
 FORMAT = (1, 0)
 
-_BESIDE = 1 << 29  # bytes of pixel corners above which nothing is done beside reading them back, to spare memory
+_SHORT = 64  # numbers, at most, of an array that is told in words for people
 _VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
 
 
 def save_result(
-    result: Any,
+    result: object,
     path: str | PathLike[str],
     *,
     name: str = "calibrated",
@@ -71,7 +69,6 @@ def save_result(
     inputs: Sequence[object] | None = None,
     report: str | None = None,
     progress: Progress | None = None,
-    reader: Reader | None = None,
 ) -> Path:
     """Write a result to an HDF5 file that pyFAI opens as a detector. An existing file is replaced once the new one
     has been read back.
@@ -85,23 +82,19 @@ def save_result(
     settings, spots, images, inputs, report : provenance, taken from `result` where it has them
         A record or dict, one Spots and one 2D array per exposure, records or dicts of the source files, text.
     progress : called with a fraction and what is going on
-    reader : process that reads the file back, when one was started beforehand; else this one does
 
     Raises
     ------
     UsageError
         Nothing can be written there.
     FileFormatError
-        pyFAI does not read back what was meant; nothing was replaced then.
+        The new file does not read back bit by bit as it was meant; nothing was replaced then.
     """
     parts = _Parts(result, settings, spots, images, inputs, report)
     tell = progress or untold
     frame = parts.distortion
-    large = 48 * frame.shape[0] * frame.shape[1] > _BESIDE
-    if reader is None or large:
-        reader = None
-        preload()
     with replacing(path) as beside:
+        # First what pyFAI reads: the corners of all pixels, which are most of the numbers.
         tell(0.0, "evaluating pixel corners")
         nodes = detector_nodes(frame)
         tell(0.1, "writing the detector")
@@ -109,48 +102,29 @@ def save_result(
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
             file.attrs["file_name"] = Path(path).name
             write_detector(entry, frame, name=name, nodes=nodes)
-        size = _stored(beside)
-        tell(0.4, "reading back with pyFAI")
-        # pyFAI unpacks the corners in one thread: the rest is made meanwhile, in memory, and copied as it is.
-        memory = h5py.File(f"{beside}-rest", "w", libver=_VERSIONS, driver="core", backing_store=False)
-        with ThreadPoolExecutor(1, "reading back") as pool, memory:
-            reading = pool.submit(read_back, beside, nodes, frame.pixel_size, frame.mask, reader=reader)
-            if large:
-                reading.result()
-            rest = memory.create_group("rest")
-            _write_process(rest, parts, make_products(frame, parts.images))
-            reading.result()
-            tell(0.9, "writing the rest")
-            with h5py.File(beside, "r+", libver=_VERSIONS) as file:
-                entry = find_detector(file).parent.parent
-                _adopt(entry, rest)
-                entry["end_time"] = now()
-        if _stored(beside) != size:  # opening it says as well whether it is complete
-            raise FileFormatError(f"{path}: the detector is not what it was before the rest was written")
+            # Then what this package and silx read: records, maps, pictures.
+            tell(0.3, "writing the rest")
+            _write_process(entry, parts, make_products(frame, parts.images))
+            entry["end_time"] = now()
+        # The file is complete now; only what comes back from the disk as it was meant takes the place of an old one.
+        tell(0.7, "reading back")
+        read_back(beside, nodes, frame.pixel_size, frame.mask)
     tell(1.0, "written")
     return Path(path)
-
-
-def _adopt(entry: h5py.Group, rest: h5py.Group) -> None:
-    """Copy all members of another group, in one piece: what is linked among them stays linked."""
-    rest.copy(rest, entry, "rest")
-    for name in rest:
-        entry.move(f"rest/{name}", name)
-    del entry["rest"]
-    for key, value in rest.attrs.items():
-        entry.attrs[key] = value
-
-
-def _stored(path: Path) -> int:
-    """Bytes that the pixel corners take in the file."""
-    with h5py.File(path, "r") as file:
-        return int(find_detector(file)["pixel_corners"].id.get_storage_size())
 
 
 class _Parts:
     """What there is in a result, whatever its kind."""
 
-    def __init__(self, result: Any, settings: object, spots: Any, images: Any, inputs: Any, report: str | None) -> None:
+    def __init__(
+        self,
+        result: object,
+        settings: object,
+        spots: Sequence[Spots] | None,
+        images: Sequence[AnyArray] | None,
+        inputs: Sequence[object] | None,
+        report: str | None,
+    ) -> None:
         self.result = result
         self.fit: DistortionFit | None = result if isinstance(result, DistortionFit) else getattr(result, "fit", None)
         if isinstance(result, Distortion):
@@ -164,28 +138,8 @@ class _Parts:
         self.images: tuple[AnyArray, ...] = tuple(images if images is not None else getattr(result, "images", ()))
         self.inputs = tuple(inputs if inputs is not None else getattr(result, "sources", ()))
         self.verdict = getattr(result, "verdict", None)
-        if report is None and callable(getattr(result, "report", None)):
-            report = str(result.report())
-        self.report = report
-
-
-def _plain(value: Any) -> Any:
-    """Something that JSON can say, for people to read."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, np.ndarray):
-        return value.tolist() if value.size <= 64 else f"array of shape {value.shape}"
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Sequence | set | frozenset):
-        return [_plain(v) for v in value]
-    return str(value)
+        tell = getattr(result, "report", None)
+        self.report = str(tell()) if report is None and callable(tell) else report
 
 
 def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None:
@@ -201,9 +155,11 @@ def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None
     group["format_version"] = ".".join(map(str, FORMAT))
     group["gauge"] = parts.distortion.gauge
     if parts.settings is not None:
-        _write_note(group, "configuration", json.dumps(_plain(parts.settings), indent=1), "application/json")
+        _write_note(
+            group, "configuration", json.dumps(plain(parts.settings, largest=_SHORT), indent=1), "application/json"
+        )
     if parts.verdict is not None:
-        _write_note(group, "verdict", json.dumps(_plain(parts.verdict), indent=1), "application/json")
+        _write_note(group, "verdict", json.dumps(plain(parts.verdict, largest=_SHORT), indent=1), "application/json")
     if parts.report:
         _write_note(group, "report", parts.report, "text/plain")
     versions = new_group(group, "versions", "NXcollection")
@@ -215,7 +171,7 @@ def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None
     if parts.fit is not None:
         _write_residuals(group, entry["control_points"])
         _write_trials(group, parts.fit)
-    write_record(group, "record", parts.result, known=known, write_array=write_array)
+    write_record(group, "record", parts.result, known=known)
 
 
 def _write_note(group: h5py.Group, name: str, text: str, kind: str) -> None:
@@ -228,8 +184,8 @@ def _write_inputs(group: h5py.Group, inputs: Sequence[object]) -> None:
     collection = new_group(group, "inputs", "NXcollection")
     for k, source in enumerate(inputs):
         note = new_group(collection, f"input_{k}", "NXnote")
-        plain = _plain(source)
-        members = plain if isinstance(plain, dict) else {"file_name": plain}
+        told = plain(source, largest=_SHORT)
+        members = told if isinstance(told, dict) else {"file_name": told}
         for key, value in members.items():
             simple = isinstance(value, str | int | float | bool)
             note[re.sub(r"\W", "_", key)] = value if simple else json.dumps(value)
@@ -342,34 +298,20 @@ def load_result(path: str | PathLike[str], *, images: bool = True) -> Any:
     FileFormatError
         Not such a file, not complete, or of a newer format.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            group = find_process(file)
-            if group is None:
-                raise FileFormatError(
-                    f"{file.filename} holds no calibration",
-                    expected="a file written by pyFAI-gridcal",
-                    hint="a detector of other origin can be read, but knows nothing of control points",
-                )
-            _check_format(group, str(path))
-            return read_record(group["record"], skip=() if images else ("images",))
-    except OSError as error:
-        if not Path(path).exists():
-            raise FileFormatError(f"no such file: {path}") from error
-        raise FileFormatError(f"{path} cannot be read as HDF5: {error}", expected="a file of pyFAI-gridcal") from error
-
-
-def find_process(file: h5py.File) -> h5py.Group | None:
-    """The group of the calibration in a result file, None when it holds none."""
-    for entry in members(file).values():
-        if isinstance(entry, h5py.Group) and "grid_calibration/record" in entry:
-            return entry["grid_calibration"]
-    return None
+    with reading_hdf5(path, expected="a file of pyFAI-gridcal") as file:
+        group = find_process(file)
+        if group is None:
+            raise FileFormatError(
+                f"{file.filename} holds no calibration",
+                expected="a file written by pyFAI-gridcal",
+                hint="a detector of other origin can be read, but knows nothing of control points",
+            )
+        _check_format(group, str(path))
+        return read_record(group["record"], skip=() if images else ("images",))
 
 
 def _check_format(group: h5py.Group, path: str) -> None:
-    text = group["format_version"][()] if "format_version" in group else b"1.0"
-    text = text.decode() if isinstance(text, bytes) else str(text)
+    text = text_of(group["format_version"][()]) if "format_version" in group else "1.0"
     if int(text.split(".")[0]) > FORMAT[0]:
         raise FileFormatError(
             f"{path} has format {text}",

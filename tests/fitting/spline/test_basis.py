@@ -72,7 +72,7 @@ def test_normal_matrix_and_right_side(degree: int) -> None:
     d = np.random.default_rng(2).normal(size=(len(yx), 2))
     assert np.allclose(dense(rows.normal_stencil(w)), b.T @ (w[:, None] * b))
     assert np.allclose(rows.right_side(d).reshape(-1, 2), b.T @ d)
-    assert np.allclose(rows.sparse().toarray(), b)
+    assert np.allclose(rows.sparse.toarray(), b)
     c = np.random.default_rng(3).normal(size=(y.size, x.size, 2))
     assert np.allclose(rows.values(c), b @ c.reshape(-1, 2))
 

@@ -34,10 +34,6 @@ def test_solve(matrix: BlockBanded, columns: tuple[int, ...]) -> None:
     assert np.allclose(matrix.cholesky().solve(right), np.linalg.solve(matrix.dense(), right))
 
 
-def test_logdet(matrix: BlockBanded) -> None:
-    assert np.isclose(matrix.cholesky().logdet(), np.linalg.slogdet(matrix.dense())[1])
-
-
 def test_the_matrix_itself_stays(matrix: BlockBanded) -> None:
     before = matrix.columns.copy()
     factor = matrix.cholesky()

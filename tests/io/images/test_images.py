@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +14,8 @@ from PIL import Image as pillow
 
 from pyfai_gridcal.base.arrays import AnyArray
 from pyfai_gridcal.base.errors import ImageError, UsageError
-from pyfai_gridcal.exposure import take_exposure
 from pyfai_gridcal.io.images import images
 from pyfai_gridcal.io.images.images import Image, load_image
-from pyfai_gridcal.io.images.masks import named_detector
-from pyfai_gridcal.io.kinds.kinds import write_distortion
-from pyfai_gridcal.records.settings import Settings
 
 SHAPE = (34, 47)
 
@@ -109,69 +104,6 @@ def test_one_bit_png(tmp_path: Path) -> None:
 
 
 # -- HDF5
-@pytest.fixture
-def stack_file(tmp_path: Path) -> tuple[Path, AnyArray]:
-    stack = np.random.default_rng(5).integers(0, 1000, (2, 3, *SHAPE)).astype(np.uint16)
-    path = tmp_path / "scan.h5"
-    with h5py.File(path, "w") as file:
-        file["entry/measurement/camera"] = stack
-        file["entry/measurement/flat"] = np.ones(SHAPE)
-        file["entry/loop"] = h5py.SoftLink("/entry")
-        file["entry/dangling"] = h5py.SoftLink("/nowhere")
-        file["entry/outside"] = h5py.ExternalLink("missing.h5", "/")
-    return path, stack
-
-
-@pytest.mark.parametrize(
-    ("where", "expected"),
-    [
-        ("{}::/entry/measurement/camera[1, 2]", lambda s: s[1, 2]),
-        ("{}::/entry/measurement/camera[0, 0, 2:30, 5:]", lambda s: s[0, 0, 2:30, 5:]),
-        ("{}::/entry/measurement/camera[..., 1, :, :]", lambda s: np.median(s[:, 1], axis=0)),
-        ("{}::/entry/measurement/camera[:, 0:2]", lambda s: np.median(s[:, :2].reshape(4, *SHAPE), axis=0)),
-        ("{}::/entry/measurement/camera", lambda s: np.median(s.reshape(6, *SHAPE), axis=0)),
-        ("silx:{}?path=/entry/measurement/camera&slice=1,0", lambda s: s[1, 0]),
-        ("{}?path=/entry/measurement/camera&slice=-1", lambda s: np.median(s[-1], axis=0)),
-    ],
-)
-def test_silx_urls(stack_file: tuple[Path, AnyArray], where: str, expected: Callable[[AnyArray], AnyArray]) -> None:
-    path, stack = stack_file
-    image = load_image(where.format(path))
-    assert np.array_equal(image.data, expected(stack))
-    assert image.sources[0].url == where.format(path)
-
-
-def test_ambiguous_hdf5_names_the_choices(stack_file: tuple[Path, AnyArray]) -> None:
-    with pytest.raises(ImageError, match=r"/entry/measurement/camera .*/entry/measurement/flat .*name it: .*::/entry"):
-        load_image(stack_file[0])
-    with pytest.raises(ImageError, match=r"no dataset /nothing .* it holds /entry/measurement/camera"):
-        load_image(f"{stack_file[0]}::/nothing")
-    with pytest.raises(ImageError, match="index 7"):
-        load_image(f"{stack_file[0]}::/entry/measurement/camera[7]")
-    with pytest.raises(UsageError, match="whole images"):
-        load_image(f"{stack_file[0]}::/entry/measurement/camera[0, 0, 5]")
-    with pytest.raises(UsageError, match=r"slice \[a\]"):
-        load_image(f"{stack_file[0]}::/entry/measurement/camera[a]")
-
-
-def test_default_signal_of_nexus_decides(stack_file: tuple[Path, AnyArray]) -> None:
-    with h5py.File(stack_file[0], "a") as file:
-        file.attrs["default"] = "entry/measurement"
-        file["entry/measurement"].attrs["signal"] = "flat"
-    assert np.all(load_image(stack_file[0]).data == 1)
-
-
-def test_series_of_a_master_file(tmp_path: Path) -> None:
-    frames = np.random.default_rng(1).integers(0, 99, (4, *SHAPE)).astype(np.uint32)
-    for k in (0, 1):
-        with h5py.File(tmp_path / f"data_{k}.h5", "w") as file:
-            file["entry/data/data"] = frames[2 * k : 2 * k + 2]
-    with h5py.File(tmp_path / "master.h5", "w") as file:
-        for k in (1, 0):
-            file[f"entry/data/data_00000{k + 1}"] = h5py.ExternalLink(f"data_{k}.h5", "/entry/data/data")
-    image = load_image(tmp_path / "master.h5", combine="mean")
-    assert image.frames == 4
-    assert np.allclose(image.data, frames.mean(axis=0))
 
 
 def test_hdf5_by_content(tmp_path: Path, picture: AnyArray) -> None:
@@ -279,132 +211,7 @@ def test_masks(tmp_path: Path, picture: AnyArray) -> None:
     assert np.array_equal(load_image(picture, mask=tmp_path / "mask.npy").mask, other)
 
 
-def test_mask_of_a_detector() -> None:
-    from pyFAI.detectors import detector_factory
-
-    detector = detector_factory("Pilatus100k")
-    data = np.ones(detector.shape, np.float32)
-    assert np.array_equal(load_image(data, mask="Pilatus100k").mask, detector.mask != 0)
-    with pytest.raises(ImageError, match="shape"):
-        load_image(data, mask="Pilatus1M")
-    with pytest.raises(UsageError, match="neither the name nor the file of a detector"):
-        load_image(data, mask="Pilatus1000M")
-
-
-def test_named_detector() -> None:
-    size, gaps = named_detector("Pilatus 300k", (619, 487))
-    assert size == (172e-6, 172e-6)
-    assert gaps is not None
-    assert gaps[200].all()
-    assert named_detector("Perkin", (2048, 2048)) == ((2e-4, 2e-4), None)
-    with pytest.raises(UsageError, match=r"pyFAI knows; did you mean pilatus"):
-        named_detector("Pilatus 300kk", (619, 487))
-    with pytest.raises(ImageError, match=r"\(619, 487\).*each binning on its own"):
-        named_detector("Pilatus300k", (10, 10))
-    with pytest.raises(UsageError, match="no pixel size"):
-        named_detector("Detector", (10, 10))
-
-
-def test_named_detector_from_a_file(tmp_path: Path) -> None:
-    from hub import wave
-
-    true = wave(SHAPE, masked=True)
-    write_distortion(true, tmp_path / "det.h5")
-    size, gaps = named_detector(str(tmp_path / "det.h5"), SHAPE)
-    assert size == true.pixel_size
-    assert np.array_equal(gaps, true.mask)
-    settings = Settings(pitch=5e-3, detector=str(tmp_path / "det.h5"))
-    exposure = take_exposure(np.random.default_rng(0).normal(100, 1, SHAPE), settings)
-    assert exposure.mask is not None
-    assert exposure.mask[true.mask].all(), "the calibration asks the same"
-
-
-def test_mask_of_a_detector_file(tmp_path: Path) -> None:
-    from pyFAI.detectors import Detector
-
-    detector = Detector(1e-4, 2e-4, max_shape=SHAPE)
-    ignore = np.zeros(SHAPE, np.int8)
-    ignore[5, 6:9] = 1
-    detector.mask = ignore
-    # pyFAI's own writer uses a deprecated name.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        detector.get_pixel_corners()
-        detector.uniform_pixel = False
-        detector.save(str(tmp_path / "det.h5"))
-    assert np.array_equal(load_image(np.ones(SHAPE), mask=tmp_path / "det.h5").mask, ignore != 0)
-
-
 # -- what the values give away
-def test_not_finite_is_masked() -> None:
-    data = np.random.default_rng(0).normal(100, 1, SHAPE)
-    data[2, 3], data[4, 5], data[6, 7] = np.nan, np.inf, -np.inf
-    image = load_image(data)
-    assert {tuple(x) for x in np.argwhere(image.mask)} == {(2, 3), (4, 5), (6, 7)}
-    assert np.isfinite(image.data).all()
-
-
-def test_gaps_are_masked(picture: AnyArray) -> None:
-    data = picture.astype(np.int32)
-    data[10:14], data[:, 20:23], data[5, 5] = -1, -1, -2
-    image = load_image(data)
-    assert np.array_equal(image.mask, data < 0)
-    floats = data.astype(np.float32)
-    assert np.array_equal(load_image(floats).mask, data < 0)
-
-
-def test_largest_integer_in_gaps_is_masked(picture: AnyArray) -> None:
-    for dtype in (np.uint16, np.uint32):
-        data = picture.astype(dtype)
-        data[10:14] = np.iinfo(dtype).max
-        image = load_image(data)
-        assert np.array_equal(image.mask, data == data.max())
-        assert image.saturation is None
-
-
-def test_noise_around_zero_stays() -> None:
-    rng = np.random.default_rng(0)
-    assert not load_image(rng.normal(0, 3, SHAPE)).mask.any()
-    assert not load_image(rng.normal(0, 30, SHAPE).round().astype(np.int32)).mask.any()
-    assert not load_image(rng.normal(0, 1, (200, 300)).round().astype(np.int16)).mask.any()
-
-
-def test_dummy_below_noise() -> None:
-    data = np.random.default_rng(0).normal(0, 3, SHAPE).round()
-    data[3:6, 3:6] = -999
-    assert np.array_equal(load_image(data).mask, data == -999)
-
-
-def test_few_saturated_pixels_are_masked() -> None:
-    data = np.random.default_rng(0).uniform(100, 65535, (200, 300)).astype(np.uint16)
-    data[40, 50:60] = 65535
-    image = load_image(data)
-    assert image.saturation == 65535
-    assert np.array_equal(image.mask, data == 65535)
-    assert "saturated" in image.notes[-1]
-
-
-def test_white_background_is_told_but_stays() -> None:
-    data = np.full((200, 300), 255, np.uint8)
-    data[20:60, 30:80] = np.random.default_rng(0).integers(10, 255, (40, 50))
-    image = load_image(data)
-    assert image.saturation == 255
-    assert image.saturated is not None
-    assert image.saturated.mean() > 0.9
-    assert not image.mask.any()
-
-
-def test_plateau_of_a_12_bit_camera() -> None:
-    data = np.random.default_rng(0).normal(3000, 700, (200, 300)).clip(0, 4095).astype(np.uint16)
-    image = load_image(data)
-    assert image.saturation == 4095
-    assert image.saturated is not None
-    assert np.array_equal(image.saturated, data == 4095)
-
-
-def test_few_counts_do_not_saturate() -> None:
-    assert load_image(np.random.default_rng(0).poisson(3, (300, 400)).astype(np.uint16)).saturation is None
-    assert load_image(np.random.default_rng(0).normal(100, 5, (300, 400))).saturation is None
 
 
 # -- what goes wrong
@@ -494,14 +301,14 @@ def test_shapes_must_agree(picture: AnyArray) -> None:
         load_image([])
 
 
+def test_record_checks_itself() -> None:
+    with pytest.raises(UsageError, match="mask of shape"):
+        Image(np.zeros(SHAPE), np.zeros(SHAPE[::-1], bool))
+
+
 def test_corrupt_frame_in_a_stack(tmp_path: Path, picture: AnyArray) -> None:
     for k in range(3):
         write_edf(tmp_path / f"g{k}.edf", picture)
     junk(tmp_path / "g1.edf")
     with pytest.raises(ImageError, match=r"g1\.edf"):
         load_image([tmp_path / f"g{k}.edf" for k in range(3)])
-
-
-def test_record_checks_itself() -> None:
-    with pytest.raises(UsageError, match="mask of shape"):
-        Image(np.zeros(SHAPE), np.zeros(SHAPE[::-1], bool))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hub import PIXEL, corner_gap, modules, wave
 
-from pyfai_gridcal.base.errors import FileFormatError, FittingError, UsageError
-from pyfai_gridcal.io.kinds.kinds import KINDS, kind_for_output, kind_of, open_distortion, write_distortion
+from pyfai_gridcal.base.errors import FittingError, UsageError
+from pyfai_gridcal.io.kinds.kinds import KINDS, kind_for_output, open_distortion, write_distortion
 from pyfai_gridcal.io.kinds.options import Reading, Writing
 
 #: Kind, output name, largest distance of a corner after the round trip, px.
@@ -78,43 +78,6 @@ def test_gaps_do_not_make_modules_smooth(tmp_path):
     assert np.array_equal(back.mask, modules().mask)
 
 
-def test_a_module_table_needs_rectangles(tmp_path):
-    truth = modules()
-    y, x = np.indices(truth.shape)
-    with pytest.raises(FittingError, match="rectangle"):
-        write_distortion(truth.masked(truth.mask | (y + x < 40)), tmp_path / "m.modules")
-
-
-def test_a_binned_read_out_has_the_same_corners():
-    truth = wave((232, 312))
-    for one in (truth, modules((120, 170))):
-        from pyfai_gridcal.io.kinds.readout import binned
-
-        small = binned(one, (2, 3))
-        corners, fine = small.pixel_corners(np.float64), one.pixel_corners(np.float64)
-        assert small.shape == (one.shape[0] // 2, one.shape[1] // 3)
-        ny, nx = small.shape
-        for k, (a, b) in enumerate(((0, 0), (1, 0), (1, 1), (0, 1))):
-            at = fine[a : 2 * ny : 2, 2 * b : 3 * nx : 3, k]
-            assert np.allclose(corners[:, :, k], at, atol=1e-9)
-
-
-@pytest.mark.parametrize(("orientation", "flip"), [(1, (-1, -1)), (2, (-1, 1)), (3, (1, 1)), (4, (1, -1))])
-def test_orientations_mirror_the_detector(orientation, flip):
-    from pyfai_gridcal.io.kinds.readout import to_orientation_3
-
-    for truth in (wave(), modules()):
-        turned = to_orientation_3(truth, orientation)
-        size = np.array(truth.shape) * truth.pixel_size
-        there = truth.pixel_corners(np.float64).mean(axis=2)[:: flip[0], :: flip[1], 1:]
-        expected = np.where(np.array(flip) < 0, size - there, there)
-        assert np.allclose(turned.pixel_corners(np.float64).mean(axis=2)[..., 1:], expected, atol=1e-12)
-        again = to_orientation_3(turned, orientation)
-        assert corner_gap(truth, again)[0] < 1e-9
-        if truth.mask is not None:
-            assert np.array_equal(turned.mask, truth.mask[:: flip[0], :: flip[1]])
-
-
 def test_kinds_of_output_names(tmp_path):
     names = {"a.h5": "nexus", "a.inverse.spline": "spline-inverse", "a.spline": "spline", "x_e2dy.edf": "imaged11"}
     names |= {"a.edf": "spd", "x_geo_corr.cbf": "xds", "a.TIF": "tiff", "a.poni": "poni", "m.tsv": "modules"}
@@ -123,37 +86,6 @@ def test_kinds_of_output_names(tmp_path):
         kind_for_output("a.jpg")
     with pytest.raises(UsageError, match="nexus"):
         kind_for_output("a.h5", "hexagon")
-
-
-def test_foreign_maps_are_told_by_their_shape(tmp_path):
-    import fabio
-
-    dy, dx = (m.astype(np.float32) for m in wave().displacement_maps())
-    for name, data in (("d-x.edf", dx), ("d-y.edf", dy)):
-        fabio.edfimage.EdfImage(data=data).write(str(tmp_path / name))
-    assert kind_of(tmp_path / "d-x.edf").name == "imaged11"
-    assert kind_of(tmp_path / "d-x.edf", Reading(shape=(229, 309))).name == "spd"
-    with pytest.raises(FileFormatError, match="shape"):
-        kind_of(tmp_path / "d-x.edf", Reading(shape=(100, 100)))
-    with pytest.raises(UsageError, match="--pixel"):
-        open_distortion(tmp_path / "d-y.edf")
-    back = open_distortion(tmp_path / "d-y.edf", Reading(pixel_size=PIXEL)).distortion
-    assert corner_gap(wave(), back)[0] <= 0.001
-
-
-def test_a_missing_partner_is_named(tmp_path):
-    written = write_distortion(wave(), tmp_path / "a_e2dx.edf")
-    written[1].unlink()
-    with pytest.raises(FileFormatError, match="a_e2dy"):
-        open_distortion(written[0])
-
-
-def test_pair_in_one_call(tmp_path):
-    first, second = write_distortion(wave(), tmp_path / "a_e2dx.edf")
-    first.rename(tmp_path / "one.edf")
-    second.rename(tmp_path / "two.edf")
-    back = open_distortion([tmp_path / "one.edf", tmp_path / "two.edf"]).distortion
-    assert corner_gap(wave(), back)[0] <= 0.001
 
 
 def test_existing_files_stay_when_writing_fails(tmp_path):

@@ -1,28 +1,28 @@
-"""The process that reads files back: it says what this one would say, and is not missed when it is gone."""
+"""What was written is read again before it counts, bit by bit; and what counts, pyFAI opens."""
 
 from __future__ import annotations
 
-import os
-import signal
+import re
+import subprocess
 import sys
-from collections.abc import Iterator
 
+import h5py
 import numpy as np
 import pytest
 
 from pyfai_gridcal.base.errors import FileFormatError
-from pyfai_gridcal.io import readback
-from pyfai_gridcal.io.nexus import detector, result
 from pyfai_gridcal.io.nexus import groups as nexus
+from pyfai_gridcal.io.nexus import result
+from pyfai_gridcal.io.nexus.readback import read_back
 from pyfai_gridcal.io.nexus.result import save_result
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import SampledField
+from pyfai_gridcal.synthetic import fields
 
-SHAPE, PIXEL = (37, 61), (48e-6, 51e-6)
+SHAPE, PIXEL = (137, 361), (48e-6, 51e-6)  # more than one chunk of corners along both axes, the last ones not full
 
 
-@pytest.fixture(scope="module")
-def distortion() -> Distortion:
+def smooth() -> Distortion:
     y, x = np.linspace(0, SHAPE[0] - 1, 5), np.linspace(0, SHAPE[1] - 1, 7)
     values = np.random.default_rng(3).normal(0, 0.7, (5, 7, 2))
     mask = np.zeros(SHAPE, bool)
@@ -30,134 +30,154 @@ def distortion() -> Distortion:
     return Distortion(SampledField(y, x, values), SHAPE, PIXEL, mask)
 
 
-@pytest.fixture
-def reader() -> Iterator[readback.Reader]:
-    one = readback._start()
-    assert one is not None
-    yield one
-    one.stop()
+def tiled() -> Distortion:
+    return Distortion(fields.tiles(SHAPE, (2, 3), np.random.default_rng(1)), SHAPE, PIXEL)
 
 
-def forbid(*_: object) -> None:
-    raise AssertionError("read back in this process")
+KINDS = {"smooth": smooth, "tiled": tiled}
 
 
-def test_it_says_what_this_process_would_say(tmp_path, distortion, reader, monkeypatch):
-    path = save_result(distortion, tmp_path / "a.h5")
+@pytest.fixture(scope="module", params=KINDS)
+def written(request, tmp_path_factory):
+    """A file, and the distortion that it was made from."""
+    distortion = KINDS[request.param]()
+    return save_result(distortion, tmp_path_factory.mktemp("readback") / "a.h5"), distortion
+
+
+def ask(path, distortion, **changed):
+    """Read back with one of the expected things changed."""
+    told = {
+        "nodes": nexus.detector_nodes(distortion),
+        "pixel_size": distortion.pixel_size,
+        "mask": distortion.mask,
+        **changed,
+    }
+    read_back(path, told["nodes"], told["pixel_size"], told["mask"])
+
+
+def test_pyfai_reads_the_same(written):
+    from pyFAI.detectors import NexusDetector, detector_factory
+
+    path, distortion = written
+    for detector in (NexusDetector(str(path)), detector_factory(str(path))):
+        assert detector.shape == SHAPE
+        np.testing.assert_array_equal(detector.get_pixel_corners(), distortion.pixel_corners())
+        np.testing.assert_array_equal(
+            np.asarray(detector.mask) != 0, np.zeros(SHAPE) if distortion.mask is None else distortion.mask
+        )
+        assert (detector.pixel1, detector.pixel2) == PIXEL
+        assert int(detector.orientation) == 3
+        assert (not distortion.is_tiled) == detector.IS_CONTIGUOUS
+
+
+def test_it_sees_every_difference(written, tmp_path):
+    path, distortion = written
     nodes = nexus.detector_nodes(distortion)
-    asked = (
-        (path, nodes, PIXEL, distortion.mask),
-        (path, nodes + np.float32(0.01 * PIXEL[1]), PIXEL, distortion.mask),
-        (path, nodes, (PIXEL[1], PIXEL[0]), None),
-        (tmp_path / "missing.h5", nodes, PIXEL, None),
-        (path, nodes, PIXEL, distortion.mask),
-    )
-    here = []
-    for one in asked:
-        try:
-            detector.check_detector(*one)
-            here.append("")
-        except FileFormatError as error:
-            here.append(str(error))
-    assert [bool(text) for text in here] == [False, True, True, True, False]
-    monkeypatch.setattr(detector, "check_detector", forbid)
-    for one, text in zip(asked, here, strict=True):
-        if text:
-            with pytest.raises(FileFormatError) as caught:
-                readback.read_back(*one, reader=reader)
-            assert str(caught.value) == text
-        else:
-            readback.read_back(*one, reader=reader)
+    ask(path, distortion)
+    with pytest.raises(FileFormatError, match="another mask"):
+        ask(path, distortion, mask=np.eye(*SHAPE, dtype=bool))
+    with pytest.raises(FileFormatError, match="pixel size"):
+        ask(path, distortion, pixel_size=(PIXEL[0], np.nextafter(PIXEL[1], 1)))
+    with pytest.raises(FileFormatError, match=r"corners off by 0\.01"):
+        ask(path, distortion, nodes=nodes + np.float32(0.01 * PIXEL[0]))
+    with pytest.raises(FileFormatError, match="shape"):
+        ask(path, distortion, nodes=nodes[:-1], mask=None)
+    with pytest.raises(FileFormatError, match="no such file"):
+        ask(tmp_path / "missing.h5", distortion)
 
 
-def test_wrong_file_does_not_replace_a_good_one(tmp_path, distortion, reader, monkeypatch, one_corner_off):
-    path = save_result(distortion, tmp_path / "a.h5", reader=reader)
-    before = path.read_bytes()
-
-    one_corner_off((7, 11), 2e-3 * PIXEL[0])
-    monkeypatch.setattr(detector, "check_detector", forbid)
+@pytest.mark.parametrize("where", [(0, 0), (70, 255), (70, 257), (136, 360)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_last_bit_of_any_corner_counts(written, where, axis):
+    path, distortion = written
+    nodes = nexus.detector_nodes(distortion)
+    corner = nodes[where] if nodes.ndim == 3 else nodes[where][2]
+    corner[axis] = np.nextafter(corner[axis], np.float32(1))
     with pytest.raises(FileFormatError, match="corners off by"):
-        save_result(distortion, path, reader=reader)
+        ask(path, distortion, nodes=nodes)
+
+
+def test_nan_is_equal_to_the_same_nan_only(tmp_path):
+    distortion = tiled()
+    nodes = nexus.detector_nodes(distortion)
+    nodes[5, 300] = np.nan
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        nexus.write_detector(nexus.new_entry(file, "a"), distortion, nodes=nodes)
+    ask(tmp_path / "a.h5", distortion, nodes=nodes)
+    with pytest.raises(FileFormatError, match="corners off by inf"):
+        ask(tmp_path / "a.h5", distortion)
+    nodes[5, 300] = np.array([0x7FC00001], np.uint32).view(np.float32)
+    with pytest.raises(FileFormatError, match="corners off by"):
+        ask(tmp_path / "a.h5", distortion, nodes=nodes)
+
+
+@pytest.mark.parametrize(("name", "value"), [("orientation", 2), ("IS_CONTIGUOUS", None), ("mask", None)])
+def test_what_pyfai_goes_by_has_to_be_there(tmp_path, name, value):
+    path = save_result(smooth(), tmp_path / "a.h5")
+    with h5py.File(path, "r+") as file:
+        group = file["entry_0000/pyFAI/calibrated"]
+        del group[name]
+        if value is not None:
+            group[name] = np.int32(value)
+    with pytest.raises(FileFormatError, match=name.replace("_", " ")):
+        ask(path, smooth())
+
+
+def refused(path, distortion, match):
+    """Saving fails, the old file stays, and nothing lies beside it."""
+    before = path.read_bytes()
+    with pytest.raises(FileFormatError, match=match):
+        save_result(distortion, path)
     assert path.read_bytes() == before
-    assert [one.name for one in tmp_path.iterdir()] == ["a.h5"]
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
-def test_large_detectors_are_read_before_more_is_made(tmp_path, distortion, reader, monkeypatch):
-    done = []
-
-    def noting(name, original):
-        def call(*given, **named):
-            done.append(name)
-            return original(*given, **named)
-
-        return call
-
-    monkeypatch.setattr(result, "_BESIDE", 1000)
-    monkeypatch.setattr(detector, "check_detector", noting("read here", detector.check_detector))
-    monkeypatch.setattr(result, "make_products", noting("products", result.make_products))
-    path = save_result(distortion, tmp_path / "a.h5", reader=reader)
-    assert done == ["read here", "products"]
-    np.testing.assert_array_equal(nexus.read_detector(path).mask, distortion.mask)
+def test_one_corner_off_does_not_replace_a_good_file(tmp_path, one_corner_off):
+    path = save_result(smooth(), tmp_path / "a.h5")
+    one_corner_off((7, 11), 2e-3 * PIXEL[0])
+    refused(path, smooth(), "corners off by")
 
 
-def test_when_it_is_gone_this_process_reads(tmp_path, distortion, reader, monkeypatch):
-    reader._process.kill()
-    reader._process.wait()
-    seen = []
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_damaged_byte_does_not_replace_a_good_file(tmp_path, monkeypatch, share):
+    """A disk that keeps one byte of the corners otherwise than it was told."""
+    path = save_result(smooth(), tmp_path / "a.h5")
 
-    def look(path, *rest, original=detector.check_detector):
-        seen.append(path)
-        original(path, *rest)
+    def flipped(beside, *rest, original=read_back):
+        with h5py.File(beside, "r") as file:
+            chunk = file["entry_0000/pyFAI/calibrated/pixel_corners"].id.get_chunk_info(3)
+        data = bytearray(beside.read_bytes())
+        data[chunk.byte_offset + int(share * chunk.size)] ^= 0x10
+        beside.write_bytes(data)
+        original(beside, *rest)
 
-    monkeypatch.setattr(detector, "check_detector", look)
-    assert save_result(distortion, tmp_path / "a.h5", reader=reader).exists()
-    assert len(seen) == 1
-
-
-def test_an_interrupt_is_for_whoever_started_it(tmp_path, distortion, reader, monkeypatch):
-    path = save_result(distortion, tmp_path / "a.h5", reader=reader)  # it is at work by now
-    reader._process.send_signal(signal.SIGINT)
-    monkeypatch.setattr(detector, "check_detector", forbid)
-    readback.read_back(path, nexus.detector_nodes(distortion), PIXEL, distortion.mask, reader=reader)
+    monkeypatch.setattr(result, "read_back", flipped)
+    refused(path, smooth(), "corners off by|cannot be read as HDF5")
 
 
-def test_it_ends_by_itself_when_nobody_can_ask_any_more(reader):
-    reader._process.stdin.close()
-    assert reader._process.wait(timeout=120) == 0
+def test_a_file_cut_short_does_not_replace_a_good_one(tmp_path, monkeypatch):
+    path = save_result(smooth(), tmp_path / "a.h5")
+
+    def cut(beside, *rest, original=read_back):
+        beside.write_bytes(beside.read_bytes()[:-1000])
+        original(beside, *rest)
+
+    monkeypatch.setattr(result, "read_back", cut)
+    refused(path, smooth(), "cannot be read as HDF5")
 
 
-def test_the_current_folder_is_not_imported_from(tmp_path, distortion, monkeypatch):
-    (tmp_path / "h5py.py").write_text("raise SystemExit('the wrong one')\n")
-    monkeypatch.chdir(tmp_path)
-    path = save_result(distortion, tmp_path / "a.h5")
-    monkeypatch.setattr(detector, "check_detector", forbid)
-    one = readback._start()
-    try:
-        readback.read_back(path, nexus.detector_nodes(distortion), PIXEL, distortion.mask, reader=one)
-    finally:
-        one.stop()
-
-
-def test_it_is_not_started_in_vain(monkeypatch):
-    with readback.started_reader() as reader:  # pyFAI is here already
-        assert reader is None
-    monkeypatch.delitem(sys.modules, "pyFAI.detectors")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    with readback.started_reader() as reader:
-        assert reader is None
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-    monkeypatch.setattr(sys, "frozen", True, raising=False)
-    with readback.started_reader() as reader:
-        assert reader is None
-    monkeypatch.delattr(sys, "frozen")
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with readback.started_reader() as reader:
-        assert reader is None
-
-
-def test_it_does_not_outlive_the_command(monkeypatch):
-    monkeypatch.delitem(sys.modules, "pyFAI.detectors")
-    with pytest.raises(KeyboardInterrupt), readback.started_reader() as reader:
-        raise KeyboardInterrupt
-    assert reader._process.poll() is not None
+def test_writing_needs_no_pyfai(tmp_path):
+    """In a fresh interpreter: a calibration is written and read again, and nobody has asked for pyFAI."""
+    code = f"""
+import sys
+import numpy as np
+from pyfai_gridcal.io.nexus.result import load_result, save_result
+from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.field import SampledField
+field = SampledField([0.0, 9.0], [0.0, 7.0], np.ones((2, 2, 2)))
+path = save_result(Distortion(field, (10, 8), (1e-4, 2e-4)), {str(tmp_path / "a.h5")!r}, images=[np.ones((10, 8))])
+load_result(path)
+print([name for name in sys.modules if name.split(".")[0] == "pyFAI"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert re.sub(r"\s", "", done.stdout) == "[]", done.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -12,15 +11,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from equal import same
 
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.base.errors import FileFormatError, UsageError
-from pyfai_gridcal.io.nexus import detector as detector_io
 from pyfai_gridcal.io.nexus import groups as nexus
-from pyfai_gridcal.io.nexus import packing as arrays
 from pyfai_gridcal.io.nexus import records, result
-from pyfai_gridcal.io.nexus.detector import from_detector, to_detector
-from pyfai_gridcal.io.nexus.products import cell_means
+from pyfai_gridcal.io.nexus.detector import to_detector
 from pyfai_gridcal.io.nexus.result import load_result, save_result
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import CornerField, SampledField
@@ -215,11 +212,11 @@ def test_load_gives_equal_records(saved):
     path, fit, _ = saved
     again = load_result(path)
     assert isinstance(again, DistortionFit)
-    assert records.same(fit, again)
+    assert same(fit, again)
     assert again.distortion.mask.dtype == bool
     assert isinstance(again.trials[0].curve[0], tuple)
-    assert not records.same(fit, replace(again, plate_sigma_px=0.011))
-    assert not records.same(fit, replace(again, poses=again.poses[:1]))
+    assert not same(fit, replace(again, plate_sigma_px=0.011))
+    assert not same(fit, replace(again, poses=again.poses[:1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,8 +244,8 @@ def test_whole_calibration_round_trip(tmp_path, monkeypatch):
     whole = Whole(fit, make_spots(fit), images, {"pitch": (1e-3, 2e-3), "x": None, "models": ["a", "b"]})
     save_result(whole, tmp_path / "a.h5")
     again = load_result(tmp_path / "a.h5")
-    assert records.same(whole.spots, again.spots)
-    assert records.same(whole.fit, again.fit)
+    assert same(whole.spots, again.spots)
+    assert same(whole.fit, again.fit)
     assert again.settings == {"pitch": (1e-3, 2e-3), "x": None, "models": ("a", "b")}
     assert again.images[0].dtype == np.uint16
     np.testing.assert_array_equal(again.images[1], images[1])
@@ -263,7 +260,7 @@ def test_distortion_alone_and_tiles(tmp_path):
     distortion = Distortion(shifted_tiles(), SHAPE, PIXEL)
     save_result(distortion, tmp_path / "tiles.h5")
     again = load_result(tmp_path / "tiles.h5")
-    assert records.same(distortion, again)
+    assert same(distortion, again)
     seen = nexus.read_detector(tmp_path / "tiles.h5")
     assert isinstance(seen.field, CornerField)
     np.testing.assert_allclose(seen.pixel_corners(), distortion.pixel_corners(), atol=1e-9)
@@ -277,7 +274,7 @@ def test_overwriting_leaves_one_entry(tmp_path):
     with h5py.File(path) as file:
         assert list(file) == ["entry_0000"]
     np.testing.assert_array_equal(to_detector(nexus.read_detector(path)).mask, 0)
-    assert records.same(load_result(path), other)
+    assert same(load_result(path), other)
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
 
@@ -297,22 +294,6 @@ def test_wrong_file_never_replaces_a_good_one(tmp_path, monkeypatch, one_corner_
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
     with pytest.raises(UsageError, match="no folder"):
         save_result(make_fit(), tmp_path / "nowhere" / "a.h5")
-
-
-def test_check_sees_every_difference(tmp_path):
-    fit = make_fit()
-    size, mask = fit.distortion.pixel_size, fit.distortion.mask
-    save_result(fit, tmp_path / "a.h5")
-    nodes = nexus.detector_nodes(fit.distortion)
-    detector_io.check_detector(tmp_path / "a.h5", nodes, size, mask)
-    with pytest.raises(FileFormatError, match="another mask"):
-        detector_io.check_detector(tmp_path / "a.h5", nodes, size, fit.distortion.masked(np.zeros(SHAPE)).mask)
-    with pytest.raises(FileFormatError, match="pixel size"):
-        detector_io.check_detector(tmp_path / "a.h5", nodes, (48e-6, 51.01e-6), mask)
-    with pytest.raises(FileFormatError, match=r"corners off by 0\.01"):
-        detector_io.check_detector(tmp_path / "a.h5", nodes + np.float32(0.01 * PIXEL[0]), size, mask)
-    with pytest.raises(FileFormatError, match="shape"):
-        detector_io.check_detector(tmp_path / "a.h5", nodes[:-1], size, None)
 
 
 def test_old_and_new_versions(tmp_path, caplog):
@@ -353,66 +334,6 @@ def test_other_files_are_refused_plainly(tmp_path):
         load_result(tmp_path / "c.h5")
     with pytest.raises(FileFormatError, match="no NeXus detector"):
         nexus.read_detector(tmp_path / "c.h5")
-
-
-@pytest.mark.parametrize("shape", [(700, 33), (19, 1100), (64, 64)])
-@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64, np.int8, bool, np.int64, ">u2"])
-def test_arrays_survive_the_fast_writer(tmp_path, shape, dtype):
-    rng = np.random.default_rng(0)
-    smooth = np.add.outer(np.arange(shape[0]), np.arange(shape[1])) % 120
-    for k, array in enumerate((smooth, rng.integers(0, 120, shape), np.zeros((*shape, 3)), np.zeros((0, 4)))):
-        array = array.astype(dtype)
-        with h5py.File(tmp_path / f"{k}.h5", "w") as file:
-            arrays.write_array(file, "a", array)
-        with h5py.File(tmp_path / f"{k}.h5") as file:
-            assert file["a"].dtype == array.dtype
-            np.testing.assert_array_equal(file["a"][()], array)
-
-
-def test_detector_in_memory_equals_the_file(tmp_path):
-    import copy
-
-    from pyFAI.detectors import detector_factory
-
-    fit = make_fit()
-    save_result(fit, tmp_path / "a.h5")
-    detector = copy.deepcopy(to_detector(fit.distortion))
-    loaded = detector_factory(str(tmp_path / "a.h5"))
-    np.testing.assert_array_equal(detector.get_pixel_corners(), loaded.get_pixel_corners())
-    np.testing.assert_array_equal(detector.mask, loaded.mask)
-    assert detector.uniform_pixel is False
-    assert detector.IS_CONTIGUOUS == loaded.IS_CONTIGUOUS
-    assert int(detector.orientation) == 3
-    assert to_detector(replace(fit.distortion, mask=None)).mask.shape == SHAPE
-
-
-def test_from_detector_inverts_to_detector():
-    fit = make_fit()
-    back = from_detector(to_detector(fit.distortion))
-    assert isinstance(back.field, SampledField)
-    probe = np.random.default_rng(1).uniform(-0.4, 69, (200, 2))
-    np.testing.assert_allclose(back.displacement(probe), fit.distortion.displacement(probe), atol=0.02)
-    np.testing.assert_allclose(back.pixel_corners(), fit.distortion.pixel_corners(), atol=1e-8)
-    np.testing.assert_array_equal(back.mask, fit.distortion.mask)
-
-
-@pytest.mark.slow
-def test_from_detector_takes_any_flat_detector():
-    from pyFAI.detectors import Detector, detector_factory
-
-    pilatus = from_detector(detector_factory("Pilatus100k"))
-    assert np.abs(pilatus.displacement_maps()).max() < 1e-3
-    xpad = from_detector(detector_factory("imxpad_s70"))
-    assert xpad.displacement_maps()[1].max() > 3  # wide pixels at the borders of its chips
-    assert isinstance(from_detector(to_detector(Distortion(shifted_tiles(), SHAPE, PIXEL))).field, CornerField)
-    with pytest.raises(FileFormatError, match="square pixels"):
-        from_detector(detector_factory("Pixirad1"))
-    with pytest.raises(FileFormatError, match="not flat"):
-        from_detector(detector_factory("Aarhus"))
-    with pytest.raises(FileFormatError, match="orientation 2"):
-        from_detector(Detector(1e-4, 1e-4, max_shape=(5, 6), orientation=2))
-    with pytest.raises(FileFormatError, match="no shape"):
-        from_detector(Detector(1e-4, 1e-4))
 
 
 def test_read_detector_agrees_with_pyfai(tmp_path):
@@ -463,20 +384,6 @@ def test_distorted_detector_integrates(tmp_path):
     assert np.abs(patterns[0].intensity[middle] * 49.5e-3 - patterns[0].radial[middle]).max() < 0.06
 
 
-def test_detector_beside_an_image(saved, tmp_path):
-    from pyfai_gridcal.io.nexus.groups import detector_beside
-
-    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan.h5"
-    assert detector_beside(f"{tmp_path}/scan.h5::/entry/data[3]") == tmp_path / "scan_detector.h5"
-    assert detector_beside(f"silx:{tmp_path}/a.b.h5?path=/data&slice=0") == tmp_path / "a.b_detector.h5"
-    shutil.copy(saved[0], tmp_path / "scan.h5")
-    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan.h5", "an earlier result is replaced"
-    (tmp_path / "scan.h5").write_bytes(b"raw data")
-    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan_detector.h5"
-    (tmp_path / "scan_detector.h5").write_bytes(b"raw data")
-    assert detector_beside(f"{tmp_path}/scan.tif") == tmp_path / "scan_detector_2.h5"
-
-
 def test_file_of_the_first_format_is_still_read(tmp_path):
     """Written once by version 0.1.0 (and packed by gzip), never to be written again."""
     from pyFAI.detectors import detector_factory
@@ -491,30 +398,3 @@ def test_file_of_the_first_format_is_still_read(tmp_path):
     assert old.poses[1].shift_m == (1e-3, 2e-3 + 1)
     detector = detector_factory(str(path))
     np.testing.assert_allclose(detector.get_pixel_corners(), old.distortion.pixel_corners(), atol=1e-9)
-
-
-def test_before_and_after_are_at_their_places(tmp_path):
-    """A spot is seen where it was recorded, and where the field takes it; what is masked is missing."""
-    shape = (90, 130)
-    y, x = np.array([0.0, 89.0]), np.array([0.0, 129.0])
-    # dy = 6 + y / 89, dx = -9 - x / 129: no symmetry
-    dy, dx = np.meshgrid(6 + y / 89, -9 - x / 129, indexing="ij")
-    mask = np.zeros(shape, bool)
-    mask[:20, :30] = True
-    distortion = Distortion(SampledField(y, x, np.stack([dy, dx], axis=-1)), shape, (50e-6, 46e-6), mask)
-    image = np.full(shape, 10.0)
-    image[40:42, 100:102] = 810.0
-    before = cell_means(image, 2)
-    assert before.shape == (45, 65)
-    assert np.unravel_index(before.argmax(), before.shape) == (20, 50)
-    assert before.max() == 810
-    maps = [np.where(mask, np.nan, d) for d in distortion.displacement_maps()]
-    after = cell_means(image, 2, tuple(maps))
-    row, column = np.unravel_index(np.nanargmax(after), after.shape)
-    (at,) = distortion.correct([[40.5, 100.5]])
-    assert abs(2 * row + 0.5 - at[0]) <= 1.5
-    assert abs(2 * column + 0.5 - at[1]) <= 1.5
-    assert np.isnan(after[:3]).all(), "everything went away from there"
-    assert np.isnan(after[5:12, :9]).all(), "of what is masked nothing is known"
-    assert np.isfinite(after[14:40, 12:50]).all(), "no cell is left empty"
-    assert np.nansum(cell_means(np.ones((7, 5)), 2)) == 12

@@ -1,0 +1,101 @@
+"""A detector file, closed and opened again, compared bit by bit with what was meant to be written.
+
+The numbers come back through the file system and HDF5's own filters, piece by piece, so that nothing larger than the
+cache of a core is held. That pyFAI makes the same of such a file is a matter of its form, and proven by the tests, by
+``pyFAI-gridcal demo`` and by ``check``.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import h5py
+import numpy as np
+
+from ...base.arrays import AnyArray, Bools
+from ...base.errors import FileFormatError
+from ...base.opening import reading_hdf5
+from ...records.corners import corners_of_nodes
+from .contents import find_detector
+
+__all__ = ["read_back"]
+
+_ROWS = 64  # at a time, those of one row of chunks: each is unpacked once
+
+
+def read_back(path: str | PathLike[str], nodes: AnyArray, pixel_size: tuple[float, float], mask: Bools | None) -> None:
+    """Read a detector file and compare it with what it should be, NaN equal to NaN of the same bits.
+
+    Parameters
+    ----------
+    path : file
+    nodes : what :func:`~pyfai_gridcal.io.nexus.groups.detector_nodes` returned
+    pixel_size : (slow, fast) metres
+    mask : (ny, nx), or None for a detector without bad pixels
+
+    Raises
+    ------
+    FileFormatError
+        It cannot be read, or holds something else.
+    """
+    shared = int(nodes.ndim == 3)
+    shape = nodes.shape[0] - shared, nodes.shape[1] - shared
+    with reading_hdf5(path) as file:
+        group = find_detector(file)
+        trouble = list(_differences(group, pixel_size, shape, bool(shared)))
+        if not trouble:  # else there is nothing to lay side by side
+            ignored = np.zeros(shape, np.int8) if mask is None else mask.astype(np.int8)
+            trouble = [] if _same_bits(group["mask"][()], ignored) else ["another mask"]
+            if far := _farthest(group["pixel_corners"], nodes, pixel_size):
+                trouble.append(f"corners off by {far:.2g} px")
+    if trouble:
+        raise FileFormatError(
+            f"{path} reads back otherwise than it was written: {'; '.join(trouble)}",
+            hint="the file was not put in place; is the disk in order?",
+        )
+
+
+def _differences(group: h5py.Group, pixel_size: tuple[float, float], shape: tuple[int, int], shared: bool) -> list[str]:
+    """What is wrong with the single numbers of a detector, and with the shapes of its arrays, in words."""
+    expected: dict[str, AnyArray] = {
+        "pixel_size": np.array(pixel_size),
+        "orientation": np.array(3, np.int32),
+        "shape": np.array(shape, np.int32),
+        "max_shape": np.array(shape, np.int32),
+        "IS_CONTIGUOUS": np.array(shared),
+    }
+    found = {name: np.asarray(group[name][()]) if name in group else None for name in expected}
+    trouble = [
+        f"{name.replace('_', ' ')} {None if got is None else got.tolist()}"
+        for name, got in found.items()
+        if got is None or not _same_bits(got, expected[name])
+    ]
+    for name, form in (("mask", (shape, np.int8)), ("pixel_corners", ((*shape, 4, 3), np.float32))):
+        got = group.get(name)
+        if got is None or (got.shape, got.dtype) != form:
+            trouble.append(f"no {name} of shape {form[0]}")
+    return trouble
+
+
+def _same_bits(a: AnyArray, b: AnyArray) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def _farthest(corners: h5py.Dataset, nodes: AnyArray, pixel_size: tuple[float, float]) -> float:
+    """Largest difference of a coordinate, px, infinite where only one of both is a number; 0 when all bits agree."""
+    tiled = nodes.ndim == 4
+    columns = corners.chunks[1] if corners.chunks else corners.shape[1]
+    far = 0.0
+    for top in range(0, corners.shape[0], _ROWS):
+        for left in range(0, corners.shape[1], columns):
+            part = slice(top, top + _ROWS), slice(left, left + columns)
+            height, width = (len(range(*one.indices(n))) for one, n in zip(part, corners.shape, strict=False))
+            true = corners_of_nodes(nodes[top : top + height + (not tiled), left : left + width + (not tiled)])
+            for axis, size in enumerate((min(pixel_size), *pixel_size)):  # z, y, x: each has chunks of its own
+                got, meant = corners[(*part, slice(None), axis)], np.ascontiguousarray(true[..., axis])
+                if not np.array_equal(got.view(np.uint32), meant.view(np.uint32)):
+                    with np.errstate(invalid="ignore"):
+                        gap = np.nan_to_num(np.abs(got - meant) / size, nan=np.inf)
+                    gap[got.view(np.uint32) == meant.view(np.uint32)] = 0
+                    far = max(far, float(gap.max()), 1e-30)  # bits that differ without a distance, as -0 and 0
+    return far
