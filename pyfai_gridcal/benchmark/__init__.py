@@ -7,8 +7,8 @@ the same images: the procedure of pyFAI's tutorial (:mod:`.tutorial`), and where
 
 from __future__ import annotations
 
-from .measurement import Measurement, Plan, measure, run
+from .measurement import BenchmarkPlan, Measurement, measure, run
 from .scenes import SCENES
 from .table import machine, text_table
 
-__all__ = ["SCENES", "Measurement", "Plan", "machine", "measure", "run", "text_table"]
+__all__ = ["SCENES", "BenchmarkPlan", "Measurement", "machine", "measure", "run", "text_table"]

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+
+from ..base.arrays import Floats
 from ..base.errors import UsageError
 from ..base.progress import Progress, untold
 from .scenes import SCENES
-from .worker import METHODS, prepare
+from .worker import METHODS, Figures, prepare
 
-__all__ = ["SCALING", "Measurement", "Plan", "available", "measure", "run"]
+__all__ = ["SCALING", "BenchmarkPlan", "Measurement", "available", "measure", "run", "scaling"]
 
 
 #: What a method needs to be installed.
@@ -30,7 +32,7 @@ SCALING = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchmarkPlan:
     """What to measure.
 
     Attributes
@@ -68,11 +70,11 @@ class Measurement:
 
     scene: str
     method: str
-    figures: dict[str, Any]
-    runs: tuple[dict[str, Any], ...]
+    figures: Figures
+    runs: tuple[Figures, ...]
 
     @property
-    def best(self) -> dict[str, Any] | None:
+    def best(self) -> Figures | None:
         """The run that took the least processor time: what else goes on is not in it."""
         return min(self.runs, key=lambda one: one["cpu"]) if self.runs and "failed" not in self.figures else None
 
@@ -81,9 +83,17 @@ class Measurement:
         """Most memory of all runs, MB: later ones find what the first one has left behind."""
         return max((one["peak_mb"] for one in self.runs), default=0.0)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Figures:
         """All of it as plain data."""
         return {"scene": self.scene, "method": self.method, **self.figures, "runs": list(self.runs)}
+
+
+def scaling(measurements: Sequence[Measurement], kind: str) -> tuple[list[Measurement], Floats, Floats]:
+    """Those of the growth with "pixels" or "spots", their sizes (1e6 pixels, 1e3 spots), and processor time, s."""
+    rows = [one for one in measurements if one.scene.startswith(f"{kind}-") and one.best]
+    unit = 1e6 if kind == "pixels" else 1e3
+    size = np.array([one.figures[kind] / unit for one in rows], float)
+    return rows, size, np.array([one.best["cpu"] for one in rows if one.best], float)
 
 
 def available(methods: Sequence[str]) -> tuple[str, ...]:
@@ -120,7 +130,7 @@ def measure(scene: str, method: str, folder: Path, *, repeat: int = 3, patience:
     return Measurement(scene, method, figures, runs)
 
 
-def run(plan: Plan, *, progress: Progress | None = None) -> tuple[Measurement, ...]:
+def run(plan: BenchmarkPlan, *, progress: Progress | None = None) -> tuple[Measurement, ...]:
     """All measurements of a plan; methods that are not installed are left out."""
     say = progress or untold
     methods = available(plan.methods)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .measurement import Measurement
+from .measurement import Measurement, scaling
 from .scenes import SCENES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["draw"]
 
+#: Of the methods.
 _COLOURS = {"gridcal": "#1f77b4", "tutorial": "#d62728", "discorpy": "#ff7f0e", "opencv": "#9467bd"}
 
 
@@ -30,7 +34,7 @@ def draw(measurements: Sequence[Measurement], path: str | Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _errors(ax: Any, measurements: Sequence[Measurement]) -> None:
+def _errors(ax: Axes, measurements: Sequence[Measurement]) -> None:
     """Error of the field against processor time."""
     markers = dict(zip(SCENES, "osD^v", strict=True))
     for one in measurements:
@@ -47,14 +51,16 @@ def _errors(ax: Any, measurements: Sequence[Measurement]) -> None:
     ax.legend()
 
 
-def _stages(ax: Any, measurements: Sequence[Measurement]) -> None:
+def _stages(ax: Axes, measurements: Sequence[Measurement]) -> None:
     """Seconds of each stage, one bar for each method and scene, relative to gridcal."""
+    from matplotlib.colors import to_rgb
+
     rows = [one for one in measurements if one.scene in SCENES and one.best and one.method in ("gridcal", "tutorial")]
     names: list[str] = []
     for row, one in enumerate(rows):
         left, best = 0.0, one.best or {}
         for k, stage in enumerate(best["stages"]):
-            colour = np.clip(np.array(_rgb(_COLOURS[one.method])) * (0.75 + 0.5 * (k % 2)), 0, 1)
+            colour = np.clip(np.array(to_rgb(_COLOURS[one.method])) * (0.75 + 0.5 * (k % 2)), 0, 1)
             ax.barh(row, stage["cpu"], left=left, color=colour, edgecolor="white", linewidth=0.5)
             left += stage["cpu"]
         longest = max(best["stages"], key=lambda stage: stage["cpu"])
@@ -66,25 +72,14 @@ def _stages(ax: Any, measurements: Sequence[Measurement]) -> None:
     ax.set_xlim(0, 12 * ax.get_xlim()[1])
 
 
-def _rgb(colour: str) -> tuple[float, float, float]:
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(colour)
-
-
-def _growth(ax: Any, measurements: Sequence[Measurement]) -> None:
+def _growth(ax: Axes, measurements: Sequence[Measurement]) -> None:
     """Processor time against megapixels, and against spots."""
-    for kind, key, unit, label in (
-        ("pixels-", "pixels", 1e6, "megapixels, spots 20 px apart"),
-        ("spots-", "spots", 1e3, "thousand spots in 4.3 megapixels"),
-    ):
-        rows = [one for one in measurements if one.scene.startswith(kind) and one.best]
+    for kind, label in (("pixels", "megapixels, spots 20 px apart"), ("spots", "thousand spots in 4.3 megapixels")):
+        rows, size, cpu = scaling(measurements, kind)
         if rows:
-            size = np.array([one.figures[key] / unit for one in rows])
-            cpu = np.array([(one.best or {})["cpu"] for one in rows])
             order = np.argsort(size)
             drawn = ax.plot(size[order], cpu[order], "o-", label=label)[0]
-            if key == "pixels":
+            if kind == "pixels":
                 ax.plot(size[order], cpu[order][0] * size[order] / size[order][0], ":", color=drawn.get_color())
     ax.set(xscale="log", yscale="log", xlabel="megapixels, or thousand spots", ylabel="processor time, s")
     ax.set_title("growth; dotted is linear", loc="left", fontsize=10)

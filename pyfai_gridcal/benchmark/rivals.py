@@ -31,6 +31,14 @@ class ForeignResult:
     distortion: Distortion | None = None
     note: str = ""
 
+    @property
+    def sigma_yx(self) -> Floats:
+        """(N, 2) NaN: other programs do not tell how well they know their spots."""
+        return np.full_like(self.yx, np.nan)
+
+    def __len__(self) -> int:
+        return len(self.yx)
+
 
 @dataclass(frozen=True)
 class _Radial:

@@ -6,18 +6,21 @@ import os
 import platform
 import re
 from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..base.threads import processors
-from .measurement import Measurement
+from ..report.redo import versions
+from .measurement import Measurement, scaling
 from .scenes import SCENES, scene_of
+from .worker import Figures
 
 __all__ = ["growth", "machine", "ratios", "text_table"]
 
+#: Whose version a measurement depends on.
+_PACKAGES = ("pyfai-gridcal", "numpy", "scipy", "pyFAI", "silx", "h5py", "discorpy", "opencv-python-headless")
+#: Figures of a table: key, title, and how they are written.
 COLUMNS = (
     ("method", "method", "{}"),
     ("spots", "spots", "{:d}"),
@@ -33,21 +36,15 @@ COLUMNS = (
 )
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Figures:
     """What the figures were measured on."""
-    packages = {}
-    for name in ("pyfai-gridcal", "numpy", "scipy", "pyFAI", "silx", "h5py", "discorpy", "opencv-python-headless"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return {
         "cores": processors(),
         "processor": _processor(),
         "memory_gb": _memory(),
         "system": platform.system(),
         "python": platform.python_version(),
-        "packages": packages,
+        "packages": versions(_PACKAGES),
     }
 
 
@@ -66,7 +63,7 @@ def _memory() -> float | None:
         return None
 
 
-def _row(one: Measurement) -> dict[str, Any]:
+def _row(one: Measurement) -> Figures:
     return {"method": one.method, **one.figures, **(one.best or {}), "peak_mb": one.peak_mb}
 
 
@@ -87,7 +84,7 @@ def text_table(measurements: Sequence[Measurement]) -> list[str]:
     return lines
 
 
-def _aligned(rows: Iterable[dict[str, Any]]) -> list[str]:
+def _aligned(rows: Iterable[Figures]) -> list[str]:
     table = [[title for _, title, _ in COLUMNS]]
     for row in rows:
         if row.get("failed"):
@@ -130,15 +127,13 @@ def ratios(measurements: Sequence[Measurement], scene: str) -> list[str]:
 def growth(measurements: Sequence[Measurement]) -> list[str]:
     """Seconds per megapixel and per thousand spots, and the power with which they grow."""
     out = []
-    for kind, key, unit in (("pixels-", "pixels", 1e6), ("spots-", "spots", 1e3)):
-        rows = [one for one in measurements if one.scene.startswith(kind) and one.best]
+    for kind in ("pixels", "spots"):
+        rows, size, cpu = scaling(measurements, kind)
         if len(rows) < 2:
             continue
-        size = np.array([one.figures[key] / unit for one in rows])
-        cpu = np.array([(one.best or {})["cpu"] for one in rows])
-        peak = np.array([one.peak_mb for one in rows])
-        name = "Mpx" if key == "pixels" else "thousand spots"
-        what = scene_of(rows[0].scene).text.split(", ")[1 if key == "pixels" else 0]
+        peak = [one.peak_mb for one in rows]
+        name = "Mpx" if kind == "pixels" else "thousand spots"
+        what = scene_of(rows[0].scene).text.split(", ")[1 if kind == "pixels" else 0]
         out.append(f"{name:>14}  {'spots':>7}  {'cpu s':>7}  {'MB':>6}   {what}")
         out += [
             f"{s:14.2f}  {one.figures['spots']:7d}  {c:7.2f}  {p:6.0f}"

@@ -10,13 +10,16 @@ arithmetic, and memory that the procedure does not really have.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats
+from ..base.arrays import AnyArray, Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    from pyFAI.detectors import Detector
 
 __all__ = ["HandSet", "TutorialResult", "tutorial"]
 
@@ -61,7 +64,7 @@ class TutorialResult:
 
     yx: Floats
     ij: AnyArray
-    detector: Any
+    detector: Detector
     matrix_bytes: int
 
 
@@ -140,7 +143,7 @@ def _axes(yx: Floats, hand: HandSet) -> tuple[Floats, Floats]:
     return np.array([np.mean(slow, axis=0), np.mean(fast, axis=0)]), origin
 
 
-def _neighbours(yx: Floats, hand: HandSet) -> Any:
+def _neighbours(yx: Floats, hand: HandSet) -> Iterator[tuple[int, Ints]]:
     """(number of a spot, numbers of its neighbours), from the distances of all to all."""
     distances = _distances()
     rows = len(yx) if 8 * len(yx) ** 2 <= MATRIX_LIMIT else max(1, MATRIX_LIMIT // (32 * len(yx)))
@@ -199,7 +202,7 @@ def _interpolated(yx: Floats, delta: Floats, shape: tuple[int, ...]) -> tuple[Fl
     return out[0], out[1], unknown
 
 
-def _detector(dy: Floats, dx: Floats, unknown: Bools, axes: Floats, pitch_m: float) -> Any:
+def _detector(dy: Floats, dx: Floats, unknown: Bools, axes: Floats, pitch_m: float) -> Detector:
     from pyFAI.detectors import Detector
 
     # Both axes are one pitch long: p1^2 axis_y^2 + p2^2 axis_x^2 = pitch^2, for two unknown squares.

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,12 +14,17 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Floats
 from ..records.distortion import Distortion
+from ..records.points import ControlPoints
 from ..synthetic import TruthSpots, field_error, match_spots
+from .rivals import ForeignResult, best_scaled, discorpy_dots, opencv_circles
 from .scenes import BenchScene, scene_of
 from .stopwatch import Stopwatch
 
 __all__ = ["METHODS", "main", "prepare"]
 
+#: Figures of a measurement by name, as plain data.
+Figures = dict[str, Any]
+#: What a method found: points, distortion, and remarks.
 Score = dict[str, Any]
 
 
@@ -34,7 +39,7 @@ def prepare(name: str, folder: Path) -> Path:
     return path
 
 
-def _ours(image: AnyArray, scene: BenchScene, truth: Any, watch: Stopwatch) -> Score:
+def _ours(image: AnyArray, scene: BenchScene, truth: TruthSpots, watch: Stopwatch) -> Score:
     from ..calibration import calibrate
 
     del truth
@@ -93,43 +98,27 @@ def _threshold(image: AnyArray, kernel: Floats, truth: TruthSpots) -> float:
     return float((high + low) / 2)
 
 
-def _points(yx: Floats, ij: AnyArray) -> Any:
+def _points(yx: Floats, ij: AnyArray) -> ControlPoints:
     """Spots with indices, for the score."""
-    from ..records.points import ControlPoints
-
     rows = np.arange(len(yx))
     return ControlPoints(yx, np.full_like(yx, np.nan), ij, rows, np.zeros(len(yx), np.int64), np.eye(2))
 
 
-class _Found:
-    """Spots without an uncertainty, for the score."""
-
-    def __init__(self, yx: Floats):
-        self.yx, self.sigma_yx = yx, np.full_like(yx, np.nan)
-
-    def __len__(self) -> int:
-        return len(self.yx)
-
-
 def _discorpy(image: AnyArray, scene: BenchScene, truth: TruthSpots, watch: Stopwatch) -> Score:
-    from .rivals import best_scaled, discorpy_dots
-
     drawn = scene.make()
     result = discorpy_dots(image, drawn.light.polarity == "dark", drawn.distortion.pixel_size, watch)
     watch.stop()
     assert result.distortion is not None
     distortion = best_scaled(result.distortion, drawn.distortion)
-    return {"points": _Found(result.yx), "distortion": distortion, "note": result.note}
+    return {"points": result, "distortion": distortion, "note": result.note}
 
 
 def _opencv(image: AnyArray, scene: BenchScene, truth: TruthSpots, watch: Stopwatch) -> Score:
-    from .rivals import opencv_circles
-
     low, high = truth.ij[truth.whole].min(axis=0), truth.ij[truth.whole].max(axis=0)
     pattern = tuple(int(n) for n in high - low + 1)
     result = opencv_circles(image, scene.make().light.polarity == "dark", (pattern[0], pattern[1]), watch)
     watch.stop()
-    return {"points": _Found(result.yx), "distortion": None, "note": result.note}
+    return {"points": result, "distortion": None, "note": result.note}
 
 
 METHODS: dict[str, Callable[[AnyArray, BenchScene, TruthSpots, Stopwatch], Score]] = {
@@ -140,17 +129,17 @@ METHODS: dict[str, Callable[[AnyArray, BenchScene, TruthSpots, Stopwatch], Score
 }
 
 
-def _scored(score: Score, scene: BenchScene, truth: TruthSpots) -> dict[str, Any]:
+def _scored(score: Score, scene: BenchScene, truth: TruthSpots) -> Figures:
     """Figures of a result beside the truth."""
     points, distortion = score["points"], score["distortion"]
-    out: dict[str, Any] = {"spots": len(points), "spots_true": len(truth), "whole_true": int(truth.whole.sum())}
+    out: Figures = {"spots": len(points), "spots_true": len(truth), "whole_true": int(truth.whole.sum())}
     out |= {name: score[name] for name in ("note", "verdict", "matrix_mb") if name in score}
     if len(points):
         spots = match_spots(points, truth)
-        if isinstance(points, _Found):  # programs whose frame is shifted as a whole are not blamed for it
+        if isinstance(points, ForeignResult):  # programs whose frame is shifted as a whole are not blamed for it
             shift = _shift(points.yx, truth.yx)
             out["shift_px"] = [float(v) for v in shift]
-            spots = match_spots(cast(Any, _Found(points.yx - shift)), truth)
+            spots = match_spots(cast("Any", replace(points, yx=points.yx - shift)), truth)
         out |= {"recall": spots.recall, "spot_rms_px": spots.rms_px, "over_crlb": spots.over_crlb}
         out |= {"precision": spots.precision, "over_sigma": spots.over_sigma}
         if hasattr(points, "ij"):
@@ -192,7 +181,7 @@ def main(argv: list[str]) -> int:
         image = file["image"]
         truth = TruthSpots(file["yx"], file["ij"], file["sigma"], file["whole"])
     method = METHODS[job["method"]]
-    out: dict[str, Any] = {"scene": job["scene"], "method": job["method"], "pixels": int(image.size), "runs": []}
+    out: Figures = {"scene": job["scene"], "method": job["method"], "pixels": int(image.size), "runs": []}
     score: Score = {}
     try:
         clock = time.perf_counter()

@@ -53,13 +53,13 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..benchmark import Plan, machine, run, text_table
+    from ..benchmark import BenchmarkPlan, machine, run, text_table
 
     if options.repeat < 1:
         raise UsageError(f"--repeat {options.repeat}", expected="1 or more")
     folder = _folder(options.output)
-    default = Plan()
-    plan = Plan(
+    default = BenchmarkPlan()
+    plan = BenchmarkPlan(
         tuple(dict.fromkeys(options.scene or default.scenes)),
         tuple(dict.fromkeys(options.method or default.methods)),
         options.scaling,

@@ -117,7 +117,7 @@ def _counts(text: str) -> tuple[int, ...]:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..judging.planning import Light, plan
+    from ..judging.planning import Illumination, plan
     from ..records.plate import Plate
 
     if options.hole is None and options.sigma is None:
@@ -127,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
     check_outputs([options.json, options.picture], [])
     plate = Plate(options.pitch, options.angle, hole_m=options.hole)
-    light = Light(options.peak, options.background, options.readout, options.gain, options.blur)
+    light = Illumination(options.peak, options.background, options.readout, options.gain, options.blur)
     plans = []
     with ProgressLine() as progress:
         for k, count in enumerate(options.exposures):

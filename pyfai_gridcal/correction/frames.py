@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,13 @@ from ..base.opening import open_hdf5
 from ..io.images.frames import Frames, parse_address
 from ..io.nexus.packing import unpack_chunk
 
-__all__ = ["FrameReader"]
+__all__ = ["DType", "FrameReader"]
+
+#: Type of the numbers of an array.
+DType = np.dtype[Any]
 
 
-class FrameReader:
+class FrameReader(AbstractContextManager["FrameReader"]):
     """All frames of several sources.
 
     Parameters
@@ -43,7 +47,7 @@ class FrameReader:
         if not self.count:
             raise ImageError("no frame to correct")
         self._packed = [_packed_reader(source) for source in self._sources]
-        self.dtype: np.dtype[Any] = np.result_type(*(s.dtype for s in self._sources))
+        self.dtype: DType = np.result_type(*(s.dtype for s in self._sources))
         kept = ("units", "long_name")
         self.attributes = {k: v for k, v in self._sources[0].header.items() if k in kept}
 
@@ -63,9 +67,9 @@ class FrameReader:
                     hint="for binned images, convert the detector with --binning",
                 )
 
-    def identity(self) -> tuple[Any, ...]:
+    def identity(self) -> tuple[object, ...]:
         """What tells these frames from others: names, sizes and times of the files."""
-        parts: list[Any] = []
+        parts: list[object] = []
         for source in self._sources:
             stat = os.stat(source.path) if source.path else None
             when = (stat.st_size, stat.st_mtime_ns) if stat else source.sha256()
@@ -75,25 +79,19 @@ class FrameReader:
     def read(self, number: int) -> AnyArray:
         """The frame of that number; any thread may ask."""
         k, n = self._table[number]
-        source = self._sources[k]
-        packed = self._packed[k]
+        source, packed = self._sources[k], self._packed[k]
         try:
             with self._lock:
-                data = packed.read(n) if packed is not None else None
-                frame = np.array(source.read(n)) if packed is None or data is None else None
-            if packed is not None and data is not None:
-                frame = unpack_chunk(data, packed.shape, packed.dtype, shuffle=packed.shuffle)
+                data = None if packed is None else packed.read(n)
+                if packed is None or data is None:
+                    return np.array(source.read(n))
+            return unpack_chunk(data, packed.shape, packed.dtype, shuffle=packed.shuffle)
         except ImageError:
             raise
         except Exception as error:
             raise ImageError(
                 f"frame {n} of {source.name} is unreadable ({error})", hint="the frames before it are kept"
             ) from error
-        assert frame is not None
-        return frame
-
-    def __enter__(self) -> FrameReader:
-        return self
 
     def __exit__(self, *_: object) -> None:
         for packed in self._packed:
@@ -117,7 +115,7 @@ class _StoredFrames:
 
     read: Callable[[int], bytes | None]
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: DType
     shuffle: bool
     close: Callable[[], None]
 

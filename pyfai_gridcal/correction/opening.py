@@ -29,6 +29,11 @@ from .table import Table, build_table
 __all__ = ["CorrectorFiles", "cached_table", "key_of_files", "open_corrector"]
 
 
+logger = logging.getLogger(__name__)
+
+#: Raise when the meaning of the numbers changes.
+VERSION = 1
+
 Files = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
@@ -89,6 +94,7 @@ def open_corrector(
         dummy=files.dummy,
         device=device,
     )
+    # Whatever changes the result changes the checksum: table, arrays and options.
     digest = hashlib.sha256(key.encode())
     for array in (corrector.mask, corrector.dark, corrector.flat):
         digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
@@ -126,12 +132,6 @@ def _listed(names: Files | None) -> list[str | Path]:
     if names is None:
         return []
     return [str(names)] if isinstance(names, str | PathLike) else [str(one) for one in names]
-
-
-logger = logging.getLogger(__name__)
-
-#: Raise when the meaning of the numbers changes.
-VERSION = 1
 
 
 def key_of_files(paths: Sequence[Path], *remarks: object) -> str:

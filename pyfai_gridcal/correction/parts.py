@@ -7,7 +7,6 @@ part that was begun goes on behind its last complete frame. The joined file hold
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -17,8 +16,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import h5py
 import numpy as np
 
+from ..base.arrays import AnyArray
 from ..base.atomic import check_writable, replacing
 from ..base.errors import FileFormatError, UsageError
 from ..base.opening import members, open_hdf5
@@ -28,7 +29,8 @@ from ..io.images.sources import open_frames
 from ..io.nexus.packing import Packing
 from .corrector import Corrector
 from .opening import CorrectorFiles, open_corrector
-from .streams import DATA_PATH, Outcome, correct_stack
+from .spool import checksum
+from .streams import DATA_PATH, Corrected, correct_stack
 
 __all__ = ["Work", "correct_part", "join_parts", "part_path", "portion"]
 
@@ -37,6 +39,10 @@ __all__ = ["Work", "correct_part", "join_parts", "part_path", "portion"]
 _PROCESS = DATA_PATH.rsplit("/", 2)[0] + "/correction"
 #: Seconds between two looks at a file that another process writes.
 _PAUSE = 0.5
+
+
+#: Name of images (path or silx URL), or an array of them.
+Images = str | os.PathLike[str] | AnyArray
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Work:
     """
 
     files: CorrectorFiles
-    images: Sequence[Any]
+    images: Sequence[Images]
     output: Path
     dtype: str | None = None
     compression: str = "gzip:1"
@@ -73,7 +79,7 @@ def part_path(output: str | os.PathLike[str], part: tuple[int, int] | None) -> P
     return output.with_name(f"{output.stem}_{part[0]:0{width}}of{part[1]:0{width}}{output.suffix}")
 
 
-def portion(images: Sequence[Any], part: tuple[int, int]) -> list[Any]:
+def portion(images: Sequence[Images], part: tuple[int, int]) -> list[Images]:
     """The images of the k-th of n parts, in order: whole sources where there are enough, else ranges of frames.
 
     Parameters
@@ -99,7 +105,7 @@ def portion(images: Sequence[Any], part: tuple[int, int]) -> list[Any]:
     return out
 
 
-def _frames_of(source: Any, first: int, last: int) -> Any:
+def _frames_of(source: Images, first: int, last: int) -> Images:
     """A range of frames of a source: its name, or the part of an array."""
     if not isinstance(source, str | os.PathLike):
         return np.asarray(source)[first:last]
@@ -127,7 +133,7 @@ def _chosen(index: tuple[Any, ...], first: int, last: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _corrector(files: CorrectorFiles, _when: tuple[Any, ...]) -> tuple[Corrector, str]:
+def _corrector(files: CorrectorFiles, _when: tuple[object, ...]) -> tuple[Corrector, str]:
     """The corrector of the last work, kept: a worker gets many parts of the same one."""
     corrector, key = open_corrector(files)
     return corrector.prepare(), key
@@ -144,7 +150,7 @@ def _ready(files: CorrectorFiles) -> tuple[Corrector, str]:
         return _corrector(files, when)
 
 
-def _stamp(source: Any) -> tuple[Any, ...]:
+def _stamp(source: Images) -> tuple[object, ...]:
     """What tells a source from another of the same name."""
     if not isinstance(source, str | os.PathLike):
         with open_frames(source) as frames:
@@ -157,7 +163,7 @@ def _stamp(source: Any) -> tuple[Any, ...]:
     return os.fspath(source), stat.st_size, stat.st_mtime_ns
 
 
-def correct_part(work: Work, progress: Progress | None = None) -> Outcome:
+def correct_part(work: Work, progress: Progress | None = None) -> Corrected:
     """Correct one part (or all) of the images into its own file, unless it is there already.
 
     Raises
@@ -168,7 +174,7 @@ def correct_part(work: Work, progress: Progress | None = None) -> Outcome:
     target = check_writable(part_path(work.output, work.part))
     corrector, key = _ready(work.files)
     stamps = [_stamp(one) for one in work.images]
-    job = hashlib.sha256(repr((key, stamps, work.dtype, work.compression)).encode()).hexdigest()
+    job = checksum(key, stamps, work.dtype, work.compression)
     mine = f"{job} {work.part}"
     deadline = time.monotonic() + work.patience
     while True:
@@ -197,7 +203,7 @@ def correct_part(work: Work, progress: Progress | None = None) -> Outcome:
         time.sleep(_PAUSE)
 
 
-def _finished(path: Path, work: str) -> Outcome | None:
+def _finished(path: Path, work: str) -> Corrected | None:
     """What a complete file of the same work holds; None when there is none."""
     try:
         found = _told(path)
@@ -205,7 +211,7 @@ def _finished(path: Path, work: str) -> Outcome | None:
         return None
     if found["work"] != work:
         return None
-    return Outcome((path,), 0, found["shape"][0], found["shape"][1:])
+    return Corrected((path,), 0, found["shape"][0], found["shape"][1:])
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -222,20 +228,18 @@ def _told(path: Path) -> dict[str, Any]:
         raise FileFormatError(f"{path} is no complete part of corrected images ({error})") from error
 
 
-def _nothing(path: Path, corrector: Corrector, work: str, job: str) -> Outcome:
+def _nothing(path: Path, corrector: Corrector, work: str, job: str) -> Corrected:
     """A part without a frame: there are more parts than frames."""
-    import h5py
-
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         process = file.create_group(_PROCESS)
         process["work"], process["job"] = work, job
         data = file.create_dataset(DATA_PATH, (0, *corrector.table.shape_out), np.float32)
         data.attrs["dummy"] = corrector.dummy
-    return Outcome((path,), 0, 0, corrector.table.shape_out)
+    return Corrected((path,), 0, 0, corrector.table.shape_out)
 
 
 # -- one dataset
-def join_parts(output: str | os.PathLike[str], parts: int) -> Outcome:
+def join_parts(output: str | os.PathLike[str], parts: int) -> Corrected:
     """Write the file that shows all parts as one dataset (virtual: the frames stay where they are).
 
     Raises
@@ -243,8 +247,6 @@ def join_parts(output: str | os.PathLike[str], parts: int) -> Outcome:
     FileFormatError
         A part is missing, is not complete, or belongs to other work.
     """
-    import h5py
-
     target = check_writable(output)
     paths = [part_path(target, (k, parts)) for k in range(parts)]
     told = [_told(path) for path in paths]
@@ -271,10 +273,10 @@ def join_parts(output: str | os.PathLike[str], parts: int) -> Outcome:
             "data", layout, fillvalue=dummy if dtype.kind == "f" else 0
         )
         dataset.attrs["interpretation"], dataset.attrs["dummy"] = "image", dummy
-    return Outcome((target,), total, 0, (shape[0], shape[1]))
+    return Corrected((target,), total, 0, (shape[0], shape[1]))
 
 
-def _copy_frame(first: Any, file: Any) -> None:
+def _copy_frame(first: h5py.File, file: h5py.File) -> None:
     """All that is around the data in a part."""
     file.attrs.update(first.attrs)
     entry, group = DATA_PATH.split("/")[1:3]

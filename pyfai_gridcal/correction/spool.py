@@ -6,24 +6,26 @@ crash left half written at the end is cut off when the file is opened again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from ..base.errors import UsageError
 
-__all__ = ["Journal", "Spool"]
+__all__ = ["Journal", "Spool", "checksum"]
 
 
+#: First line of the file; a new number for another form of the pieces.
 MAGIC = b"pyFAI-gridcal spool 1\n"
+#: Number, length and checksum before each piece.
 _HEAD = struct.Struct("<QQI")
 
 #: Bytes after which what was written is forced to the disk.
@@ -33,7 +35,12 @@ SYNC_BYTES = 128 * 2**20
 _ATTEMPTS = 3
 
 
-class Spool:
+def checksum(*what: object) -> str:
+    """What tells one work from another: of all that decides about its result."""
+    return hashlib.sha256(repr(what).encode()).hexdigest()
+
+
+class Spool(AbstractContextManager["Spool"]):
     """Pieces of bytes in order, safe against being killed.
 
     Parameters
@@ -154,16 +161,11 @@ class Spool:
                 self.path.unlink()
         self._file.close()
 
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
 
-class Journal:
+class Journal(AbstractContextManager["Journal"]):
     """Lines of JSON, added as files are finished; a line that a crash cut short is passed over.
 
     Parameters
@@ -211,10 +213,5 @@ class Journal:
             with suppress(OSError):
                 self.path.unlink()
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()

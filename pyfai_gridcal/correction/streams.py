@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 from ..base.arrays import AnyArray
 from ..base.atomic import check_writable, replacing
 from ..base.errors import ImageError, UsageError
-from ..base.progress import Progress
+from ..base.progress import Progress, untold
 from ..base.threads import processors
-from ..io.images.frames import Frames
+from ..io.images.frames import Frames, parse_address
 from ..io.images.sources import open_frames
+from ..io.kinds.rasters import image_of
+from ..io.nexus.groups import new_group
 from ..io.nexus.packing import Packing
 from .corrector import Corrector
-from .frames import FrameReader
-from .spool import Spool
+from .frames import DType, FrameReader
+from .spool import Journal, Spool, checksum
 
-__all__ = ["DATA_PATH", "Outcome", "correct_files", "correct_stack"]
+__all__ = ["DATA_PATH", "Corrected", "correct_files", "correct_stack"]
 
 
+_Answer = TypeVar("_Answer")
 #: Where the frames are in an HDF5 file that is written.
 DATA_PATH = "/entry_0000/corrected/data"
 #: Suffixes of files that hold one image each, with its header where the format has one.
@@ -37,7 +40,7 @@ IMAGE_SUFFIXES = (".edf", ".tif", ".tiff", ".npy")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Corrected:
     """What became of the images.
 
     Attributes
@@ -59,15 +62,16 @@ def workers_by_default() -> int:
     return min(16, processors())
 
 
-def in_order(work: Callable[[int], Any], numbers: Sequence[int], workers: int) -> Iterator[Any]:
+def in_order(work: Callable[[int], _Answer], numbers: Sequence[int], workers: int | None) -> Iterator[_Answer]:
     """Results of ``work(number)`` in order, computed ahead by `workers` threads, never more than twice as many at a
     time.
     """
+    workers = workers or workers_by_default()
     if workers <= 1:
         yield from (work(n) for n in numbers)
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="correct") as pool:
-        waiting: deque[Future[Any]] = deque()
+        waiting: deque[Future[_Answer]] = deque()
         try:
             for n in numbers:
                 waiting.append(pool.submit(work, n))
@@ -91,19 +95,18 @@ def correct_stack(
     dtype: str | None = None,
     workers: int | None = None,
     remarks: dict[str, str] | None = None,
-    finished: Callable[[], Outcome | None] = lambda: None,
+    finished: Callable[[], Corrected | None] = lambda: None,
     progress: Progress | None = None,
-) -> Outcome:
+) -> Corrected:
     """Correct all frames of the sources into one HDF5 file (NeXus).
 
     Parameters
     ----------
     sources : paths, silx URLs or arrays, as for :func:`~pyfai_gridcal.io.images.sources.open_frames`; all frames of
-    one shape
+        one shape
     corrector : of the detector
     output : file; it appears when it is complete. Until then ``output`` + ``.part`` beside it holds what is done, and
-    the next call with the
-        same arguments goes on from there.
+        the next call with the same arguments goes on from there.
     key : what identifies detector and options, for that
     packing : compression
     dtype : of the corrected frames; float32 by default, float64 for float64 frames. Whole numbers are rounded.
@@ -120,35 +123,36 @@ def correct_stack(
         The output cannot be written, or another process is writing it.
     """
     target = check_writable(output)
-    packing, workers = packing or Packing(), workers or workers_by_default()
+    packing, say = packing or Packing(), progress or untold
     with FrameReader([open_frames(s) for s in sources]) as reader:
         reader.require(corrector.table.shape_in)
         out_dtype = _out_dtype(reader.dtype, dtype)
-        work = hashlib.sha256(
-            repr((key, reader.identity(), str(packing), str(out_dtype), corrector.dummy, corrector.coverage)).encode()
-        )
-        with Spool(target.with_name(target.name + ".part"), work.hexdigest()) as spool:
+        # What is done already: pieces of the very same work, told by the checksum of all that decides about them.
+        work = checksum(key, reader.identity(), str(packing), str(out_dtype), corrector.dummy, corrector.coverage)
+        with Spool(target.with_name(target.name + ".part"), work) as spool:
             if (outcome := finished()) is not None:
                 spool.close(remove=True)
                 return outcome
             resumed = min(spool.count, reader.count)
             corrector.prepare()
-
-            def one(number: int) -> bytes:
-                return packing.pack(_cast(corrector(reader.read(number)), out_dtype, corrector.dummy))
-
-            todo = range(resumed, reader.count)
-            for done, chunk in enumerate(in_order(one, todo, workers), resumed + 1):
-                spool.append(chunk)
-                if progress is not None:
-                    progress(done / reader.count, f"frame {done} of {reader.count}")
+            # What is left, computed ahead by the threads, kept in order.
+            make = partial(_piece, reader, corrector, packing, out_dtype)
+            for done, piece in enumerate(in_order(make, range(resumed, reader.count), workers), resumed + 1):
+                spool.append(piece)
+                say(done / reader.count, f"frame {done} of {reader.count}")
+            # All of it as one file, which appears when it is complete.
             with replacing(target) as temporary:
                 _write_nexus(temporary, spool, reader, corrector, packing, out_dtype, remarks or {})
             spool.close(remove=True)
-    return Outcome((target,), reader.count - resumed, resumed, corrector.table.shape_out)
+    return Corrected((target,), reader.count - resumed, resumed, corrector.table.shape_out)
 
 
-def _out_dtype(recorded: np.dtype[Any], wanted: str | None) -> np.dtype[Any]:
+def _piece(reader: FrameReader, corrector: Corrector, packing: Packing, dtype: DType, number: int) -> bytes:
+    """One corrected frame, as it stands in the file."""
+    return packing.pack(_cast(corrector(reader.read(number)), dtype, corrector.dummy))
+
+
+def _out_dtype(recorded: DType, wanted: str | None) -> DType:
     if wanted is None:
         return np.dtype(np.float64 if recorded == np.float64 else np.float32)
     if wanted == "same":
@@ -164,7 +168,7 @@ def _out_dtype(recorded: np.dtype[Any], wanted: str | None) -> np.dtype[Any]:
     return dtype
 
 
-def _cast(frame: AnyArray, dtype: np.dtype[Any], dummy: float) -> AnyArray:
+def _cast(frame: AnyArray, dtype: DType, dummy: float) -> AnyArray:
     if dtype.kind == "f":
         return frame.astype(dtype, copy=False)
     limits = np.iinfo(dtype)
@@ -180,7 +184,7 @@ def _write_nexus(
     reader: FrameReader,
     corrector: Corrector,
     packing: Packing,
-    dtype: np.dtype[Any],
+    dtype: DType,
     remarks: dict[str, str],
 ) -> None:
     """Write the finished frames; the same bytes for the same work, whenever it is done, hence without a date.
@@ -191,30 +195,21 @@ def _write_nexus(
 
     shape = corrector.table.shape_out
     with h5py.File(path, "w", libver="earliest") as file:
-        file.attrs["NX_class"], file.attrs["default"], file.attrs["creator"] = (
-            "NXroot",
-            "entry_0000",
-            "pyFAI-gridcal correct",
-        )
-        entry = file.create_group("entry_0000")
-        entry.attrs["NX_class"], entry.attrs["default"] = "NXentry", "corrected"
+        file.attrs.update({"NX_class": "NXroot", "default": "entry_0000", "creator": "pyFAI-gridcal correct"})
+        entry = new_group(file, "entry_0000", "NXentry")
+        entry.attrs["default"] = "corrected"
         entry["title"] = f"{reader.name}, distortion corrected"
-        process = entry.create_group("correction")
-        process.attrs["NX_class"] = "NXprocess"
+        process = new_group(entry, "correction", "NXprocess")
         for name, text in {"program": "pyFAI-gridcal", "input": reader.name, **remarks}.items():
             process[name] = text
         process["offset"] = np.array(corrector.table.offset)
         process["offset"].attrs["units"] = "px"
-        data = entry.create_group("corrected")
-        data.attrs["NX_class"], data.attrs["signal"], data.attrs["interpretation"] = "NXdata", "data", "image"
+        data = new_group(entry, "corrected", "NXdata")
+        data.attrs.update({"signal": "data", "interpretation": "image"})
         dataset = data.create_dataset("data", (reader.count, *shape), dtype, chunks=(1, *shape), **packing.options())
-        dataset.attrs["interpretation"] = "image"
-        dataset.attrs["dummy"] = corrector.dummy
-        for name, value in reader.attributes.items():
-            dataset.attrs[name] = value
-        for number, chunk in enumerate(spool):
-            if number == reader.count:
-                break
+        dataset.attrs.update({"interpretation": "image", "dummy": corrector.dummy})
+        dataset.attrs.update(reader.attributes)
+        for number, chunk in zip(range(reader.count), spool, strict=False):
             dataset.id.write_direct_chunk((number, 0, 0), chunk)
 
 
@@ -228,7 +223,7 @@ def correct_files(
     dtype: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> Outcome:
+) -> Corrected:
     """Correct images file by file, headers kept where both formats have them.
 
     Parameters
@@ -236,10 +231,9 @@ def correct_files(
     sources, outputs : as many output files (EDF, TIFF or npy, told by the suffix) as sources of one frame
     corrector : of the detector
     key : what identifies detector and options: outputs that an earlier run has written with the same are not written
-    again dtype, workers, progress : as for :func:`correct_stack`
+        again
+    dtype, workers, progress : as for :func:`correct_stack`
     """
-    from .spool import Journal
-
     targets = [check_writable(path) for path in outputs]
     if len(set(targets)) != len(targets) or len(targets) != len(sources):
         raise UsageError("two images would be written to the same file", hint="choose another folder or suffix")
@@ -248,41 +242,41 @@ def correct_files(
             raise UsageError(
                 f"output {target.name}", expected=f"one of {', '.join(IMAGE_SUFFIXES)}, or .h5 for a stack"
             )
+    say = progress or untold
     corrector.prepare()
     with Journal(targets[0].parent / ".pyfai-gridcal-correct.jsonl") as journal:
 
         def one(number: int) -> bool:
             source, target = sources[number], targets[number]
-            work = hashlib.sha256(
-                repr((key, _identity(source), str(dtype), corrector.dummy, corrector.coverage)).encode()
-            ).hexdigest()
+            work = checksum(key, _identity(source), str(dtype), corrector.dummy, corrector.coverage)
             if journal.has(target, work):
                 return False
-            with open_frames(source) as frames:
-                if frames.count != 1:
-                    raise ImageError(
-                        f"{source} holds {frames.count} frames", hint="name an .h5 file as output, or one frame"
-                    )
-                recorded = frames.read(0)
-                if recorded.shape != corrector.table.shape_in:
-                    raise ImageError(f"{source} is of {recorded.shape} pixels", expected=f"{corrector.table.shape_in}")
-                corrected = _cast(corrector(recorded), _out_dtype(recorded.dtype, dtype), corrector.dummy)
-                _write_image(target, corrected, _kept_header(frames, corrector))
+            _correct_file(source, corrector, target, dtype)
             journal.add(target, work)
             return True
 
         count = 0
-        for done, fresh in enumerate(in_order(one, range(len(sources)), workers or workers_by_default()), 1):
+        for done, fresh in enumerate(in_order(one, range(len(sources)), workers), 1):
             count += fresh
-            if progress is not None:
-                progress(done / len(sources), f"image {done} of {len(sources)}")
+            say(done / len(sources), f"image {done} of {len(sources)}")
         journal.close(remove=True)
-    return Outcome(tuple(targets), count, len(sources) - count, corrector.table.shape_out)
+    return Corrected(tuple(targets), count, len(sources) - count, corrector.table.shape_out)
+
+
+def _correct_file(source: str | PathLike[str], corrector: Corrector, target: Path, dtype: str | None) -> None:
+    """Correct the one image of a file."""
+    with open_frames(source) as frames:
+        if frames.count != 1:
+            raise ImageError(f"{source} holds {frames.count} frames", hint="name an .h5 file as output, or one frame")
+        recorded = frames.read(0)
+        if recorded.shape != corrector.table.shape_in:
+            raise ImageError(f"{source} is of {recorded.shape} pixels", expected=f"{corrector.table.shape_in}")
+        corrected = _cast(corrector(recorded), _out_dtype(recorded.dtype, dtype), corrector.dummy)
+        _write_image(target, corrected, _kept_header(frames, corrector))
 
 
 def _identity(source: str | PathLike[str]) -> tuple[str, int, int]:
-    from ..io.images.frames import parse_address
-
+    """What tells a file from another of the same name."""
     stat = os.stat(parse_address(source).file)
     return os.fspath(source), stat.st_size, stat.st_mtime_ns
 
@@ -299,8 +293,6 @@ def _kept_header(frames: Frames, corrector: Corrector) -> dict[str, str]:
 
 
 def _write_image(path: Path, data: AnyArray, header: dict[str, str]) -> None:
-    from ..io.kinds.rasters import image_of
-
     with replacing(path) as temporary:
         if path.suffix.lower() == ".npy":
             np.save(temporary, data)

@@ -29,9 +29,12 @@ from ..records.distortion import Distortion
 __all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_image"]
 
 
-_COVERED = 0.98  # part of a corrected pixel that must be covered by known pixels
-_MARGIN = 3  # px of the raster beyond what is known
-_ASIDE = -1e4  # place of pixels that are not to be used, px: outside of every raster
+#: Part of a corrected pixel that must be covered by known pixels to be shown.
+_COVERED = 0.98
+#: Raster beyond what is known, px.
+_MARGIN = 3
+#: Place of pixels that are not to be used, px: outside of every raster.
+_ASIDE = -1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +208,7 @@ def correct_known(
     mask: AnyArray | None = None,
     same_raster: bool = False,
     empty: float = 0.0,
-    progress: Progress = untold,
+    progress: Progress | None = None,
 ) -> CorrectedImage:
     """Correct one image to be looked at: only what is known, all of it, as it was counted.
 
@@ -229,13 +232,14 @@ def correct_known(
     image = np.asarray(image)
     if image.shape != distortion.shape:
         raise UsageError(f"image of shape {image.shape}", expected=f"{distortion.shape}, as the detector")
-    progress(0.0, "building the correction table")
+    say = progress or untold
+    say(0.0, "building the correction table")
     nodes = detector_nodes(distortion)
     unknown = _unknown(distortion, nodes, mask)
     offset, shape = _raster(nodes, ~unknown, distortion.pixel_size, same_raster)
     nodes -= np.asarray(offset, np.float32) * np.asarray(distortion.pixel_size, np.float32)
     table = _built(distortion, nodes, unknown=unknown, shape=shape)
-    progress(0.9, "correcting the image")
+    say(0.9, "correcting the image")
     covered = (table.matrix @ table.area).reshape(shape)
     flat = np.where(unknown, 0, np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)).astype(np.float32)
     data = (table.matrix @ flat.ravel()).reshape(shape)

@@ -6,7 +6,6 @@ import gc
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import silx.gui.utils.matplotlib  # noqa: F401  (before Qt draws with matplotlib)
 from silx.gui import qt
@@ -44,8 +43,13 @@ def _spare_the_loaded() -> None:
     gc.freeze()
 
 
-def run_application(app: qt.QApplication, window: Any) -> int:
-    """Show a window until it is closed; Ctrl+C in the terminal closes it too."""
+def run_application(app: qt.QApplication, window: qt.QMainWindow, store: qt.QSettings | None = None) -> int:
+    """Show a window until it is closed, with the size that it had the last time; Ctrl+C in the terminal closes it too.
+
+    pyFAI's windows keep their size themselves: they have no `store`.
+    """
+    if store is not None and store.value("geometry") is not None:
+        window.restoreGeometry(store.value("geometry"))
     before = signal.signal(signal.SIGINT, lambda *_: window.close())
     # Python sees a signal only while it runs: let it, now and then.
     ticks = qt.QTimer()
@@ -56,5 +60,7 @@ def run_application(app: qt.QApplication, window: Any) -> int:
         window.show()
         return int(app.exec())
     finally:
+        if store is not None:
+            store.setValue("geometry", window.saveGeometry())
         ticks.stop()
         signal.signal(signal.SIGINT, before)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from argparse import Namespace
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from silx.gui import qt
 
@@ -14,19 +15,22 @@ from .application import application, run_application, settings
 from .drawing.artwork import icon
 from .task import DistortionTask
 
+if TYPE_CHECKING:
+    from pyFAI.gui.CalibrationContext import CalibrationContext
+
 __all__ = ["detector_tasks", "main", "window_class"]
 
 logger = logging.getLogger(__name__)
 
 
-def detector_tasks() -> Iterator[Any]:
+def detector_tasks() -> Iterator[qt.QWidget]:
     """Tasks that calibrate a detector: ours, then those that other members of the group bring.
 
     A member that fails is reported in the log and left out; see :mod:`pyfai_gridcal.plugins`.
     """
     yield DistortionTask()
     for name, member in load_members().items():
-        make: Callable[[], Any] | None = getattr(member, "task", None)
+        make: Callable[[], qt.QWidget] | None = getattr(member, "task", None)
         if make is None or isinstance(member, GridCalibration):
             continue
         try:
@@ -42,11 +46,11 @@ def window_class() -> type:
     class DetectorCalibrationWindow(CalibrationWindow):  # type: ignore[misc]
         """Calibration of the detector first, then of the experiment."""
 
-        def createTasks(self) -> list[Any]:
+        def createTasks(self) -> list[qt.QWidget]:
             self.detectorTasks = list(detector_tasks())
             return [*self.detectorTasks, *super().createTasks()]
 
-        def __init__(self, context: Any):
+        def __init__(self, context: CalibrationContext):
             super().__init__(context)
             if not settings("calib2").contains("main-window/size"):
                 self.resize(1600, 950)
@@ -64,7 +68,7 @@ def window_class() -> type:
     return DetectorCalibrationWindow
 
 
-def main(options: Any, *, grid: str | None = None, given: dict[str, Any] | None = None) -> int:
+def main(options: Namespace, *, grid: str | None = None, given: dict[str, object] | None = None) -> int:
     """Open the window.
 
     Parameters

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..base.progress import Progress
 from .drawing.compare import BeforeAfter
 from .work.core import Core
-from .work.results import Bare
+from .work.state import Bare
 from .work.views import Pair, WorkView, prepare_pair
 from .worker import BackgroundJob, Worker
 

@@ -33,16 +33,6 @@ from .worker import Worker
 __all__ = ["DistortionWidget"]
 
 _STANDARD = qt.QKeySequence.StandardKey
-#: Actions of the task, by their names.
-COMMANDS = {
-    "open": Command("Open image...", key=_STANDARD.Open),
-    "open-result": Command("Open result...", key="Ctrl+Shift+O"),
-    "save": Command("Save detector...", key=_STANDARD.Save),
-    "undo": Command("Undo", key=_STANDARD.Undo),
-    "redo": Command("Redo", key="Ctrl+Shift+Z"),
-    "calibrate": Command("Calibrate", key="F5"),
-    "cancel": Command("Cancel", key="Ctrl+."),
-}
 
 
 class DistortionWidget(qt.QWidget):  # type: ignore[misc]
@@ -77,7 +67,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self.compare = BeforeAfter(self, backend=backend)
         self.panel = WorkPanel(self.core.choices(), self)
         self.updates = Updates(self.workspace, self.worker, self.layers.map)
-        self.dialogs = Dialogs(self)
+        self.dialogs = Dialogs(self, self.document, self.tell)
         self._hand = Hand(self.plot, self.workspace, self.updates, self.guarded)
         self.tabs = tabs({"Grid image": holder(column(self.layers, (self.plot, 1), spacing=0)),
                           "Before and after": self.compare})  # fmt: skip
@@ -92,18 +82,16 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
 
     # -- parts
     def _makeActions(self) -> None:
-        slots: dict[str, Callable[[], object]] = {
-            "open": self.panel.files["image"].choose,
-            "open-result": self.dialogs.openResult,
-            "save": self.dialogs.save,
-            "undo": self.workspace.undo,
-            "redo": self.workspace.redo,
-            "calibrate": self.calibrate,
-            "cancel": self.worker.cancel,
+        table = {
+            "open": (Command("Open image...", key=_STANDARD.Open), self.panel.files["image"].choose),
+            "open-result": (Command("Open result...", key="Ctrl+Shift+O"), self.dialogs.openResult),
+            "save": (Command("Save detector...", key=_STANDARD.Save), self.dialogs.save),
+            "undo": (Command("Undo", key=_STANDARD.Undo), self.workspace.undo),
+            "redo": (Command("Redo", key="Ctrl+Shift+Z"), self.workspace.redo),
+            "calibrate": (Command("Calibrate", key="F5"), self.calibrate),
+            "cancel": (Command("Cancel", key="Ctrl+."), self.worker.cancel),
         }
-        self.actionsByName = {
-            name: make_action(self, f"action-{name}", command, slots[name]) for name, command in COMMANDS.items()
-        }
+        self.actionsByName = {name: make_action(self, f"action-{name}", *one) for name, one in table.items()}
         for name in ("undo", "redo"):
             self.actionsByName[name].setIcon(icon(name))
             self.layers.addAction(self.actionsByName[name])
@@ -115,7 +103,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             (panel.sigSetting, lambda name, value: self.guarded("Settings", workspace.set_settings, **{name: value})),
             (panel.sigFile, self._fileChosen),
             (panel.sigExposure, self.showExposure),
-            (panel.sigAddExposure, self.dialogs.addExposure),
+            (panel.sigAddExposure, lambda: self.dialogs.addExposure(self.addExposure)),
             (panel.sigRemoveExposure, self._removeExposure),
             (panel.sigCalibrate, self.calibrate),
             (panel.sigCancel, worker.cancel),

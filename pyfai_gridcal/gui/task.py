@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyFAI.gui.tasks.AbstractCalibrationTask import AbstractCalibrationTask
 from silx.gui import qt
@@ -20,6 +20,7 @@ from .worker import BackgroundJob
 
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
+    from pyFAI.gui.model.CalibrationModel import CalibrationModel
 
 __all__ = ["DistortionTask"]
 
@@ -47,7 +48,7 @@ class DistortionTask(AbstractCalibrationTask):  # type: ignore[misc]
         super()._initGui()
         self.widget.sigViewChanged.connect(self._viewChanged)
 
-    def _updateModel(self, model: Any) -> None:
+    def _updateModel(self, model: CalibrationModel) -> None:
         """Follow the experiment; nothing in it is of use for this task."""
         self.updateNextStepStatus()
 

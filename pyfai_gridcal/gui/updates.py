@@ -14,6 +14,7 @@ from silx.gui import qt
 
 from ..base.errors import ImageError
 from ..base.progress import Cancelled, Progress
+from .drawing.calm import when_calm
 from .work.layers import MapName
 from .work.state import STAGES, StageName, WorkState
 from .work.views import WorkView, prepare_view
@@ -54,10 +55,7 @@ class Updates(qt.QObject):  # type: ignore[misc]
         self.automatic = True
         self.view: WorkView | None = None
         self._seen: tuple[WorkState, int] | None = None
-        self._later = qt.QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(REST_MS)
-        self._later.timeout.connect(self._update)
+        self._later = when_calm(self, REST_MS, self._update)
 
     @property
     def isPending(self) -> bool:

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import Any
 
-from scipy.spatial import cKDTree
+import numpy as np
 from silx.gui import qt
 from silx.gui.data.DataViewerFrame import DataViewerFrame
 from silx.gui.hdf5 import Hdf5TreeView
@@ -47,7 +47,6 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         self.worker = Worker(self)
         self.worker.sigFailed.connect(partial(error_box, self))
         self._view: WorkView | None = None
-        self._tree: cKDTree | None = None
         self.plot = GridPlot(self, backend=backend)
         self.plot.tools.setVisible(False)
         self.layers = LayerBar(self.plot, self)
@@ -155,7 +154,6 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         if old is None or old.fit is not fit or old.exposure != view.exposure:
             self.table.setFit(fit if known else None, view.exposure)
             self.quality.setFit(fit if known else None, view.exposure)
-            self._tree = cKDTree(fit.points[view.exposure].yx) if known and len(fit.points[view.exposure]) else None
             self.compare.setPair(None)
         self.statusBar().clearMessage()
         self.sigShown.emit(view)
@@ -186,12 +184,13 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
 
     def _plotSignal(self, event: dict[str, Any]) -> None:
         points = self._points()
-        if event["event"] != "mouseClicked" or event["button"] != "left" or self._tree is None or points is None:
+        if event["event"] != "mouseClicked" or event["button"] != "left" or points is None or not len(points):
             return
-        distance, point = self._tree.query(yx_of_plot(event["x"], event["y"]))
-        if distance < 0.5 * min(points.pitch_px):
-            self.table.choose(int(point))
-            self._mark(points, int(point))
+        distance = np.hypot(*(points.yx - yx_of_plot(event["x"], event["y"])).T)
+        point = int(distance.argmin())
+        if distance[point] < 0.5 * min(points.pitch_px):
+            self.table.choose(point)
+            self._mark(points, point)
 
     def closeEvent(self, event: qt.QCloseEvent) -> None:
         """End the thread and let go of the file."""
@@ -205,10 +204,5 @@ def main(path: str, *, backend: str = "matplotlib") -> int:
     """Open the viewer on a file."""
     app = application()
     window = ResultWindow(BACKENDS[backend])
-    store = settings("view")
-    if store.value("geometry") is not None:
-        window.restoreGeometry(store.value("geometry"))
     window.open(path)
-    status = run_application(app, window)
-    store.setValue("geometry", window.saveGeometry())
-    return status
+    return run_application(app, window, settings("view"))

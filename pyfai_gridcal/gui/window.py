@@ -20,9 +20,8 @@ __all__ = ["GridcalWindow", "main"]
 class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
     """Main window around a :class:`~pyfai_gridcal.gui.distortion_widget.DistortionWidget`."""
 
-    def __init__(self, backend: str | None = None, *, store: qt.QSettings | None = None, core: Core | None = None):
+    def __init__(self, backend: str | None = None, *, core: Core | None = None):
         super().__init__()
-        self._store = store
         self.task = DistortionWidget(self, backend=backend, core=core)
         self.setCentralWidget(self.task)
         self.setWindowIcon(icon("gridcal"))
@@ -31,10 +30,6 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
         self._closing = False
         self._makeMenus()
         self.resize(1280, 860)
-        if store is not None:
-            geometry = store.value("geometry")
-            if geometry is not None:
-                self.restoreGeometry(geometry)
 
     def _setTitle(self, name: str) -> None:
         self.setWindowTitle(f"{name} - pyFAI-gridcal" if name else "pyFAI-gridcal")
@@ -81,8 +76,6 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
         if not self._closing and not self.mayClose():
             event.ignore()
             return
-        if self._store is not None:
-            self._store.setValue("geometry", self.saveGeometry())
         self.task.stop()
         event.accept()
 
@@ -90,9 +83,9 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
 def main(images: Sequence[str] = (), *, backend: str = "matplotlib", given: dict[str, Any] | None = None) -> int:
     """Open the window on images (exposures of one plate) or on a result file, with settings that were given."""
     app = application()
-    window = GridcalWindow(BACKENDS[backend], store=settings("gui"))
+    window = GridcalWindow(BACKENDS[backend])
     begin(window.task, images, given or {})
-    return run_application(app, window)
+    return run_application(app, window, settings("gui"))
 
 
 def begin(task: DistortionWidget, images: Sequence[str], given: dict[str, Any]) -> None:

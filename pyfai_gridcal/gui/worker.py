@@ -1,4 +1,9 @@
-"""Work in a thread: one job at a time, with progress and cancel, its end told in the thread of the windows."""
+"""Work in a thread: one job at a time, with progress and cancel, its end told in the thread of the windows.
+
+Two threads meet here, in three ways only: jobs go over in a queue; what a job reports and how it ends comes back by
+signals that are queued, so that all that touches a window runs in the thread of the windows; and an event in each job
+says that nobody waits for it any more. numpy and scipy let the other thread run while they compute.
+"""
 
 from __future__ import annotations
 

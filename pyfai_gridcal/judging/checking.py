@@ -27,12 +27,13 @@ from ..records.distortion import Distortion
 from .comparison import Alignment, align, require_same_shape
 from .dialects import Agreement, agreement
 from .findings import Finding, Opinion
+from .inspection import inspect
 
-__all__ = ["Check", "Difference", "check_file", "difference"]
+__all__ = ["Difference", "FileCheck", "check_file", "difference"]
 
 
 @dataclass(frozen=True)
-class Check:
+class FileCheck:
     """What was found about one file.
 
     Attributes
@@ -85,7 +86,7 @@ def _words(o: Opinion) -> str:
     return f"{head}, {text}" + (f"; {a.dialect} (left: {a.left:.2g} px)" if a.dialect else "")
 
 
-def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None) -> Check:
+def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None) -> FileCheck:
     """Load a distortion file with the programs that will use it, and look at the file itself.
 
     Parameters
@@ -93,8 +94,6 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     path : file, or both maps of a pair (x, then y)
     reading : what it does not tell about itself
     """
-    from .inspection import inspect
-
     kind, paths, files = locate(path, reading)
     findings = list(
         inspect(files[0]) if files[0].suffix.lower() not in (".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz") else ()
@@ -106,7 +105,7 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
         raise
     except GridcalError as error:
         findings.insert(0, Finding(f"it cannot be used: {error}", wrong=True))
-        return Check(paths[0], None, (), tuple(findings))
+        return FileCheck(paths[0], None, (), tuple(findings))
     meant = positions(source.distortion)
     known = None if source.distortion.mask is None else ~np.asarray(source.distortion.mask)
     plain = reading is None or (reading.binning, reading.orientation) == ((1, 1), 3)
@@ -117,7 +116,7 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
             for o in (_pyfai(kind.name, paths, source, meant, known), _imaged11(kind.name, paths, source, meant, known))
             if o
         ]
-    return Check(paths[0], source, tuple(opinions), tuple(findings))
+    return FileCheck(paths[0], source, tuple(opinions), tuple(findings))
 
 
 def positions(distortion: Distortion) -> Floats:

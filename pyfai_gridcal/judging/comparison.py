@@ -12,6 +12,7 @@ from ..base.arrays import Bools, Floats, frozen_array
 from ..base.errors import UsageError
 from ..base.frames import edge_from_index
 from ..base.geometry import turn_matrix
+from ..base.robust import rms
 from ..records.distortion import Distortion
 from ..records.fit import DistortionFit
 
@@ -63,7 +64,7 @@ class Comparison:
     @property
     def rms_px(self) -> float:
         """Root of the mean square length of the difference, px."""
-        return float(np.sqrt((self.difference[self.valid] ** 2).sum(axis=1).mean()))
+        return rms(np.hypot(*self.difference[self.valid].T))
 
     @property
     def worst_px(self) -> float:

@@ -5,12 +5,13 @@ mirrors.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..base.arrays import Bools, Floats
 from ..base.frames import edge_from_index, index_from_edge
+from ..base.robust import rms
 
 __all__ = ["Agreement", "agreement"]
 
@@ -62,18 +63,14 @@ def agreement(ours: Floats, theirs: Floats, known: Bools | None = None) -> Agree
     if not known.any():
         return Agreement((float("nan"), float("nan")), float("nan"), float("nan"))
     gap = (theirs - ours)[known]
-    mean, rms, largest = gap.mean(axis=0), _rms(gap), float(np.hypot(*gap.T).max())
-    plain = Agreement((float(mean[0]), float(mean[1])), rms, largest)
+    mean, length = gap.mean(axis=0), np.hypot(*gap.T)
+    plain = Agreement((float(mean[0]), float(mean[1])), rms(length), float(length.max()))
     if plain.agreed:
         return plain
     best = min(_tried(ours, theirs, known, mean), key=lambda t: t[0], default=None)
-    if best is None or best[0] > EXPLAINED * rms:
+    if best is None or best[0] > EXPLAINED * plain.rms:
         return plain
-    return Agreement(plain.mean, rms, largest, best[1], best[0])
-
-
-def _rms(gap: Floats) -> float:
-    return float(np.sqrt(np.mean((gap**2).sum(axis=-1))))
+    return replace(plain, dialect=best[1], left=best[0])
 
 
 def _tried(ours: Floats, theirs: Floats, known: Bools, mean: Floats) -> Iterator[tuple[float, str]]:
@@ -86,7 +83,7 @@ def _tried(ours: Floats, theirs: Floats, known: Bools, mean: Floats) -> Iterator
     def left(guess: Floats) -> float:
         gap = (theirs - guess)[known]
         gap = gap[np.isfinite(gap).all(axis=-1)]
-        return _rms(gap) if len(gap) else float("inf")
+        return rms(np.hypot(*gap.T)) if len(gap) else float("inf")
 
     half = np.abs(np.abs(mean) - 0.5) < 0.05
     if half.all():

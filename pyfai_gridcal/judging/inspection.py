@@ -7,15 +7,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 
 from ..base.arrays import AnyArray
+from ..base.errors import FileFormatError
 from ..base.frames import CORNERS
-
-if TYPE_CHECKING:
-    from .findings import Finding
+from ..base.opening import is_hdf5, open_hdf5
+from ..io.nexus.contents import find_detector
+from .findings import Finding
 
 __all__ = ["inspect"]
 
@@ -26,11 +27,6 @@ LOOK = 64
 def inspect(path: str | PathLike[str]) -> Iterator[Finding]:
     """Findings about a file; none for one that is not HDF5."""
     path = Path(path)
-    from ..base.errors import FileFormatError
-    from ..base.opening import is_hdf5, open_hdf5
-    from ..io.nexus.contents import find_detector
-    from .findings import Finding
-
     if not is_hdf5(path):
         return
     try:
@@ -43,10 +39,8 @@ def inspect(path: str | PathLike[str]) -> Iterator[Finding]:
         yield Finding(f"parts of the file cannot be looked at: {error}", wrong=True)
 
 
-def _entries(file: Any, taken: Any) -> Iterator[Finding]:
+def _entries(file: h5py.File, taken: h5py.Group) -> Iterator[Finding]:
     """A file that was saved twice: pyFAI takes the newest entry, ImageD11 and others the first."""
-    from .findings import Finding
-
     found = [g for g in _detectors(file) if "pixel_corners" in g]
     if len(found) < 2:
         return
@@ -68,12 +62,10 @@ def _entries(file: Any, taken: Any) -> Iterator[Finding]:
     )
 
 
-def _detectors(file: Any) -> list[Any]:
-    import h5py
+def _detectors(file: h5py.File) -> list[h5py.Group]:
+    found: list[h5py.Group] = []
 
-    found: list[Any] = []
-
-    def visit(name: str, node: Any) -> bool | None:
+    def visit(name: str, node: h5py.HLObject) -> bool | None:
         nx_class = node.attrs.get("NX_class", "")
         if (
             isinstance(node, h5py.Group)
@@ -86,16 +78,20 @@ def _detectors(file: Any) -> list[Any]:
     return found
 
 
-def _sampled(group: Any) -> AnyArray:
+def _looked_at(shape: tuple[int, ...]) -> tuple[AnyArray, AnyArray]:
+    """Rows and columns of the pixels that are looked at."""
+    rows, columns = (np.unique(np.linspace(0, n - 1, min(n, LOOK)).astype(int)) for n in shape[:2])
+    return rows, columns
+
+
+def _sampled(group: h5py.Group) -> AnyArray:
+    """Corners of some pixels."""
     dataset = group["pixel_corners"]
-    ny, nx = dataset.shape[:2]
-    rows, columns = (np.unique(np.linspace(0, n - 1, min(n, LOOK)).astype(int)) for n in (ny, nx))
+    rows, columns = _looked_at(dataset.shape)
     return np.stack([np.asarray(dataset[row], float)[columns] for row in rows])
 
 
-def _detector(group: Any) -> Iterator[Finding]:
-    from .findings import Finding
-
+def _detector(group: h5py.Group) -> Iterator[Finding]:
     orientation = int(group["orientation"][()]) if "orientation" in group else 3
     if orientation not in (0, 3):
         yield Finding(
@@ -114,11 +110,9 @@ def _detector(group: Any) -> Iterator[Finding]:
         yield from _corners(group, size)
 
 
-def _corners(group: Any, size: AnyArray) -> Iterator[Finding]:
-    from .findings import Finding
-
+def _corners(group: h5py.Group, size: AnyArray) -> Iterator[Finding]:
     ny, nx = group["pixel_corners"].shape[:2]
-    rows, columns = (np.unique(np.linspace(0, n - 1, min(n, LOOK)).astype(int)) for n in (ny, nx))
+    rows, columns = _looked_at((ny, nx))
     corners = _sampled(group)
     p = corners[..., 1:] / size
     p[~np.isfinite(p).all(axis=(2, 3))] = np.nan
@@ -144,8 +138,6 @@ def _corners(group: Any, size: AnyArray) -> Iterator[Finding]:
 
 
 def _offsets(p: AnyArray, centre: AnyArray, rows: AnyArray, columns: AnyArray) -> Iterator[Finding]:
-    from .findings import Finding
-
     order = np.array(CORNERS, float) - 0.5
     expected = centre[:, :, None] + order
     if np.nanmedian(np.abs(p - expected)) > 0.25:

@@ -56,89 +56,53 @@ class Rule:
 #: All checks, in the order of the report.
 RULES = (
     # Do the spots look like images of equal round holes?
-    Rule(
-        "corners of the spots", 0.05, 0.14,
-        "the spots are not round (they deviate from disks by {percent:.0f} %, with corners): cells between "
-        "lines, a chessboard, or holes that are not round?",
-    ),
-    Rule(
-        "oval spots", 0.2, 0.5,
-        "the spots are not round (oval, {percent:.0f} % off a disk): motion, tilt, or lines instead of holes?",
-    ),
-    Rule(
-        "unlikeness of the spots", 0.06, 0.25,
-        "the spots are not alike or not round: their shape differs from the common one by {percent:.0f} % "
-        "of the amplitude. Shaken while exposing, exposed twice, or no holes?",
-    ),
-    Rule(
-        "share of odd spots", 0.1, 0.6,
-        "{percent:.0f} % of the spots have another shape than most: dirt, shadows, or no holes?",
-    ),
-    Rule(
-        "scatter of the amplitudes", 0.12, None,
-        "neighbouring spots differ in brightness by {percent:.0f} %: holes of different size, or no holes?",
-    ),
+    Rule("corners of the spots", 0.05, 0.14,
+         "the spots are not round (they deviate from disks by {percent:.0f} %, with corners): cells between lines, a"
+         " chessboard, or holes that are not round?"),
+    Rule("oval spots", 0.2, 0.5,
+         "the spots are not round (oval, {percent:.0f} % off a disk): motion, tilt, or lines instead of holes?"),
+    Rule("unlikeness of the spots", 0.06, 0.25,
+         "the spots are not alike or not round: their shape differs from the common one by {percent:.0f} % of the "
+         "amplitude. Shaken while exposing, exposed twice, or no holes?"),
+    Rule("share of odd spots", 0.1, 0.6,
+         "{percent:.0f} % of the spots have another shape than most: dirt, shadows, or no holes?"),
+    Rule("scatter of the amplitudes", 0.12, None,
+         "neighbouring spots differ in brightness by {percent:.0f} %: holes of different size, or no holes?"),
     # Is it one lattice, and is it regular?
-    Rule(
-        "second lattice", 0.0, 0.15,
-        "between the spots of the lattice lie others that form a second lattice ({percent:.0f} % as many): "
-        "exposed twice, or two grids over each other",
-    ),
-    Rule(
-        "spots between the nodes", 0.15, 0.8,
-        "many spots lie between the nodes of the lattice ({percent:.0f} % as many as on it): dirt, or not "
-        "the image of one grid",
-    ),
-    Rule(
-        "irregularity of the lattice, pitch", 0.03, 0.08,
-        "neighbouring spots lie irregularly, by {percent:.1f} % of the pitch: not a regular grid of holes, or a bad "
-        "plate",
-    ),
-    Rule(
-        "spots that contradict their neighbours", 0.01, 0.1,
-        "{percent:.1f} % of the spots contradict their neighbours: wrong indices, or not a regular grid of holes",
-    ),
-    Rule(
-        "pieces between two nodes, pitch", 0.33, None,
-        "pieces of the lattice are {value:.2f} pitches off each other: how they go on is a guess",
-    ),
-    Rule(
-        "points apart from the others", 0.25, None,
-        "{percent:.0f} % of the points stand apart from the others: their place in the lattice is extrapolated over a "
-        "gap",
-    ),
+    Rule("second lattice", 0.0, 0.15,
+         "between the spots of the lattice lie others that form a second lattice ({percent:.0f} % as many): exposed "
+         "twice, or two grids over each other"),
+    Rule("spots between the nodes", 0.15, 0.8,
+         "many spots lie between the nodes of the lattice ({percent:.0f} % as many as on it): dirt, or not the image"
+         " of one grid"),
+    Rule("irregularity of the lattice, pitch", 0.03, 0.08,
+         "neighbouring spots lie irregularly, by {percent:.1f} % of the pitch: not a regular grid of holes, or a bad"
+         " plate"),
+    Rule("spots that contradict their neighbours", 0.01, 0.1,
+         "{percent:.1f} % of the spots contradict their neighbours: wrong indices, or not a regular grid of holes"),
+    Rule("pieces between two nodes, pitch", 0.33, None,
+         "pieces of the lattice are {value:.2f} pitches off each other: how they go on is a guess"),
+    Rule("points apart from the others", 0.25, None,
+         "{percent:.0f} % of the points stand apart from the others: their place in the lattice is extrapolated over"
+         " a gap"),
     Rule("filling of the lattice", 0.6, 0.25, "only {percent:.0f} % of the nodes hold a spot", below=True),
     # Are there enough points, and do they agree?
     Rule("control points", 25, 9, "only {value} control points", below=True),
-    Rule(
-        "share of spots with a node", 0.8, 0.45, "only {percent:.0f} % of the spots lie on the lattice", below=True
-    ),
+    Rule("share of spots with a node", 0.8, 0.45, "only {percent:.0f} % of the spots lie on the lattice", below=True),
     Rule("share of points used", 0.9, 0.6, "{rest:.0f} % of the control points are outliers of the fit", below=True),
     # Are plate and pixel what they were said to be, and is the field one to one?
     Rule("aspect of the lattice", 1.1, 1.25, "{cause}"),
     Rule("pixel size seen and given", 1.12, 1.5, "{cause}"),
     Rule("folded over", 0.0, 0.01, "the field folds over on {percent:.2g} % of the pixels"),
     # How well is the field known?
-    Rule(
-        "held-out error, share of the pitch", 0.03, 0.12,
-        "points left out are predicted no better than {cause}",
-    ),
-    Rule(
-        "error of the field, px", _NEGLIGIBLE, lambda scale: max(1.0, 0.05 * scale.pitch),
-        "the field is known no better than {value:.2g} px",
-    ),
-    Rule(
-        "common residuals of neighbours, px", _NEGLIGIBLE, None,
-        "neighbouring points are off together, by {value:.2g} px: the model does not follow the field",
-    ),
-    Rule(
-        "scatter beyond the spots' own sigma, px",
-        lambda scale: max(0.015 * scale.pitch, 5 * scale.sigma, 0.3), None,
-        "points scatter by {value:.2g} px more than the images of the holes explain ({sigma:.2g} px): {cause}",
-    ),
-    Rule(
-        "jump of the residuals, px", lambda scale: max(_NEGLIGIBLE, 4 * scale.sigma), None,
-        "the points jump by {value:.2g} px at {cause}",
-    ),
+    Rule("held-out error, share of the pitch", 0.03, 0.12, "points left out are predicted no better than {cause}"),
+    Rule("error of the field, px", _NEGLIGIBLE, lambda scale: max(1.0, 0.05 * scale.pitch),
+         "the field is known no better than {value:.2g} px"),
+    Rule("common residuals of neighbours, px", _NEGLIGIBLE, None,
+         "neighbouring points are off together, by {value:.2g} px: the model does not follow the field"),
+    Rule("scatter beyond the spots' own sigma, px", lambda scale: max(0.015 * scale.pitch, 5 * scale.sigma, 0.3), None,
+         "points scatter by {value:.2g} px more than the images of the holes explain ({sigma:.2g} px): {cause}"),
+    Rule("jump of the residuals, px", lambda scale: max(_NEGLIGIBLE, 4 * scale.sigma), None,
+         "the points jump by {value:.2g} px at {cause}"),
     Rule("coverage", 0.25, 0.002, "only {percent:.1f} % of the detector is calibrated", below=True),
 )  # fmt: skip

@@ -14,12 +14,14 @@ import numpy as np
 from ..base.arrays import Bools, Floats, Ints
 from ..base.robust import rms, shares, spread
 from ..records.fit import DistortionFit, used_rows, used_sigmas
+from ..records.nodes import NodeTable
 
 __all__ = [
     "PairDistances",
     "edges_around",
     "histogram_of",
     "pair_distances",
+    "pairs_of_nodes",
     "pulls",
     "quality",
     "residual_correlation",
@@ -61,26 +63,21 @@ class PairDistances:
         return rms(values[known], self.sigma[known])
 
 
-def _lattice(ij: Ints) -> tuple[Ints, Ints]:
-    """Table of rows by node (-1 where there is none), and the place of each row in it."""
-    at = ij - ij.min(axis=0)
-    table = np.full(at.max(axis=0) + 1, -1)
-    table[tuple(at.T)] = np.arange(len(ij))
-    return table, at
+def pairs_of_nodes(ij: Ints, step: tuple[int, int], used: Bools | None = None) -> tuple[Ints, Ints]:
+    """Rows (a, b) of points with ``ij[b] = ij[a] + step``, both of them used."""
+    b = NodeTable.of(ij).rows(ij + np.array(step))
+    good = b >= 0 if used is None else (b >= 0) & used & used[b]
+    a = np.flatnonzero(good)
+    return a, b[a]
 
 
-def _pairs(ij: Ints, used: Bools, step: tuple[int, int]) -> tuple[Ints, Ints]:
-    """Rows (a, b) of used points with ij[b] = ij[a] + step."""
-    table, at = _lattice(ij)
-    to = at + step
-    inside = (to < table.shape).all(axis=1) & used
-    a = np.flatnonzero(inside)
-    b = table[tuple(to[a].T)]
-    good = (b >= 0) & used[b]
-    return a[good], b[good]
+def _span(fit: DistortionFit) -> int:
+    """Pitches along the longest side of the points."""
+    return max((int(np.ptp(p.ij, axis=0).max()) for p in fit.points), default=0)
 
 
 def _ranges(span: int) -> list[int]:
+    """Distances that are looked at, pitches: each half as long again as the one before."""
     steps = [1, 2, 3]
     while steps[-1] * 3 // 2 < span:
         steps.append(steps[-1] * 3 // 2)
@@ -91,41 +88,32 @@ def pair_distances(fit: DistortionFit) -> tuple[PairDistances, ...]:
     """Deviations at all ranges that have enough pairs, shortest first."""
     size = np.asarray(fit.distortion.pixel_size)
     unit = float(np.sqrt(size.prod()))
-    span = max((int(np.ptp(p.ij, axis=0).max()) for p in fit.points), default=0)
     out = []
-    for steps in _ranges(span):
-        before: list[Floats] = []
-        after: list[Floats] = []
-        held: list[Floats] = []
-        expected: list[Floats] = []
+    for steps in _ranges(_span(fit)):
+        rows: list[tuple[Floats, ...]] = []
         for k, (points, used) in enumerate(zip(fit.points, fit.used, strict=True)):
             node = fit.poses[k].corrected(fit.plate.positions(points.ij), fit.distortion.pixel_size)
             square = (points.sigma_yx**2).mean(axis=1) + fit.plate_sigma_px**2
+            places = points.yx, node + fit.residual_yx[k], node + fit.held_out_yx[k]
             for step in ((steps, 0), (0, steps)):
-                a, b = _pairs(points.ij, used, step)
-                true = np.hypot(*((node[b] - node[a]) * size).T)
-                expected.append(np.sqrt(square[a] + square[b]))
-                for places, to in (
-                    (points.yx, before),
-                    (node + fit.residual_yx[k], after),
-                    (node + fit.held_out_yx[k], held),
-                ):
-                    to.append((np.hypot(*((places[b] - places[a]) * size).T) - true) / unit)
-        if sum(len(one) for one in before) >= _FEWEST:
-            out.append(PairDistances(steps, *(np.concatenate(v) for v in (before, after, held, expected))))
+                a, b = pairs_of_nodes(points.ij, step, used)
+                true, *seen = (np.hypot(*((at[b] - at[a]) * size).T) for at in (node, *places))
+                rows.append((*((one - true) / unit for one in seen), np.sqrt(square[a] + square[b])))
+        if sum(len(one[0]) for one in rows) >= _FEWEST:
+            out.append(PairDistances(steps, *map(np.concatenate, zip(*rows, strict=True))))
     return tuple(out)
 
 
 def residual_correlation(fit: DistortionFit) -> list[tuple[int, float, float]]:
     """(distance in pitches, correlation of the residuals of points that far apart, its standard error): 0 for noise."""
-    span = max((int(np.ptp(p.ij, axis=0).max()) for p in fit.points), default=0)
+    span = _span(fit)
     out = []
     for steps in (n for n in _ranges(span) if n <= max(span // 2, 1)):
         product, square, count = 0.0, 0.0, 0
         for points, used, residual in zip(fit.points, fit.used, fit.residual_yx, strict=True):
             residual = residual * np.sqrt(shares(np.hypot(points.sigma_yx, fit.plate_sigma_px)))
             for step in ((steps, 0), (0, steps)):
-                a, b = _pairs(points.ij, used, step)
+                a, b = pairs_of_nodes(points.ij, step, used)
                 product += float((residual[a] * residual[b]).sum())
                 square += float((residual[a] ** 2).sum() + (residual[b] ** 2).sum()) / 2
                 count += 2 * len(a)

@@ -26,8 +26,9 @@ from ..records.field import SampledField
 from ..records.fit import Pose
 from ..records.plate import Plate
 
-__all__ = ["Light", "Plan", "plan", "spot_sigma"]
+__all__ = ["Illumination", "Plan", "plan", "spot_sigma"]
 
+#: Degree of the splines and order of the derivatives that are to be small, as in the fit of a spline.
 _DEGREE = 4
 _ORDER = 4
 #: As far apart as this part of a cell, fewer holes that are each known better tell as much of a smooth field.
@@ -37,7 +38,7 @@ _FEWEST = 9
 
 
 @dataclass(frozen=True)
-class Light:
+class Illumination:
     """What an exposure shows.
 
     Attributes
@@ -90,7 +91,7 @@ class Plan:
         return float((self.sigma.values.max(axis=2) <= limit_px).mean())
 
 
-def spot_sigma(hole_px: float, light: Light) -> float:
+def spot_sigma(hole_px: float, light: Illumination) -> float:
     """Smallest possible uncertainty (Cramér-Rao) of one coordinate of a spot, px.
 
     Parameters
@@ -117,7 +118,7 @@ def plan(
     shape: tuple[int, int],
     *,
     pixel_size: tuple[float, float] | float,
-    light: Light | None = None,
+    light: Illumination | None = None,
     sigma_px: float | None = None,
     plate_error_m: float = 0.0,
     exposures: int = 1,
@@ -150,7 +151,7 @@ def plan(
     # What one hole tells.
     mean = float(np.sqrt(size[0] * size[1]))
     hole_px = (plate.hole_m or 0.0) / mean
-    sigma = spot_sigma(hole_px, light or Light()) if sigma_px is None else float(sigma_px)
+    sigma = spot_sigma(hole_px, light or Illumination()) if sigma_px is None else float(sigma_px)
     # Where holes are seen.
     poses = [_pose(k, angle_deg, shape, size, plate) for k in range(exposures)]
     views = [_visible(plate, pose, shape, size, hole_px / 2)[0] for pose in poses]

@@ -10,14 +10,17 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import IndexingError
+from ..base.robust import spread
 from ..indexing.indexing import index_spots
 from ..indexing.nodes import local_bases
 from ..indexing.regularity import regularity_of
+from ..records.nodes import NodeTable
 from ..records.plate import Plate
 from ..records.points import ControlPoints
 from ..records.spots import HoleProfile, Spots
+from .measures import pairs_of_nodes
 
 __all__ = [
     "amplitude_scatter",
@@ -33,27 +36,10 @@ __all__ = [
     "spots_between",
 ]
 
+#: Steps to the neighbours along both axes of the lattice.
 _STEPS = ((1, 0), (0, 1))
 #: So many spots tell what is usual among them to two per cent.
 _SOME = 4000
-
-
-def _table(ij: Ints, rim: int = 1) -> tuple[Ints, Ints]:
-    """Row of each node in a table (-1 where there is no point) with a rim, and the place (M, 2) of each in it."""
-    at = ij - ij.min(axis=0) + rim
-    table = np.full(tuple(at.max(axis=0) + rim + 1), -1, np.int64)
-    table[tuple(at.T)] = np.arange(len(ij))
-    return table, at
-
-
-def _pairs(ij: Ints) -> Ints:
-    """Rows (K, 2) of points on neighbouring nodes."""
-    table, at = _table(ij)
-    out = []
-    for di, dj in _STEPS:
-        other = table[at[:, 0] + di, at[:, 1] + dj]
-        out.append(np.stack([np.flatnonzero(other >= 0), other[other >= 0]], axis=1))
-    return np.concatenate(out)
 
 
 # ----------------------------------------------------------------------------------------------- what a spot looks like
@@ -97,15 +83,13 @@ def amplitude_scatter(spots: Spots, *, neighbours: int = 8) -> float:
     some = np.arange(0, len(spots), max(1, len(spots) // _SOME))
     _, near = cKDTree(spots.yx).query(spots.yx[some], k=neighbours + 1)
     level = np.log(np.maximum(spots.amplitude, 1e-9))
-    return 1.4826 * float(np.median(np.abs(level[some] - np.median(level[np.asarray(near)], axis=1))))
+    return spread(level[some] - np.median(level[np.asarray(near)], axis=1), about=0.0)
 
 
 # ----------------------------------------------------------------------------------------------- the lattice
 def lattice_fill(points: ControlPoints) -> float:
     """Share of nodes that hold a point, among those between points of the same row and of the same column."""
-    low = points.ij.min(axis=0)
-    have = np.zeros(tuple(points.ij.max(axis=0) - low + 1), bool)
-    have[tuple((points.ij - low).T)] = True
+    have = NodeTable.of(points.ij).cells[1:-1, 1:-1] >= 0
 
     def between(axis: int) -> Bools:
         ahead = np.logical_or.accumulate(have, axis=axis)
@@ -123,10 +107,11 @@ def broken_share(points: ControlPoints, *, limit: float = 0.25) -> float:
     A row that is counted wrongly stands half a pitch off; a strong field bends a row by a few per cent, and a jump
     between tiles moves the middle by half the jump. 0 when no point has opposite neighbours.
     """
-    table, at = _table(points.ij)
+    table = NodeTable.of(points.ij)
     known, wrong = np.zeros(len(points), bool), np.zeros(len(points), bool)
-    for di, dj in _STEPS:
-        ahead, behind = table[at[:, 0] + di, at[:, 1] + dj], table[at[:, 0] - di, at[:, 1] - dj]
+    for step in _STEPS:
+        line = table.line(points.ij, step)
+        ahead, behind = line[1], line[-1]
         both = (ahead >= 0) & (behind >= 0)
         a, b = points.yx[ahead], points.yx[behind]
         miss = np.hypot(*((a + b) / 2 - points.yx).T)
@@ -138,9 +123,7 @@ def broken_share(points: ControlPoints, *, limit: float = 0.25) -> float:
 def pieces(points: ControlPoints, *, gap: int = 2) -> float:
     """Share of the points outside of the largest piece; pieces are apart when more than `gap` nodes without points
     lie between them."""
-    low = points.ij.min(axis=0)
-    have = np.zeros(tuple(points.ij.max(axis=0) - low + 1), bool)
-    have[tuple((points.ij - low).T)] = True
+    have = NodeTable.of(points.ij).cells[1:-1, 1:-1] >= 0
     near = ndimage.binary_dilation(have, np.ones((3, 3), bool), iterations=(gap + 1) // 2)
     labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
     count = np.bincount(labels[have])
@@ -221,11 +204,11 @@ def common_motion(points: ControlPoints, residual_yx: Floats, used: Bools) -> tu
     -------
     rms of the common part (px, length of the vector; 0 when neighbours disagree) and its standard uncertainty
     """
-    pairs = _pairs(points.ij)
+    pairs = np.concatenate([np.stack(pairs_of_nodes(points.ij, step), axis=1) for step in _STEPS])
     pairs = pairs[used[pairs].all(axis=1)]
     if len(pairs) < 8:
         return 0.0, 0.0
-    top = 4 * float(np.median(np.abs(residual_yx[used]))) * 1.4826
+    top = 4 * spread(residual_yx[used], about=0.0)
     clipped = np.clip(residual_yx, -top, top)
     product = (clipped[pairs[:, 0]] * clipped[pairs[:, 1]]).sum(axis=1)
     mean = float(product.mean())

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Validation", "read_to_validate", "validate"]
 
 
+#: Spots whose place is not that of a whole hole.
 _PARTIAL = int(SpotFlag.BORDER | SpotFlag.MASKED | SpotFlag.SATURATED)
 #: Fewest whole spots on which a plate is laid, as few as a lattice is found in.
 _FEWEST = 9

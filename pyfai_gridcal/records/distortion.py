@@ -33,7 +33,8 @@ class Distortion:
     pixel_size : (slow, fast) metres
     mask : (ny, nx), True = the displacement is not known there (or the pixel is dead)
     sigma : standard uncertainty of (dy, dx), px, None when not known
-    gauge : in words, what fixes the rigid motion and the scale of the corrected frame
+    gauge : in words, what fixes the rigid motion and the scale of the corrected frame; what was asked for is
+        ``Settings.gauge``
     """
 
     field: Field

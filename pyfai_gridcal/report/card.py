@@ -20,6 +20,7 @@ __all__ = ["html_card"]
 
 #: Rows of the report that it shows.
 _SHOWN = ("plate", "pixel size", "residual", "held out", "field error", "coverage")
+#: Of the levels of the verdict.
 _COLOURS = {"good": "#1a7f37", "doubtful": "#9a6700", "failed": "#cf222e"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +73,8 @@ def figures_of(calibration: Result) -> Iterator[PageFigure]:
             yield from _image(calibration, k, name)
         yield from _residuals(calibration, k, name)
     yield from _maps(calibration)
-    for section, title, caption, draw in _OF_THE_FIT:
-        yield PageFigure(section, title, caption, partial(draw, calibration.fit))
+    for figure in _OF_THE_FIT:
+        yield replace(figure, draw=partial(figure.draw, calibration.fit))
     yield from _distances(calibration)
     if calibration.fit.trials:
         words = (
@@ -171,48 +171,27 @@ def _maps(c: Result) -> Iterator[PageFigure]:
         yield PageFigure("displacement", "Uncertainty of the displacement", words, partial(plots.sigma, d), size)
 
 
-#: Figures of the whole fit: section, title, caption, and what draws it.
-_OF_THE_FIT: tuple[tuple[str, str, str, Callable[..., object]], ...] = (
-    (
-        "residuals",
-        "Histogram of the residuals",
-        (
-            "The outline is what each spot misses when it is left out of the fit. Much wider than the residuals: too "
-            "few spots for such a field, or too flexible a model."
-        ),
-        plots.residual_histogram,
-    ),
-    (
-        "residuals",
-        "Pulls",
-        (
-            "Residuals over their uncertainty, freed of the pull that a spot has on the field (the geometric mean of "
-            "the residual with and without the spot). A width of 1 says that the uncertainties are honest."
-        ),
-        plots.pulls,
-    ),
-    (
-        "residuals",
-        "Residual against uncertainty",
-        "Points far above the line were measured worse than they say.",
-        plots.residual_against_sigma,
-    ),
-    (
-        "noise",
-        "Sub-pixel bias",
-        "Flat within the error bars, or spots are pulled to the middle (or the edge) of their pixel.",
-        plots.subpixel_bias,
-    ),
-    (
-        "noise",
-        "Correlation of the residuals",
-        (
-            "0 for noise; a little below it at short distances, since the field follows what neighbours share. Above "
-            "the grey band there: distortion that the model misses."
-        ),
-        pictures.correlation,
-    ),
-)
+#: Figures of the whole fit; what draws them takes it first.
+_OF_THE_FIT = (
+    PageFigure("residuals", "Histogram of the residuals",
+               "The outline is what each spot misses when it is left out of the fit. Much wider than the residuals: "
+               "too few spots for such a field, or too flexible a model.",
+               plots.residual_histogram),
+    PageFigure("residuals", "Pulls",
+               "Residuals over their uncertainty, freed of the pull that a spot has on the field (the geometric mean "
+               "of the residual with and without the spot). A width of 1 says that the uncertainties are honest.",
+               plots.pulls),
+    PageFigure("residuals", "Residual against uncertainty",
+               "Points far above the line were measured worse than they say.",
+               plots.residual_against_sigma),
+    PageFigure("noise", "Sub-pixel bias",
+               "Flat within the error bars, or spots are pulled to the middle (or the edge) of their pixel.",
+               plots.subpixel_bias),
+    PageFigure("noise", "Correlation of the residuals",
+               "0 for noise; a little below it at short distances, since the field follows what neighbours share. "
+               "Above the grey band there: distortion that the model misses.",
+               pictures.correlation),
+)  # fmt: skip
 
 
 def _distances(c: Result) -> Iterator[PageFigure]:

@@ -19,8 +19,8 @@ from ..fitting.rigid import place
 from ..records.result import Result
 from .data import Data, report_data
 from .figures import MOST_EXPOSURES, PageFigure, as_data_uri, figures_of, loop_figures
-from .redo import changed_settings, command_line, python_lines, versions
-from .text import Row, exposure_rows, figure_rows, rounded
+from .redo import changed_settings, command_line, computed_by, python_lines
+from .text import ReportRow, exposure_rows, figure_rows, rounded
 
 if TYPE_CHECKING:
     from ..judging.validation import Validation
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["page", "write_report"]
 
 
+#: Sections of the page in their order, with their headings.
 _SECTIONS = {
     "verdict": "Verdict",
     "figures": "Figures",
@@ -155,7 +156,7 @@ def _figures(data: Data) -> Iterator[tuple[str, str]]:
     rows = [detector, plate, pixel, *exposure_rows(data), *rest]
     width = data["quality"]["pulls"]["standardised_width_yx"]
     if len(width) == 2 and None not in width:
-        rows.append(Row("Width of the pulls", f"{width[0]:.2f} (slow), {width[1]:.2f} (fast); 1 is right"))
+        rows.append(ReportRow("Width of the pulls", f"{width[0]:.2f} (slow), {width[1]:.2f} (fast); 1 is right"))
     return ((row.label, row.value) for row in rows)
 
 
@@ -233,7 +234,7 @@ def _settings(calibration: Result) -> str:
 def _origin(data: Data) -> list[str]:
     rows = [_source(one) for one in data["inputs"]]
     inputs = _grid(("role", "input", "frames", "SHA-256"), rows) if rows else "<p>Arrays in memory, without a file.</p>"
-    return [inputs, _table(versions().items())]
+    return [inputs, _table(computed_by().items())]
 
 
 def _source(one: object) -> tuple[object, ...]:

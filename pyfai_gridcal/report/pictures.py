@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 
+#: Colours of what belongs to the lattice, and of what does not.
 _LINE, _OUT = "#2ca02c", "#d62728"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import shlex
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,13 +14,15 @@ from ..records.plate import Plate
 from ..records.result import Result
 from ..records.settings import Settings
 
-__all__ = ["changed_settings", "command_line", "python_lines", "versions"]
+__all__ = ["changed_settings", "command_line", "computed_by", "python_lines", "versions"]
 
+#: Settings that are lengths.
 _LENGTHS = ("pitch", "pixel", "hole")
+#: What takes part in a calibration.
 _PACKAGES = ("pyfai-gridcal", "pyFAI", "numpy", "scipy", "silx", "fabio", "h5py", "matplotlib")
 
 
-def changed_settings(settings: Settings) -> dict[str, Any]:
+def changed_settings(settings: Settings) -> dict[str, object]:
     """Settings that differ from the defaults, the pitch always among them."""
     out = {}
     for field in fields(settings):
@@ -82,12 +86,15 @@ def python_lines(calibration: Result) -> str:
     return f"from pyfai_gridcal import calibrate\n\nc = calibrate({what}, {options})\nc.save('detector.h5')"
 
 
-def versions() -> dict[str, str]:
-    """What computed this report."""
-    out = {"Python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of those packages that are installed."""
+    out = {}
+    for name in packages:
+        with suppress(PackageNotFoundError):
             out[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return out
+
+
+def computed_by() -> dict[str, str]:
+    """What computed this report."""
+    return {"Python": platform.python_version(), **versions(_PACKAGES)}

@@ -11,11 +11,11 @@ from ..base.units import format_length
 from ..records.result import Result
 from .data import Data, summary
 
-__all__ = ["Row", "exposure_rows", "figure_rows", "rounded", "text_report"]
+__all__ = ["ReportRow", "exposure_rows", "figure_rows", "rounded", "text_report"]
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """A figure in words.
 
     Attributes
@@ -35,43 +35,43 @@ def rounded(value: float) -> str:
     return f"{value:.2g}" if value < 0.1 else f"{value:.3g}"
 
 
-def figure_rows(s: Data) -> Iterator[Row]:
+def figure_rows(s: Data) -> Iterator[ReportRow]:
     """What a summary says about plate, detector, model and errors."""
     plate, known = s["plate"], s["plate"]["known_hole_errors"]
     pitch = " x ".join(format_length(p) for p in dict.fromkeys(plate["pitch_m"]))
     errors = f", errors of {known} holes known" if known else ""
-    yield Row("Detector", f"{s['shape'][0]} x {s['shape'][1]} px (slow x fast)")
-    yield Row("Plate", f"{pitch}, {plate['angle_deg']:g}°{errors}", "plate")
-    yield Row("Pixel size", _pixel(s), "pixel size")
-    yield Row("Model", str(s["recipe"]), "model")
-    yield Row("Residual", _px(s, "residual_px"), "residual")
-    yield Row("Held-out error", _px(s, "held_out_px"), "held out")
+    yield ReportRow("Detector", f"{s['shape'][0]} x {s['shape'][1]} px (slow x fast)")
+    yield ReportRow("Plate", f"{pitch}, {plate['angle_deg']:g}°{errors}", "plate")
+    yield ReportRow("Pixel size", _pixel(s), "pixel size")
+    yield ReportRow("Model", str(s["recipe"]), "model")
+    yield ReportRow("Residual", _px(s, "residual_px"), "residual")
+    yield ReportRow("Held-out error", _px(s, "held_out_px"), "held out")
     if s["expected_error_px"] is not None:
-        yield Row("Error of the field", f"{_px(s, 'expected_error_px')}, expected among the holes", "field error")
-    yield Row("Scatter beyond the spots' sigma", _px(s, "plate_sigma_px") if s["plate_sigma_px"] else "none seen")
+        yield ReportRow("Error of the field", f"{_px(s, 'expected_error_px')}, expected among the holes", "field error")
+    yield ReportRow("Scatter beyond the spots' sigma", _px(s, "plate_sigma_px") if s["plate_sigma_px"] else "none seen")
     if s["field_sigma_px"]:
         y, x = map(rounded, s["field_sigma_px"])
         value = f"dy {y} px, dx {x} px rms over all calibrated pixels"
-        yield Row("Uncertainty of the displacement", value, "uncertainty")
+        yield ReportRow("Uncertainty of the displacement", value, "uncertainty")
     d = s["displacement_px"]
     if d["dy"]:
         dy, dx = (f"{low:+.2f} to {high:+.2f} px" for low, high in (d["dy"], d["dx"]))
-        yield Row("Displacement", f"dy {dy}, dx {dx}", "displacement")
-    yield Row("Coverage", f"{100 * s['coverage']:.2f} % of the pixels", "coverage")
-    yield Row("Gauge", str(s["gauge"]))
+        yield ReportRow("Displacement", f"dy {dy}, dx {dx}", "displacement")
+    yield ReportRow("Coverage", f"{100 * s['coverage']:.2f} % of the pixels", "coverage")
+    yield ReportRow("Gauge", str(s["gauge"]))
 
 
-def exposure_rows(s: Data) -> Iterator[Row]:
+def exposure_rows(s: Data) -> Iterator[ReportRow]:
     """What it says about each exposure, for the page."""
     for k, e in enumerate(s["exposures"]):
         head = f"Exposure {k + 1}: " if len(s["exposures"]) > 1 else ""
-        yield Row(f"{head}Spots", f"{e['spots']} {e['polarity']}{_hole(e)}")
+        yield ReportRow(f"{head}Spots", f"{e['spots']} {e['polarity']}{_hole(e)}")
         seen = f"{e['cut_by_border']} cut by the border, {e['found_at_second_look']} seen at a second look"
-        yield Row(f"{head}Of them", seen)
-        yield Row(f"{head}Control points", f"{e['control_points']}, {e['outliers']} of them outliers")
-        yield Row(f"{head}Pitch and turn", f"{_pitch(e)}, turned by {e['angle_deg']:.3f}°")
+        yield ReportRow(f"{head}Of them", seen)
+        yield ReportRow(f"{head}Control points", f"{e['control_points']}, {e['outliers']} of them outliers")
+        yield ReportRow(f"{head}Pitch and turn", f"{_pitch(e)}, turned by {e['angle_deg']:.3f}°")
         if e["spot_sigma_px"] is not None:
-            yield Row(f"{head}Uncertainty of a spot", f"{rounded(e['spot_sigma_px'])} px (median)")
+            yield ReportRow(f"{head}Uncertainty of a spot", f"{rounded(e['spot_sigma_px'])} px (median)")
 
 
 def text_report(calibration: Result) -> str:

@@ -87,25 +87,6 @@ def test_a_point_at_the_border_is_shown_with_image_all_around(viewer, result, ca
             assert high - low < n
 
 
-def test_table_says_what_is_what(qapp, calibration):
-    from pyfai_gridcal.gui.panels.table import COLUMNS, PointModel
-
-    model, fit = PointModel(), calibration.fit
-    model.setFit(fit)
-    names = {name: k for k, name in enumerate(COLUMNS)}
-    row = 7
-    text = {name: model.data(model.index(row, k)) for name, k in names.items()}
-    assert (text["i"], text["j"]) == tuple(str(v) for v in fit.points[0].ij[row])
-    assert text["y, px"] == f"{fit.points[0].yx[row, 0]:.4f}"
-    assert text["residual x, px"] == f"{fit.residual_yx[0][row, 1]:.4f}"
-    assert text["used"] == ("yes" if fit.used[0][row] else "no")
-    model.sort(names["x, px"])
-    order = [float(model.data(model.index(k, names["x, px"]))) for k in range(model.rowCount())]
-    assert order == sorted(order)
-    model.setFit(None)
-    assert model.rowCount() == 0
-
-
 def test_before_and_after(viewer, result, wait):
     window = viewer(result)
     window.tabs.setCurrentIndex(1)

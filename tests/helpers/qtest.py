@@ -12,7 +12,7 @@ from silx.gui import qt  # noqa: E402
 
 LEFT = qt.Qt.MouseButton.LeftButton
 
-__all__ = ["LEFT", "QTest", "click", "drag", "qt", "write"]
+__all__ = ["LEFT", "QTest", "at", "click", "drag", "kept", "qt", "write"]
 
 
 def at(plot, y, x):
@@ -48,3 +48,8 @@ def write(edit, text):
     edit.clear()
     QTest.keyClicks(edit, text)
     QTest.keyClick(edit, qt.Qt.Key.Key_Return)
+
+
+def kept(task):
+    """How many spots of the first exposure are used."""
+    return int(task.workspace.results().exposures[0].kept.sum())

@@ -28,6 +28,13 @@ def small() -> SyntheticImage:
     return Scene(distortion, plate, pose, Light(vignetting=0.2), Camera(1.0)).render(rng, bounds=False)
 
 
+def hole(near: tuple[float, float] = (150, 190)) -> Any:
+    """Place of a whole hole."""
+    truth = small().truth
+    yx = truth.yx[truth.whole]
+    return yx[np.hypot(*(yx - near).T).argmin()]
+
+
 _FOUND: dict[Any, Any] = {}
 
 

@@ -11,7 +11,7 @@ from fieldtruth import SHAPE, observe
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.fitting.fitting import fit_distortion
 from pyfai_gridcal.judging import planning
-from pyfai_gridcal.judging.planning import Light, plan, spot_sigma
+from pyfai_gridcal.judging.planning import Illumination, plan, spot_sigma
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import fields
 
@@ -21,7 +21,7 @@ PIXEL = (50e-6, 50e-6)
 
 def test_spot_sigma_of_a_disk() -> None:
     """More light, larger holes and less blur are better; shot noise goes with the root."""
-    light = Light(peak=10000, background=100, readout=0.0, blur_px=1.2)
+    light = Illumination(peak=10000, background=100, readout=0.0, blur_px=1.2)
     assert spot_sigma(8, replace(light, peak=40000, background=400)) == pytest.approx(
         spot_sigma(8, light) / 2, rel=1e-6
     )
@@ -31,7 +31,7 @@ def test_spot_sigma_of_a_disk() -> None:
 
 def test_spot_sigma_is_the_information_of_a_rim() -> None:
     """A blurred straight rim of length pi D, half of it facing each coordinate, over a constant variance."""
-    light = Light(peak=100.0, background=0.0, readout=50.0, gain=1e-9, blur_px=1.5)
+    light = Illumination(peak=100.0, background=0.0, readout=50.0, gain=1e-9, blur_px=1.5)
     rim = np.pi * 14.0 / 2 * light.peak**2 / (2 * np.sqrt(np.pi) * light.blur_px) / light.readout**2
     assert spot_sigma(14.0, light) == pytest.approx(1 / np.sqrt(rim), rel=0.05)
 
@@ -57,10 +57,10 @@ def test_more_exposures_of_an_imperfect_plate() -> None:
 
 
 def test_finer_plates_and_better_light_are_better() -> None:
-    light = Light(peak=2000, background=300)
+    light = Illumination(peak=2000, background=300)
     coarse = plan(PLATE, SHAPE, pixel_size=PIXEL, light=light)
     fine = plan(Plate((0.7e-3, 0.7e-3), hole_m=0.4e-3), SHAPE, pixel_size=PIXEL, light=light)
-    dim = plan(PLATE, SHAPE, pixel_size=PIXEL, light=Light(peak=100, background=300))
+    dim = plan(PLATE, SHAPE, pixel_size=PIXEL, light=Illumination(peak=100, background=300))
     assert fine.spots > 1.8 * coarse.spots
     assert fine.rms_px < coarse.rms_px < dim.rms_px
     assert coarse.worst_px > coarse.rms_px

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 PREFIX = "gridcal"
 #: What the files use where the colour of the text shall stand.
 INK = "#505050"
+#: Sizes that Qt asks for on screens of one and of two pixels per point, px.
 SIZES = (16, 24, 32, 48, 64)
 
 

@@ -1,11 +1,13 @@
-"""Plots and editors made calm: without axes that nobody reads, and deaf to the wheel that scrolls what they are on."""
+"""Windows made calm: no axes that nobody reads, no wheel that changes what it scrolls by, nothing done twice."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from silx.gui import qt
 from silx.gui.plot import PlotWidget
 
-__all__ = ["hide_axes", "ignore_wheel"]
+__all__ = ["hide_axes", "ignore_wheel", "when_calm"]
 
 
 def hide_axes(plot: PlotWidget) -> None:
@@ -35,3 +37,12 @@ class _Deaf(qt.QObject):  # type: ignore[misc]
 def ignore_wheel(widget: qt.QWidget) -> None:
     """Let the wheel scroll the panel that a widget is on, instead of changing a value while it passes by."""
     widget.installEventFilter(_Deaf(widget))
+
+
+def when_calm(owner: qt.QObject, milliseconds: int, slot: Callable[[], object]) -> qt.QTimer:
+    """A timer that calls `slot` once it was not started again for so long, so that many changes make one update."""
+    timer = qt.QTimer(owner)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(slot)
+    return timer

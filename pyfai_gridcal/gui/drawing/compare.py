@@ -14,7 +14,7 @@ from silx.gui.plot.utils.axis import SyncAxes
 from ...base.arrays import AnyArray
 from ..layouts import column, row
 from ..work.views import Pair
-from .calm import hide_axes
+from .calm import hide_axes, when_calm
 from .pyramid import PyramidImage
 
 __all__ = ["BeforeAfter"]
@@ -45,9 +45,7 @@ class BeforeAfter(qt.QWidget):  # type: ignore[misc]
         self._stack.addWidget(self.note)
         self._help = qt.QLabel(self)
         self._help.setVisible(False)
-        self._soon = qt.QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self._make)
+        self._soon = when_calm(self, 0, self._make)
         column(row(qt.QLabel("Show: "), self.mode, self._help, None), (self._stack, 1), on=self, margin=2)
 
     # Plots take long to make: each is made when it is first looked at, and gets its images a turn of the loop later.

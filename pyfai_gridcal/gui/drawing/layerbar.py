@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from silx.gui import qt
 
@@ -28,21 +30,22 @@ class LayerBar(IconBar):  # type: ignore[misc]
             show = partial(plot.setLayerVisible, name)
             self.addCommand(f"layer-{name}", command, show, on=plot.layers[name].visible)
         self.addSeparator()
-        self.addWidget(qt.QLabel(" Colour of spots: "))
-        self.colours = qt.QComboBox(self)
-        self.colours.setObjectName("spot-colours")
-        for name, text in COLOURINGS.items():
-            self.colours.addItem(text, name)
+        self.colours = self._addChoice(" Colour of spots: ", "spot-colours", COLOURINGS)
         self.colours.currentIndexChanged.connect(lambda _: plot.setColouring(self.colours.currentData()))
-        self.addWidget(self.colours)
-        self.addWidget(qt.QLabel("  Map: "))
-        self.maps = qt.QComboBox(self)
-        self.maps.setObjectName("map")
-        self.maps.addItem(icon("layer-map"), "none", None)
-        for name, text in MAPS.items():
-            self.maps.addItem(icon("layer-map"), text, name)
+        self.maps = self._addChoice("  Map: ", "map", {None: "none", **MAPS}, icon("layer-map"))
         self.maps.currentIndexChanged.connect(lambda _: self.sigMapChanged.emit(self.map()))
-        self.addWidget(self.maps)
+
+    def _addChoice(
+        self, label: str, name: str, choices: Mapping[Any, str], picture: qt.QIcon | None = None
+    ) -> qt.QComboBox:
+        """Add a choice of values, by the words for them."""
+        box = qt.QComboBox(self)
+        box.setObjectName(name)
+        for value, text in choices.items():
+            box.addItem(picture or qt.QIcon(), text, value)
+        self.addWidget(qt.QLabel(label))
+        self.addWidget(box)
+        return box
 
     def action(self, name: str) -> qt.QAction:
         """Button of a layer."""

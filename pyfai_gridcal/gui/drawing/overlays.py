@@ -59,8 +59,7 @@ class MapLayer(Layer):
         colormap = Colormap("seismic" if image.signed else "viridis", vmin=low, vmax=high)
         colormap.setNaNColor("#00000000")
         self.item.setData(image.values, copy=False)
-        self.item.setOrigin(image.origin)
-        self.item.setScale(image.scale)
+        self.item.setScale((image.step, image.step))
         self.item.setColormap(colormap)
         self.place(self.item, True)
 
@@ -80,7 +79,7 @@ class UnknownLayer(Layer):
         if wanted:
             step = max(1, math.ceil(max(mask.shape) / TINT_SIDE))
             self._item.setData(np.ascontiguousarray(mask[::step, ::step], np.uint8), copy=False)
-            self._item.setScale((float(step), float(step)))
+            self._item.setScale((step, step))
         self.place(self._item, wanted)
 
 

@@ -10,7 +10,7 @@ from silx.gui.plot import PlotWindow
 from ...base.arrays import AnyArray
 from ..work.layers import plot_xy
 from ..work.views import WorkView
-from .calm import hide_axes
+from .calm import hide_axes, when_calm
 from .layer import Layer, is_drawn
 from .lines import GridLayer, OriginLayer, VectorLayer
 from .mask import DrawnMask
@@ -71,10 +71,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self.setStatusBar(self.readout)
         self.drawnMask = DrawnMask(self)
         # What is too much to be drawn at once depends on the limits; they change many times while the user zooms.
-        self._redraw = qt.QTimer(self)
-        self._redraw.setSingleShot(True)
-        self._redraw.setInterval(REST_MS)
-        self._redraw.timeout.connect(lambda: self._draw("spots", "grid"))
+        self._redraw = when_calm(self, REST_MS, lambda: self._draw("spots", "grid"))
         for axis in (self.getXAxis(), self.getYAxis()):
             axis.sigLimitsChanged.connect(lambda *_: self._redraw.start())
 

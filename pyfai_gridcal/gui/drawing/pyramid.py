@@ -16,9 +16,10 @@ from ...base.arrays import AnyArray
 
 __all__ = ["PyramidImage"]
 
-#: Images up to this many pixels per screen pixel and axis are drawn as they are.
+#: Images up to this many pixels per screen pixel and axis are drawn as they are: holes of few pixels stay whole.
 OVERSAMPLING = 1.5
-#: How far beyond the view the drawn part reaches, as a fraction of the view.
+#: How far beyond the view the drawn part reaches, as a fraction of the view: small steps of the hand draw nothing new,
+#: and the part is not more than three times what is seen.
 MARGIN = 0.35
 
 
@@ -37,14 +38,10 @@ class PyramidImage(ImageDataBase):  # type: ignore[misc]
         self.setData(levels[0], copy=False)
 
     def _setPlot(self, plot: PlotWidget | None) -> None:
-        before = self.getPlot()
-        if before is not None:
-            before.getXAxis().sigLimitsChanged.disconnect(self._limitsChanged)
-            before.getYAxis().sigLimitsChanged.disconnect(self._limitsChanged)
+        for on, where in ((False, self.getPlot()), (True, plot)):
+            for axis in () if where is None else (where.getXAxis(), where.getYAxis()):
+                (axis.sigLimitsChanged.connect if on else axis.sigLimitsChanged.disconnect)(self._limitsChanged)
         super()._setPlot(plot)
-        if plot is not None:
-            plot.getXAxis().sigLimitsChanged.connect(self._limitsChanged)
-            plot.getYAxis().sigLimitsChanged.connect(self._limitsChanged)
 
     def _limitsChanged(self, *_: float) -> None:
         wanted = self._wanted(0.0)

@@ -9,7 +9,7 @@ from silx.gui import qt
 
 from ..layouts import button, row
 
-__all__ = ["FileRow", "dropped_files"]
+__all__ = ["FileRow", "dropped_files", "plain_name"]
 
 
 def dropped_files(event: qt.QDropEvent) -> list[str]:
@@ -57,7 +57,7 @@ class FileRow(qt.QWidget):  # type: ignore[misc]
         folder = os.path.dirname((self._name or "").split("::")[0])
         dialog.setDirectory(folder or os.getcwd())
         if dialog.exec():
-            self._take(_plain_name(dialog.selectedUrl()))
+            self._take(plain_name(dialog.selectedUrl()))
 
     def _edited(self) -> None:
         self._take(self.edit.text().strip() or None)
@@ -77,7 +77,7 @@ class FileRow(qt.QWidget):  # type: ignore[misc]
         self._take(dropped_files(event)[0])
 
 
-def _plain_name(url: str) -> str:
+def plain_name(url: str) -> str:
     """``file.edf`` of the URL of a dialog, with what is inside of an HDF5 file in the short form."""
     from silx.io.url import DataUrl
 

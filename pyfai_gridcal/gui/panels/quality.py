@@ -12,13 +12,17 @@ from silx.gui.plot import PlotWidget
 from ...records.fit import DistortionFit
 from ...records.verdict import Verdict
 from ..drawing.artwork import icon
-from ..drawing.calm import ignore_wheel
+from ..drawing.calm import ignore_wheel, when_calm
 from ..layouts import row
 
 __all__ = ["QualityView", "VerdictLabel"]
 
+#: Bins of the histogram: of a thousand spots some tens are in those of the middle, enough to see its shape.
 BINS = 60
+#: Height of the small plots, px on the screen: with it the panel fits a screen of 1000 px.
 HEIGHT = 225
+#: Milliseconds that the plot of the image has for itself before these are drawn.
+REST_MS = 80
 #: Smallest length on a logarithmic axis, px.
 TINY = 1e-6
 #: Left out, and used.
@@ -45,18 +49,15 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
         self.scatter.getXAxis().setScale("log")
         self.scatter.getYAxis().setScale("log")
-        self.addTab(self.histogram, "Residuals")
-        self.addTab(self.scatter, "Against sigma")
         self.trials = _small_plot(self, "smoothness, log10 (0: the chosen one)", "held out, px")
         self.trials.getYAxis().setScale("log")
-        self.addTab(self.trials, "Held out")
+        pages = {"Residuals": self.histogram, "Against sigma": self.scatter, "Held out": self.trials}
+        for title, plot in pages.items():
+            self.addTab(plot, title)
         self.setDocumentMode(True)
         self.setFixedHeight(HEIGHT)
         self._later: tuple[DistortionFit | None, int] = (None, 0)
-        self._timer = qt.QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(80)
-        self._timer.timeout.connect(lambda: self.setFit(*self._later))
+        self._timer = when_calm(self, REST_MS, lambda: self.setFit(*self._later))
 
     def setFitLater(self, fit: DistortionFit | None, exposure: int = 0) -> None:
         """Show the residuals of a fit once the windows have drawn what is more urgent."""
@@ -70,17 +71,20 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.trials.clear()
         if fit is None:
             return
+        # What was tried, so that it is seen whether another model is as good.
         self._drawTrials(fit)
         used = fit.used[exposure]
         residual = 1000 * fit.residual_yx[exposure][used]  # short labels: four digits do not fit side by side
         if not len(residual):
             return
+        # Both axes over each other: a shift or a shoulder of one of them is seen at once.
         reach = float(np.percentile(np.abs(residual), 99.5)) or 1.0
         edges = np.linspace(-1.2 * reach, 1.2 * reach, BINS + 1)
         for axis, (name, colour) in enumerate((("slow (y)", "#4080e080"), ("fast (x)", "#f0903080"))):
             counts, _ = np.histogram(residual[:, axis], edges)
             self.histogram.addHistogram(counts, edges, legend=name, color=colour, fill=True, resetzoom=False)
         self.histogram.resetZoom()
+        # Spots far above the line of equal values are worse than their noise says: outliers, or a plate with errors.
         sigma = np.maximum(np.hypot(*fit.points[exposure].sigma_yx.T), TINY)
         length = np.maximum(np.hypot(*fit.residual_yx[exposure].T), TINY)
         # A picture of the cloud needs no more points than that.
@@ -102,15 +106,11 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         left, right = (min(map(min, known)), max(map(max, known))) if known else (-1.0, 1.0)
         for trial, (at, error) in zip(shown, curves, strict=True):
             colour = "#3c78dc" if trial.chosen else "#909090"
-            if len(at) > 1:
-                self.trials.addCurve(
-                    at, error, legend=trial.name, color=colour, linestyle="-", symbol="o", resetzoom=False
-                )
-            else:
-                ends, level = np.array([left, right]), np.full(2, trial.held_out_px)
-                self.trials.addCurve(
-                    ends, level, legend=trial.name, color=colour, linestyle="--", symbol="", resetzoom=False
-                )
+            style = {"linestyle": "-", "symbol": "o"}
+            if len(at) < 2:  # a model without a smoothness to choose: one level for all
+                at, error = np.array([left, right]), np.full(2, trial.held_out_px)
+                style = {"linestyle": "--", "symbol": ""}
+            self.trials.addCurve(at, error, legend=trial.name, color=colour, resetzoom=False, **style)
             if trial.chosen:
                 self.trials.addMarker(
                     0.0, trial.held_out_px, legend="chosen", text=trial.name, color=colour, symbol="d"

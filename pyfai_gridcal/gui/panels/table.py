@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from silx.gui import qt
 
@@ -12,6 +10,8 @@ from ...records.fit import DistortionFit
 
 __all__ = ["PointModel", "PointTable"]
 
+_DISPLAY = qt.Qt.ItemDataRole.DisplayRole
+#: Titles of the columns of :func:`columns_of`.
 COLUMNS = ("i", "j", "y, px", "x, px", "residual y, px", "residual x, px", "|residual|, px", "sigma, px", "used")
 
 
@@ -46,24 +46,24 @@ class PointModel(qt.QAbstractTableModel):  # type: ignore[misc]
         """Row of a control point."""
         return int(np.flatnonzero(self._order == point)[0])
 
-    def rowCount(self, parent: Any = None) -> int:
+    def rowCount(self, parent: qt.QModelIndex | None = None) -> int:
         """Number of control points."""
         return 0 if parent is not None and parent.isValid() else len(self._order)
 
-    def columnCount(self, parent: Any = None) -> int:
+    def columnCount(self, parent: qt.QModelIndex | None = None) -> int:
         """Number of columns."""
         return 0 if parent is not None and parent.isValid() else len(COLUMNS)
 
-    def headerData(self, section: int, orientation: Any, role: int = qt.Qt.ItemDataRole.DisplayRole) -> Any:
+    def headerData(self, section: int, orientation: qt.Qt.Orientation, role: int = _DISPLAY) -> str | None:
         """Names of the columns."""
-        if role != qt.Qt.ItemDataRole.DisplayRole:
+        if role != _DISPLAY:
             return None
         return COLUMNS[section] if orientation == qt.Qt.Orientation.Horizontal else str(self.point(section))
 
-    def data(self, index: Any, role: int = qt.Qt.ItemDataRole.DisplayRole) -> Any:
+    def data(self, index: qt.QModelIndex, role: int = _DISPLAY) -> str | int | qt.QBrush | None:
         """Text of a cell; outliers are red."""
         value = self._columns[index.column()][self._order[index.row()]]
-        if role == qt.Qt.ItemDataRole.DisplayRole:
+        if role == _DISPLAY:
             if value.dtype.kind == "b":
                 return "yes" if value else "no"
             return str(int(value)) if value.dtype.kind in "iu" else f"{value:.4f}"
@@ -73,7 +73,7 @@ class PointModel(qt.QAbstractTableModel):  # type: ignore[misc]
             return int(qt.Qt.AlignmentFlag.AlignRight | qt.Qt.AlignmentFlag.AlignVCenter)
         return None
 
-    def sort(self, column: int, order: Any = qt.Qt.SortOrder.AscendingOrder) -> None:
+    def sort(self, column: int, order: qt.Qt.SortOrder = qt.Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column."""
         if not self._columns:
             return
@@ -113,6 +113,6 @@ class PointTable(qt.QTableView):  # type: ignore[misc]
         self.selectRow(self.points.row(point))
         self._quiet = False
 
-    def _moved(self, index: Any, _before: Any) -> None:
+    def _moved(self, index: qt.QModelIndex, _before: qt.QModelIndex) -> None:
         if index.isValid() and not self._quiet:
             self.sigPoint.emit(self.points.point(index.row()))

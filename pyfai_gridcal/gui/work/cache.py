@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...base.progress import Progress, untold
-from .state import StageName
+from .state import STAGES, StageName
 
 __all__ = ["Cache", "Steps", "as_key"]
 
@@ -70,29 +70,24 @@ class Cache:
 class Steps:
     """Turns stages into fractions for the progress bar; every step is a place where the user may cancel."""
 
-    def __init__(self, progress: Progress | None, exposures: int, stages: list[StageName]):
+    def __init__(self, progress: Progress | None, exposures: int, upto: StageName):
         self._report = untold if progress is None else progress
-        total = sum(_WEIGHTS.values())
-        self._share = {s: _WEIGHTS[s] / total / exposures for s in stages}
-        self._at, self._next = 0.0, 0.0
+        self._last = STAGES.index(upto)
+        # The fit, which is for all exposures together, gets what is left.
+        self._share = {s: w / sum(_WEIGHTS.values()) / exposures for s, w in _WEIGHTS.items() if s != "calibration"}
+        self._next = 0.0
 
-    def begin(self, stage: StageName, text: str) -> None:
-        self._at = self._next
-        self._next = self._at + self._share.get(stage, 0.0)
-        self._report(self._at, text)
+    def reach(self, stage: StageName) -> bool:
+        """Whether a stage is to be done."""
+        return STAGES.index(stage) <= self._last
 
-    def part(self) -> Progress:
-        """Progress of the stage that was begun: its 0 to 1 are the share of the stage."""
-        return self._within(self._at, self._next)
-
-    def rest(self, text: str) -> Progress:
-        """Progress of the last stage: its 0 to 1 fill what is left."""
-        self._report(self._next, text)
-        return self._within(self._next, 1.0, text)
-
-    def _within(self, start: float, end: float, text: str = "") -> Progress:
-        """A progress whose 0 to 1 are a part of the whole; `text` is told where it tells nothing."""
+    def begin(self, stage: StageName, text: str) -> Progress:
+        """Begin a stage; the 0 to 1 of the progress that is returned are the share of the stage."""
+        start = self._next
+        end = self._next = start + self._share[stage] if stage in self._share else 1.0
+        self._report(start, text)
         return lambda part, what: self._report(start + (end - start) * min(max(part, 0.0), 1.0), what or text)
 
     def done(self) -> None:
+        """All is done."""
         self._report(1.0, "done")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, make_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 
 from ...base.arrays import AnyArray, Floats
-from ...base.errors import PickingError, UsageError
+from ...base.errors import PickingError
 from ...base.progress import Progress
 from ...calibration import Calibration, assemble, index, spots_and_points
 from ...correction.table import correct_known
@@ -26,44 +26,11 @@ from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
 from ...records.settings import Settings
 from ...records.spots import SpotFlag, Spots
+from .draft import Draft
 from .state import WorkExposure, WorkState, joined
 from .store import read_work, save_work
 
-__all__ = ["Core", "Draft"]
-
-_NEEDED: list[Any] = [(f.name, f.type, field(default=None)) for f in fields(Settings) if f.default is MISSING]
-_OPTIONAL: list[Any] = [
-    (f.name, f.type, field(default=f.default)) for f in fields(Settings) if f.default is not MISSING
-]
-_Fields = make_dataclass("_Fields", _NEEDED + _OPTIONAL, frozen=True)
-
-
-@dataclass(frozen=True)
-class Draft(_Fields):  # type: ignore[valid-type, misc]
-    """The core's settings while they are being filled in: what the core needs may still be None."""
-
-    def settings(self) -> Settings:
-        """The core's settings.
-
-        Raises
-        ------
-        UsageError
-            Something is missing or contradicts something else.
-        """
-        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
-        if values["pitch"] is None:
-            raise UsageError("no pitch is given", expected="the distance of neighbouring holes", hint="such as 5mm")
-        return Settings(**values)
-
-    def anyway(self) -> Settings:
-        """The core's settings for the stages that need no pitch."""
-        values = {f.name: getattr(self, f.name) for f in fields(Settings)}
-        return Settings(**(values if values["pitch"] is not None else values | {"pitch": 1e-3}))
-
-    @property
-    def hole_scale(self) -> tuple[Any, ...]:
-        """What the size of a hole in pixels depends on."""
-        return () if self.hole is None else (self.hole, self.pixel, self.detector)
+__all__ = ["Core"]
 
 
 class Core:
@@ -174,6 +141,7 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
     """
     where = f"no hole at y={place[0]:.1f}, x={place[1]:.1f}"
     nowhere = PickingError(where, expected="a hole like the others", hint="click on its middle")
+    # A part of the image around the place, with some neighbours: they tell the background and the lattice.
     distance = np.sort(np.hypot(*(found.yx - place).T))
     pitch = float(distance[: min(5, len(distance))].mean()) if len(distance) else 4 * found.hole_px
     margin = int(np.ceil(max(3.5 * pitch, 3 * found.hole_px)))
@@ -182,6 +150,7 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
     if min(high - low) < 2 * found.hole_px:
         raise nowhere
     part = (slice(low[0], high[0]), slice(low[1], high[1]))
+    # Polarity, size and noise are known from the other holes, so a low threshold finds no noise as a hole.
     try:
         near = find_spots(
             picture.data[part],
@@ -195,6 +164,7 @@ def _measured(picture: Image, found: Spots, place: Floats, lattice: LatticeKind)
         )
     except PickingError:
         raise nowhere from None
+    # The nearest one, if the user meant it, in the coordinates of the whole image.
     apart = np.hypot(*(near.yx + low - place).T)
     if not len(near) or apart.min() > 0.6 * found.hole_px:
         raise nowhere

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from matplotlib.path import Path
 
 from ...base.arrays import AnyArray, Bools, Floats
 from ...base.errors import FileFormatError
@@ -51,14 +52,8 @@ class Edit:
 
 
 def inside_polygon(yx: AnyArray, corners: Sequence[Point]) -> Bools:
-    """Whether the points (N, 2) lie in a polygon, by counting the edges that a ray along fast crosses; (N,)."""
-    y, x = np.asarray(yx, float).reshape(-1, 2).T
-    inside = np.zeros(len(y), bool)
-    ends = np.asarray(corners, float).reshape(-1, 2)
-    for (y0, x0), (y1, x1) in zip(np.roll(ends, 1, axis=0), ends, strict=True):
-        crosses = (y0 > y) != (y1 > y)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inside ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+    """Whether the points (N, 2) lie in a polygon; (N,)."""
+    inside: Bools = Path(np.asarray(corners, float)).contains_points(np.asarray(yx, float).reshape(-1, 2))
     return inside
 
 

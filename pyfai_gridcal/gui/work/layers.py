@@ -222,14 +222,13 @@ class MapImage:
     Attributes
     ----------
     values : (rows, columns) px
-    origin, scale : (x, y) of the plot: corner of the first cell, and size of a cell
+    step : pixels along a cell; the first cell begins at the corner of the image
     label : what it is
     signed : whether zero is the middle of its colours
     """
 
     values: Floats
-    origin: tuple[float, float]
-    scale: tuple[float, float]
+    step: int
     label: str
     signed: bool
 
@@ -242,10 +241,7 @@ def map_image(name: MapName, fit: DistortionFit, exposure: int = 0, *, nodes: in
     source = distortion.sigma if name == "sigma" else distortion.field
     if source is None:
         return None
-    ny, nx = distortion.shape
-    step = max(1, -(-max(ny, nx) // nodes))
-    # Cells of `step` pixels, the last of a row or column cut by the border of the image: sampled at their middle pixel.
-    y, x = (np.minimum(np.arange(0, n, step) + (step - 1) / 2, n - 1) for n in (ny, nx))
+    y, x, step = _cells(distortion.shape, nodes)
     values = source.on_grid(y, x)
     if name == "sigma":
         shown = np.sqrt(np.mean(values**2, axis=-1))
@@ -255,7 +251,17 @@ def map_image(name: MapName, fit: DistortionFit, exposure: int = 0, *, nodes: in
         shown = values[..., 0 if name == "dy" else 1]
     if distortion.mask is not None:
         shown = np.where(distortion.mask[np.ix_(y.astype(int), x.astype(int))], np.nan, shown)
-    return MapImage(shown, (0.0, 0.0), (float(step), float(step)), MAPS[name], name in ("dy", "dx"))
+    return MapImage(shown, step, MAPS[name], name in ("dy", "dx"))
+
+
+def _cells(shape: tuple[int, int], nodes: int, *, least: int = 1) -> tuple[Floats, Floats, int]:
+    """Places (y and x, px) of at most `nodes` cells along the longer side, and the pixels along a cell.
+
+    The last cells of a row or column are cut by the border of the image: each is sampled at its middle pixel.
+    """
+    step = max(1, -(-max(shape) // nodes), least)
+    y, x = (np.minimum(np.arange(0, n, step) + (step - 1) / 2, n - 1) for n in shape)
+    return y, x, step
 
 
 def _residual_map(fit: DistortionFit, exposure: int, nodes: int) -> MapImage | None:
@@ -263,14 +269,12 @@ def _residual_map(fit: DistortionFit, exposure: int, nodes: int) -> MapImage | N
     if exposure >= len(fit.points) or not fit.used[exposure].any():
         return None
     points, used = fit.points[exposure], fit.used[exposure]
-    ny, nx = fit.distortion.shape
-    step = max(1, -(-max(ny, nx) // nodes), round(min(points.pitch_px) / 8))
-    y, x = (np.minimum(np.arange(0, n, step) + (step - 1) / 2, n - 1) for n in (ny, nx))
+    y, x, step = _cells(fit.distortion.shape, nodes, least=round(min(points.pitch_px) / 8))
     places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
     distance, nearest = cKDTree(points.yx[used]).query(places, distance_upper_bound=0.75 * max(points.pitch_px))
     length = np.append(np.hypot(*fit.residual_yx[exposure][used].T), np.nan)
     values = np.where(np.isfinite(distance), length[nearest], np.nan).reshape(len(y), len(x))
-    return MapImage(values, (0.0, 0.0), (float(step), float(step)), MAPS["residual"], False)
+    return MapImage(values, step, MAPS["residual"], False)
 
 
 def build_pyramid(data: AnyArray, *, least: int = 256) -> tuple[AnyArray, ...]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ...base.arrays import AnyArray
 from ...base.errors import FileFormatError
 from ...base.progress import Progress, untold
 from ...calibration import Calibration
@@ -14,35 +13,11 @@ from ...io.images.images import Image
 from ...io.kinds.kinds import open_distortion
 from ...io.nexus.contents import holds_result
 from ...io.nexus.result import load_result
-from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.plate import Plate
-from .state import ExposureResults, Results
+from .state import Bare, ExposureResults, Results
 
-__all__ = ["Bare", "read_any"]
-
-
-class Bare:
-    """Stand-in for a calibration of which only the fit, or only the distortion, is known."""
-
-    def __init__(self, fit: DistortionFit):
-        self.fit = fit
-        self.verdict = None
-        self.images: tuple[AnyArray, ...] = ()
-
-    @property
-    def distortion(self) -> Distortion:
-        """Displacement of every pixel."""
-        return self.fit.distortion
-
-    def report(self) -> str:
-        """What can be said of it."""
-        ny, nx = self.distortion.shape
-        dy, dx = self.distortion.pixel_size
-        return (
-            f"distortion of {ny} x {nx} pixels of {dy * 1e6:.4f} x {dx * 1e6:.4f} µm, without control points\n"
-            f"{self.distortion.gauge}\n"
-        )
+__all__ = ["read_any"]
 
 
 def read_any(path: str | Path, progress: Progress = untold) -> Results:

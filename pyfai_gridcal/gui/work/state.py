@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ...base.arrays import AnyArray, Bools
+from ...calibration import Calibration
 from ...io.images.images import Image
+from ...records.distortion import Distortion
+from ...records.fit import DistortionFit
 from ...records.points import ControlPoints
 from ...records.spots import Spots
+from .draft import Draft
 from .edits import Edit
-
-if TYPE_CHECKING:
-    from ...calibration import Calibration
-    from .core import Draft
-    from .results import Bare
 
 __all__ = [
     "STAGES",
+    "Bare",
     "ExposureResults",
     "Results",
     "StageName",
@@ -88,6 +88,29 @@ class ExposureResults:
     spots: Spots | None = None
     kept: Bools | None = None
     points: ControlPoints | None = None
+
+
+class Bare:
+    """Stand-in for a calibration of which only the fit, or only the distortion, is known."""
+
+    def __init__(self, fit: DistortionFit):
+        self.fit = fit
+        self.verdict = None
+        self.images: tuple[AnyArray, ...] = ()
+
+    @property
+    def distortion(self) -> Distortion:
+        """Displacement of every pixel."""
+        return self.fit.distortion
+
+    def report(self) -> str:
+        """What can be said of it."""
+        ny, nx = self.distortion.shape
+        dy, dx = self.distortion.pixel_size
+        return (
+            f"distortion of {ny} x {nx} pixels of {dy * 1e6:.4f} x {dx * 1e6:.4f} µm, without control points\n"
+            f"{self.distortion.gauge}\n"
+        )
 
 
 @dataclass(frozen=True, eq=False)

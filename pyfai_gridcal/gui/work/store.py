@@ -6,7 +6,6 @@ import json
 import os
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 
@@ -19,11 +18,9 @@ from ...io.nexus.contents import find_process
 from ...io.nexus.records import read_record, write_record
 from ...io.nexus.result import load_result
 from ...records.spots import Spots
+from .draft import Draft
 from .edits import Edit, edits_from_json, edits_to_json
 from .state import WorkExposure, WorkState
-
-if TYPE_CHECKING:
-    from .core import Draft
 
 __all__ = ["read_work", "save_work"]
 
@@ -35,6 +32,7 @@ def save_work(
     calibration: Calibration, state: WorkState, found: tuple[Spots, ...], path: str | Path, progress: Progress
 ) -> Path:
     """Write the result file with the edits of `state` and the spots `found` before them; complete or not at all."""
+    # Beside the file that may be there, and in its place when it is complete.
     with replacing(path) as beside:
         calibration.save(beside, progress=progress)
         with h5py.File(beside, "r+") as file:
@@ -48,6 +46,7 @@ def save_work(
                 one.attrs["NX_class"] = "NXcollection"
                 one["source"] = exposure.source
                 one["edits"] = edits_to_json(exposure.edits)
+                # Without edits the spots before them are those of the calibration.
                 if exposure.edits:
                     write_record(one, "found", found[number])
     return Path(path)

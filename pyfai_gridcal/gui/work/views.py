@@ -88,6 +88,7 @@ def prepare_view(
     """
     if exposure >= len(results.exposures):
         return WorkView(results, exposure)
+    # The image: its pyramid takes longest and is kept as long as the pixels are the same.
     work = results.exposures[exposure]
     fit: DistortionFit | None = None if results.calibration is None else results.calibration.fit
     levels: tuple[AnyArray, ...] = ()
@@ -97,9 +98,11 @@ def prepare_view(
             levels, limits = old.levels, old.limits
         else:
             levels, limits = build_pyramid(work.picture.data), colour_limits(work.picture)
+    # The spots change with each edit.
     layers: dict[str, Any] = {"spots": spot_layer(work, fit, exposure)}
     if layers["spots"] is not None:
         _ = layers["spots"].tree  # grown here, not when the mouse moves
+    # What follows from the fit only is kept with it; the map is another one whenever the user asks for it.
     if fit is not None:
         if old is not None and old.fit is fit and old.exposure == exposure:
             layers |= {"grid": old.grid, "vectors": old.vectors, "unknown": old.unknown}
@@ -111,6 +114,7 @@ def prepare_view(
                 "unknown": mask if mask is not None and mask.any() else None,
             }
         layers["overlay"] = None if overlay is None else map_image(overlay, fit, exposure)
+    # The origin, once there are nodes.
     points = fit.points[exposure] if fit is not None and exposure < len(fit.points) else work.points
     if points is not None:
         zero = points.yx[(points.ij == 0).all(axis=1)]

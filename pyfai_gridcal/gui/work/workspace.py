@@ -24,10 +24,10 @@ from ...calibration import Calibration
 from ...io.images.images import Image
 from ...records.spots import Spots
 from .cache import Cache, Steps, as_key
-from .core import Core, Draft
+from .core import Core
+from .draft import Draft
 from .edits import Edit, added_positions, kept_spots
 from .state import (
-    STAGES,
     ExposureResults,
     Results,
     StageName,
@@ -195,21 +195,7 @@ class Workspace:
 
     def results(self, state: WorkState | None = None) -> Results:
         """What is already known for a state (default: the present one); computes nothing."""
-        state = self.state if state is None else state
-        works = []
-        for exposure in state.exposures:
-            keys = self._keys(state, exposure)
-            spots, kept = self._caches["spots"].get(keys["spots"]) or (None, None)
-            works.append(
-                ExposureResults(
-                    self._caches["image"].get(keys["image"]),
-                    self._caches["found"].get(keys["found"]),
-                    spots,
-                    kept,
-                    self._caches["points"].get(keys["points"]),
-                )
-            )
-        return Results(tuple(works), self._caches["calibration"].get(self._calibration_key(state)))
+        return self._collect(self.state if state is None else state, None)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -237,53 +223,61 @@ class Workspace:
         `progress` is told the fraction done and what is going on; it may raise :class:`Cancelled`. What was finished
         before an error or a cancel is kept and comes out of :meth:`results`.
         """
-        state, last = self.state if state is None else state, STAGES.index(upto)
+        state = self.state if state is None else state
         if not state.exposures:
             raise ImageError("there is no image", hint="open one, or drop a file on the window")
-        steps = Steps(progress, len(state.exposures), [s for s in STAGES[: last + 1] if s != "calibration"])
-        works = []
-        for number, exposure in enumerate(state.exposures):
-            works.append(self._work(state, exposure, last, steps, number))
-        if last == STAGES.index("calibration"):
-            key = self._calibration_key(state)
-            calibration = self._caches["calibration"].get(key)
-            if calibration is None:
-                parts = [tuple(getattr(w, name) for w in works) for name in ("picture", "points")]
-                spots = tuple(w.spots.select(w.kept) for w in works)  # type: ignore[union-attr, arg-type]
-                calibration = self.core.calibrate(state, parts[0], spots, parts[1], steps.rest("fitting"))
-                self._caches["calibration"].put(key, calibration)
+        steps = Steps(progress, len(state.exposures), upto)
+        results = self._collect(state, steps)
         steps.done()
-        return self.results(state)
+        return results
 
-    def _work(self, state: WorkState, exposure: WorkExposure, last: int, steps: Steps, number: int) -> ExposureResults:
-        """All stages of one exposure up to `last`."""
-        keys, settings, core = self._keys(state, exposure), state.settings, self.core
+    def _collect(self, state: WorkState, steps: Steps | None) -> Results:
+        """All stages of all exposures: computed where `steps` reach and the caches do not have them, else looked up."""
+        works = tuple(self._exposure(state, number, steps) for number in range(len(state.exposures)))
+
+        def calibrate(progress: Progress) -> Calibration:
+            pairs = zip(works, state.exposures, strict=True)
+            pictures = tuple(_masked(w.picture, e.drawn) for w, e in pairs)  # type: ignore[arg-type]
+            spots = tuple(w.spots.select(w.kept) for w in works)  # type: ignore[union-attr, arg-type]
+            points = tuple(w.points for w in works)
+            return self.core.calibrate(state, pictures, spots, points, progress)  # type: ignore[arg-type]
+
+        key = self._calibration_key(state)
+        return Results(works, self._stage("calibration", key, "fitting", calibrate, steps))
+
+    def _stage(
+        self, name: StageName, key: Hashable, text: str, make: Callable[[Progress], object], steps: Steps | None
+    ) -> Any:
+        """Result of one stage: from the cache, else made if `steps` reach it, else None."""
+        value = self._caches[name].get(key)
+        if steps is not None and steps.reach(name):
+            progress = steps.begin(name, text)
+            if value is None:
+                value = make(progress)
+                self._caches[name].put(key, value)
+        return value
+
+    def _exposure(self, state: WorkState, number: int, steps: Steps | None) -> ExposureResults:
+        """The stages of one exposure."""
+        exposure, settings, core = state.exposures[number], state.settings, self.core
+        keys = self._keys(state, exposure)
         which = f" {number + 1} of {len(state.exposures)}" if len(state.exposures) > 1 else ""
 
-        def stage(name: StageName, text: str, make: Callable[[], Any]) -> Any:
-            if STAGES.index(name) > last:
-                return None
-            value = self._caches[name].get(keys[name])
-            steps.begin(name, text + which)
-            if value is None:
-                value = make()
-                self._caches[name].put(keys[name], value)
-            return value
+        def stage(name: StageName, text: str, make: Callable[[Progress], object]) -> Any:
+            return self._stage(name, keys[name], text + which, make, steps)
 
-        picture = stage("image", "reading image", lambda: core.load(exposure, state, steps.part()))
-        seen = picture
-        if picture is not None and exposure.drawn is not None:
-            seen = replace(picture, mask=picture.mask | exposure.drawn)
-        found = stage("found", "looking for spots in image", lambda: core.find(seen, settings, steps.part()))
-        both = stage("spots", "applying edits of image", lambda: self._edited(seen, found, exposure.edits, settings))
-        spots, kept = both if both is not None else (None, None)
-
-        def used() -> Spots:
-            assert spots is not None
-            return spots.select(kept)
-
-        points = stage("points", "indexing image", lambda: core.index(used(), settings))
-        return ExposureResults(seen, found, spots, kept, points)
+        # The image as it is in its files.
+        picture = stage("image", "reading image", lambda progress: core.load(exposure, state, progress))
+        # All spots, looked for where the user did not draw a mask: by far the longest part.
+        seen = lambda: _masked(picture, exposure.drawn)  # noqa: E731
+        found = stage("found", "looking for spots in image", lambda progress: core.find(seen(), settings, progress))
+        # What the user did to them by hand: which are used, and which are added.
+        edit = lambda _: self._edited(seen(), found, exposure.edits, settings)  # noqa: E731
+        both = stage("spots", "applying edits of image", edit)
+        # Their nodes; a spot that is out cannot lead the lattice astray.
+        points = stage("points", "indexing image", lambda _: core.index(both[0].select(both[1]), settings))
+        spots, kept = both or (None, None)
+        return ExposureResults(picture, found, spots, kept, points)
 
     def _edited(self, picture: Image, found: Spots, edits: tuple[Edit, ...], settings: Draft) -> tuple[Spots, Bools]:
         wanted = added_positions(edits)
@@ -291,3 +285,8 @@ class Workspace:
         if len(wanted):
             spots = joined(found, self.core.refine(picture, found, wanted, settings))
         return spots, kept_spots(edits, spots.yx, added=len(wanted), reach=reach_px(spots))
+
+
+def _masked(picture: Image, drawn: Bools | None) -> Image:
+    """A picture with the mask that was drawn by hand."""
+    return picture if drawn is None else replace(picture, mask=picture.mask | drawn)

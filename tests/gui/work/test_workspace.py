@@ -8,7 +8,6 @@ from fakes import FakeSettings, FakeStages
 
 from pyfai_gridcal.base.errors import ImageError, IndexingError
 from pyfai_gridcal.base.progress import Cancelled
-from pyfai_gridcal.gui.work.cache import as_key
 from pyfai_gridcal.gui.work.edits import Edit
 from pyfai_gridcal.gui.work.state import WorkExposure
 from pyfai_gridcal.gui.work.workspace import Workspace
@@ -179,10 +178,3 @@ def test_saved_and_modified(work: Workspace) -> None:
     work.undo()
     assert not work.is_modified
     assert heard == [False, True, False]
-
-
-def test_keys_of_arrays_are_the_arrays() -> None:
-    a = np.zeros(3)
-    assert as_key((a, "x")) == as_key((a, "x"))
-    assert as_key(a) != as_key(a.copy())
-    assert as_key([1, [2]]) == (1, (2,))

@@ -1,14 +1,79 @@
-"""What is compressed here is what HDF5 itself reads."""
+"""What is packed outside of HDF5 is what HDF5 reads."""
 
 from __future__ import annotations
+
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
 import pytest
+from stacks import SHAPE
 
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.io.nexus import packing as arrays
 from pyfai_gridcal.io.nexus.packing import Packed, Packing, packed, unpack_chunk
+
+
+@pytest.mark.parametrize("text", ["gzip", "gzip:1", "gzip:6", "none", "bitshuffle"])
+@pytest.mark.parametrize("kind", ["counts", "noise", "zeros", "nan"])
+def test_hdf5_reads_what_was_packed(tmp_path, text, kind):
+    packing = Packing.parse(text)
+    rng = np.random.default_rng(5)
+    frame = {
+        "counts": rng.poisson(3, SHAPE).astype(np.float32),
+        "noise": rng.normal(size=SHAPE).astype(np.float64),
+        "zeros": np.zeros(SHAPE, np.uint8),
+        "nan": np.full(SHAPE, np.nan, np.float32),
+    }[kind]
+    chunk = packing.pack(frame)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = file.create_dataset("d", (1, *SHAPE), frame.dtype, chunks=(1, *SHAPE), **packing.options())
+        dataset.id.write_direct_chunk((0, 0, 0), chunk)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert np.array_equal(file["d"][0], frame, equal_nan=True)
+    if packing.method == "gzip":
+        assert np.array_equal(unpack_chunk(chunk, SHAPE, frame.dtype, shuffle=True), frame, equal_nan=True)
+        for wrong in (chunk[:-9], chunk[: len(chunk) // 2], b"x" * 30):
+            with pytest.raises(ValueError, match="chunk"):
+                unpack_chunk(wrong, (SHAPE[0] + 1, SHAPE[1]), frame.dtype, shuffle=True)
+
+
+def test_threads_pack_at_once():
+    rng = np.random.default_rng(6)
+    frames = [rng.poisson(3, (128, 131)).astype(np.uint32) for _ in range(8)]
+    for text in ("bitshuffle", "gzip"):
+        packing = Packing.parse(text)
+        alone = [packing.pack(frame) for frame in frames]
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(40):
+                assert list(pool.map(packing.pack, frames)) == alone
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_a_plan_for_other_frames_costs_room_only(repeats):
+    packing = Packing(repeats=repeats)
+    rng = np.random.default_rng(7)
+    counts, noise = rng.poisson(3, SHAPE).astype(np.float32), rng.normal(size=SHAPE).astype(np.float32)
+    plan = packing.plan(counts)
+    assert plan != packing.plan(noise)
+    assert packing.pack(counts, plan) == packing.pack(counts)
+    for frame in (counts, noise):
+        chunk = packing.pack(frame, packing.plan(counts))
+        assert np.array_equal(unpack_chunk(chunk, SHAPE, frame.dtype, shuffle=True), frame)
+    assert Packing.parse("bitshuffle").plan(counts) == ()
+
+
+def test_unpacking_is_bounded():
+    bomb = zlib.compress(bytes(50_000_000), 9)
+    with pytest.raises(ValueError, match="expected 100"):
+        unpack_chunk(bomb, (10, 10), np.dtype(np.uint8), shuffle=False)
+
+
+@pytest.mark.parametrize("text", ["gzip:0", "gzip:10", "zip", "", "lz4"])
+def test_unknown_compressions_are_refused(text):
+    with pytest.raises(UsageError, match="compression"):
+        Packing.parse(text)
 
 
 @pytest.mark.parametrize("shape", [(700, 33), (19, 1100), (64, 64)])
@@ -42,12 +107,6 @@ def test_a_chunk_is_the_frame(tmp_path, text, dtype):
             for damaged in (data[:-1], data[:-5], data[: len(data) // 2], data[:-1] + bytes([data[-1] ^ 1])):
                 with pytest.raises(ValueError, match="chunk"):
                     unpack_chunk(damaged, frame.shape, np.dtype(dtype), shuffle=True)
-
-
-@pytest.mark.parametrize("text", ["gzip:0", "gzip:10", "zip", ""])
-def test_other_compressions_are_refused(text):
-    with pytest.raises(UsageError, match="compression"):
-        Packing.parse(text)
 
 
 def test_packed_now_and_written_twice(tmp_path):

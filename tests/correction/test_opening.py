@@ -1,0 +1,139 @@
+"""Correctors from files, by the command that opens them: the kept table, the checksum of the work, wrong usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import fabio
+import h5py
+import numpy as np
+import pytest
+from stacks import COUNT, SHAPE, Stop, digest, make_files, read, run, stop_after
+
+from pyfai_gridcal.correction.streams import correct_stack
+
+
+def test_command_on_a_stack_and_its_cache(stack, detector, tmp_path):
+    from pyfai_gridcal.cli import main
+
+    out = tmp_path / "out.h5"
+    assert main(["correct", str(detector), stack, "-o", str(out), "--json", str(tmp_path / "done.json")]) == 0
+    assert json.loads((tmp_path / "done.json").read_text())["frames"] == COUNT
+    kept = list(detector.parent.glob("det.h5.table-*.npz"))
+    assert len(kept) == 1
+    first = digest(out)
+    stamp = kept[0].stat().st_mtime_ns
+    assert main(["correct", str(detector), stack, "-o", str(out)]) == 0
+    assert digest(out) == first
+    assert kept[0].stat().st_mtime_ns == stamp
+    kept[0].write_bytes(kept[0].read_bytes()[:-100])
+    assert main(["correct", str(detector), stack, "-o", str(out)]) == 0
+    assert digest(out) == first
+    assert main(["correct", str(detector), stack, "-o", str(out), "--no-cache"]) == 0
+    assert digest(out) == first
+
+
+@pytest.mark.parametrize("more", [{}, {"coverage": 0.7, "whole": True}, {"dark": "a.edf", "flat": "b.edf"}])
+def test_command_goes_on_with_what_others_began(stack, detector, tmp_path, frames, more):
+    from pyfai_gridcal.cli import main
+    from pyfai_gridcal.correction.opening import CorrectorFiles, open_corrector
+
+    for name, frame in zip(("a.edf", "b.edf"), frames, strict=False):
+        fabio.edfimage.EdfImage(data=frame).write(str(tmp_path / name))
+    more = {name: str(tmp_path / value) if isinstance(value, str) else value for name, value in more.items()}
+    words = [word for name, value in more.items() for word in (f"--{name}", *([] if value is True else [str(value)]))]
+    corrector, key = open_corrector(CorrectorFiles((str(detector),), **more))
+    out = tmp_path / "out.h5"
+    with pytest.raises(Stop):
+        correct_stack([stack], corrector, out, key=key, progress=stop_after(5))
+    assert main(["correct", str(detector), stack, "-o", str(out), "--json", str(tmp_path / "done.json"), *words]) == 0
+    assert json.loads((tmp_path / "done.json").read_text())["resumed"] == 5
+
+
+def test_the_result_does_not_depend_on_how_files_are_named(stack, detector, tmp_path, monkeypatch):
+    from pyfai_gridcal.cli import main
+
+    assert main(["correct", str(detector), stack, "-o", str(tmp_path / "one.h5")]) == 0
+    monkeypatch.chdir(detector.parent)
+    assert main(["correct", detector.name, os.path.relpath(stack), "-o", str(tmp_path / "two.h5")]) == 0
+    assert digest(tmp_path / "one.h5") == digest(tmp_path / "two.h5")
+
+
+def test_command_on_files(detector, tmp_path, frames):
+    from pyfai_gridcal.cli import main
+
+    names = make_files(tmp_path, frames)
+    assert main(["correct", str(detector), *names, "-o", f"{tmp_path}/new/", "--suffix", ".tif"]) == 0
+    assert len(list((tmp_path / "new").glob("*.tif"))) == 5
+    assert main(["correct", str(detector), names[0], "-o", str(tmp_path / "one.edf"), "--dummy", "-1"]) == 0
+    assert (
+        main(["correct", str(detector), *names, "-o", str(tmp_path / "all.h5"), "--dark", names[0], "--flat", names[1]])
+        == 0
+    )
+    assert read(tmp_path / "all.h5").shape == (5, *SHAPE)
+
+
+def test_command_with_wrong_usage(detector, tmp_path, frames, capsys):
+    from pyfai_gridcal.cli import main
+
+    names = make_files(tmp_path, frames)
+    before = digest(tmp_path / "in_0.edf")
+    cases = [
+        (["correct", str(detector), names[0], "-o", names[0]], "one of the inputs"),
+        (["correct", str(detector), *names, "-o", str(tmp_path)], "replaced"),
+        (["correct", str(detector), *names, "-o", str(tmp_path / "one.edf")], "5 images"),
+        (["correct", str(detector), names[0], "-o", str(tmp_path / "no" / "x.h5")], "folder"),
+        (["correct", str(detector), names[0], "-o", str(tmp_path / "x.h5"), "-j", "0"], "jobs"),
+        (["correct", str(detector), names[0], "-o", str(tmp_path / "x.h5"), "--compression", "zip"], "compression"),
+        (["correct", names[0], names[0], "-o", str(tmp_path / "x.h5")], "does not tell"),
+        (["correct", str(detector), str(tmp_path / "none.edf"), "-o", str(tmp_path / "x.h5")], "no such file"),
+    ]
+    for arguments, reason in cases:
+        assert main(arguments) in (1, 2)
+        assert reason in capsys.readouterr().err
+    assert digest(tmp_path / "in_0.edf") == before
+
+
+@pytest.mark.slow
+def test_killed_and_started_again(detector, tmp_path):
+    """The real thing: SIGKILL in the middle, then the same command; the file is the one of an unbroken run."""
+    shape, count = SHAPE, 1500
+    one = np.random.default_rng(2).poisson(5, (50, *shape)).astype(np.uint16)
+    with h5py.File(tmp_path / "long.h5", "w") as file:
+        dataset = file.create_dataset("data", (count, *shape), np.uint16, chunks=(1, *shape))
+        for k in range(0, count, 50):
+            dataset[k : k + 50] = one + k
+    out, part = tmp_path / "out.h5", tmp_path / "out.h5.part"
+    command = [
+        sys.executable,
+        "-m",
+        "pyfai_gridcal",
+        "correct",
+        str(detector),
+        str(tmp_path / "long.h5"),
+        "-o",
+        str(out),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    limit = time.monotonic() + 60
+    while (
+        time.monotonic() < limit and process.poll() is None and not (part.exists() and part.stat().st_size > 1_000_000)
+    ):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert part.exists()
+    assert not out.exists()
+    again = run(*command[3:], "--json", "-")
+    assert again.returncode == 0, again.stderr
+    assert 0 < json.loads(again.stdout)["resumed"] < count
+    first = digest(out)
+    out.unlink()
+    unbroken = run(*command[3:])
+    assert unbroken.returncode == 0, unbroken.stderr
+    assert digest(out) == first

@@ -1,0 +1,70 @@
+"""The panel shows what was found and passes on what the user wants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from qtest import write
+
+from pyfai_gridcal.gui.panels.panel import WorkPanel
+from pyfai_gridcal.gui.work.core import Core
+from pyfai_gridcal.gui.work.state import Results
+from pyfai_gridcal.gui.work.views import WorkView
+from pyfai_gridcal.io.kinds.kinds import KINDS
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def panel(qapp, keep):
+    return keep(WorkPanel(Core().choices()))
+
+
+def test_what_was_found(panel, view):
+    found = replace(view.results.exposures[0], found=view.results.exposures[0].spots)
+    panel.setView(replace(view, results=replace(view.results, exposures=(found,))), edits=2)
+    assert panel.imageLabel.text() == "90 × 160 px"
+    assert "12 on the grid, 1 outlier, 2 without a node, 1 removed" in panel.spotLabel.text()
+    assert "2 edits by hand" in panel.spotLabel.text()
+    assert panel.forgetButton.isVisible()
+    assert "Pixel size 50 µm × 40 µm" in panel.modelLabel.text()
+    assert panel.saveButton.isEnabled()
+    panel.setView(WorkView(Results()))
+    assert (panel.imageLabel.text(), panel.spotLabel.text(), panel.modelLabel.text()) == ("", "", "")
+    assert not panel.saveButton.isEnabled()
+
+
+def test_buttons_and_files_are_passed_on(panel):
+    told = []
+    panel.sigCalibrate.connect(lambda: told.append("calibrate"))
+    panel.sigFile.connect(lambda role, name: told.append((role, name)))
+    panel.sigExport.connect(told.append)
+    panel.calibrateButton.click()
+    write(panel.files["dark"].edit, "dark.edf")
+    panel.exportButton.menu().actions()[0].trigger()
+    assert told == ["calibrate", ("dark", "dark.edf"), next(iter(KINDS))]
+
+
+def test_the_angle_is_that_of_an_oblique_grid(panel):
+    for lattice in ("auto", "oblique"):
+        panel.setSettings(replace(Core().settings(), lattice=lattice))
+        assert panel.editor("angle").isVisible() == (lattice == "oblique")
+    with pytest.raises(KeyError):
+        panel.editor("colour")
+
+
+def test_one_exposure_cannot_be_removed(panel):
+    panel.setExposures(["a.edf"], 0)
+    assert not panel.removeButton.isEnabled()
+    panel.setExposures(["a.edf", "b.edf"], 1)
+    assert panel.removeButton.isEnabled()
+    assert panel.exposures.currentText() == "2: b.edf"
+
+
+def test_progress(panel):
+    panel.setBusy(True)
+    panel.setProgress(0.25, "fitting")
+    assert (panel.progressBar.value(), panel.progressText.text()) == (250, "fitting")
+    panel.setBusy(False)
+    assert (panel.progressBar.value(), panel.progressText.text()) == (0, "ready")
