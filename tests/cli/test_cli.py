@@ -55,22 +55,3 @@ def test_reader_that_leaves() -> None:
         child.stdout.close()
         assert child.stderr is not None
         assert b"Traceback" not in child.stderr.read()
-
-
-def test_options_are_the_settings_of_the_core() -> None:
-    from dataclasses import fields
-    from typing import get_args
-
-    from pyfai_gridcal.cli import _options
-    from pyfai_gridcal.records.plate import LatticeKind
-    from pyfai_gridcal.records.settings import Settings
-
-    assert set(_options.SETTINGS) | {"pitch"} == {f.name for f in fields(Settings)}
-    assert set(_options.LATTICES) == set(get_args(LatticeKind))
-
-
-@pytest.mark.parametrize("model", ["auto", "spline", "mosaic"])
-def test_models_in_the_help_are_known(model: str) -> None:
-    from pyfai_gridcal.cli import _options
-
-    assert model in _options.SETTINGS["model"]["help"]
