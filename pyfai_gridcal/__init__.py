@@ -1,8 +1,9 @@
 """From the image of a grid of holes to a detector that pyFAI opens.
 
->>> from pyfai_gridcal import calibrate
->>> calibration = calibrate("grid.edf", pitch=5e-3)  # doctest: +SKIP
+>>> from pyfai_gridcal import calibrate, load
+>>> calibration = calibrate("grid.edf", pitch="5mm")  # doctest: +SKIP
 >>> calibration.save("detector.h5")  # doctest: +SKIP
+>>> load("detector.h5").report()  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base.errors import GridcalError
-    from .calibration import Calibration, calibrate
+    from .calibration import Calibration, calibrate, load
     from .finding.detection import find_spots
     from .fitting.fitting import fit_distortion
     from .indexing.indexing import index_spots
@@ -39,6 +40,7 @@ __all__ = [
     "find_spots",
     "fit_distortion",
     "index_spots",
+    "load",
     "register",
 ]
 
@@ -57,6 +59,7 @@ _HOMES = {
     "find_spots": "finding.detection",
     "fit_distortion": "fitting.fitting",
     "index_spots": "indexing.indexing",
+    "load": "calibration",
     "register": "plugins",
 }
 
@@ -70,4 +73,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    """The public names, and what Python itself asks for."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
-from .base.errors import ImageError, UsageError
+from .base.errors import FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, untold
+from .base.units import Length, Lengths
 from .exposure import Exposure, common_mask, nominal_of, take_exposure
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
 from .judging.assessment import assess
-from .records.plate import Plate
+from .records.distortion import Gauge
+from .records.plate import LatticeKind, Plate
 from .records.points import ControlPoints
 from .records.result import Result
 from .records.settings import Settings
@@ -25,10 +29,14 @@ from .records.spots import Spots
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["Calibration", "assemble", "calibrate", "index", "plate_of", "spots_and_points"]
+    from .io.kinds.splinefit import SplineFit
+    from .judging.validation import Validation
+    from .report.plots import Plots
+
+__all__ = ["Calibration", "assemble", "calibrate", "index", "load", "plate_of", "spots_and_points"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Calibration(Result):
     """A calibrated detector with all that it was made from, and the doors to what can be done with it.
 
@@ -47,14 +55,14 @@ class Calibration(Result):
 
         return save_result(self, path, progress=progress)
 
-    def validate(self, *, progress: Progress | None = None) -> Any:
+    def validate(self, *, progress: Progress | None = None) -> Validation:
         """Correct the image with pyFAI and look at the grid again; see
         :func:`pyfai_gridcal.judging.validation.validate`."""
         from .judging.validation import validate
 
         return validate(self, progress=progress)
 
-    def to_spline(self, *, tolerance: float = 0.01) -> Any:
+    def to_spline(self, *, tolerance: float = 0.01) -> SplineFit:
         """Fit2D spline of the displacement, with deviations below `tolerance` px."""
         from .io.kinds.splinefit import fit_spline
 
@@ -73,7 +81,7 @@ class Calibration(Result):
         return summary(self)
 
     @property
-    def plot(self) -> Any:
+    def plot(self) -> Plots:
         """Pictures: ``.spots()``, ``.displacement()``, ``.residuals()``, ``.before_after()``."""
         from .report.plots import Plots
 
@@ -88,24 +96,49 @@ class Calibration(Result):
 def calibrate(
     image: Any,
     *,
-    pitch: float | tuple[float, float],
+    pitch: Lengths,
+    pixel: Lengths | None = None,
+    detector: str | None = None,
+    plate: Plate | str | Path | None = None,
+    lattice: LatticeKind = "auto",
+    angle: float | None = None,
+    polarity: str = "auto",
+    hole: Length | None = None,
+    origin: tuple[float, float] | None = None,
+    model: str = "auto",
+    gauge: Gauge = "least displacement",
+    max_sigma: float | None = None,
+    positions: Sequence[tuple[Length, Length]] | str | None = None,
     mask: Any = None,
     dark: Any = None,
     flat: Any = None,
     progress: Progress | None = None,
-    **settings: Any,
+    **unknown: Never,
 ) -> Calibration:
     """Find the distortion of a detector from the image of a plate of holes.
+
+    Lengths are metres, or texts with their unit: ``5e-3``, ``"5mm"``, ``"3mm,2mm"``.
 
     Parameters
     ----------
     image : (ny, nx) array, file or silx URL, :class:`~pyfai_gridcal.io.images.images.Image`, or a list of these
         Several are exposures of the same plate, shifted and turned by unknown amounts.
-    pitch : distance of neighbouring holes, metres; two for a rectangular plate (axis nearest to slow, nearest to fast)
+    pitch : distance of neighbouring holes; two for a rectangular plate (axis nearest to slow, nearest to fast)
+    pixel : nominal pixel size, one length or (slow, fast); None: the one that makes the displacement smallest
+    detector : name of a pyFAI detector, from which nominal pixel size, gaps and modules come
+    plate : a plate whose hole errors are known, or a file that holds one
+    lattice : "auto", "square", "rectangular", "oblique" or "hexagonal"
+    angle : between the axes of an oblique plate, degrees
+    polarity : "auto", "bright" or "dark" holes
+    hole : diameter of the holes
+    origin : (y, x) px: the hole nearest to it gets the index (0, 0)
+    model : "auto" or the name of a recipe, see :func:`~pyfai_gridcal.fitting.fitting.fit_distortion`
+    gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
+    max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
+    positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
     mask : pixels to ignore (True), for all images
     dark, flat : image without light, image of uniform light
     progress : called with a fraction and what is being done; may raise to cancel
-    settings : any other field of :class:`Settings`
 
     Returns
     -------
@@ -117,14 +150,34 @@ def calibrate(
     ImageError, PickingError, IndexingError, FittingError
         There is nothing to calibrate with, with the reason.
     UsageError
-        An argument that cannot be meant so.
+        An argument that cannot be meant so, or a setting that there is not.
+
+    Notes
+    -----
+    Spots are fitted with the profile of the holes that is learned from the image itself [1]_ and indexed by growth. The
+    smoothness of the field is that of the largest restricted likelihood [2]_.
+
+    References
+    ----------
+    .. [1] J. Anderson, I. R. King, PASP 112 (2000) 1360, doi:10.1086/316632
+    .. [2] S. N. Wood, M. Fasiolo, Biometrics 73 (2017) 1071, doi:10.1111/biom.12666
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyfai_gridcal import calibrate
+    >>> from pyfai_gridcal.synthetic import demo_scene
+    >>> picture = demo_scene((260, 300), pitch_px=24.0).render(np.random.default_rng(3))
+    >>> calibration = calibrate(picture.image, pitch="1mm")
+    >>> calibration.shape, calibration.verdict.level
+    ((260, 300), 'good')
     """
-    unknown = set(settings) - {f.name for f in fields(Settings)}
     if unknown:
         raise UsageError(
             f"unknown setting {', '.join(sorted(unknown))}", expected=", ".join(f.name for f in fields(Settings))
         )
-    chosen = Settings(pitch=pitch, **settings)
+    given = locals()
+    chosen = Settings(**{f.name: given[f.name] for f in fields(Settings)})
     say = progress or untold
     images = _as_list(image)
     if chosen.positions is not None and len(chosen.positions) != len(images):
@@ -142,6 +195,70 @@ def calibrate(
         found.append(spots)
         points.append(nodes)
     return assemble(chosen, exposures, found, points, progress=lambda f, text: say(0.72 + 0.28 * f, text))
+
+
+def load(path: str | PathLike[str]) -> Calibration:
+    """Read a calibration back from its file, with equal fields.
+
+    Raises
+    ------
+    FileFormatError
+        There is no such file, it is not complete, or it holds something else: the text says what opens that.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from pyfai_gridcal import calibrate, load
+    >>> from pyfai_gridcal.synthetic import demo_scene
+    >>> picture = demo_scene((260, 300), pitch_px=24.0).render(np.random.default_rng(3))
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = calibrate(picture.image, pitch="1mm").save(pathlib.Path(folder.name, "detector.h5"))
+    >>> load(path).verdict.level
+    'good'
+    >>> folder.cleanup()
+    """
+    from .io.nexus.result import load_result
+
+    file = Path(path)
+    if not file.exists():
+        raise FileFormatError(f"no such file: {file}")
+    try:
+        found = load_result(file)
+    except FileFormatError as error:
+        opens = _what_opens(file)
+        if opens is None:
+            raise
+        text = f"{file} holds no calibration"
+        raise FileFormatError(text, expected="a file written by calibrate", hint=opens) from error
+    if not isinstance(found, Calibration):
+        name = type(found).__name__
+        raise FileFormatError(
+            f"{file} holds a {name} only",
+            expected="the result of a calibration",
+            hint=f"pyfai_gridcal.io.nexus.result.load_result gives the {name}",
+        )
+    return found
+
+
+def _what_opens(file: Path) -> str | None:
+    """What opens a file that is no calibration, in words; None for a calibration that is damaged or too new."""
+    from .io.images.images import load_image
+    from .io.kinds.kinds import locate
+    from .io.nexus.contents import holds_detector, holds_result
+
+    if holds_result(file):
+        return None
+    if file.suffix.lower() == ".poni":
+        return "pyFAI.load opens PONI files"
+    if holds_detector(file):
+        return "it is a detector of other origin: pyFAI.detectors.detector_factory opens it"
+    with suppress(GridcalError):
+        load_image(file)
+        return "it is an image: pyfai_gridcal.io.images.images.load_image reads it"
+    with suppress(GridcalError):
+        kind = locate(file)[0]
+        return f"it is a {kind.title}: pyfai_gridcal.io.kinds.kinds.read_distortion reads it"
+    return "it is nothing that this package reads"
 
 
 def assemble(

@@ -1,6 +1,7 @@
 """Lengths with a unit, from people and for people: ``"5mm"`` <-> 0.005 (metres).
 
-Numbers without a unit are refused, because a pitch in millimetres taken for metres is a calibration that looks right.
+A text without a unit is refused, because a pitch in millimetres taken for metres is a calibration that looks right.
+Numbers are metres: :func:`as_length`, :func:`as_lengths` and :func:`as_positions` take both, at the doors.
 """
 
 from __future__ import annotations
@@ -9,10 +10,29 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import SupportsFloat
 
 from .errors import UsageError
 
-__all__ = ["UNITS", "format_length", "parse_length", "parse_lengths", "parse_positions", "parse_shape"]
+__all__ = [
+    "UNITS",
+    "Length",
+    "Lengths",
+    "as_length",
+    "as_lengths",
+    "as_positions",
+    "format_length",
+    "parse_length",
+    "parse_lengths",
+    "parse_positions",
+    "parse_positive",
+    "parse_shape",
+]
+
+#: One length: metres, or a text with its unit.
+Length = float | str
+#: One length for both axes or one for each, in one text too: ``"3mm,2mm"``.
+Lengths = Length | tuple[Length, Length]
 
 #: Metres per unit. Both micro signs (U+00B5 and U+03BC) are accepted.
 UNITS = {
@@ -83,6 +103,86 @@ def parse_lengths(text: str, *, name: str = "length") -> tuple[float, float]:
     return lengths[0], lengths[-1]
 
 
+def as_length(value: object, *, name: str = "length") -> float:
+    """Return the metres of a positive length that is a number of metres, or a text with its unit.
+
+    Raises
+    ------
+    UsageError
+        Anything else.
+    """
+    if isinstance(value, str):
+        return parse_length(value, name=name)
+    try:
+        metres = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        metres = math.nan
+    if not (math.isfinite(metres) and metres > 0):
+        raise UsageError(
+            f"{name}={value!r}", expected="a positive length: metres, or a text with its unit", hint='such as "5mm"'
+        )
+    return metres
+
+
+def as_lengths(value: object, *, name: str = "length") -> float | tuple[float, float]:
+    """Return metres of one length, or of two: of numbers, of texts with their unit, or of one text for both.
+
+    One stays one: a plate of one pitch is not the same as one that is said to have two.
+
+    Raises
+    ------
+    UsageError
+        Not one or two positive lengths.
+    """
+    if isinstance(value, str):
+        both = parse_lengths(value, name=name)
+        return both if re.search(r"[,;x×]", value) else both[0]
+    parts = _parts(value)
+    if parts is None:
+        return as_length(value, name=name)
+    if len(parts) not in (1, 2):
+        raise UsageError(
+            f"{name}={value!r}", expected="one or two positive lengths in metres", hint='such as "3mm,2mm"'
+        )
+    metres = [as_length(part, name=name) for part in parts]
+    return metres[0] if len(metres) == 1 else (metres[0], metres[1])
+
+
+def as_positions(value: object, *, name: str = "positions") -> tuple[tuple[float, float], ...]:
+    """Return pairs (along slow, along fast) in metres: of pairs of numbers or texts, or as :func:`parse_positions`.
+
+    Raises
+    ------
+    UsageError
+        No such pairs.
+    """
+    if isinstance(value, str):
+        return parse_positions(value, name=name)
+    out = []
+    for one in _parts(value) or ():
+        pair = one.split(",") if isinstance(one, str) else _parts(one)
+        if pair is None or len(pair) != 2:
+            raise UsageError(f"{name}: {one!r}", expected="two lengths, along slow and along fast", hint='"2mm,-1mm"')
+        try:
+            slow, fast = (_signed(part, name) if isinstance(part, str) else float(part) for part in pair)
+        except (TypeError, ValueError) as error:
+            raise (
+                error if isinstance(error, UsageError) else UsageError(f"{name}: {one!r}", expected="lengths")
+            ) from None
+        out.append((slow, fast))
+    if not out:
+        raise UsageError(f"{name}={value!r}", expected='pairs of lengths, such as "0mm,0mm; 2mm,-1mm"')
+    return tuple(out)
+
+
+def _parts(value: object) -> list[SupportsFloat | str] | None:
+    """The members of a tuple, a list or an array; None for one value."""
+    try:
+        return list(value)  # type: ignore[call-overload]
+    except TypeError:
+        return None
+
+
 def parse_positions(text: str, *, name: str = "positions") -> tuple[tuple[float, float], ...]:
     """Return pairs (along slow, along fast) in metres of ``"0mm,0mm; 2.5mm,-1mm"``, or of a file with one pair a line.
 
@@ -136,6 +236,23 @@ def parse_shape(text: str, *, name: str = "shape") -> tuple[int, int]:
         raise UsageError(f"{name} {text!r}", expected="one or two whole numbers of pixels", hint="such as 2160,2560")
     numbers = [int(part) for part in parts]
     return numbers[0], numbers[-1]
+
+
+def parse_positive(text: str, *, name: str = "number") -> float:
+    """Return a positive number without a unit.
+
+    Raises
+    ------
+    UsageError
+        It is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UsageError(f"{name} {text!r}", expected="a positive number")
+    return value
 
 
 def format_length(

@@ -1,16 +1,19 @@
-"""Options that are the fields of the core's ``Settings``, shared by the commands that calibrate."""
+"""The fields of a job as options of the command line, and the job that the options ask for."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
 
-from ._parser import length, lengths, pair, positions, positive
+from ..records.options import CLI, Option, default_of, options_of
+from ..records.settings import Settings
+from ._parser import length, lengths, pair, positions, positive, shape
 
-__all__ = ["add_image_options", "add_settings", "given_settings"]
+__all__ = ["add_fields", "given_settings", "job_of"]
 
-LATTICES = ("auto", "square", "rectangular", "oblique", "hexagonal")
-POLARITIES = ("auto", "bright", "dark")
+J = TypeVar("J")
 
 
 def gauge(text: str) -> str | tuple[float, float]:
@@ -20,77 +23,109 @@ def gauge(text: str) -> str | tuple[float, float]:
     return known[name] if name in known else pair("gauge")(text)
 
 
-#: Name of the setting -> options of argparse. What is not given on the command line is left to the core.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "pixel": {
-        "type": lengths("pixel size"),
-        "metavar": "LENGTH",
-        "help": "nominal pixel size, such as 50um or 50um,48um (slow, fast); by default the one that makes the "
-        "displacement smallest, with its uncertainty",
-    },
-    "detector": {
-        "metavar": "NAME",
-        "help": "pyFAI's name of the detector, such as Pilatus1M: pixel size, gaps and modules come from it",
-    },
-    "plate": {"metavar": "FILE", "help": "result in which the errors of the same plate's holes were determined"},
-    "lattice": {"choices": LATTICES, "help": "kind of grid (default: what the image tells)"},
-    "angle": {
-        "type": positive("angle"),
-        "metavar": "DEGREES",
-        "help": "angle between the axes of an oblique grid",
-    },
-    "polarity": {"choices": POLARITIES, "help": "whether holes are brighter or darker than the plate"},
-    "hole": {"type": length("hole"), "metavar": "LENGTH", "help": "diameter of the holes, with its unit"},
-    "origin": {
-        "type": pair("origin"),
-        "metavar": "Y,X",
-        "help": "the hole nearest to this pixel (slow, fast) gets the index (0, 0)",
-    },
-    "model": {
-        "metavar": "NAME",
-        "help": "auto, spline, polynomial, thinplate, griddata (reference only), mosaic, tiles, rigid (default: auto, "
-        "the one that predicts best what it has not seen)",
-    },
-    "gauge": {
-        "type": gauge,
-        "metavar": "WHAT",
-        "help": "what fixes the place of the corrected frame: least (displacement, default), centre, or the pixel Y,X "
-        "that stays where it is",
-    },
-    "max_sigma": {
-        "type": positive("max-sigma"),
-        "metavar": "PX",
-        "help": "mask pixels whose position is known less well than this",
-    },
-    "positions": {
-        "type": positions("positions"),
-        "metavar": "FILE|Y,X;Y,X...",
-        "help": "where motors had the plate in each of several exposures (slow, fast), with units: 0mm,0mm;2mm,-1mm or "
-        "a file with one pair a line. A weak hint: the holes decide",
-    },
+def device(text: str) -> str | tuple[int, int]:
+    """Type of an argument: an OpenCL device by its kind, or by the numbers of platform and device."""
+    if "," not in text:
+        return text
+    try:
+        platform, number = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected gpu, cpu or two numbers such as 0,1") from None
+    return platform, number
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """Type of an argument: one number of exposures or several."""
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1 or max(numbers) > 100:
+        raise argparse.ArgumentTypeError(f"exposures {text!r}; expected numbers from 1 to 100, such as 3 or 1,2,5")
+    return numbers
+
+
+#: Kind of an option -> how its text is read, once it is known what messages call it.
+TYPES: dict[str, Callable[[str], Callable[[str], Any]]] = {
+    "length": length,
+    "lengths": lengths,
+    "positions": positions,
+    "shape": shape,
+    "pair": pair,
+    "positive": positive,
+    "number": lambda _: float,
+    "count": lambda _: int,
+    "counts": lambda _: counts,
+    "gauge": lambda _: gauge,
+    "device": lambda _: device,
 }
 
 
-def add_image_options(parser: argparse.ArgumentParser) -> None:
-    """Add what is done to images before anything is looked for."""
-    group = parser.add_argument_group("images")
-    group.add_argument(
-        "--mask", action="append", metavar="FILE|DETECTOR", help="pixels to ignore: not 0 in a file, or by pyFAI name"
-    )
-    group.add_argument("--dark", action="append", metavar="FILE", help="image without light, subtracted")
-    group.add_argument("--flat", action="append", metavar="FILE", help="image of uniform light, divided by")
-    group.add_argument(
-        "--combine", choices=("median", "mean"), help="all IMAGEs are frames of one exposure, reduced to one"
-    )
+def add_fields(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+    record: type,
+    *names: str,
+    leave: Collection[str] = (),
+    choices: Mapping[str, Sequence[str]] | None = None,
+    only_given: bool = False,
+    short: bool = True,
+) -> None:
+    """Add an argument for each field of a job that the command line offers.
+
+    Parameters
+    ----------
+    record : class of the job
+    names : of the fields, all by default
+    leave : fields without an argument
+    choices : of fields that the record does not know them of
+    only_given : leave what is not given out of the namespace, instead of putting the default there
+    short : with the names of one letter
+    """
+    groups: dict[str, Any] = {"": parser}
+    for name, one in options_of(record, CLI).items():
+        if name in leave or (names and name not in names):
+            continue
+        if one.group not in groups:
+            known = (group for group in parser._action_groups if group.title == one.group)
+            groups[one.group] = next(known, None) or parser.add_argument_group(one.group)
+        details = _details(name, one, default_of(record, name), only_given)
+        if choices and name in choices:
+            details["choices"] = list(choices[name])
+        flags = [flag for flag in details.pop("flags") if short or flag.startswith("--")]
+        groups[one.group].add_argument(*flags, **details)
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add one option for each setting; those that are not given do not appear in the namespace."""
-    group = parser.add_argument_group("refinements (nothing of this is needed)")
-    for name, details in SETTINGS.items():
-        group.add_argument(f"--{name.replace('_', '-')}", dest=name, default=argparse.SUPPRESS, **details)
+def _details(name: str, one: Option, default: object, only_given: bool) -> dict[str, Any]:
+    """Arguments of argparse for an option."""
+    out: dict[str, Any] = {"help": one.told(default).replace("%", "%%"), "flags": one.names}
+    several = one.kind in ("files", "images")
+    by_place = bool(one.names) and not one.names[0].startswith("-")
+    if by_place:
+        # argparse calls an argument by place as its field; people see the metavar.
+        out |= {"flags": (name,), **({"nargs": "+"} if one.kind == "images" else {})}
+    else:
+        out |= {"flags": one.names or (f"--{name.replace('_', '-')}",), "dest": name}
+        out["required"] = default is MISSING and not only_given
+        out["default"] = argparse.SUPPRESS if only_given or default is MISSING else default
+    if one.kind == "flag":
+        return out | {"action": "store_true"}
+    if several and not by_place:
+        out["action"] = "append"
+    if one.choices:
+        out["choices"] = list(one.choices)
+    if one.kind in TYPES:
+        out["type"] = TYPES[one.kind](one.what or name.replace("_", "-"))
+    elif one.choices and isinstance(one.choices[0], int):
+        out["type"] = int
+    return out | ({"metavar": one.metavar} if one.metavar else {})
+
+
+def job_of(record: type[J], options: argparse.Namespace, **other: object) -> J:
+    """The job that the options ask for; what is not given is left to the record."""
+    given = {name: getattr(options, name) for name in options_of(record, CLI) if hasattr(options, name)}
+    return record(**{**given, **other})
 
 
 def given_settings(options: argparse.Namespace) -> dict[str, Any]:
     """Settings that were given on the command line."""
-    return {name: getattr(options, name) for name in SETTINGS if hasattr(options, name)}
+    return {f.name: getattr(options, f.name) for f in fields(Settings) if hasattr(options, f.name)}

@@ -8,12 +8,12 @@ import itertools
 import re
 import textwrap
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ..base.errors import UsageError
-from ..base.units import parse_length, parse_lengths, parse_positions, parse_shape
+from ..base.units import parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
 
-__all__ = ["Parser", "length", "lengths", "pair", "positive", "shape"]
+__all__ = ["Parser", "Subparsers", "length", "lengths", "pair", "positions", "positive", "shape"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message}{_meant(message)} (see {self.prog} --help)\n")
+
+
+#: What a command adds its parser to.
+Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def _meant(message: str) -> str:
@@ -87,16 +91,7 @@ def shape(what: str) -> Callable[[str], tuple[int, int]]:
 def positive(what: str) -> Callable[[str], float]:
     """Type of an argument: a positive number."""
 
-    def parse(text: str, name: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not 0 < value < float("inf"):
-            raise UsageError(f"{name} {text!r}", expected="a positive number")
-        return value
-
-    return _typed(parse, what)
+    return _typed(parse_positive, what)
 
 
 def pair(what: str) -> Callable[[str], tuple[float, float]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from ..base.errors import UsageError
 from ._files import write_json
-from ._parser import positive
+from ._parser import Subparsers, positive
 from ._progress import ProgressLine
 
 SCENES = ("quick", "taper", "dark", "fine", "wide")
@@ -23,8 +22,8 @@ examples:
   pyFAI-gridcal benchmark --scaling --method gridcal   (growth from 1 to 16 Mpx as well)"""
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "benchmark",
         help="accuracy, time and memory on this machine",
         description="Draw scenes of which everything is known, calibrate them, and say how near to the truth, how "

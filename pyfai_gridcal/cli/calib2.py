@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from ._parser import lengths
+from ..records.settings import Settings
+from ._options import add_fields, given_settings
+from ._parser import Subparsers
 
 __all__ = ["add_parser", "run"]
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "calib2",
         help="pyFAI-calib2 with one more task: Distortion",
         description="pyFAI-calib2 with one more task at the head of its list: the distortion of the detector, from "
@@ -22,13 +23,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     _add_calib2(parser)
     group = parser.add_argument_group("distortion")
     group.add_argument("--grid", metavar="IMAGE", help="image of the grid of holes")
-    group.add_argument(
-        "--pitch",
-        default=argparse.SUPPRESS,
-        type=lengths("pitch"),
-        metavar="LENGTH",
-        help="distance of neighbouring holes, with its unit (5mm, 500um)",
-    )
+    add_fields(group, Settings, "pitch", only_given=True, short=False)  # -p is one of pyFAI-calib2
     return parser
 
 
@@ -41,5 +36,5 @@ def _add_calib2(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..gui.calib2 import main
 
-    given = {"pitch": options.pitch} if hasattr(options, "pitch") else {}
+    given = {name: value for name, value in given_settings(options).items() if name == "pitch"}
     return main(options, grid=options.grid, given=given)

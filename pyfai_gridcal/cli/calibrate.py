@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CalibrationError, GridcalError, UsageError
 from ..base.units import format_length
+from ..records.jobs import Calibrate, corrections_of
+from ..records.settings import Settings
 from ._files import check_outputs, write_json
-from ._options import add_image_options, add_settings, given_settings
-from ._parser import lengths
+from ._options import add_fields, job_of
+from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
+
+if TYPE_CHECKING:
+    from ..calibration import Calibration
+    from ..judging.validation import Validation
 
 EPILOG = """examples:
   pyFAI-gridcal calibrate grid.edf --pitch 5mm
@@ -27,41 +34,25 @@ exit status: 0 good or doubtful (said why), 1 not to be trusted: no detector is 
 OTHER_KINDS = (".spline", ".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz", ".modules", ".poni", ".json", ".html")
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "calibrate",
         help="grid image(s) -> detector file",
         description="Find the distortion of a detector from the image of a grid of holes, and write a detector file.",
         epilog=EPILOG,
     )
-    parser.add_argument(
-        "image", nargs="+", metavar="IMAGE", help="file, or file.h5::/path; several are exposures of one plate"
-    )
-    parser.add_argument(
-        "-p",
-        "--pitch",
-        required=True,
-        type=lengths("pitch"),
-        metavar="LENGTH",
-        help="distance of neighbouring holes, with its unit (5mm, 500um); two values, 3mm,2mm, are along the axis of "
-        "the grid nearest to slow (vertical), then along the other",
-    )
-    out = parser.add_argument_group("results")
-    out.add_argument("-o", "--output", metavar="FILE", help="detector file, .h5 (default: beside the image)")
-    out.add_argument("--json", metavar="FILE", help="summary with the verdict, for machines; - is standard output")
-    out.add_argument("--report", metavar="FILE", help="report as one HTML page")
-    out.add_argument("--corrected", metavar="FILE", help="corrected image, .edf, .tif or .h5")
-    out.add_argument("--force", action="store_true", help="write the detector even when it is not to be trusted")
-    add_image_options(parser)
-    add_settings(parser)
+    add_fields(parser, Settings, "pitch")
+    add_fields(parser, Calibrate, leave={f.name for f in fields(Settings)})
+    add_fields(parser, Settings, leave={"pitch"}, only_given=True)
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
     from ..io.nexus.contents import detector_beside
 
-    output = Path(options.output) if options.output else detector_beside(options.image[0])
-    check_outputs([output, options.json, options.report, options.corrected], options.image)
+    job = job_of(Calibrate, options)
+    output = Path(job.output) if job.output else detector_beside(job.images[0])
+    check_outputs([output, job.json_file, job.report, job.corrected], job.images)
     if output.suffix.lower() in OTHER_KINDS:
         raise UsageError(
             f"output {output}: the result of a calibration is HDF5",
@@ -70,19 +61,19 @@ def run(options: argparse.Namespace) -> int:
         )
     try:
         with ProgressLine() as progress:
-            calibration = _calibrate(options, progress)
+            calibration = _calibrate(job, progress)
     except CalibrationError as error:
         # No result at all: the summary still tells why, so that a machine need not read standard error.
-        if options.json:
-            write_json(_refusal(options, error), options.json)
+        if job.json_file:
+            write_json(_refusal(job, error), job.json_file)
         raise
     failed = calibration.verdict.level == "failed"
-    written = not failed or options.force
+    written = not failed or job.force
     if written:
         with ProgressLine() as progress:
             calibration.save(output, progress=progress)
-    _tell_result(options, calibration, output if written else None)
-    _write_extras(options, calibration, written)
+    _tell_result(job, calibration, output if written else None)
+    _write_extras(job, calibration, written)
     if not failed:
         return 0
     reasons = "; ".join(calibration.verdict.reasons) or "the checks failed"
@@ -92,64 +83,60 @@ def run(options: argparse.Namespace) -> int:
     return 1
 
 
-def _tell_result(options: argparse.Namespace, calibration: Any, output: Path | None) -> None:
+def _tell_result(job: Calibrate, calibration: Calibration, output: Path | None) -> None:
     """The summary, for machines and for people."""
-    if options.json:
+    if job.json_file:
         summary = calibration.summary()
-        write_json(summary if output is None else {**summary, "output": str(output.absolute())}, options.json)
-    if options.json != "-":
+        write_json(summary if output is None else {**summary, "output": str(output.absolute())}, job.json_file)
+    if job.json_file != "-":
         print(calibration.report().rstrip())
         if output is not None:
             print(f"written: {output}")
 
 
-def _calibrate(options: argparse.Namespace, progress: ProgressLine) -> Any:
+def _calibrate(job: Calibrate, progress: ProgressLine) -> Calibration:
     from ..calibration import calibrate
     from ..io.images.images import load_image
-    from ..records.settings import Settings
 
-    given = given_settings(options)
-    Settings(pitch=options.pitch, **given)  # what cannot be meant is told before anything is read
-    if given.get("hole", 0) >= min(options.pitch):
-        hole, pitch = format_length(given["hole"]), format_length(options.pitch)
+    if job.hole is not None and job.hole >= min(job.pitches):
+        hole, pitch = format_length(job.hole), format_length(job.pitches)
         raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
-    groups = [options.image] if options.combine else [[one] for one in options.image]
-    corrections = {"dark": options.dark, "flat": options.flat, "mask": options.mask}
-    corrections = {name: value for name, value in corrections.items() if value}
+    groups = [job.images] if job.combine else [[one] for one in job.images]
     images = [
-        load_image(group, combine=options.combine or "median", progress=progress, **corrections) for group in groups
+        load_image(group, combine=job.combine or "median", progress=progress, **corrections_of(job)) for group in groups
     ]
-    return calibrate(images if len(images) > 1 else images[0], pitch=options.pitch, progress=progress, **given)
+    return calibrate(images if len(images) > 1 else images[0], progress=progress, **job.settings)
 
 
-def _refusal(options: argparse.Namespace, error: GridcalError) -> dict[str, Any]:
+def _refusal(job: Calibrate, error: GridcalError) -> dict[str, Any]:
     from ..report import refusal
 
-    return {**refusal(error), "inputs": [{"url": one} for one in options.image]}
+    return {**refusal(error), "inputs": [{"url": one} for one in job.images]}
 
 
-def _write_extras(options: argparse.Namespace, calibration: Any, written: bool) -> None:
+def _write_extras(job: Calibrate, calibration: Calibration, written: bool) -> None:
     """The corrected image, and the report with what is left of the distortion in it."""
-    if not options.report and not (options.corrected and written):
+    if not job.report and not (job.corrected and written):
         return
     with ProgressLine() as progress:
-        validation = _closed_loop(calibration, progress, needed=bool(options.corrected and written))
-    if options.corrected and written:
+        validation = _closed_loop(calibration, progress, needed=bool(job.corrected and written))
+    if job.corrected and written:
+        assert validation is not None
         from ..correction.table import save_image
 
-        save_image(options.corrected, validation.corrected.data, validation.corrected.header())
-        if options.json != "-":
+        save_image(job.corrected, validation.corrected.data, validation.corrected.header())
+        if job.json_file != "-":
             print(validation.report())
-            print(f"written: {options.corrected}")
-    if options.report:
+            print(f"written: {job.corrected}")
+    if job.report:
         from ..report import write_report
 
-        write_report(calibration, options.report, validation=validation)
-        if options.json != "-":
-            print(f"written: {options.report}")
+        write_report(calibration, job.report, validation=validation)
+        if job.json_file != "-":
+            print(f"written: {job.report}")
 
 
-def _closed_loop(calibration: Any, progress: ProgressLine, *, needed: bool) -> Any:
+def _closed_loop(calibration: Calibration, progress: ProgressLine, *, needed: bool) -> Validation | None:
     """The validation; None where the corrected image shows no grid and nobody asked for it."""
     from ..judging.validation import validate
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Any
 
-from ._distortions import add_reading, given_reading, split_pair
+from ._distortions import add_reading, reading_of, split_pair
 from ._files import write_json
+from ._parser import Subparsers
 
 EPILOG = """examples:
   pyFAI-gridcal check detector.h5
@@ -17,8 +17,8 @@ EPILOG = """examples:
 exit status: 0 all is as it should be, 1 something is wrong, 2 wrong usage"""
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "check",
         help="load files with the programs that will use them and compare",
         description="Load distortion files with pyFAI, and with ImageD11 where it is installed, and say how far what "
@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     from ..judging.checking import check_file, difference
 
-    reading = given_reading(options)
+    reading = reading_of(options)
     checks = [check_file(split_pair(name), reading) for name in options.file]
     usable = [c for c in checks if c.source is not None]
     compared = []

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..base.errors import FileFormatError, UsageError
-from ._distortions import add_reading, given_reading, split_pair
+from ..base.errors import UsageError
+from ..records.jobs import Compare
+from ._distortions import add_reading, reading_of, split_pair
 from ._files import check_outputs, write_json
+from ._options import add_fields
+from ._parser import Subparsers
 
-GAUGES = ("rigid", "similarity", "affine", "none")
+if TYPE_CHECKING:
+    from ..judging.comparison import Comparison
 
 EPILOG = """examples:
   pyFAI-gridcal compare march.h5 april.h5
@@ -21,8 +24,8 @@ EPILOG = """examples:
 exit status: 0 compared, 1 not possible, or different and --strict, 2 wrong usage"""
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "compare",
         help="difference of calibrations, in px and in sigma",
         description="Compare calibrations of one detector with the first of them: where the pixels are, modulo the "
@@ -30,60 +33,40 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     parser.add_argument("file", nargs="+", metavar="FILE", help="results of calibrate, or other distortion files")
-    parser.add_argument(
-        "--gauge",
-        choices=GAUGES,
-        default="rigid",
-        help="what does not count: a shift and a turn (rigid, default), a common scale too, any linear map, or nothing",
-    )
-    parser.add_argument("--strict", action="store_true", help="exit with 1 when one is different")
-    parser.add_argument("--json", metavar="FILE", help="the same for machines; - is standard output")
-    parser.add_argument("--picture", metavar="FILE", help="maps of the differences; the drift, for a series")
+    add_fields(parser, Compare)
     add_reading(parser)
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..judging.comparison import drift
+    from ..judging.comparison import drift, read_to_compare
 
     if len(options.file) < 2:
         raise UsageError(f"{len(options.file)} file", expected="at least two to compare")
-    check_outputs([options.json, options.picture], options.file)
+    check_outputs([options.json_file, options.picture], options.file)
     names = [os.path.basename(name) for name in options.file]
-    comparisons = drift([_fit(name, options) for name in options.file], gauge=options.gauge)
+    reading = reading_of(options)
+    found = [read_to_compare(split_pair(name), reading) for name in options.file]
+    comparisons = drift(found, gauge=options.gauge)
     different = [c.verdict == "different" for c in comparisons]
-    if options.json:
+    if options.json_file:
         pairs = zip(options.file[1:], comparisons, strict=True)
-        write_json({"reference": options.file[0], "others": [_record(name, c) for name, c in pairs]}, options.json)
-    if options.json != "-":
+        write_json({"reference": options.file[0], "others": [_record(name, c) for name, c in pairs]}, options.json_file)
+    if options.json_file != "-":
         for line in _table(names, comparisons):
             print(line)
     if options.picture:
         _draw(names, comparisons, options.picture)
-        if options.json != "-":
+        if options.json_file != "-":
             print(f"written: {options.picture}")
     return 1 if options.strict and any(different) else 0
 
 
-def _fit(name: str, options: argparse.Namespace) -> Any:
-    """What a file holds: the fit of a result, the distortion of anything else."""
-    from ..io.kinds.kinds import read_distortion
-    from ..io.nexus.result import load_result
-
-    if os.path.exists(name) and Path(name).suffix.lower() in (".h5", ".hdf5", ".nxs"):
-        try:
-            result = load_result(name, images=False)
-            return getattr(result, "fit", result)
-        except FileFormatError:
-            pass  # a detector of other origin
-    return read_distortion(split_pair(name), given_reading(options))
-
-
-def _record(name: str, c: Any) -> dict[str, Any]:
+def _record(name: str, c: Comparison) -> dict[str, Any]:
     return {"path": name, "verdict": c.verdict, "sentence": c.sentence, **c.figures()}
 
 
-def _table(names: Sequence[str], comparisons: Sequence[Any]) -> list[str]:
+def _table(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]:
     import numpy as np
 
     first = f"compared with {names[0]}:"
@@ -108,7 +91,7 @@ def _table(names: Sequence[str], comparisons: Sequence[Any]) -> list[str]:
     return lines
 
 
-def _draw(names: Sequence[str], comparisons: Sequence[Any], path: str) -> None:
+def _draw(names: Sequence[str], comparisons: Sequence[Comparison], path: str) -> None:
     import numpy as np
     from matplotlib.figure import Figure
 

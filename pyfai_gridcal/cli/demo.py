@@ -9,15 +9,15 @@ from typing import Any
 
 from ..base.errors import FileFormatError, UsageError
 from ..base.units import format_length
-from ._parser import shape
+from ._parser import Subparsers, shape
 from ._progress import ProgressLine
 
 PITCH_PX = 38.3
 _SAME_PX = 1e-3  # float32, in which corners are stored, holds a ten-thousandth of a pixel on the largest detectors
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "demo",
         help="draw an example with a known distortion, calibrate it, compare with the truth",
         description="Draw the image of a grid of holes as a distorted camera sees it, calibrate it without being told "

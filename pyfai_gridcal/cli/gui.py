@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from ._options import add_settings, given_settings
-from ._parser import lengths
+from ..records.settings import Settings
+from ._options import add_fields, given_settings
+from ._parser import Subparsers
 
 __all__ = ["add_parser", "run"]
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "gui",
         help="calibrate in a window",
         description="Find the distortion of a detector from the image of a grid of holes, in a window.",
@@ -20,18 +20,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "image", nargs="*", metavar="IMAGE", help="grid image(s), several are exposures of one plate; or a result file"
     )
-    parser.add_argument(
-        "-p",
-        "--pitch",
-        default=argparse.SUPPRESS,
-        type=lengths("pitch"),
-        metavar="LENGTH",
-        help="distance of neighbouring holes, with its unit (5mm, 500um)",
-    )
+    add_fields(parser, Settings, "pitch", only_given=True)
     group = parser.add_argument_group("images")
     for role, text in (("dark", "image without light"), ("flat", "image of uniform light"), ("mask", "not 0: ignored")):
         group.add_argument(f"--{role}", metavar="FILE", help=text)
-    add_settings(parser)
+    add_fields(parser, Settings, leave=("pitch",), only_given=True)
     parser.add_argument("--opengl", "--gl", action="store_true", help="draw with OpenGL (else matplotlib)")
     return parser
 
@@ -40,7 +33,5 @@ def run(options: argparse.Namespace) -> int:
     from ..gui.window import main
 
     given = given_settings(options)
-    if hasattr(options, "pitch"):
-        given["pitch"] = options.pitch
     files = {role: getattr(options, role) for role in ("dark", "flat", "mask")}
     return main(options.image, backend="opengl" if options.opengl else "matplotlib", given={**given, **files})

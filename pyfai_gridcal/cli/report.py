@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from ..base.errors import FileFormatError, GridcalError, UsageError
 from ._files import check_outputs
+from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
 
@@ -17,8 +17,8 @@ EPILOG = """The result file holds images, spots, control points and the fit, so 
   pyFAI-gridcal report detector.h5 -o figures.json --no-loop"""
 
 
-def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(
         "report",
         help="write the report of a result again",
         description="Write the report of a calibration from its result file, as one HTML page or as JSON.",

@@ -22,11 +22,12 @@ from ..io.images.sources import open_frames
 from ..io.kinds.kinds import locate, open_distortion
 from ..io.kinds.options import Reading
 from ..records.distortion import Distortion
+from ..records.jobs import Correct
 from .corrector import Corrector
 from .frames import FrameReader
 from .table import Table, build_table
 
-__all__ = ["CorrectorFiles", "cached_table", "key_of_files", "open_corrector"]
+__all__ = ["CorrectorFiles", "cached_table", "files_of", "key_of_files", "open_corrector"]
 
 
 logger = logging.getLogger(__name__)
@@ -57,10 +58,26 @@ class CorrectorFiles:
     dark: Files | None = None
     flat: Files | None = None
     reading: Reading = field(default_factory=Reading)
-    whole: bool = False
-    coverage: float = 0.5
-    dummy: float = float("nan")
+    whole: bool = Correct.whole
+    coverage: float = Correct.coverage
+    dummy: float = Correct.dummy
     keep_table: bool = True
+
+
+def files_of(job: Correct, detector: Files, reading: Reading | None = None) -> CorrectorFiles:
+    """The files of a job; `detector` is one file or a pair."""
+    mask, dark, flat = (None if one is None else tuple(one) for one in (job.mask, job.dark, job.flat))
+    return CorrectorFiles(
+        detector if isinstance(detector, str | PathLike) else tuple(detector),
+        mask,
+        dark,
+        flat,
+        reading=reading or Reading(),
+        whole=job.whole,
+        coverage=job.coverage,
+        dummy=job.dummy,
+        keep_table=not job.no_cache,
+    )
 
 
 def open_corrector(

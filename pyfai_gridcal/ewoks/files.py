@@ -5,40 +5,19 @@ from __future__ import annotations
 import glob
 import os
 from pathlib import Path
-from typing import Any
 
-from ..base.errors import FileFormatError, UsageError
+from ..base.errors import UsageError
 
-__all__ = ["beside", "latest", "opened", "pair"]
+__all__ = ["beside", "latest"]
 
 
-def beside(image: Any) -> Path:
+def beside(image: object) -> Path:
     """Name of the detector file beside an image."""
     if not isinstance(image, str):
         raise UsageError("an image in memory", hint="name the output")
     from ..io.nexus.contents import detector_beside
 
     return detector_beside(image)
-
-
-def pair(value: Any) -> tuple[float, float] | None:
-    """One length, or (slow, fast) -> (slow, fast)."""
-    return value if value is None or isinstance(value, tuple) else (float(value), float(value))
-
-
-def opened(path: str) -> Any:
-    """The fit of a result, the distortion of any other file."""
-    from ..io.kinds.kinds import read_distortion
-    from ..io.nexus.result import load_result
-
-    if Path(path).suffix.lower() in (".h5", ".hdf5", ".nxs"):
-        try:
-            result = load_result(path, images=False)
-            return getattr(result, "fit", result)
-        except FileFormatError:
-            if not Path(path).exists():
-                raise
-    return read_distortion(path)
 
 
 def latest(reference: str | None, other: str) -> str | None:

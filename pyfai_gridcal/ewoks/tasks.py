@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ewokscore.taskwithprogress import TaskWithProgress
 
 from ..base.errors import CalibrationError, FileFormatError, GridcalError, UsageError
 from ..base.progress import Cancelled
+from ..records.jobs import Calibrate, Compare, Convert, Correct, Validate, corrections_of
 from . import models
-from .files import beside, latest, opened, pair
+from .files import beside, latest
 from .records import needs_attention, row_of, write_json
 
 __all__ = [
@@ -30,11 +31,19 @@ __all__ = [
     "ValidateGrid",
 ]
 
+if TYPE_CHECKING:
+    from ..correction.opening import CorrectorFiles
+
 logger = logging.getLogger(__name__)
+
+Outputs = dict[str, Any]
 
 
 class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
     """Progress, cancelling, and a docstring that lists inputs and outputs."""
+
+    #: Record of the inputs.
+    job: ClassVar[Callable[..., Any]] = SimpleNamespace
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -60,39 +69,30 @@ class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
         """The inputs as they were checked."""
         return {name: self.get_input_value(name, None) for name in self.input_names()}
 
-    def fill(self, **outputs: Any) -> None:
-        """Set the outputs."""
-        for name, value in outputs.items():
-            self.outputs[name] = value
-
     def run(self) -> None:
-        given = self.values()
+        job = self.job(**self.values())
         try:
-            outputs = self.work(given)
+            outputs = self.work(job)
         except Cancelled:
             raise
         except GridcalError as error:
-            if not given.get("keep_going"):
+            if not getattr(job, "keep_going", False):
                 raise
             logger.warning("%s: %s", self.label, error)
-            outputs = self.refused(given, error)
-        if given.get("json_file"):
-            write_json(given["json_file"], outputs["summary"])
-        self.fill(**outputs)
+            outputs = self.refused(job, error)
+        if getattr(job, "json_file", None):
+            write_json(job.json_file, outputs["summary"])
+        for name, value in outputs.items():
+            self.outputs[name] = value
         self.say(1.0, "done")
 
-    def work(self, given: dict[str, Any]) -> dict[str, Any]:
+    def work(self, job: Any) -> Outputs:
         """Do it, and return the outputs."""
         raise NotImplementedError
 
-    def refused(self, given: dict[str, Any], error: GridcalError) -> dict[str, Any]:
+    def refused(self, job: Any, error: GridcalError) -> Outputs:
         """Outputs that tell of a failure."""
         raise NotImplementedError
-
-
-def _corrections(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The files that correct an image, where there are any."""
-    return {name: given[name] for name in ("mask", "dark", "flat") if given[name]}
 
 
 def _frames(
@@ -121,31 +121,30 @@ class CalibrateGrid(
     was found; a result that is not to be trusted is not written.
     """
 
-    def work(self, given: dict[str, Any]) -> dict[str, Any]:
+    job = Calibrate
+
+    def work(self, job: Calibrate) -> Outputs:
         from ..base.atomic import check_writable
         from ..calibration import calibrate
         from ..io.images.images import load_image
-        from ..records.settings import Settings
 
-        images, together = given["images"], given["combine"]
-        output = check_writable(given["output"] or beside(images[0]))
+        output = check_writable(job.output or beside(job.images[0]))
         self.say(0.0, "reading")
         exposures = [
-            load_image(one, combine=together or "median", **_corrections(given))
-            for one in ([images] if together else images)
+            load_image(one, combine=job.combine or "median", **corrections_of(job))
+            for one in ([job.images] if job.combine else job.images)
         ]
-        settings = {one.name: given[one.name] for one in fields(Settings)}
-        found = calibrate(exposures, progress=lambda fraction, text: self.say(0.02 + 0.78 * fraction, text), **settings)
+        found = calibrate(exposures, progress=lambda f, text: self.say(0.02 + 0.78 * f, text), **job.settings)
         summary, level = found.summary(), found.verdict.level
-        if found.verdict.is_worse_than(given["accept"]):
+        if found.verdict.is_worse_than(job.accept):
             reasons = "; ".join(found.verdict.reasons) or "the checks failed"
             raise CalibrationError(f"{output.name} was not written, the result is {level}: {reasons}")
         found.save(output, progress=lambda fraction, text: self.say(0.8 + 0.15 * fraction, text))
-        if given["report"]:
+        if job.report:
             from ..report import write_report
 
             self.say(0.95, "writing the report")
-            write_report(found, given["report"])
+            write_report(found, job.report)
         return {
             "detector_file": str(output),
             "detector": "NexusDetector",
@@ -157,7 +156,7 @@ class CalibrateGrid(
             "summary": {**summary, "output": str(output)},
         }
 
-    def refused(self, given: dict[str, Any], error: GridcalError) -> dict[str, Any]:
+    def refused(self, job: Calibrate, error: GridcalError) -> Outputs:
         from ..report import refusal
 
         nothing = dict.fromkeys(("detector_file", "detector", "detector_config", "held_out_px", "pixel_size"))
@@ -175,38 +174,30 @@ class ValidateGrid(
     error of everything together.
     """
 
-    def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..io.images.images import load_image
-        from ..judging.validation import read_to_validate, validate
+    job = Validate
 
-        if given["detector_file"] is None:
-            raise FileFormatError("no detector file to validate")
-        pitch, images = pair(given["pitch"]), not given["images"]
-        result, plate = read_to_validate(given["detector_file"], pitch=pitch, angle=given["angle"], images=images)
-        image, mask = None, None
-        if given["images"]:
-            read = load_image(given["images"], combine=given["combine"], **_corrections(given))
-            image, mask = read.data, read.mask
-        polarity = None if given["polarity"] == "auto" else given["polarity"]
-        done = validate(result, image, plate=plate, mask=mask, polarity=polarity, progress=self.say)
-        if given["output"]:
+    def work(self, job: Validate) -> Outputs:
+        from ..judging.validation import validate_files
+
+        done = validate_files(job, progress=self.say)
+        if job.output:
             from ..correction.table import save_image
 
-            save_image(given["output"], done.corrected.data, done.corrected.header())
-        good = done.mean_misplacement <= given["tolerance"]
+            save_image(job.output, done.corrected.data, done.corrected.header())
+        good = done.mean_misplacement <= job.tolerance
         return {
             "good": good,
             "misplacement_mean": done.mean_misplacement,
             "misplacement_max": done.max_misplacement,
-            "corrected_file": given["output"],
-            "detector_file": given["detector_file"],
+            "corrected_file": job.output,
+            "detector_file": job.detector_file,
             "summary": {**done.summary(), "good": good},
         }
 
-    def refused(self, given: dict[str, Any], error: GridcalError) -> dict[str, Any]:
+    def refused(self, job: Validate, error: GridcalError) -> Outputs:
         nothing = dict.fromkeys(("misplacement_mean", "misplacement_max", "corrected_file"))
         summary = {"good": False, "error": str(error)}
-        return {**nothing, "good": False, "detector_file": given["detector_file"], "summary": summary}
+        return {**nothing, "good": False, "detector_file": job.detector_file, "summary": summary}
 
 
 class ConvertDetector(
@@ -219,23 +210,14 @@ class ConvertDetector(
     Kinds: pyFAI NeXus, Fit2D spline, maps for ImageD11, SPD, XDS and others; see ``pyFAI-gridcal convert --help``.
     """
 
-    def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..io.kinds.conversion import convert
-        from ..io.kinds.options import Reading, Writing
+    job = Convert
 
-        source = given["detector_file"]
-        pixel = pair(given["pixel"])
-        reading = Reading(given["from_kind"], given["shape"], pixel, given["binning"], given["orientation"])
-        writing = Writing(given["tolerance"], given["force"], given["name"], progress=self.say)
-        done = convert(
-            source if len(source) > 1 else source[0],
-            given["output"],
-            kind=given["kind"],
-            reading=reading,
-            writing=writing,
-        )
+    def work(self, job: Convert) -> Outputs:
+        from ..io.kinds.conversion import convert_files
+
+        done = convert_files(job, progress=self.say)
         return {
-            "detector_file": os.path.abspath(given["output"]),
+            "detector_file": os.path.abspath(job.output),
             "files": [os.path.abspath(one) for one in done.written],
             "kind": done.kind,
             "largest_px": done.largest,
@@ -256,40 +238,30 @@ class CorrectImages(
     frame that is complete, and leaves alone what is done.
     """
 
-    def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..correction.opening import CorrectorFiles
+    job = Correct
+
+    def work(self, job: Correct) -> Outputs:
+        from ..correction.opening import files_of
         from ..correction.parts import Work, correct_part, part_path
         from ..correction.streams import DATA_PATH
 
-        models.check_part(given["part"])
-        mask, dark, flat = (None if given[name] is None else tuple(given[name]) for name in ("mask", "dark", "flat"))
-        files = CorrectorFiles(
-            tuple(given["detector_file"]),
-            mask,
-            dark,
-            flat,
-            whole=given["whole"],
-            coverage=given["coverage"],
-            dummy=given["dummy"],
-        )
-        output = Path(given["output"])
+        files = files_of(job, job.detector_file)
+        output = Path(job.output)
         if output.suffix.lower() in (".edf", ".tif", ".tiff", ".npy"):
-            return self._single(given, files)
-        choices = {name: given[name] for name in ("dtype", "compression", "part", "workers", "patience")}
-        done = correct_part(Work(files, tuple(given["images"]), output, **choices), self.say)
-        return _frames(part_path(output, given["part"]), done.frames, done.resumed, done.shape, DATA_PATH)
+            return self._single(job, files)
+        choices = {name: getattr(job, name) for name in ("dtype", "compression", "part", "workers", "patience")}
+        done = correct_part(Work(files, tuple(job.images), output, **choices), self.say)
+        return _frames(part_path(output, job.part), done.frames, done.resumed, done.shape, DATA_PATH)
 
-    def _single(self, given: dict[str, Any], files: Any) -> dict[str, Any]:
+    def _single(self, job: Correct, files: CorrectorFiles) -> Outputs:
         from ..correction.opening import open_corrector
         from ..correction.streams import correct_files
 
-        if len(given["images"]) != 1 or given["part"] is not None:
-            raise UsageError(f"{len(given['images'])} images for {given['output']}", hint="name an .h5 file")
+        if len(job.images) != 1 or job.part is not None:
+            raise UsageError(f"{len(job.images)} images for {job.output}", hint="name an .h5 file")
         corrector, key = open_corrector(files)
-        done = correct_files(
-            given["images"], corrector, [given["output"]], key=key, dtype=given["dtype"], progress=self.say
-        )
-        return _frames(given["output"], done.frames, done.resumed, done.shape)
+        done = correct_files(job.images, corrector, [job.output], key=key, dtype=job.dtype, progress=self.say)
+        return _frames(job.output, done.frames, done.resumed, done.shape)
 
 
 class JoinCorrected(
@@ -302,12 +274,12 @@ class JoinCorrected(
     The dataset is virtual: the frames stay in the parts, which have to stay beside the file.
     """
 
-    def work(self, given: dict[str, Any]) -> dict[str, Any]:
+    def work(self, job: SimpleNamespace) -> Outputs:
         from ..correction.parts import join_parts
         from ..correction.streams import DATA_PATH
 
-        done = join_parts(given["output"], given["parts"])
-        return _frames(given["output"], 0, done.frames, done.shape, DATA_PATH)
+        done = join_parts(job.output, job.parts)
+        return _frames(job.output, 0, done.frames, done.shape, DATA_PATH)
 
 
 class CompareCalibrations(
@@ -321,29 +293,31 @@ class CompareCalibrations(
     yet, the verdict is "unknown".
     """
 
-    def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        from ..judging.comparison import compare
+    job = Compare
 
-        if given["detector_file"] is None:
+    def work(self, job: Compare) -> Outputs:
+        from ..judging.comparison import compare, read_to_compare
+
+        if job.detector_file is None:
             raise FileFormatError("no calibration to compare")
-        reference = latest(given["reference"], given["detector_file"])
+        reference = latest(job.reference, job.detector_file)
         if reference is None:
-            return self._outputs(given, "unknown", f"nothing to compare with: {given['reference']}")
-        c = compare(opened(reference), opened(given["detector_file"]), gauge=given["gauge"])
-        verdict = "same" if c.verdict == "different" and c.rms_px <= given["tolerance"] else c.verdict
-        sentence = c.sentence if verdict == c.verdict else f"{c.sentence}; not more than {given['tolerance']:g} px"
-        if given["strict"] and verdict == "different":
-            raise CalibrationError(f"{given['detector_file']} and {reference}: {sentence}")
-        return self._outputs(given, verdict, sentence, reference, c.figures())
+            return self._outputs(job, "unknown", f"nothing to compare with: {job.reference}")
+        c = compare(read_to_compare(reference), read_to_compare(job.detector_file), gauge=job.gauge)
+        verdict = "same" if c.verdict == "different" and c.rms_px <= job.tolerance else c.verdict
+        sentence = c.sentence if verdict == c.verdict else f"{c.sentence}; not more than {job.tolerance:g} px"
+        if job.strict and verdict == "different":
+            raise CalibrationError(f"{job.detector_file} and {reference}: {sentence}")
+        return self._outputs(job, verdict, sentence, reference, c.figures())
 
     def _outputs(
         self,
-        given: dict[str, Any],
+        job: Compare,
         verdict: str,
         sentence: str,
         reference: str | None = None,
         figures: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Outputs:
         figures = figures or {"rms_px": None, "worst_px": None}
         return {
             "verdict": verdict,
@@ -351,18 +325,18 @@ class CompareCalibrations(
             "rms_px": figures["rms_px"],
             "worst_px": figures["worst_px"],
             "reference": reference,
-            "detector_file": given["detector_file"],
+            "detector_file": job.detector_file,
             "summary": {
                 "comparison": verdict,
                 "sentence": sentence,
                 "reference": reference,
-                "path": given["detector_file"],
+                "path": job.detector_file,
                 **figures,
             },
         }
 
-    def refused(self, given: dict[str, Any], error: GridcalError) -> dict[str, Any]:
-        return self._outputs(given, "unknown", str(error))
+    def refused(self, job: Compare, error: GridcalError) -> Outputs:
+        return self._outputs(job, "unknown", str(error))
 
 
 class GatherChecks(
@@ -372,12 +346,12 @@ class GatherChecks(
 ):
     """One table of all cameras: which are as they were, which have changed, and which could not be calibrated."""
 
-    def work(self, given: dict[str, Any]) -> dict[str, Any]:
-        table = [row_of(camera, files) for camera, files in sorted(given["records"].items())]
+    def work(self, job: SimpleNamespace) -> Outputs:
+        table = [row_of(camera, files) for camera, files in sorted(job.records.items())]
         attention = [row["camera"] for row in table if needs_attention(row)]
-        output = given["output"]
+        output = job.output
         if output:
             write_json(output, {"attention": attention, "cameras": table})
-        if given["strict"] and attention:
+        if job.strict and attention:
             raise CalibrationError(f"look at {', '.join(attention)}")
         return {"table": table, "attention": attention, "output": output and os.path.abspath(output)}

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from ..base.arrays import Bools, Floats, frozen_array
-from ..base.errors import UsageError
+from ..base.errors import FileFormatError, UsageError
 from ..base.frames import edge_from_index
 from ..base.geometry import turn_matrix
 from ..base.robust import rms
+from ..io.kinds.kinds import read_distortion
+from ..io.nexus.result import load_result
 from ..records.distortion import Distortion
 from ..records.fit import DistortionFit
+from ..records.jobs import Reading
 
-__all__ = ["Comparison", "compare", "drift"]
+__all__ = ["Comparison", "compare", "drift", "read_to_compare"]
 
 Alignment = Literal["rigid", "similarity", "affine", "none"]
 
@@ -156,6 +161,22 @@ def compare(
     return Comparison(
         y, x, difference, sigma, valid, motion.angle_rad, (float(slow), float(fast)), motion.scale, pattern
     )
+
+
+def read_to_compare(path: str | Sequence[str], reading: Reading | None = None) -> DistortionFit | Distortion:
+    """What a file holds: the fit of a result, which knows its uncertainty, the distortion of anything else.
+
+    Parameters
+    ----------
+    path : result of a calibration, or distortion file of any kind; both of a pair of maps
+    reading : what the file does not tell about itself
+    """
+    if isinstance(path, str) and Path(path).exists() and Path(path).suffix.lower() in (".h5", ".hdf5", ".nxs"):
+        with suppress(FileFormatError):  # a detector of other origin
+            result = load_result(path, images=False)
+            fit: DistortionFit | Distortion = getattr(result, "fit", result)
+            return fit
+    return read_distortion(path, reading)
 
 
 def require_same_shape(a: Distortion, b: Distortion) -> None:

@@ -16,15 +16,19 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
 from ..base.errors import FileFormatError, IndexingError, UsageError
+from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
 from ..base.robust import rms
+from ..base.units import as_lengths
 from ..correction.table import CorrectedImage, correct_known
 from ..finding.detection import search_spots
 from ..fitting.rigid import place
+from ..io.images.images import load_image
 from ..io.kinds.kinds import read_distortion
 from ..io.nexus.result import load_result
 from ..records.distortion import Distortion
 from ..records.fit import DistortionFit, Pose
+from ..records.jobs import Validate, corrections_of
 from ..records.plate import Plate
 from ..records.points import ControlPoints
 from ..records.spots import Polarity, SpotFlag
@@ -32,7 +36,7 @@ from ..records.spots import Polarity, SpotFlag
 if TYPE_CHECKING:
     from ..records.result import Result
 
-__all__ = ["Validation", "read_to_validate", "validate"]
+__all__ = ["Validation", "read_to_validate", "validate", "validate_files"]
 
 
 #: Spots whose place is not that of a whole hole.
@@ -255,6 +259,26 @@ def read_to_validate(
     asked = Plate(pitch or own.pitch_m, angle or own.angle_deg)
     same = np.allclose((*own.pitch_m, own.angle_deg), (*asked.pitch_m, asked.angle_deg), rtol=1e-6, atol=0)
     return result, None if same else asked
+
+
+def validate_files(job: Validate, *, progress: Progress | None = None) -> Validation:
+    """Validate what is in files; see :func:`validate`.
+
+    Parameters
+    ----------
+    job : names of the files, and what they do not tell
+    progress : called with a fraction and what is being done
+    """
+    if job.detector_file is None:
+        raise FileFormatError("no detector file to validate")
+    pitch = None if job.pitch is None else as_pair(as_lengths(job.pitch, name="pitch"))
+    result, plate = read_to_validate(job.detector_file, pitch=pitch, angle=job.angle, images=not job.images)
+    image, mask = None, None
+    if job.images:
+        read = load_image(job.images, combine=job.combine, progress=progress, **corrections_of(job))
+        image, mask = read.data, read.mask
+    polarity = None if job.polarity == "auto" else job.polarity
+    return validate(result, image, plate=plate, mask=mask, polarity=polarity, progress=progress)
 
 
 def _image(

@@ -15,6 +15,8 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
 from ..base.frames import edge_nodes, index_from_edge, pixel_centres
+from ..base.geometry import as_pair
+from ..base.units import as_lengths, format_length
 from .corners import corner_nodes, corners_of_nodes, is_tiled
 from .field import Field, by_rows
 from .inverse import observed_of
@@ -46,11 +48,18 @@ class Distortion:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
-        object.__setattr__(self, "pixel_size", (float(self.pixel_size[0]), float(self.pixel_size[1])))
+        object.__setattr__(self, "pixel_size", as_pair(as_lengths(self.pixel_size, name="pixel_size")))
         if self.mask is not None:
             if np.shape(self.mask) != self.shape:
                 raise ValueError(f"mask of shape {np.shape(self.mask)} for a detector of shape {self.shape}")
             object.__setattr__(self, "mask", frozen_array(self.mask, np.bool_, 2))
+
+    def __repr__(self) -> str:
+        masked = "" if self.mask is None else f", {100 * self.mask.mean():.2g} % masked"
+        sigma = "not known" if self.sigma is None else "known"
+        size, gauge = format_length(self.pixel_size), self.gauge if len(self.gauge) < 60 else f"{self.gauge[:57]}..."
+        ny, nx = self.shape
+        return f"<Distortion: {ny} x {nx} px of {size}, {type(self.field).__name__}{masked}, sigma {sigma}, {gauge}>"
 
     # -- evaluation
     def displacement(self, yx: AnyArray) -> Floats:

@@ -11,6 +11,7 @@ from ..base.arrays import Bools, Floats
 from ..base.frames import index_from_edge
 from ..base.geometry import hull_of, within_hull
 from ..base.robust import rms
+from ..base.units import format_length
 from .distortion import Distortion
 from .plate import Plate
 from .points import ControlPoints
@@ -30,6 +31,10 @@ class Pose:
 
     angle_rad: float
     shift_m: tuple[float, float]
+
+    def __repr__(self) -> str:
+        slow, fast = map(format_length, self.shift_m)
+        return f"<Pose: turned by {np.rad2deg(self.angle_rad):+.4f}°, shifted by {slow} (slow), {fast} (fast)>"
 
     def corrected(self, positions_m: Floats, pixel_size: tuple[float, float]) -> Floats:
         """Plate positions (N, 2) metres -> corrected px, index frame."""
@@ -90,6 +95,14 @@ class DistortionFit:
     pixel_sigma_m: tuple[float, float] = (0.0, 0.0)
     trials: tuple[TrialScore, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        count, (ny, nx) = sum(map(len, self.points)), self.distortion.shape
+        return (
+            f"<DistortionFit: {self.recipe}, {count} control points in {len(self.points)} exposure(s), "
+            f"residual {self.residual_px:.4f} px, held out {self.held_out_px:.4f} px; "
+            f"{ny} x {nx} px of {format_length(self.distortion.pixel_size)}>"
+        )
 
     @property
     def recipe(self) -> str:

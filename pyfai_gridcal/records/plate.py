@@ -16,6 +16,7 @@ from ..base.arrays import AnyArray, Floats, Ints, freeze
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
 from ..base.robust import rms
+from ..base.units import as_length, as_lengths, format_length
 from .nodes import NodeTable
 
 __all__ = ["LatticeKind", "Plate", "error_sigma", "with_errors", "without_errors"]
@@ -23,7 +24,7 @@ __all__ = ["LatticeKind", "Plate", "error_sigma", "with_errors", "without_errors
 
 @dataclass(frozen=True, eq=False)
 class Plate:
-    """A plate of holes.
+    """A plate of holes. Lengths are metres, or texts with their unit, which become metres here.
 
     Attributes
     ----------
@@ -43,14 +44,19 @@ class Plate:
     error_sigma_yx: Floats | None = None
 
     def __post_init__(self) -> None:
-        pitch = as_pair(self.pitch_m)
-        if not (np.isfinite(pitch).all() and min(pitch) > 0):
-            raise UsageError(f"pitch of {self.pitch_m} m", expected="one or two positive lengths in metres")
+        pitch = as_pair(as_lengths(self.pitch_m, name="pitch_m"))
         if not 10 < self.angle_deg < 170:
             raise UsageError(f"lattice angle of {self.angle_deg} degrees", expected="between 10 and 170")
         object.__setattr__(self, "pitch_m", pitch)
+        if self.hole_m is not None:
+            object.__setattr__(self, "hole_m", as_length(self.hole_m, name="hole_m"))
         freeze(self, 2, "error_ij", dtype=np.int64)
         freeze(self, 2, "error_yx", "error_sigma_yx")
+
+    def __repr__(self) -> str:
+        hole = "" if self.hole_m is None else f", holes of {format_length(self.hole_m)}"
+        known = "" if self.error_ij is None else f", errors of {len(self.error_ij)} holes known"
+        return f"<Plate: pitch {format_length(self.pitch_m)}, {self.angle_deg:.4g}°{hole}{known}>"
 
     @property
     def basis(self) -> Floats:

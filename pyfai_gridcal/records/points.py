@@ -47,6 +47,18 @@ class ControlPoints:
     def __len__(self) -> int:
         return len(self.yx)
 
+    def __repr__(self) -> str:
+        nodes = (
+            "".join(
+                f", {axis} {low} to {high}"
+                for axis, low, high in zip("ij", self.ij.min(axis=0), self.ij.max(axis=0), strict=True)
+            )
+            if len(self)
+            else ""
+        )
+        along_i, along_j = self.pitch_px
+        return f"<ControlPoints: {len(self)}{nodes}, pitch {along_i:.2f}, {along_j:.2f} px at {self.angle_deg:.4g}°>"
+
     @property
     def pitch_px(self) -> tuple[float, float]:
         """Mean distance of neighbouring spots along i and j, px."""

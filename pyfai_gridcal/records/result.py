@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..base.arrays import AnyArray, Bools, Floats
+from ..base.units import format_length
 from .distortion import Distortion
 from .fit import DistortionFit
 from .plate import Plate
@@ -41,6 +42,13 @@ class Result:
     verdict: Verdict
     sources: tuple[Any, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        count, (ny, nx) = sum(map(len, self.points)), self.shape
+        return (
+            f"<{type(self).__name__}: {self.verdict.level}, {ny} x {nx} px of {format_length(self.pixel_size)}, "
+            f"{count} control points in {len(self.points)} exposure(s), held out {self.fit.held_out_px:.4f} px>"
+        )
 
     @property
     def distortion(self) -> Distortion:

@@ -3,74 +3,157 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, field, fields
+from typing import Any, get_args
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
+from ..base.units import as_length, as_lengths, as_positions
 from .distortion import Gauge
+from .options import documented, option, told
 from .plate import LatticeKind
 
-__all__ = ["Settings"]
+__all__ = ["LATTICES", "POLARITIES", "Settings"]
+
+LATTICES: tuple[LatticeKind, ...] = get_args(LatticeKind)
+POLARITIES = ("auto", "bright", "dark")
+_REFINEMENTS = "refinements (nothing of this is needed)"
 
 
-@dataclass(frozen=True)
+@documented
+@dataclass(frozen=True, repr=False)
 class Settings:
-    """All that can be told to a calibration; only the pitch must be. Lengths are metres.
+    """All that can be told to a calibration; only the pitch must be.
 
-    Attributes
-    ----------
-    pitch : distance of neighbouring holes: one length, or two (along the lattice axis nearest to slow, nearest to fast)
-    pixel : nominal pixel size, one length or (slow, fast); None: the one that makes the displacement smallest
-    detector : name of a pyFAI detector, from which nominal pixel size, gaps and modules come
-    plate : a plate whose hole errors are known, or a file that holds one
-    lattice : "auto", "square", "rectangular", "oblique" or "hexagonal"
-    angle : between the axes of an oblique plate, degrees
-    polarity : "auto", "bright" or "dark" holes
-    hole : diameter of the holes
-    origin : (y, x) px: the hole nearest to it gets the index (0, 0)
-    model : "auto" or the name of a recipe, see :func:`~pyfai_gridcal.fitting.fitting.fit_distortion`
-    gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
-    max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
-    positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
+    Lengths are metres, or texts with their unit, which become metres here.
+
+    {attributes}
+
+    Raises
+    ------
+    UsageError
+        A value that cannot be meant.
+
+    Examples
+    --------
+    >>> from pyfai_gridcal import Settings
+    >>> Settings(pitch="3mm,2mm", hole="500 um").pitches
+    (0.003, 0.002)
+    >>> Settings(pitch="5")
+    Traceback (most recent call last):
+        ...
+    pyfai_gridcal.base.errors.UsageError: pitch '5': 5 what?; expected a unit; write 5mm, or 5um
     """
 
-    pitch: float | tuple[float, float]
-    pixel: float | tuple[float, float] | None = None
-    detector: str | None = None
-    plate: Any = None
-    lattice: LatticeKind = "auto"
-    angle: float | None = None
-    polarity: str = "auto"
-    hole: float | None = None
-    origin: tuple[float, float] | None = None
-    model: str = "auto"
-    gauge: Gauge = "least displacement"
-    max_sigma: float | None = None
-    positions: Sequence[tuple[float, float]] | None = None
+    pitch: float | tuple[float, float] = field(
+        metadata=option(
+            "distance of neighbouring holes, with its unit (5mm, 500um); two values, 3mm,2mm, are along the axis of "
+            "the grid nearest to slow (vertical), then along the other",
+            "lengths",
+            metavar="LENGTH",
+            names=("-p", "--pitch"),
+            empty="needed, such as 5mm",
+        )
+    )
+    pixel: float | tuple[float, float] | None = told(
+        None,
+        "nominal pixel size, such as 50um or 50um,48um (slow, fast); by default the one that makes the "
+        "displacement smallest, with its uncertainty",
+        "lengths",
+        metavar="LENGTH",
+        what="pixel size",
+        group=_REFINEMENTS,
+    )
+    detector: str | None = told(
+        None,
+        "pyFAI's name of the detector, such as Pilatus1M: pixel size, gaps and modules come from it",
+        metavar="NAME",
+        group=_REFINEMENTS,
+    )
+    plate: Any = told(
+        None, "result in which the errors of the same plate's holes were determined", metavar="FILE", group=_REFINEMENTS
+    )
+    lattice: LatticeKind = told(
+        "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_REFINEMENTS
+    )
+    angle: float | None = told(
+        None, "angle between the axes of an oblique grid", "positive", metavar="DEGREES", group=_REFINEMENTS
+    )
+    polarity: str = told(
+        "auto", "whether holes are brighter or darker than the plate", "choice", choices=POLARITIES, group=_REFINEMENTS
+    )
+    hole: float | None = told(
+        None, "diameter of the holes, with its unit", "length", metavar="LENGTH", group=_REFINEMENTS
+    )
+    origin: tuple[float, float] | None = told(
+        None,
+        "the hole nearest to this pixel (slow, fast) gets the index (0, 0)",
+        "pair",
+        metavar="Y,X",
+        group=_REFINEMENTS,
+    )
+    model: str = told(
+        "auto",
+        "auto, spline, polynomial, thinplate, griddata (reference only), mosaic, tiles, rigid (default: auto, "
+        "the one that predicts best what it has not seen)",
+        metavar="NAME",
+        group=_REFINEMENTS,
+    )
+    gauge: Gauge = told(
+        "least displacement",
+        "what fixes the place of the corrected frame: least (displacement, default), centre, or the pixel Y,X "
+        "that stays where it is",
+        "gauge",
+        metavar="WHAT",
+        group=_REFINEMENTS,
+    )
+    max_sigma: float | None = told(
+        None,
+        "mask pixels whose position is known less well than this",
+        "positive",
+        metavar="PX",
+        title="Largest sigma",
+        group=_REFINEMENTS,
+    )
+    positions: Sequence[tuple[float, float]] | None = told(
+        None,
+        "where motors had the plate in each of several exposures (slow, fast), with units: 0mm,0mm;2mm,-1mm or "
+        "a file with one pair a line. A weak hint: the holes decide",
+        "positions",
+        metavar="FILE|Y,X;Y,X...",
+        group=_REFINEMENTS,
+    )
 
     def __post_init__(self) -> None:
-        pitch = np.atleast_1d(np.asarray(self.pitch, dtype=float))
-        if pitch.size not in (1, 2) or not np.isfinite(pitch).all() or not (pitch > 0).all():
-            raise UsageError(f"pitch={self.pitch!r}", expected="one or two positive lengths in metres")
-        if (pitch > 1).any():
+        for name, in_metres in (("pixel", as_lengths), ("hole", as_length), ("positions", as_positions)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, in_metres(getattr(self, name), name=name))
+        object.__setattr__(self, "pitch", as_lengths(self.pitch, name="pitch"))
+        if max(self.pitches) > 1:
             raise UsageError(
                 f"pitch={self.pitch!r} m", expected="a pitch below a metre", hint="lengths are in metres: 5e-3"
             )
-        if self.polarity not in ("auto", "bright", "dark"):
-            raise UsageError(f"polarity={self.polarity!r}", expected="'auto', 'bright' or 'dark'")
-        if self.lattice not in ("auto", "square", "rectangular", "oblique", "hexagonal"):
-            raise UsageError(
-                f"lattice={self.lattice!r}", expected="'auto', 'square', 'rectangular', 'oblique' or 'hexagonal'"
-            )
+        if self.polarity not in POLARITIES:
+            raise UsageError(f"polarity={self.polarity!r}", expected=_either(POLARITIES))
+        if self.lattice not in LATTICES:
+            raise UsageError(f"lattice={self.lattice!r}", expected=_either(LATTICES))
         if self.lattice == "oblique" and self.angle is None:
             raise UsageError("an oblique lattice without its angle", hint="give angle=, in degrees")
-        if pitch.size == 2 and self.lattice in ("square", "hexagonal") and pitch[0] != pitch[1]:
-            raise UsageError(f"two pitches {tuple(pitch)} m for a {self.lattice} lattice", expected="one pitch")
+        first, second = self.pitches
+        if first != second and self.lattice in ("square", "hexagonal"):
+            raise UsageError(f"two pitches {(first, second)} m for a {self.lattice} lattice", expected="one pitch")
+
+    def __repr__(self) -> str:
+        given = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default)
+        text = f"Settings({', '.join(given)})"
+        return text if len(text) < 180 else f"{text[:176]}...)"
 
     @property
     def pitches(self) -> tuple[float, float]:
         """(along i, along j), metres."""
         return as_pair(self.pitch)
+
+
+def _either(choices: Sequence[str]) -> str:
+    *most, last = map(repr, choices)
+    return f"{', '.join(most)} or {last}"

@@ -112,6 +112,12 @@ class Spots:
     def __len__(self) -> int:
         return len(self.yx)
 
+    def __repr__(self) -> str:
+        sigma = f", sigma {np.median(self.sigma_yx):.4f} px" if len(self) else ""
+        size = f" of {self.hole_px:.1f} px" if np.isfinite(self.hole_px) else ""
+        whole = int((self.flags == 0).sum())
+        return f"<Spots: {len(self)} {self.polarity} holes{size}, {whole} of them whole{sigma}>"
+
     def select(self, which: AnyArray) -> Spots:
         """The spots of a boolean mask or an array of indices, in that order."""
         return select_rows(self, which, *_COLUMNS)

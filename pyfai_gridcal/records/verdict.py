@@ -58,6 +58,10 @@ class Verdict:
         """Whether this is farther from "good" than `level`."""
         return _ORDER[self.level] > _ORDER[level]
 
+    def __repr__(self) -> str:
+        text = str(self)
+        return f"<Verdict: {text if len(text) < 150 else text[:147] + '...'} ({len(self.checks)} checks)>"
+
     def __str__(self) -> str:
         return self.level if not self.reasons else f"{self.level}: " + "; ".join(self.reasons)
 

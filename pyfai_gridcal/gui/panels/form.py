@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 from silx.gui import qt
 
-from ...base.errors import GridcalError, UsageError
-from ...base.units import format_length, parse_length, parse_lengths
+from ...base.errors import GridcalError
+from ...base.units import as_lengths, format_length, parse_length, parse_positive
+from ...records.options import default_of, option_of
+from ...records.settings import Settings
 from ..drawing.calm import ignore_wheel
 
-__all__ = ["Row", "SettingsForm"]
-
-
-def _parse_number(text: str, *, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not 0 < value < float("inf"):
-        raise UsageError(f"{name} {text!r}", expected="a positive number")
-    return value
-
-
-def _parse_lengths(text: str, *, name: str) -> float | tuple[float, float]:
-    """One length where one is written: a plate of one pitch is not the same as one that is said to have two."""
-    both = parse_lengths(text, name=name)
-    return both if any(sign in text for sign in ",;x×") else both[0]
+__all__ = ["Row", "SettingsForm", "rows_of"]
 
 
 def _parse_text(text: str, *, name: str) -> str:
     return text
 
 
+#: Kind of an option -> kind of its row; a "text" for all others.
+_ROWS = {"length": "length", "lengths": "lengths", "positive": "number", "choice": "choice"}
+
 #: Kind of a row -> how its text is read, and how its value is written.
 _KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any], str]]] = {
     "length": (parse_length, lambda v: format_length(v, digits=8)),
-    "lengths": (_parse_lengths, lambda v: format_length(v, digits=8).replace(" × ", ", ")),
-    "number": (_parse_number, lambda v: f"{v:g}"),
+    "lengths": (as_lengths, lambda v: format_length(v, digits=8).replace(" × ", ", ")),
+    "number": (parse_positive, lambda v: f"{v:g}"),
     "text": (_parse_text, str),
 }
 
@@ -65,6 +54,32 @@ class Row:
     choices: Sequence[str] = ()
     empty: Any = None
     placeholder: str = "automatic"
+
+
+def rows_of(*names: str, choices: Mapping[str, Sequence[str]] | None = None) -> list[Row]:
+    """Rows of settings, with the texts and defaults of :class:`~pyfai_gridcal.records.settings.Settings`.
+
+    Parameters
+    ----------
+    names : of the settings
+    choices : of those that do not know them of themselves
+    """
+    rows = []
+    for name in names:
+        one, default = option_of(Settings, name), default_of(Settings, name)
+        chosen = (choices or {}).get(name, one.choices)
+        rows.append(
+            Row(
+                name,
+                one.title or (one.what or name).capitalize(),
+                one.text[0].upper() + one.text[1:],
+                "choice" if chosen else _ROWS.get(one.kind, "text"),
+                tuple(map(str, chosen)),
+                None if default is MISSING else default,
+                one.empty,
+            )
+        )
+    return rows
 
 
 class SettingsForm(qt.QWidget):  # type: ignore[misc]

@@ -16,12 +16,11 @@ from ..layouts import Part, button, column, holder, row
 from ..work.layers import SpotKind
 from ..work.views import WorkView
 from .files import FileRow
-from .form import Row, SettingsForm
+from .form import Row, SettingsForm, rows_of
 from .quality import QualityView, VerdictLabel
 
 __all__ = ["WorkPanel"]
 
-AUTO = "auto"
 #: Role of a file -> its title, its line and column in the grid, and how many columns it takes.
 FILES = {
     "image": ("Image of the grid", 0, 0, 3),
@@ -29,33 +28,6 @@ FILES = {
     "flat": ("Flat-field image", 1, 2, 1),
     "mask": ("Mask", 2, 0, 3),
 }
-
-
-def _plate_rows(lattices: Sequence[str]) -> list[Row]:
-    return [
-        Row("pitch", "Pitch", "Distance of neighbouring holes with its unit, such as 5mm or 500um; two values, "
-            "3mm, 2mm, are along the axis of the grid nearest to slow (vertical), then along the other",
-            "lengths", placeholder="needed, such as 5mm"),
-        Row("lattice", "Lattice", "Kind of grid; auto takes what the image tells", "choice", lattices, AUTO),
-        Row("angle", "Angle", "Angle between the axes of an oblique grid, degrees", "number"),
-        Row("hole", "Hole", "Diameter of the holes with its unit, where it is known", "length"),
-    ]  # fmt: skip
-
-
-def _spot_rows(polarities: Sequence[str]) -> list[Row]:
-    tip = "Whether holes are brighter or darker than the plate"
-    return [Row("polarity", "Polarity", tip, "choice", polarities, AUTO)]
-
-
-def _model_rows(models: Sequence[str]) -> list[Row]:
-    return [
-        Row("model", "Model", "How the displacement is described; auto takes what predicts best what it has not seen",
-            "choice", models, AUTO),
-        Row("pixel", "Pixel size", "Nominal pixel size, such as 50um or 50um, 48um (slow, fast); without it the one "
-            "that makes the displacement smallest", "lengths"),
-        Row("max_sigma", "Largest sigma", "Pixels whose position is known less well than this are masked, px",
-            "number"),
-    ]  # fmt: skip
 
 
 def _group(title: str, *parts: Part) -> qt.QGroupBox:
@@ -98,11 +70,12 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.forgetButton = button("Forget all edits", self.sigForgetEdits.emit)
         self.forgetButton.setVisible(False)
         self.verdict, self.quality = VerdictLabel(), QualityView()
+        model = self._form(rows_of("model", "pixel", "max_sigma", choices=choices))
         inside = column(
             _group("Image", self._files(), self._exposureBar(), self.imageLabel),
-            _group("Plate", self._form(_plate_rows(choices["lattice"]))),
-            _group("Spots", self._form(_spot_rows(choices["polarity"])), self.spotLabel, self.forgetButton),
-            _group("Model", self._form(_model_rows(choices["model"])), self.modelLabel),
+            _group("Plate", self._form(rows_of("pitch", "lattice", "angle", "hole"))),
+            _group("Spots", self._form(rows_of("polarity")), self.spotLabel, self.forgetButton),
+            _group("Model", model, self.modelLabel),
             _group("Quality", self.verdict, self.quality),
             _group("Result", self._saveBar(), self.resultLabel),
             None,

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from ...io.kinds.options import Writing
 from ...io.nexus.contents import holds_result
 from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
-from ...records.settings import Settings
+from ...records.settings import LATTICES, POLARITIES, Settings
 from ...records.spots import SpotFlag, Spots
 from .draft import Draft
 from .state import WorkExposure, WorkState, joined
@@ -51,8 +51,8 @@ class Core:
     def choices(self) -> dict[str, Sequence[str]]:
         """What can be chosen, by setting."""
         return {
-            "lattice": get_args(LatticeKind),
-            "polarity": ("auto", "bright", "dark"),
+            "lattice": LATTICES,
+            "polarity": POLARITIES,
             "model": MODELS,
         }
 

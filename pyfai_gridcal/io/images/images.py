@@ -82,6 +82,12 @@ class Image:
         if self.mask.shape != self.data.shape:
             raise UsageError(f"mask of shape {self.mask.shape} for an image of shape {self.data.shape}")
 
+    def __repr__(self) -> str:
+        (ny, nx), masked = self.shape, 100 * self.mask.mean()
+        return (
+            f"<Image: {self.name[-60:]}, {ny} x {nx} {self.data.dtype}, {self.frames} frame(s), {masked:.2g} % masked>"
+        )
+
     @property
     def shape(self) -> tuple[int, int]:
         """(slow, fast) pixels."""

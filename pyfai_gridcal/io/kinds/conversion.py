@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from ...base.errors import UsageError
+from ...base.progress import Progress
 from ...records.distortion import Distortion
+from ...records.jobs import Convert
 from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Reading, Writing
 
-__all__ = ["Conversion", "convert", "corner_deviation", "export"]
+__all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,13 @@ def convert(
         writing = replace(writing, source=opened.paths[0])
     result = export(opened.distortion, target, kind=out.name, writing=writing)
     return replace(result, source=opened)
+
+
+def convert_files(job: Convert, *, progress: Progress | None = None) -> Conversion:
+    """Convert what a job names; see :func:`convert`."""
+    source = job.detector_file if len(job.detector_file) > 1 else job.detector_file[0]
+    writing = Writing(job.tolerance, job.force, job.name, progress=progress)
+    return convert(source, job.output, kind=job.kind, reading=job.reading, writing=writing)
 
 
 def export(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...base.errors import FileFormatError
 from ...base.progress import Progress
+from ...records.jobs import Convert, Reading
 
 __all__ = ["Reading", "Writing", "believed_size"]
 
@@ -31,26 +32,6 @@ def believed_size(size: Sequence[float], name: object) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a file does not tell about itself.
-
-    Attributes
-    ----------
-    kind : name of the kind, None = told from the content
-    shape : (slow, fast) pixels; decides whether maps are at pixel centres or corners
-    pixel_size : (slow, fast), metres; also replaces what the file says about it
-    binning : (slow, fast) pixels that are read out as one in the images to come
-    orientation : pyFAI orientation of the images that the file was made for
-    """
-
-    kind: str | None = None
-    shape: tuple[int, int] | None = None
-    pixel_size: tuple[float, float] | None = None
-    binning: tuple[int, int] = (1, 1)
-    orientation: int = 3
-
-
-@dataclass(frozen=True)
 class Writing:
     """How to write where the kind leaves a choice.
 
@@ -63,8 +44,8 @@ class Writing:
     progress : called with (fraction, text) now and then by what takes long
     """
 
-    tolerance: float = 0.01
-    force: bool = False
-    name: str = "calibrated"
+    tolerance: float = Convert.tolerance
+    force: bool = Convert.force
+    name: str = Convert.name
     source: Path | None = None
     progress: Progress | None = None

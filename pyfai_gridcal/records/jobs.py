@@ -1,0 +1,337 @@
+"""The jobs that every door offers: what each can be told, with its text, default, choices and unit.
+
+One record for each: the command line makes its options of it, ewoks its inputs, both build it from what they are given.
+Fields that only one of them offers say so. Lengths are metres.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from ..base.errors import UsageError
+from ..base.geometry import as_pair
+from .options import CLI, EWOKS, Option, documented, like, option, told
+from .settings import POLARITIES, Settings
+from .verdict import Level
+
+__all__ = ["Calibrate", "Compare", "Convert", "Correct", "Gauge", "Reading", "Validate", "corrections_of"]
+
+#: Motion that a comparison does not count.
+Gauge = Literal["rigid", "similarity", "affine", "none"]
+_GAUGES: tuple[Gauge, ...] = ("rigid", "similarity", "affine", "none")
+_WAYS = ("median", "mean")
+_RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
+_HOW, _UNTOLD = "how", "what the input does not tell"
+
+_MASK = option("pixels to ignore: not 0 in a file, or by pyFAI name", "files", metavar="FILE|DETECTOR", group=_IMAGES)
+_DARK = option("image without light, subtracted", "files", metavar="FILE", group=_IMAGES)
+_FLAT = option("image of uniform light, divided by", "files", metavar="FILE", group=_IMAGES)
+_CORRECTED_IMAGE = "corrected image, .edf, .tif or .h5"
+_KEEP_GOING = option(
+    "report a failure in the outputs instead of raising it, so that the rest of a workflow goes on",
+    "flag",
+    doors=(EWOKS,),
+)
+
+
+def _json(text: str, group: str = "", *, doors: tuple[str, ...] = (CLI, EWOKS)) -> dict[str, Option]:
+    text = f"{text}; - is standard output"
+    return option(text, "file", metavar="FILE", names=("--json",), group=group, doors=doors)
+
+
+def corrections_of(job: Calibrate | Validate) -> dict[str, Any]:
+    """The files that correct an image, where there are any: mask, dark, flat."""
+    return {name: getattr(job, name) for name in ("mask", "dark", "flat") if getattr(job, name)}
+
+
+@documented
+@dataclass(frozen=True)
+class Reading:
+    """What a distortion file does not tell about itself.
+
+    {attributes}
+    """
+
+    kind: str | None = told(None, "kind of the input", metavar="KIND", names=("--from",), group=_UNTOLD)
+    shape: tuple[int, int] | None = told(None, "pixels of the detector", "shape", metavar="SLOW,FAST", group=_UNTOLD)
+    pixel_size: tuple[float, float] | None = told(
+        None,
+        "pixel size, 50um or 50um,48um (slow, fast)",
+        "lengths",
+        metavar="LENGTH",
+        names=("--pixel",),
+        what="pixel size",
+        group=_UNTOLD,
+    )
+    binning: tuple[int, int] = told(
+        (1, 1), "pixels read out as one in the images to come: 2 or 2,1", "shape", metavar="N", group=_UNTOLD
+    )
+    orientation: Literal[1, 2, 3, 4] = told(
+        3,
+        "pyFAI orientation of the images that the file was made for (the result is for orientation 3)",
+        "choice",
+        choices=(1, 2, 3, 4),
+        group=_UNTOLD,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _GridFiles:
+    """Files of a calibration."""
+
+    images: Sequence[Any] = field(
+        metadata=option(
+            "file, or file.h5::/path; several are exposures of one plate", "images", metavar="IMAGE", names=("image",)
+        )
+    )
+    output: str | None = told(
+        None,
+        "detector file, .h5 (default: beside the image)",
+        "file",
+        metavar="FILE",
+        names=("-o", "--output"),
+        group=_RESULTS,
+    )
+    json_file: str | None = field(default=None, metadata=_json("summary with the verdict, for machines", _RESULTS))
+    report: str | None = told(None, "report as one HTML page", "file", metavar="FILE", group=_RESULTS)
+    corrected: str | None = told(None, _CORRECTED_IMAGE, "file", metavar="FILE", group=_RESULTS, doors=(CLI,))
+    force: bool = told(
+        False, "write the detector even when it is not to be trusted", "flag", group=_RESULTS, doors=(CLI,)
+    )
+    mask: Sequence[str] | None = field(default=None, metadata=_MASK)
+    dark: Sequence[str] | None = field(default=None, metadata=_DARK)
+    flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
+    combine: Literal["median", "mean"] | None = told(
+        None, "all IMAGEs are frames of one exposure, reduced to one", "choice", choices=_WAYS, group=_IMAGES
+    )
+    accept: Level = told("doubtful", "worst verdict with which the detector is written", "choice", doors=(EWOKS,))
+    keep_going: bool = field(default=False, metadata=_KEEP_GOING)
+
+
+@documented
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Calibrate(Settings, _GridFiles):
+    """Image(s) of a plate -> detector file: the files, and every setting.
+
+    {attributes}
+    """
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that are not the defaults, as keywords of :func:`~pyfai_gridcal.calibration.calibrate`."""
+        return {f.name: value for f in fields(Settings) if (value := getattr(self, f.name)) != f.default}
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class Validate:
+    """Correct an image of the grid with a detector file, and look how straight it is.
+
+    {attributes}
+    """
+
+    detector_file: str | None = field(
+        metadata=option(
+            "detector file, of this program or another's", "file", metavar="DETECTOR.h5", names=("detector",)
+        )
+    )
+    images: Sequence[Any] | None = told(
+        None, "image of the grid; several are reduced to one", "images", metavar="IMAGE", names=("image",)
+    )
+    pitch: float | tuple[float, float] | None = told(
+        None,
+        "distance of neighbouring holes, with its unit; needed when the detector file knows of no plate",
+        "lengths",
+        metavar="LENGTH",
+        names=("-p", "--pitch"),
+    )
+    angle: float | None = told(
+        None,
+        "angle between the axes of the grid (default: that of the detector file, else 90)",
+        "positive",
+        metavar="DEGREES",
+    )
+    polarity: Literal["auto", "bright", "dark"] = told("auto", "bright or dark holes", "choice", choices=POLARITIES)
+    tolerance: float = told(
+        0.01,
+        "mean misplacement, in pitch, above which it is not good: exit status 1 (default: {default})",
+        "positive",
+        metavar="PITCH",
+        limits={"gt": 0},
+    )
+    output: str | None = told(None, _CORRECTED_IMAGE, "file", metavar="FILE", names=("-o", "--output"), group=_RESULTS)
+    json_file: str | None = field(default=None, metadata=_json("figures for machines", _RESULTS))
+    mask: Sequence[str] | None = field(default=None, metadata=_MASK)
+    dark: Sequence[str] | None = field(default=None, metadata=_DARK)
+    flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
+    combine: Literal["median", "mean"] = told(
+        "median", "all IMAGEs are frames of one exposure, reduced to one", "choice", choices=_WAYS, group=_IMAGES
+    )
+    keep_going: bool = field(default=False, metadata=_KEEP_GOING)
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class Convert:
+    """From one kind of distortion file to another.
+
+    {attributes}
+    """
+
+    detector_file: Sequence[str] = field(
+        metadata=option(
+            "file, one of a pair of maps, or both of them: X.edf,Y.edf", "files", metavar="IN", names=("input",)
+        )
+    )
+    output: str = field(
+        metadata=option("file to write; of a pair, the name of one of them", "file", metavar="OUT", names=("output",))
+    )
+    kind: str | None = told(None, "kind of the output", metavar="KIND", names=("--to",))
+    tolerance: float = told(
+        0.01,
+        "largest deviation wanted of a spline; it gets as few knots as reach it (default: {default})",
+        "positive",
+        metavar="PX",
+        limits={"gt": 0},
+    )
+    force: bool = told(False, "write a spline also of a field that jumps, or that is less close", "flag")
+    name: str = told("calibrated", "of the detector, as pyFAI will show it")
+    json_file: str | None = field(
+        default=None,
+        metadata=_json("what was done, for machines", doors=(CLI,)),
+    )
+    from_kind: str | None = like(Reading, "kind")
+    shape: tuple[int, int] | None = like(Reading, "shape")
+    pixel: tuple[float, float] | float | None = like(Reading, "pixel_size")
+    binning: tuple[int, int] = like(Reading, "binning")
+    orientation: Literal[1, 2, 3, 4] = like(Reading, "orientation")
+
+    @property
+    def reading(self) -> Reading:
+        """What the input does not tell about itself."""
+        size = None if self.pixel is None else as_pair(self.pixel)
+        return Reading(self.from_kind, self.shape, size, self.binning, self.orientation)
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class Correct:
+    """Images without their distortion.
+
+    {attributes}
+    """
+
+    detector_file: Sequence[str] = field(
+        metadata=option(
+            "distortion file of any kind that convert reads",
+            "files",
+            metavar="DETECTOR",
+            names=("detector",),
+        )
+    )
+    images: Sequence[Any] = field(
+        metadata=option("file, file.h5::/path, or a stack", "images", metavar="IMAGE", names=("image",))
+    )
+    output: str = field(
+        metadata=option(
+            ".h5 for one stack, a folder for files, or a file", "file", metavar="OUT", names=("-o", "--output")
+        )
+    )
+    mask: Sequence[str] | None = told(None, "more pixels to ignore", "files", metavar="FILE|DETECTOR", group=_IMAGES)
+    dark: Sequence[str] | None = field(default=None, metadata=_DARK)
+    flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
+    dummy: float = told(math.nan, "value of pixels that are not known (default: nan)", "number", group=_CORRECTED)
+    coverage: float = told(
+        0.5,
+        "least known part of a corrected pixel, 0 to 1 (default: {default}); it is scaled up from that",
+        "positive",
+        metavar="SHARE",
+        group=_CORRECTED,
+        limits={"gt": 0, "le": 1},
+    )
+    whole: bool = told(False, "as large as the corrected detector, nothing is cut off", "flag", group=_CORRECTED)
+    dtype: str | None = told(
+        None, "float32 (default), float64, same, or a type of whole numbers (rounded)", group=_CORRECTED
+    )
+    suffix: str | None = told(
+        None,
+        "kind of the files in a folder: .edf, .tif, .npy (default: as the input, else .edf)",
+        group=_CORRECTED,
+        doors=(CLI,),
+    )
+    compression: str = told(
+        "gzip:1", "of .h5: gzip:1 to gzip:9, bitshuffle, none (default: {default})", group=_CORRECTED
+    )
+    workers: int | None = told(
+        None,
+        "threads (default: all processors; one for a part)",
+        "count",
+        metavar="N",
+        names=("-j", "--jobs"),
+        group=_HOW,
+        limits={"ge": 1},
+    )
+    device: str | tuple[int, int] | None = told(
+        None, "OpenCL device of pyFAI: gpu, cpu or PLATFORM,DEVICE (needs pyopencl)", "device", group=_HOW, doors=(CLI,)
+    )
+    no_cache: bool = told(
+        False, "do not keep the look-up table beside the detector file", "flag", group=_HOW, doors=(CLI,)
+    )
+    json_file: str | None = field(
+        default=None,
+        metadata=_json("what was done, for machines", _HOW, doors=(CLI,)),
+    )
+    part: tuple[int, int] | None = told(
+        None, "(k, n): only the k-th of n parts, k from 0, to its own file", "pair", doors=(EWOKS,)
+    )
+    patience: float = told(
+        600.0,
+        "seconds to wait for another process that writes the same file",
+        "number",
+        limits={"ge": 0},
+        doors=(EWOKS,),
+    )
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"--jobs {self.workers}", expected="1 or more")
+        if self.part is not None and not 0 <= self.part[0] < self.part[1]:
+            raise UsageError(f"part {self.part}", expected="(k, n) with k from 0 to n - 1")
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Has the detector changed? Calibrations in px and in units of their uncertainty.
+
+    {attributes}
+    """
+
+    reference: str | None = field(
+        metadata=option(
+            "calibration to compare with; of a pattern (cam_*.h5), the last by name", "file", doors=(EWOKS,)
+        )
+    )
+    detector_file: str | None = field(metadata=option("the calibration that is looked at", "file", doors=(EWOKS,)))
+    gauge: Gauge = told(
+        "rigid",
+        "what does not count: a shift and a turn (rigid, default), a common scale too, any linear map, or nothing",
+        "choice",
+        choices=_GAUGES,
+    )
+    tolerance: float = told(
+        0.0,
+        "rms difference that does not matter, px, however certain it is",
+        "number",
+        limits={"ge": 0},
+        doors=(EWOKS,),
+    )
+    strict: bool = told(False, "exit with 1, or raise, when one is different", "flag")
+    json_file: str | None = field(default=None, metadata=_json("the same for machines"))
+    picture: str | None = told(
+        None, "maps of the differences; the drift, for a series", "file", metavar="FILE", doors=(CLI,)
+    )
+    keep_going: bool = field(default=False, metadata=_KEEP_GOING)
