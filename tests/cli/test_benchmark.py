@@ -28,7 +28,9 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[BenchmarkPlan]:
     return seen
 
 
-def test_figures_are_told_and_kept(plans: list[BenchmarkPlan], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_are_told_and_kept(
+    plans: list[BenchmarkPlan], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("benchmark", "--scene", "quick", "--repeat", "2", "-o", tmp_path / "out") == 0
     assert (plans[0].scenes, plans[0].repeat) == (("quick",), 2)
     assert "0.0100" in capsys.readouterr().out
@@ -39,7 +41,9 @@ def test_figures_are_told_and_kept(plans: list[BenchmarkPlan], tmp_path: Path, c
 
 
 @pytest.mark.parametrize("words", ["--scene moon", "--method magic", "--repeat 0"])
-def test_what_there_is_not_is_not_measured(plans: list[BenchmarkPlan], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_there_is_not_is_not_measured(
+    plans: list[BenchmarkPlan], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("benchmark", *words.split()) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not plans
