@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hub import modules, wave
 
+from pyfai_gridcal import cli
 from pyfai_gridcal.base.errors import FileFormatError
 from pyfai_gridcal.cli.demo import _opened_by_pyfai
 from pyfai_gridcal.io.nexus.result import save_result
@@ -40,3 +41,24 @@ def test_what_pyfai_does_not_open_is_told(tmp_path: Path) -> None:
         file["no"] = "detector"
     with pytest.raises(FileFormatError, match="does not open"):
         _opened_by_pyfai(tmp_path / "detector.h5", SimpleNamespace(distortion=wave((40, 61))))
+
+
+@pytest.mark.slow
+def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "demo"
+    assert cli.main(["demo", "-o", str(folder), "--shape", "330,410", "--seed", "11"]) == 0
+    out = capsys.readouterr().out
+    assert "found" in out
+    assert "true" in out
+    assert "opens the detector file: corners within 0 px, and the same mask" in out
+    for name in ("grid.edf", "detector.h5", "result.png"):
+        assert (folder / name).stat().st_size > 1000
+        assert name in out
+
+
+def test_demo_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert cli.main(["demo", "-o", str(tmp_path / "file")]) == 2
+    assert "is a file" in capsys.readouterr().err
+    assert cli.main(["demo", "-o", str(tmp_path / "x"), "--shape", "50,60"]) == 2
+    assert "at least 230" in capsys.readouterr().err

@@ -96,27 +96,6 @@ def test_validate_a_detector_without_plate(made: Path, tmp_path: Path, capsys: p
     assert "no such file" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "demo"
-    assert cli.main(["demo", "-o", str(folder), "--shape", "330,410", "--seed", "11"]) == 0
-    out = capsys.readouterr().out
-    assert "found" in out
-    assert "true" in out
-    assert "opens the detector file: corners within 0 px, and the same mask" in out
-    for name in ("grid.edf", "detector.h5", "result.png"):
-        assert (folder / name).stat().st_size > 1000
-        assert name in out
-
-
-def test_demo_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "file").touch()
-    assert cli.main(["demo", "-o", str(tmp_path / "file")]) == 2
-    assert "is a file" in capsys.readouterr().err
-    assert cli.main(["demo", "-o", str(tmp_path / "x"), "--shape", "50,60"]) == 2
-    assert "at least 230" in capsys.readouterr().err
-
-
 def few_holes() -> AnyArray:
     y, x = np.mgrid[:200, :220]
     image = np.random.default_rng(0).normal(100, 3, y.shape)

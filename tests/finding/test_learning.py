@@ -1,56 +1,61 @@
-"""What an image teaches about its holes and its pixels."""
+"""What an image teaches: radius, profile and noise of holes that are known."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import looking
 import numpy as np
 import pytest
-from looking import PITCH_PX, RADIUS, candidates, picture, prepared, search
+from holes import BLUR, NOISE, RADIUS, REACH, lattice, picture, started
 
+from pyfai_gridcal.base.errors import PickingError
 from pyfai_gridcal.finding.learning import hole_radius, learn
 from pyfai_gridcal.finding.model import start_from
+from pyfai_gridcal.finding.profile import disk_and_blur
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import Polarity
 
 
-@pytest.mark.parametrize("guess", [0.7, 1.0, 1.4])
+@pytest.mark.parametrize("guess", [2.6, 3.4, 4.4])
 def test_radius_of_the_mean_hole(guess: float) -> None:
-    """Whatever was guessed, to some tenths of a pixel: the distortion has stretched the holes a little."""
-    found = hole_radius(prepared(), candidates(), guess * RADIUS, PITCH_PX)
-    assert found == pytest.approx(RADIUS, abs=0.35)
+    yx = lattice()
+    image = PreparedImage(picture(yx), None, "bright")
+    assert hole_radius(image, yx, guess, 20.0) == pytest.approx(RADIUS, abs=0.25)
 
 
-def test_where_the_mean_picture_shows_no_hole_the_guess_stays() -> None:
-    between = candidates() + 0.5 * PITCH_PX * np.array([1.0, 0.0])
-    inside = between[(between < np.array(picture().image.shape) - 15).all(axis=1)]
-    blank = prepared()
-    blank.data[:] = 700.0
-    assert hole_radius(blank, inside, 3.3, PITCH_PX) == 3.3
+def test_no_hole_no_radius() -> None:
+    image = PreparedImage(np.random.default_rng(0).normal(9, 1, (90, 120)), None, "bright")
+    assert 1.0 < hole_radius(image, np.array([[40.0, 50.0], [60.0, 70.0]]), 3.0, 20.0) < 6.0
 
 
-def test_noise_is_that_of_the_camera() -> None:
-    noise, camera = search()[0].learned.noise, picture().scene.camera.noise
-    level = np.array([900.0, 2500.0, 4500.0])
-    np.testing.assert_allclose(noise.variance(level), camera.variance(level), rtol=0.12)
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_profile_and_noise_are_those_of_the_picture(polarity: Polarity) -> None:
+    image, state = started(lattice((15.3, 16.7)), polarity=polarity)
+    learned = learn(image, state, reach=7, radius=3.0, spacing=15.0, limit=2.0)
+    radius, blur = disk_and_blur(learned.profile)
+    assert radius == pytest.approx(RADIUS, abs=0.2)
+    assert blur == pytest.approx(BLUR, abs=0.15)
+    assert float(np.sqrt(learned.noise.variance(np.array([400.0]))[0])) == pytest.approx(NOISE, rel=0.1)
+    assert learned.grain == 1.0
+
+
+def test_spots_of_nothing_teach_nothing() -> None:
+    image, state = started(lattice())
+    with pytest.raises(PickingError, match="no candidate looks like a hole"):
+        learn(image, replace(state, amplitude=-state.amplitude), reach=REACH, radius=3.0, spacing=20.0, limit=0.0)
 
 
 def test_grain_of_independent_pixels_is_one() -> None:
-    assert search()[0].learned.grain == pytest.approx(1.0, abs=0.05)
-
-
-def test_profile_is_one_inside_and_none_outside() -> None:
-    tools = search()[0]
-    table = tools.learned.profile.table
-    middle = len(table) // 2
-    assert table[middle, middle] == pytest.approx(1.0, abs=0.03)
-    assert abs(table[middle, 0]) < 0.03
-    assert tools.profile_radius == pytest.approx(RADIUS, abs=0.35)
-    np.testing.assert_allclose(table, table[::-1, ::-1], atol=0.05)
+    assert looking.search()[0].learned.grain == pytest.approx(1.0, abs=0.05)
 
 
 def test_learning_needs_no_good_start() -> None:
     """Candidates a whole pixel off teach the same profile."""
-    image = prepared()
-    off = candidates() + np.random.default_rng(1).uniform(-1, 1, candidates().shape)
-    state = start_from(image, off, 11, RADIUS)
-    learned = learn(image, state, reach=11, radius=RADIUS, spacing=PITCH_PX, limit=3.0, workers=1)
+    image = looking.prepared()
+    off = looking.candidates() + np.random.default_rng(1).uniform(-1, 1, looking.candidates().shape)
+    state = start_from(image, off, 11, looking.RADIUS)
+    learned = learn(image, state, reach=11, radius=looking.RADIUS, spacing=looking.PITCH_PX, limit=3.0, workers=1)
     table = learned.profile.table
     k = len(table) // 2
     assert table[k, k] == pytest.approx(1.0, abs=0.03)

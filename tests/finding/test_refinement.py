@@ -1,32 +1,115 @@
-"""Fits of single spots: to their places, at the bound, past hot pixels."""
+"""The fit of a known profile: places at their bound, wild pixels left out, priors and tilts where asked for."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import looking
 import numpy as np
 import pytest
-from looking import candidates, picture, prepared, search
+from holes import NOISE, RADIUS, REACH, lattice, picture, profile, started
 from scipy.spatial import cKDTree
 
-from pyfai_gridcal.finding.model import start_from
+from pyfai_gridcal.finding.model import SpotState, start_from
+from pyfai_gridcal.finding.profile import TemplateMaker
 from pyfai_gridcal.finding.refinement import FittedSpots, fit_spots
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import Noise, Polarity
+
+KNOWN = Noise(0.0, NOISE)
+
+
+def fit(image: PreparedImage, state: SpotState, noise: Noise | None = KNOWN, **options: object) -> FittedSpots:
+    bank = TemplateMaker(profile(), REACH).bank(None, len(state))
+    return fit_spots(image, state, bank, noise, **{"iterations": 5, "limit": 2.0, **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("polarity", ["bright", "dark"])
+def test_places_scatter_as_their_covariance_says(polarity: Polarity) -> None:
+    yx = lattice()
+    found = fit(*started(yx, polarity=polarity))
+    assert found.good.all()
+    pull = (found.yx - yx) / np.sqrt(np.einsum("nii->ni", found.covariance)[:, :2])
+    assert 0.85 < np.sqrt((pull**2).mean()) < 1.15
+    assert np.median(found.chi2) == pytest.approx(1.0, abs=0.12)
+    assert np.median(found.amplitude) == pytest.approx(1000, rel=0.01)
+
+
+def test_without_noise_model_the_scatter_tells_it() -> None:
+    yx = lattice()
+    found, known = fit(*started(yx), None), fit(*started(yx))
+    assert np.median(found.chi2) == pytest.approx(NOISE**2, rel=0.15)
+    assert np.allclose(
+        np.median(found.covariance, axis=0)[:2, :2], np.median(known.covariance, axis=0)[:2, :2], rtol=0.2
+    )
+
+
+def test_hot_pixels_are_left_out() -> None:
+    yx = lattice()
+    image = picture(yx)
+    at = np.rint(yx[7] + (3.0, 1.0)).astype(int)
+    image[tuple(at)] += 600
+    prepared = PreparedImage(image, None, "bright")
+    found = fit(prepared, start_from(prepared, yx, REACH, RADIUS))
+    assert found.clipped[7]
+    assert np.abs(found.yx[7] - yx[7]).max() < 0.03
+
+
+def test_a_spot_that_runs_away_is_not_good() -> None:
+    yx = lattice()
+    image, state = started(yx)
+    away = state.yx.copy()
+    away[4] += (2.6, 0.0)
+    found = fit(image, replace(state, yx=away), limit=1.5)
+    assert not found.good[4]
+    assert np.abs(found.yx[4] - away[4]).max() <= 1.5
+    assert found.good.sum() == len(yx) - 1
+
+
+def test_priors_hold_amplitude_and_ground() -> None:
+    image, state = started(lattice())
+    n = len(state)
+    prior = np.stack([np.full(n, 900.0), np.full(n, 1e-3), np.full(n, np.nan), np.full(n, np.inf)], axis=1)
+    prior[:, 2] = 0.0
+    found = fit(image, replace(state, prior=prior))
+    assert np.allclose(found.amplitude, 900, atol=1)
+    assert np.median(found.background) > 250
+
+
+def test_a_tilt_is_found_where_it_is_asked_for() -> None:
+    image, state = started(lattice(), slope=0.5)
+    found = fit(image, state, tilt=0.05)
+    assert found.covariance.shape[1:] == (6, 6)
+    # the ground rises by 0.5 counts per px along x, and nothing along y
+    slope = np.median(found.tilt[:, 1] * found.background)
+    assert slope == pytest.approx(0.5, abs=0.1)
+    assert abs(np.median(found.tilt[:, 0] * found.background)) < 0.1
+    assert not fit(image, state).tilt.any()
+
+
+def test_pieces_are_put_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyfai_gridcal.finding import refinement
+
+    image, state = started(lattice())
+    whole = fit(image, state)
+    monkeypatch.setattr(refinement, "_CHUNK", 1)
+    assert np.allclose(fit(image, state).yx, whole.yx, atol=1e-6)
 
 
 def true_of(yx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """True place and Cramér-Rao bound of the holes nearest to these places."""
-    truth = picture().truth
+    truth = looking.picture().truth
     rows = cKDTree(truth.yx).query(yx)[1]
     return truth.yx[rows], truth.sigma_yx[rows]
 
 
 @pytest.fixture(scope="module")
 def fitted() -> FittedSpots:
-    return search()[2].fitted
+    return looking.search()[2].fitted
 
 
 def test_places_scatter_by_their_sigma_which_is_the_bound(fitted: FittedSpots) -> None:
-    whole = search()[0].image.is_whole(fitted.yx, search()[0].reach)
+    whole = looking.search()[0].image.is_whole(fitted.yx, looking.search()[0].reach)
     yx, bound = true_of(fitted.yx)
     sigma = np.sqrt(np.einsum("nii->ni", fitted.covariance)[:, :2])
     assert fitted.good.all()
@@ -41,45 +124,8 @@ def test_chi_square_is_one(fitted: FittedSpots) -> None:
 
 
 def test_light_is_that_of_the_scene(fitted: FittedSpots) -> None:
-    scene = picture().scene
+    scene = looking.picture().scene
     at = np.rint(fitted.yx).astype(int)
     lamp = scene.light.lamp(scene.shape)[tuple(at.T)]
     np.testing.assert_allclose(fitted.amplitude / (4000 * lamp), 1.0, atol=0.05)
     np.testing.assert_allclose((fitted.background - 100) / (700 * lamp), 1.0, atol=0.15)
-
-
-def test_order_of_the_spots_and_threads_do_not_matter() -> None:
-    tools, state, _ = search()
-    rows = np.random.default_rng(0).permutation(len(state))
-    one = tools.fit(state, 3)
-    other = replace(tools, workers=3).fit(state.select(rows), 3)
-    np.testing.assert_allclose(other.yx, one.yx[rows], atol=1e-6)
-
-
-@pytest.mark.parametrize("excess", [1000, 5000, 60_000])
-def test_a_hot_pixel_is_left_out(excess: int) -> None:
-    """One that is beyond belief is not even looked at, and marks no spot."""
-    tools, state, _ = search()
-    image = prepared()
-    row = int(np.flatnonzero(image.is_whole(candidates(), tools.reach + 3))[0])
-    y, x = np.rint(candidates()[row]).astype(int) + image.pad
-    image.data[y + 2, x - 1] += excess
-    one = state.select(np.array([row]))
-    bank = tools.maker.bank(one.stretch, 1)
-    hot = fit_spots(image, one, bank, tools.learned.noise, iterations=5, limit=tools.limit)
-    clean = fit_spots(prepared(), one, bank, tools.learned.noise, iterations=5, limit=tools.limit)
-    assert hot.clipped[0] == (excess < 50_000)
-    assert not clean.clipped[0]
-    assert np.abs(hot.yx - clean.yx).max() < 1e-3
-
-
-def test_what_runs_away_is_not_good() -> None:
-    """Between the holes there is nothing that a fit could stay at."""
-    tools, _, _ = search()
-    image = prepared()
-    between = candidates()[:40] + np.array([13.0, 0.0])
-    between = between[image.is_whole(between, tools.reach)]
-    state = start_from(image, between, tools.reach, tools.radius)
-    fitted = tools.fit(state, 5)
-    strength = fitted.amplitude / np.sqrt(fitted.covariance[:, 2, 2])
-    assert not (fitted.good & (strength > 5) & (fitted.chi2 < 3)).any()

@@ -1,24 +1,92 @@
-"""Which fits are holes."""
+"""What is taken for a hole, and how sure its place is said to be."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import looking
 import numpy as np
 import pytest
-from looking import picture, search
+from holes import NOISE, RADIUS, REACH, lattice, picture, profile
 
 from pyfai_gridcal.base.errors import PickingError
+from pyfai_gridcal.finding.learning import Instrument, Learned
+from pyfai_gridcal.finding.model import start_from
+from pyfai_gridcal.finding.profile import TemplateMaker
+from pyfai_gridcal.finding.refinement import FittedSpots
 from pyfai_gridcal.finding.selection import chosen, oddity, usual_misfit
-from pyfai_gridcal.records.spots import SpotFlag
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import Noise, SpotFlag
 from pyfai_gridcal.synthetic import match_spots
+
+YX = lattice()
+
+
+def fitted(image: np.ndarray, mask: np.ndarray | None = None, yx: np.ndarray = YX) -> tuple[Instrument, FittedSpots]:
+    prepared = PreparedImage(image, mask, "bright", saturation=5000.0)
+    learned = Learned(profile(), Noise(0.0, NOISE))
+    tools = Instrument(prepared, None, 20.0, RADIUS, REACH, 2.0, learned, TemplateMaker(profile(), REACH), 1)
+    return tools, tools.fit(start_from(prepared, yx, REACH, RADIUS), 5)
+
+
+def test_clean_holes_have_no_flags() -> None:
+    tools, found = fitted(picture(YX))
+    spots, usual = chosen(tools, found, stretch_error=0.0)
+    assert len(spots) == len(YX)
+    assert not spots.flags.any()
+    assert spots.hole_px == pytest.approx(2 * RADIUS, abs=0.2)
+    assert usual == pytest.approx(float(np.median(spots.sigma_yx.max(axis=1))))
+    assert not oddity(tools, found).any()
+
+
+def test_masked_and_saturated_holes_are_flagged_and_less_sure() -> None:
+    image = picture(YX)
+    mask = np.zeros(image.shape, bool)
+    y, x = np.rint(YX[20]).astype(int)
+    mask[y - 8 : y + 9, x + 4 : x + 9] = True
+    y, x = np.rint(YX[31]).astype(int)
+    image[y + 6, x + 6] = 6000
+    tools, found = fitted(image, mask)
+    spots, usual = chosen(tools, found, stretch_error=0.01)
+    rows = [int(np.argmin(np.hypot(*(spots.yx - YX[k]).T))) for k in (20, 31)]
+    assert spots.flags[rows[0]] & SpotFlag.MASKED
+    assert spots.flags[rows[1]] & SpotFlag.SATURATED
+    # only one side is seen: the radius that is assumed counts along x
+    assert spots.sigma_yx[rows[0], 1] > 2 * usual
+
+
+def test_what_is_weak_or_elsewhere_or_twice_is_none() -> None:
+    image = picture(np.delete(YX, 17, axis=0))
+    tools, found = fitted(image, yx=np.vstack([YX, YX[40:41] + (0.2, -0.1)]))
+    spots, _ = chosen(tools, found, stretch_error=0.0)
+    assert len(spots) == len(YX) - 1
+    assert np.hypot(*(spots.yx - YX[17]).T).min() > 5
+
+
+def test_a_covered_hole_is_as_unsure_as_its_cover_is_large() -> None:
+    image = picture(YX)
+    y, x = np.rint(YX[22]).astype(int)
+    image[y - 2 : y + 3, x : x + 4] -= 118
+    tools, found = fitted(image)
+    odd = oddity(tools, found)
+    assert np.flatnonzero(odd).tolist() == [22]
+    spots, usual = chosen(tools, found, stretch_error=0.0)
+    assert spots.sigma_yx[22].max() >= RADIUS * odd[22] * 0.9 > 3 * usual
+
+
+def test_nothing_left_is_told_or_empty() -> None:
+    tools, found = fitted(picture(YX))
+    bad = replace(found, good=np.zeros(len(YX), bool))
+    with pytest.raises(PickingError, match="no candidate looks like a hole"):
+        chosen(tools, bad, stretch_error=0.0)
+    assert len(chosen(tools, bad, stretch_error=0.0, usual=0.01, there=np.ones(len(YX), bool))[0]) == 0
 
 
 def test_all_holes_stay_and_know_their_sigma() -> None:
-    tools, _, look = search()
+    tools, _, look = looking.search()
     spots, usual = chosen(tools, look.fitted, stretch_error=look.stretch_error)
     assert len(spots) == len(look.fitted.yx)
-    score = match_spots(spots, picture().truth)
+    score = match_spots(spots, looking.picture().truth)
     assert score.precision == 1
     assert score.over_sigma == pytest.approx(1.0, abs=0.25)
     assert usual == pytest.approx(np.median(spots.sigma_yx.max(axis=1)))
@@ -26,55 +94,19 @@ def test_all_holes_stay_and_know_their_sigma() -> None:
     assert spots.noise is tools.learned.noise
 
 
-@pytest.mark.parametrize(
-    "spoilt",
-    [
-        lambda f: {"good": np.arange(len(f.yx)) > 3},
-        lambda f: {"amplitude": np.where(np.arange(len(f.yx)) > 3, f.amplitude, 1.0)},
-        lambda f: {"chi2": np.where(np.arange(len(f.yx)) > 3, f.chi2, 1e4)},
-        lambda f: {"yx": np.where(np.arange(len(f.yx))[:, None] > 3, f.yx, -5.0)},
-    ],
-    ids=["ran away", "no brighter than noise", "unlike the profile", "outside"],
-)
-def test_what_is_no_hole_goes(spoilt) -> None:
-    tools, _, look = search()
-    fitted = replace(look.fitted, **spoilt(look.fitted))
-    spots, _ = chosen(tools, fitted, stretch_error=look.stretch_error)
-    np.testing.assert_allclose(spots.yx, look.fitted.yx[4:])
-
-
-def test_of_two_fits_of_one_hole_the_better_stays() -> None:
-    tools, _, look = search()
-    twice = np.concatenate([[5], np.arange(len(look.fitted.yx))])
-    fitted = replace(look.fitted, **{name: v[twice] for name, v in vars(look.fitted).items()})
-    fitted.chi2[0] += 1.0
-    spots, _ = chosen(tools, fitted, stretch_error=look.stretch_error)
-    np.testing.assert_allclose(spots.chi2, look.fitted.chi2)
-
-
-def test_where_nothing_is_a_hole_it_is_said() -> None:
-    tools, _, look = search()
-    nothing = replace(look.fitted, good=np.zeros(len(look.fitted.yx), bool))
-    with pytest.raises(PickingError, match="no candidate looks like a hole"):
-        chosen(tools, nothing, stretch_error=look.stretch_error)
-    nobody = np.zeros(len(look.fitted.yx), bool)
-    spots, _ = chosen(tools, look.fitted, stretch_error=look.stretch_error, usual=0.1, there=nobody)
-    assert len(spots) == 0
-
-
 def test_flags_tell_where_a_spot_comes_from() -> None:
-    tools, _, look = search()
+    tools, _, look = looking.search()
     everybody = np.ones(len(look.fitted.yx), bool)
     predicted, _ = chosen(tools, look.fitted, stretch_error=look.stretch_error, usual=0.1, there=everybody)
     assert (predicted.flags & SpotFlag.PREDICTED).all()
     spots, _ = chosen(tools, look.fitted, stretch_error=look.stretch_error)
     at = np.rint(spots.yx)
-    border = ((at < tools.reach) | (at > np.array(picture().image.shape) - 1 - tools.reach)).any(axis=1)
+    border = ((at < tools.reach) | (at > np.array(looking.picture().image.shape) - 1 - tools.reach)).any(axis=1)
     np.testing.assert_array_equal((spots.flags & SpotFlag.BORDER) > 0, border)
 
 
 def test_odd_ones_are_those_far_beyond_the_usual() -> None:
-    tools, _, look = search()
+    tools, _, look = looking.search()
     assert 0 <= usual_misfit(tools, look.fitted) < 0.01
     assert (oddity(tools, look.fitted) == 0).mean() > 0.95
     strange = replace(look.fitted, chi2=np.where(np.arange(len(look.fitted.yx)) == 7, 900.0, look.fitted.chi2))

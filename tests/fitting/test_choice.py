@@ -1,43 +1,74 @@
-"""Which model is taken, and that the others are told."""
+"""Which model is taken, and that nothing simpler or more complicated is."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from fieldtruth import PIXEL, observe
+from fieldtruth import PIXEL, PLATE, SHAPE, Truth, observe
 
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.fitting.choice import MODELS, Choice, choose
 from pyfai_gridcal.fitting.view import PlateView
-from pyfai_gridcal.records.field import TiledField
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import fields
 
-SHAPE = (220, 290)
-PLATE = Plate((0.75e-3, 0.68e-3))
+
+def chosen(truth: Truth, **options: object) -> Choice:
+    return choose(PlateView(truth.points, PLATE, SHAPE, truth.pixel_size), **options)  # type: ignore[arg-type]
+
+
+def test_two_halves_that_jump_are_tiles() -> None:
+    field = fields.tiles(SHAPE, (1, 2), np.random.default_rng(4), jump_px=3.0)
+    choice = chosen(observe(field))
+    assert choice.fit.name.startswith("tiles")
+    assert choice.fit.held_out_px < 0.03
+    assert any("seams found" in note for note in choice.notes)
+    assert [t.name for t in choice.trials if t.chosen] == [choice.fit.name]
+
+
+def test_a_smooth_field_is_none_of_tiles() -> None:
+    truth = observe(fields.smooth(SHAPE, 4.0, 150.0, np.random.default_rng(1)))
+    assert chosen(truth).fit.name == "spline"
+    # tiles that are asked for are given, one of them where nothing jumps
+    assert "one tile" in chosen(truth, model="tiles").notes[0]
+
+
+def test_labels_of_the_user_are_numbered_and_their_gaps_closed() -> None:
+    field = fields.tiles(SHAPE, (2, 1), np.random.default_rng(5), jump_px=2.0)
+    labels = np.where(field.labels == 0, 7, 3)
+    labels[SHAPE[0] // 2 - 5 : SHAPE[0] // 2 + 5] = -1
+    choice = chosen(observe(field), model="mosaic", labels=labels)
+    assert choice.notes[0] == "tiles as given"
+    assert np.unique(choice.fit.field.labels).tolist() == [0, 1]  # type: ignore[attr-defined]
+    assert choice.fit.held_out_px < 0.05
+
+
+def test_what_cannot_be() -> None:
+    truth = observe(fields.linear(SHAPE, shear=0.01))
+    with pytest.raises(UsageError, match="model"):
+        chosen(truth, model="magic")
+    with pytest.raises(UsageError, match="labels"):
+        chosen(truth, labels=np.zeros((3, 4), int))
+
+
+SMALL = (220, 290)
+
+
+FINE_PLATE = Plate((0.75e-3, 0.68e-3))
 
 
 def seen(field, **other) -> PlateView:
-    truth = observe(field, shape=SHAPE, plate=PLATE, sigma=0.01, **other)
-    return PlateView(truth.points, PLATE, SHAPE, PIXEL)
+    truth = observe(field, shape=SMALL, plate=FINE_PLATE, sigma=0.01, **other)
+    return PlateView(truth.points, FINE_PLATE, SMALL, PIXEL)
 
 
 @pytest.fixture(scope="module")
 def bent() -> PlateView:
-    return seen(fields.smooth(SHAPE, 3.0, 110.0, np.random.default_rng(3)))
+    return seen(fields.smooth(SMALL, 3.0, 110.0, np.random.default_rng(3)))
 
 
 def chosen_of(choice: Choice) -> list[str]:
     return [trial.name for trial in choice.trials if trial.chosen]
-
-
-def test_a_smooth_field_is_a_spline_and_the_polynomial_is_told(bent: PlateView) -> None:
-    choice = choose(bent)
-    assert chosen_of(choice) == [choice.fit.name]
-    assert choice.fit.name.startswith("spline")
-    assert any(trial.name.startswith("polynomial") for trial in choice.trials)
-    assert not choice.strips.any()
-    assert not choice.rigid
 
 
 @pytest.mark.parametrize("model", [m for m in MODELS if m not in ("auto", "tiles", "mosaic")])
@@ -56,38 +87,10 @@ def test_without_seams_there_is_one_tile_and_that_is_said(bent: PlateView) -> No
     assert any("neither gaps nor seams were found" in note for note in choice.notes)
 
 
-def test_tiles_that_jump_are_seen_by_auto() -> None:
-    """Without a mask, and beside the smooth field that they beat."""
-    field = fields.tiles(SHAPE, (1, 2), np.random.default_rng(1), jump_px=3.0)
-    choice = choose(seen(field))
-    assert isinstance(choice.fit.field, TiledField)
-    assert any("seams found at" in note for note in choice.notes)
-    assert any("a smooth field leaves a seam" in note for note in choice.notes)
-    assert choice.strips.any()
-    columns = np.flatnonzero(choice.strips.any(axis=0))
-    assert columns.min() <= SHAPE[1] // 2 <= columns.max()
-    smooth = next(trial for trial in choice.trials if not trial.chosen)
-    assert smooth.held_out_px > 2 * choice.fit.held_out_px
-
-
 def test_gaps_of_the_mask_part_tiles() -> None:
-    field = fields.tiles(SHAPE, (2, 1), np.random.default_rng(2), jump_px=3.0)
-    mask = np.zeros(SHAPE, bool)
+    field = fields.tiles(SMALL, (2, 1), np.random.default_rng(2), jump_px=3.0)
+    mask = np.zeros(SMALL, bool)
     mask[107:113] = True
     choice = choose(seen(field), mask=mask)
     assert any("2 tiles from the gaps of the mask" in note for note in choice.notes)
     assert choice.fit.held_out_px < 0.05
-
-
-def test_labels_decide_and_must_fit() -> None:
-    field = fields.tiles(SHAPE, (2, 1), np.random.default_rng(2), jump_px=3.0)
-    view = seen(field)
-    choice = choose(view, model="tiles", labels=field.labels * 7 - 3)
-    assert "tiles as given" in choice.notes
-    with pytest.raises(UsageError, match="labels of shape"):
-        choose(view, model="tiles", labels=field.labels[1:])
-
-
-def test_unknown_models_are_refused(bent: PlateView) -> None:
-    with pytest.raises(UsageError, match="one of auto, spline"):
-        choose(bent, model="magic")

@@ -34,7 +34,7 @@ class Calibration:
     def report(self) -> str:
         return "12 spots, fine\n"
 
-    def save(self, path: Path, *, progress: object = None, reader: object = None) -> None:
+    def save(self, path: Path, *, progress: object = None) -> None:
         Path(path).write_text("detector")
         self.saved.append(str(path))
 

@@ -1,45 +1,35 @@
-"""One table of nodes, against a dictionary."""
+"""The table of nodes against a dictionary."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from pyfai_gridcal.records.nodes import NodeTable
 
-
-@pytest.fixture
-def ij() -> np.ndarray:
-    """Some nodes of an oblong, far from the origin, in no order."""
-    nodes = np.stack(np.meshgrid(np.arange(-7, 2), np.arange(40, 55), indexing="ij"), axis=-1).reshape(-1, 2)
-    rng = np.random.default_rng(3)
-    return rng.permutation(nodes)[:90]
+IJ = np.array([(3, -7), (4, -7), (5, -7), (3, -6), (-2, 9)])
 
 
-def test_rows_are_those_of_a_dictionary(ij: np.ndarray) -> None:
-    known = {tuple(node): row for row, node in enumerate(ij)}
-    asked = np.stack(np.meshgrid(np.arange(-30, 30), np.arange(20, 80), indexing="ij"), axis=-1)
-    rows = NodeTable.of(ij).rows(asked)
-    assert rows.shape == asked.shape[:-1]
-    expected = [known.get(tuple(node), -1) for node in asked.reshape(-1, 2)]
-    np.testing.assert_array_equal(rows.ravel(), expected)
-    assert sorted(rows[rows >= 0]) == list(range(len(ij)))
+def test_rows_of_nodes_anywhere() -> None:
+    known = {tuple(node): row for row, node in enumerate(IJ.tolist())}
+    asked = np.stack(np.meshgrid(np.arange(-30, 31), np.arange(-25, 28), indexing="ij"), axis=-1)
+    expected = [known.get(tuple(node), -1) for node in asked.reshape(-1, 2).tolist()]
+    rows = NodeTable.of(IJ).rows(asked)
+    assert rows.shape == asked.shape[:2]
+    assert rows.ravel().tolist() == expected
 
 
-def test_of_rows_with_one_node_the_last_counts() -> None:
-    table = NodeTable.of(np.array([[3, 4], [5, 6], [3, 4]]))
-    assert table.rows(np.array([[3, 4], [5, 6], [4, 5]])).tolist() == [2, 1, -1]
+def test_lines_lead_to_neighbours() -> None:
+    line = NodeTable.of(IJ).line(IJ, (1, 0), 2)
+    assert sorted(line) == [-2, -1, 0, 1, 2]
+    assert line[0].tolist() == [0, 1, 2, 3, 4]
+    assert line[1].tolist() == [1, 2, -1, -1, -1]
+    assert line[-2].tolist() == [-1, -1, 0, -1, -1]
+    assert NodeTable.of(IJ).line(IJ, (0, 1))[1].tolist() == [3, -1, -1, -1, -1]
 
 
-@pytest.mark.parametrize("step", [(1, 0), (0, 1), (1, -1)])
-def test_lines_go_on_by_their_step(ij: np.ndarray, step: tuple[int, int]) -> None:
-    line = NodeTable.of(ij).line(ij, step, reach=2)
-    assert set(line) == {-2, -1, 0, 1, 2}
-    np.testing.assert_array_equal(line[0], np.arange(len(ij)))
-    for k, rows in line.items():
-        there = rows >= 0
-        assert there.any()
-        np.testing.assert_array_equal(ij[rows[there]], ij[there] + k * np.array(step))
+def test_the_last_of_several_rows_counts() -> None:
+    twice = np.array([(0, 0), (1, 2), (0, 0)])
+    assert NodeTable.of(twice).rows(twice).tolist() == [2, 1, 2]
 
 
 def test_one_node_is_enough() -> None:

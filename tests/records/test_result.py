@@ -1,14 +1,16 @@
-"""The data of a calibration: what is asked for often is found at the top."""
+"""A result hands out what its fit holds."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields as fields_of
 
 import numpy as np
 import pytest
+from fieldtruth import SHAPE, SQUARE, observe
 from hub import wave
 
 from pyfai_gridcal.calibration import Calibration
+from pyfai_gridcal.fitting.fitting import fit_distortion
 from pyfai_gridcal.records.fit import DistortionFit, Pose
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.points import ControlPoints
@@ -16,8 +18,26 @@ from pyfai_gridcal.records.result import Result
 from pyfai_gridcal.records.settings import Settings
 from pyfai_gridcal.records.spots import Spots
 from pyfai_gridcal.records.verdict import Verdict
+from pyfai_gridcal.synthetic import fields
 
-SHAPE = (60, 80)
+
+def test_what_the_fit_holds_is_at_hand() -> None:
+    truth = observe(fields.linear(SHAPE, shear=0.01, stretch=0.004), plate=SQUARE)
+    fit = fit_distortion(truth.points, plate=SQUARE, shape=SHAPE, model="polynomial")
+    image = np.zeros(SHAPE)
+    result = Result(Settings(1e-3), (image,), (None,), (Spots.from_positions(truth.points.yx),), fit, Verdict(()))
+    assert result.shape == SHAPE
+    assert result.points is fit.points
+    assert result.plate is fit.plate
+    assert result.pixel_size == fit.distortion.pixel_size
+    assert result.notes == ()
+    dy, dx = result.displacement_maps()
+    at = np.array([[30.0, 400.0], [333.0, 77.0]])
+    maps = np.stack([dy[[30, 333], [400, 77]], dx[[30, 333], [400, 77]]], axis=1)
+    assert np.allclose(maps, fit.distortion.displacement(at))
+
+
+SMALL = (60, 80)
 
 
 @pytest.fixture
@@ -26,23 +46,16 @@ def result() -> Result:
     points = ControlPoints(yx, np.full((3, 2), 0.1), [[0, 0], [0, 1], [1, 0]], [0, 1, 2], [0, 0, 0], 20 * np.eye(2))
     column = (np.zeros((3, 2)),)
     fit = DistortionFit(
-        *(wave(SHAPE), Plate(1e-3), (points,), (Pose(0.0, (0.0, 0.0)),), column, column, (np.ones(3, bool),))
+        *(wave(SMALL), Plate(1e-3), (points,), (Pose(0.0, (0.0, 0.0)),), column, column, (np.ones(3, bool),))
     )
-    return Result(Settings(1e-3), (np.zeros(SHAPE),), (None,), (Spots.from_positions(yx),), fit, Verdict("good"))
-
-
-def test_short_ways_lead_to_the_fit(result: Result) -> None:
-    assert result.distortion is result.fit.distortion
-    assert result.points is result.fit.points
-    assert result.plate is result.fit.plate
-    assert (result.shape, result.pixel_size) == (SHAPE, result.distortion.pixel_size)
+    return Result(Settings(1e-3), (np.zeros(SMALL),), (None,), (Spots.from_positions(yx),), fit, Verdict("good"))
 
 
 def test_displacement_is_that_of_the_distortion(result: Result) -> None:
     dy, dx = result.displacement_maps()
-    np.testing.assert_array_equal(np.stack([dy[17, 33], dx[17, 33]]), wave(SHAPE).field.at([[17.0, 33.0]])[0])
+    np.testing.assert_array_equal(np.stack([dy[17, 33], dx[17, 33]]), wave(SMALL).field.at([[17.0, 33.0]])[0])
 
 
 def test_a_calibration_is_a_result_with_doors() -> None:
     assert issubclass(Calibration, Result)
-    assert {f.name for f in fields(Result)} <= {f.name for f in fields(Calibration)}
+    assert {f.name for f in fields_of(Result)} <= {f.name for f in fields_of(Calibration)}

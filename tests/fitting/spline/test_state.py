@@ -1,4 +1,4 @@
-"""What the spline recipe thinks of its points: weights, outliers, and noise beyond their sigma."""
+"""What the spline thinks of its points between rounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,71 @@ from pyfai_gridcal.fitting.spline.basis import Axis
 from pyfai_gridcal.fitting.spline.problem import SplineProblem
 from pyfai_gridcal.fitting.spline.state import Doubted, SplineState, Trial
 
+SHAPE = (150, 210)
+
+
+def sample(scatter: float = 0.02, sigma: float = 0.02) -> Sample:
+    rng = np.random.default_rng(3)
+    yx = rng.uniform((0, 0), SHAPE, (300, 2))
+    d = np.stack([np.sin(yx[:, 0] / 40), np.cos(yx[:, 1] / 50)], axis=1) + rng.normal(0, scatter, yx.shape)
+    return Sample(yx, d, np.full(yx.shape, sigma), SHAPE, 11.0, np.ones(300, bool), nugget=1.0)
+
+
+def solved(state: SplineState, smoothness: float = 1e4):  # type: ignore[no-untyped-def]
+    problem = SplineProblem(Axis(-1, 20.0, 8, 4), Axis(-1, 20.0, 11, 4), state.sample.yx, state.sample.d, 3)
+    problem.weigh(state.weights())
+    return problem.solve(smoothness)
+
+
+def settled(points: Sample) -> SplineState:
+    state = SplineState(points, points.used)
+    for _ in range(8):
+        state = state.after(solved(state), 5.0)
+    return state
+
+
+def test_scatter_beyond_sigma_is_the_nugget() -> None:
+    state = settled(sample(scatter=0.05, sigma=0.02))
+    assert state.nugget == pytest.approx(np.sqrt(0.05**2 - 0.02**2), rel=0.12)
+    assert state.noise_scale == 1.0
+
+
+def test_less_scatter_than_sigma_scales_it() -> None:
+    state = settled(sample(scatter=0.02, sigma=0.04))
+    assert state.nugget == 0.0
+    assert state.noise_scale == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_wrong_point_is_not_used_and_may_come_back() -> None:
+    points = sample()
+    d = points.d.copy()
+    d[77] += (0.6, -0.5)
+    state = settled(replace(points, d=d))
+    assert not state.used[77]
+    assert state.used.sum() >= 298
+    assert np.all(state.weights()[77] == 0)
+    assert replace(state, sample=points).after(solved(replace(state, sample=points)), 5.0).used[77]
+
+
+def test_like_weights() -> None:
+    state = SplineState(sample(), np.ones(300, bool), nugget=0.02)
+    assert state.weighs_like(replace(state, nugget=0.0201))
+    assert not state.weighs_like(replace(state, nugget=0.04))
+    assert not state.weighs_like(replace(state, used=np.arange(300) > 0))
+
+
+def test_doubt_adds_a_share_of_the_careful_variance() -> None:
+    state = SplineState(sample(), np.ones(300, bool))
+    own, careful = solved(state, 1e5), solved(state, 1e2)
+    at = np.random.default_rng(0).uniform((10, 10), (140, 200), (40, 2))
+    plain, half = Doubted(own, careful, 0.0).variance(at), Doubted(own, careful, 0.5).variance(at)
+    assert np.allclose(half - plain, 0.5 * np.maximum(careful.variance(at) - own.variance(at), 0))
+    assert (half > plain).all()
+
+
 Y, X = Axis(-1.0, 30.0, 5, 4), Axis(-2.0, 30.0, 6, 4)
+
+
 SIGMA = 0.05
 
 
@@ -53,40 +117,10 @@ def test_components_are_told_apart_on_demand() -> None:
     np.testing.assert_allclose(state.variance(apart=False), 12.5e-4)
 
 
-def test_states_that_weigh_alike() -> None:
-    state = SplineState(sample_of(SIGMA), np.ones(260, bool))
-    assert state.weighs_like(replace(state, nugget=0.1 * SIGMA))
-    assert not state.weighs_like(replace(state, nugget=SIGMA))
-    assert not state.weighs_like(replace(state, used=np.arange(260) > 0))
-
-
 def test_scores_of_honest_points_scatter_by_one() -> None:
     trial = trial_of(sample_of(SIGMA))
     scores = trial.state.scores(trial.solution)
     assert np.sqrt(np.mean(scores**2)) == pytest.approx(1.0, abs=0.12)
-
-
-def test_a_wild_point_is_no_longer_used_and_its_neighbours_are() -> None:
-    trial = trial_of(sample_of(SIGMA, wild=123))
-    after = trial.state.after(trial.solution, 5.0)
-    assert np.flatnonzero(~after.used).tolist() == [123]
-
-
-def test_points_that_scatter_more_than_they_say_ask_for_a_nugget() -> None:
-    trial = trial_of(sample_of(0.13))
-    after = trial.state.after(trial.solution, 6.0)
-    for _ in range(6):
-        again = trial_of(trial.state.sample, nugget=after.nugget, noise_scale=after.noise_scale)
-        after = again.state.after(again.solution, 6.0)
-    assert after.nugget == pytest.approx(np.sqrt(0.13**2 - SIGMA**2), rel=0.15)
-    assert after.noise_scale == 1.0
-
-
-def test_points_that_scatter_less_than_they_say_are_believed_more() -> None:
-    trial = trial_of(sample_of(0.02))
-    after = trial.state.after(trial.solution, 6.0)
-    assert after.nugget == 0
-    assert after.noise_scale == pytest.approx(0.4, rel=0.2)
 
 
 def test_held_out_error_is_what_leaving_a_point_out_gives() -> None:
@@ -100,15 +134,3 @@ def test_held_out_error_is_what_leaving_a_point_out_gives() -> None:
     np.testing.assert_allclose(trial.held_out[row], expected, rtol=1e-6)
     result = trial.result(trial.state.sample, "spline")
     assert result.held_out_px == pytest.approx(trial.held_out_px)
-
-
-def test_doubt_adds_a_share_of_what_a_more_careful_solution_has() -> None:
-    sample = sample_of(SIGMA)
-    state = SplineState(sample, np.ones(260, bool))
-    problem = weighed(sample, state.weights())
-    own, careful = (problem.solve(smoothness) for smoothness in (1e6, 1e3))
-    at = np.array([[40.0, 60.0], [100.0, 20.0]])
-    none, half, all_of_it = (Doubted(own, careful, share).variance(at) for share in (0.0, 0.5, 1.0))
-    assert (all_of_it > none).all()
-    np.testing.assert_allclose(half, (none + all_of_it) / 2)
-    np.testing.assert_allclose(all_of_it - none, careful.variance(at) - own.variance(at))
