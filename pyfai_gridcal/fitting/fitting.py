@@ -14,6 +14,7 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import FittingError, UsageError
 from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
+from ..base.units import Lengths, as_lengths, as_positions
 from ..records.distortion import Distortion, Gauge
 from ..records.field import Field, TiledField
 from ..records.fit import DistortionFit, Pose, TrialScore
@@ -42,12 +43,12 @@ def fit_distortion(
     plate: Plate,
     shape: tuple[int, int],
     mask: AnyArray | None = None,
-    pixel_size: tuple[float, float] | float | None = None,
+    pixel_size: Lengths | None = None,
     model: str = "auto",
     gauge: Gauge = "least displacement",
     max_sigma: float | None = None,
     labels: AnyArray | None = None,
-    positions: AnyArray | Sequence[tuple[float, float]] | None = None,
+    positions: AnyArray | Sequence[tuple[float, float]] | str | None = None,
     progress: Progress | None = None,
 ) -> DistortionFit:
     """Find the distortion of a detector from control points.
@@ -97,6 +98,8 @@ def fit_distortion(
     exposures = _exposures(points)
     task = _Task(plate, shape, _mask(mask, shape), _pixel(pixel_size), gauge, max_sigma, progress or untold)
     gauge_point(gauge, shape)
+    if isinstance(positions, str):
+        positions = as_positions(positions)
     where = positions_of(positions, len(exposures), plate)
     if len(exposures) == 1:
         return _one_exposure(task, exposures[0], model, labels)
@@ -138,13 +141,10 @@ def _mask(mask: AnyArray | None, shape: tuple[int, int]) -> Bools | None:
     return np.asarray(mask, dtype=bool)
 
 
-def _pixel(pixel_size: tuple[float, float] | float | None) -> tuple[float, float] | None:
+def _pixel(pixel_size: Lengths | None) -> tuple[float, float] | None:
     if pixel_size is None:
         return None
-    size = as_pair(pixel_size)
-    if not (np.isfinite(size).all() and min(size) > 0):
-        raise UsageError(f"pixel size of {pixel_size} m", expected="one or two positive lengths in metres")
-    return size
+    return as_pair(as_lengths(pixel_size, name="pixel size"))
 
 
 def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArray | None) -> DistortionFit:
