@@ -73,9 +73,7 @@ class GaugeChange:
 
     def pose(self, pose: Pose) -> Pose:
         """Placement of a plate in the new gauge."""
-        c, s = np.cos(self.turn.angle_rad), np.sin(self.turn.angle_rad)
-        y, x = pose.shift_m
-        shift = (c * y + s * x + self.turn.shift_m[0], -s * y + c * x + self.turn.shift_m[1])
+        shift = turn_matrix(self.turn.angle_rad) @ pose.shift_m + self.turn.shift_m
         return Pose(pose.angle_rad + self.turn.angle_rad, (float(shift[0]), float(shift[1])))
 
 
@@ -131,7 +129,5 @@ def best_gauge(
 def _pinned(found: Placement, from_m: Floats, to_px: Floats) -> Pose:
     """The same turn with the shift that brings one place exactly where it shall be."""
     angle = found.pose.angle_rad
-    c, s = np.cos(angle), np.sin(angle)
-    target = to_px * found.pixel_size
-    y, x = from_m
-    return Pose(angle, (float(target[0] - c * y - s * x), float(target[1] + s * y - c * x)))
+    shift = to_px * found.pixel_size - turn_matrix(angle) @ from_m
+    return Pose(angle, (float(shift[0]), float(shift[1])))

@@ -129,15 +129,17 @@ def grow_lattice(
             expected=f"at least {LEAST} to index a lattice",
             hint="check polarity and hole size",
         )
+    cloud = Cloud(yx, tolerance=tolerance)
     # a thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
-    local = local_lattices(Cloud(yx), np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
+    local = local_lattices(cloud, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
     if not (local.score > 0).any():
         raise IndexingError(
             f"the {len(yx)} spots have no common lattice: no spot has neighbours on opposite sides",
             hint="is this the image of a regular grid of holes?",
         )
     hexagonal, angle = lattice_kind(local)
-    cloud = Cloud(yx, _decide(lattice, hexagonal, angle), tolerance)
+    if _decide(lattice, hexagonal, angle):
+        cloud = Cloud(yx, True, tolerance)
     patch = _largest(cloud, local)
     if len(patch) < LEAST:
         raise IndexingError(
@@ -156,17 +158,13 @@ def grow_lattice(
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:
-    if lattice == "auto" or lattice == "oblique":
+    if lattice in ("auto", "oblique"):
         return hexagonal and lattice == "auto"
-    if lattice == "hexagonal" and not hexagonal:
-        raise IndexingError(
-            f"lattice='hexagonal', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'"
-        )
-    if lattice in ("square", "rectangular") and hexagonal:
+    if hexagonal != (lattice == "hexagonal"):
         raise IndexingError(
             f"lattice='{lattice}', but neighbouring spots stand at {angle:.0f} degrees", hint="leave it to 'auto'"
         )
-    return lattice == "hexagonal"
+    return hexagonal
 
 
 def _largest(cloud: Cloud, local: LocalLattice) -> Patch:

@@ -25,16 +25,12 @@ def oriented(basis: Floats, hexagonal: bool, reference: Floats | None = None) ->
         if (a * b).sum() < 0:
             b = -b
         c = b - a
-        choices = [(p, q) for p in (a, b, c, -a, -b, -c) for q in (a, b, c, -a, -b, -c)]
-        cross = [p[0] * q[1] - p[1] * q[0] for p, q in choices]
-        choices = [
-            (p, q)
-            for (p, q), s in zip(choices, cross, strict=True)
-            if s > 0 and (p * q).sum() > 0.1 * np.hypot(*p) * np.hypot(*q)
-        ]
+        six = (a, b, c, -a, -b, -c)
+        choices = [(p, q) for p in six for q in six if (p * q).sum() > 0.1 * np.hypot(*p) * np.hypot(*q)]
     else:
         choices = [(p, q) for p, q in ((a, b), (b, a)) for p in (p, -p) for q in (q, -q)]
-        choices = [(p, q) for p, q in choices if p[0] * q[1] - p[1] * q[0] > 0]
+    # i turns towards j the same way as y towards x
+    choices = [(p, q) for p, q in choices if p[0] * q[1] - p[1] * q[0] > 0]
     target = np.array([[1.0, 0.0], [0.0, 1.0]]) if reference is None else reference
     unit = target / np.hypot(target[:, 0], target[:, 1])[:, None]
     if hexagonal and reference is None:

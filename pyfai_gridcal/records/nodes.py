@@ -36,7 +36,9 @@ class NodeTable:
         """Rows (...) of nodes (..., 2) anywhere, -1 where there is none."""
         # what lies beyond the table is looked up in its rim, where nothing is
         i, j = (np.clip(ij[..., k] - self.low[k], 0, n - 1) for k, n in enumerate(self.cells.shape))
-        return np.asarray(self.cells[i, j])
+        i *= self.cells.shape[1]
+        i += j
+        return np.asarray(self.cells.ravel().take(i))
 
     def line(self, ij: AnyArray, step: tuple[int, int], reach: int = 1) -> dict[int, Ints]:
         """Rows (M,) of what lies k steps from each of the nodes (M, 2), for k from -reach to reach."""

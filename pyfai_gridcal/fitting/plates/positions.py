@@ -77,13 +77,11 @@ class Positions:
 
     def _left(self, poses: Sequence[Pose]) -> tuple[Floats, Floats]:
         """Projector (2 E, 2 E) on what no common motion explains, and this part of poses minus positions (2 E,), m."""
-        count = len(poses)
         shift = (np.array([p.shift_m for p in poses]) - self.yx_m).ravel()
         design = np.concatenate([np.hstack([turn_matrix(p.angle_rad), np.eye(2)]) for p in poses])
         used = np.repeat(self.believed, 2)
         known = design * used[:, None]
         free = np.diag(used.astype(float)) - known @ np.linalg.pinv(known, rcond=1e-6)
-        assert free.shape == (2 * count, 2 * count)
         return free, free @ shift
 
 

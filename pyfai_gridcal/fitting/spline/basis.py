@@ -8,6 +8,7 @@ degree, iy, ix]`` = entry between (iy, ix) and (iy + dr, ix + dc) for dr in 0..d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import comb
@@ -175,20 +176,20 @@ def roughness_stencil(y: Axis, x: Axis, order: int) -> Floats:
     return out
 
 
-def _columns(size: int, shift: int) -> tuple[Ints, Ints]:
-    """Columns that have a partner `shift` further on, and those partners."""
-    here = np.arange(max(0, -shift), min(size, size - shift))
-    return here, here + shift
+def _diagonals(p: int, size: int) -> Iterator[tuple[int, int, Ints, Ints]]:
+    """The (dr, dc) of a stencil, with the columns that have a partner dc further on, and those partners."""
+    for dr in range(p + 1):
+        for dc in range(-p, p + 1):
+            here = np.arange(max(0, -dc), min(size, size - dc))
+            yield dr, dc, here, here + dc
 
 
 def band_of_stencil(stencil: Floats) -> BlockBanded:
     """Block-banded matrix of a stencil, one row of coefficients a block."""
     p, size_y, size_x = stencil.shape[0] - 1, stencil.shape[2], stencil.shape[3]
     columns = np.zeros((size_y, p + 1, size_x, size_x))
-    for dr in range(p + 1):
-        for dc in range(-p, p + 1):
-            here, there = _columns(size_x, dc)
-            columns[:, dr, there, here] = stencil[dr, dc + p][:, here]
+    for dr, dc, here, there in _diagonals(p, size_x):
+        columns[:, dr, there, here] = stencil[dr, dc + p][:, here]
     return BlockBanded(columns)
 
 
@@ -197,10 +198,8 @@ def stencil_of_band(band: BlockBanded) -> Floats:
     size_y, reach, size_x = band.columns.shape[:3]
     p = reach - 1
     out = np.zeros((p + 1, 2 * p + 1, size_y, size_x))
-    for dr in range(p + 1):
-        for dc in range(-p, p + 1):
-            here, there = _columns(size_x, dc)
-            out[dr, dc + p][:, here] = band.columns[:, dr, there, here]
+    for dr, dc, here, there in _diagonals(p, size_x):
+        out[dr, dc + p][:, here] = band.columns[:, dr, there, here]
     return out
 
 

@@ -17,7 +17,7 @@ from pyfai_gridcal.gui.work.draft import Draft
 from pyfai_gridcal.gui.work.edits import Edit
 from pyfai_gridcal.gui.work.state import WorkExposure, WorkState
 from pyfai_gridcal.gui.work.store import read_work, save_work
-from pyfai_gridcal.io.nexus.result import find_process
+from pyfai_gridcal.io.nexus.contents import find_process
 
 
 @pytest.fixture(scope="module")
