@@ -15,7 +15,9 @@ from pyfai_gridcal.records.points import ControlPoints
 
 
 @pytest.fixture(autouse=True)
-def close_figures():
+def own_figures():
+    """On no screen, whatever the windows that were tested before in this process have chosen."""
+    plt.switch_backend("Agg")
     yield
     plt.close("all")
 
