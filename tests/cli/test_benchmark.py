@@ -11,13 +11,11 @@ from commands import run
 
 from pyfai_gridcal.benchmark import BenchmarkPlan, Measurement
 
-Plans = list[BenchmarkPlan]
-
 
 @pytest.fixture
-def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[BenchmarkPlan]:
     """What was to be measured."""
-    seen: Plans = []
+    seen: list[BenchmarkPlan] = []
     stages = [{"name": "all", "seconds": 2.0, "cpu": 1.0, "peak_mb": 100.0}]
     runs = ({"seconds": 2.0, "cpu": 1.0, "peak_mb": 100.0, "stages": stages},)
     figures = {"spots": 450, "pixels": 280_000, "field_rms_px": 0.01}
@@ -30,7 +28,9 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     return seen
 
 
-def test_figures_are_told_and_kept(plans: Plans, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_are_told_and_kept(
+    plans: list[BenchmarkPlan], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("benchmark", "--scene", "quick", "--repeat", "2", "-o", tmp_path / "out") == 0
     assert (plans[0].scenes, plans[0].repeat) == (("quick",), 2)
     assert "0.0100" in capsys.readouterr().out
@@ -41,7 +41,9 @@ def test_figures_are_told_and_kept(plans: Plans, tmp_path: Path, capsys: pytest.
 
 
 @pytest.mark.parametrize("words", ["--scene moon", "--method magic", "--repeat 0"])
-def test_what_there_is_not_is_not_measured(plans: Plans, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_there_is_not_is_not_measured(
+    plans: list[BenchmarkPlan], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("benchmark", *words.split()) == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert not plans

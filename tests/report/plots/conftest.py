@@ -15,8 +15,8 @@ from pyfai_gridcal.records.points import ControlPoints
 
 
 @pytest.fixture(autouse=True)
-def own_figures():
-    """On no screen, whatever the windows that were tested before in this process have chosen."""
+def close_figures():
+    # silx chooses a backend of Qt for the whole process, and the windows may have been tested before in this one
     plt.switch_backend("Agg")
     yield
     plt.close("all")
