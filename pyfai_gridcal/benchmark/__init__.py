@@ -12,3 +12,10 @@ from .scenes import SCENES
 from .table import machine, text_table
 
 __all__ = ["SCENES", "BenchmarkPlan", "Measurement", "machine", "measure", "run", "text_table"]
+
+#: What other rooms may use of this one: module -> names.
+# fmt: off
+OPEN = {
+    "plot": ("draw",),
+}
+# fmt: on

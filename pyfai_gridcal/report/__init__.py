@@ -12,3 +12,13 @@ from .page import write_report
 from .text import text_report
 
 __all__ = ["SCHEMA", "html_card", "refusal", "report_data", "schema", "summary", "text_report", "write_report"]
+
+#: What other rooms may use of this one: module -> names.
+# fmt: off
+OPEN = {
+    "pictures": ("displacement_with_arrows", "grid"),
+    "plots.canvas": ("nice",),
+    "plots.maps": ("reduced",),
+    "redo": ("versions",),
+}
+# fmt: on

@@ -32,3 +32,10 @@ __all__ = [
     "place",
     "random_scene",
 ]
+
+#: What other rooms may use of this one: module -> names.
+# fmt: off
+OPEN = {
+    "fields": ("SumField", "radial", "taper"),
+}
+# fmt: on

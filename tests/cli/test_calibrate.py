@@ -27,7 +27,7 @@ def test_calibrate(core: Core, image: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_settings_reach_the_core(core: Core, image: Path, tmp_path: Path) -> None:
     words = "--pitch 3mm,2mm --pixel 50um,48um --lattice rectangular --polarity dark --hole 0.5mm --model mosaic"
-    words += " --gauge least --max-sigma 0.1 --angle 75 --origin 10.5,20 --detector Pilatus1M --plate p.h5"
+    words += " --gauge centre --max-sigma 0.1 --angle 75 --origin 10.5,20 --detector Pilatus1M --plate p.h5"
     assert run("calibrate", image, *words.split(), "-o", tmp_path / "out.h5") == 0
     assert core.calls[0][1] == {
         "pitch": (0.003, 0.002),
@@ -36,7 +36,7 @@ def test_settings_reach_the_core(core: Core, image: Path, tmp_path: Path) -> Non
         "polarity": "dark",
         "hole": 0.0005,
         "model": "mosaic",
-        "gauge": "least displacement",
+        "gauge": "centre",
         "max_sigma": 0.1,
         "angle": 75,
         "origin": (10.5, 20),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import math
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -15,7 +16,9 @@ from pyfai_gridcal.correction.opening import CorrectorFiles
 from pyfai_gridcal.correction.parts import Work
 from pyfai_gridcal.io.kinds.options import Reading, Writing
 from pyfai_gridcal.records import jobs
+from pyfai_gridcal.records.jobs import Calibrate, Compare, Convert, Correct, Reading, Validate, corrections_of
 from pyfai_gridcal.records.options import CLI, EWOKS, default_of, option_of, options_of
+from pyfai_gridcal.records.settings import Settings
 
 JOBS = {"calibrate": jobs.Calibrate, "validate": jobs.Validate, "convert": jobs.Convert, "correct": jobs.Correct,
         "compare": jobs.Compare}  # fmt: skip
@@ -100,3 +103,57 @@ def test_a_job_that_cannot_be_meant() -> None:
         jobs.Correct(detector_file=["d.h5"], images=["i.edf"], output="o.h5", workers=0)
     job = jobs.Calibrate(images=["a.edf"], pitch="3mm,2mm", hole="0.5mm")
     assert job.settings == {"pitch": (3e-3, 2e-3), "hole": 5e-4}
+
+
+EVERY = (Calibrate, Validate, Convert, Correct, Compare, Reading)
+
+
+@pytest.mark.parametrize("job", EVERY)
+def test_every_field_says_what_it_is(job: type) -> None:
+    told = options_of(job)
+    assert set(told) == {f.name for f in fields(job)}
+    for name, one in told.items():
+        assert one.text.strip(), name
+        assert one.doors, name
+        assert f"{name} :" in (job.__doc__ or ""), "and so does the docstring"
+
+
+@pytest.mark.parametrize("job", EVERY)
+def test_choices_hold_the_default(job: type) -> None:
+    for name, one in options_of(job).items():
+        default = default_of(job, name)
+        if one.choices and default not in (None, MISSING):
+            assert default in one.choices, name
+
+
+def test_calibrate_has_every_setting_and_hands_on_what_was_changed() -> None:
+    assert {f.name for f in fields(Settings)} <= {f.name for f in fields(Calibrate)}
+    job = Calibrate(images=["a.edf"], pitch=(3e-3, 2e-3), polarity="dark", output="o.h5")
+    assert job.settings == {"pitch": (3e-3, 2e-3), "polarity": "dark"}
+    with pytest.raises(UsageError, match="below a metre"):
+        Calibrate(images=["a.edf"], pitch=5.0)
+
+
+def test_reading_of_a_conversion() -> None:
+    job = Convert(detector_file=["a.spline"], output="b.h5", from_kind="spline", pixel=5e-5, binning=(2, 1))
+    assert job.reading == Reading("spline", None, (5e-5, 5e-5), (2, 1), 3)
+    assert Convert(detector_file=["a.spline"], output="b.h5").reading == Reading()
+
+
+def test_files_that_correct_an_image() -> None:
+    job = Validate(detector_file="d.h5", images=["a.edf"], dark=["dark.edf"])
+    assert corrections_of(job) == {"dark": ["dark.edf"]}
+    assert corrections_of(Validate(detector_file="d.h5", images=["a.edf"])) == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [({"workers": 0}, "1 or more"), ({"part": (2, 2)}, "from 0 to n - 1"), ({"part": (-1, 2)}, "from 0")],
+)
+def test_corrections_that_cannot_be_meant(wrong: dict, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        Correct(detector_file=["d.h5"], images=["a.edf"], output="o.h5", **wrong)
+
+
+def test_pixels_that_are_not_known_are_no_number_unless_told() -> None:
+    assert math.isnan(Correct(detector_file=["d.h5"], images=["a.edf"], output="o.h5").dummy)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field
 
+import pytest
+
 from pyfai_gridcal.records.options import (
     CLI,
     EWOKS,
@@ -56,3 +58,60 @@ def test_like_another_field_but_for_what_is_said() -> None:
     assert Pot().time == 3.5
     assert option_of(Pot, "time").doors == (EWOKS,)
     assert option_of(Pot, "time").text == option_of(Tea, "minutes").text
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Something to be done.
+
+    {attributes}
+    """
+
+    source: str = field(metadata=option("where from", "file"))
+    width: float = told(0.25, "how wide, px (default: {default})", "positive", group="how", limits={"gt": 0})
+    steps: tuple[int, ...] = field(default_factory=lambda: (1, 2), metadata=option("in which steps", "counts"))
+    hidden: int = 3
+    loud: bool = told(False, "tell all", "flag", doors=(CLI,))
+
+
+@dataclass(frozen=True)
+class Other:
+    broad: float = like(Job, "width", text="how broad", doors=(EWOKS,))
+
+
+def test_options_of_all_doors_and_of_one() -> None:
+    assert list(options_of(Job)) == ["source", "width", "steps", "loud"]
+    assert list(options_of(Job, EWOKS)) == ["source", "width", "steps"]
+    assert "loud" in options_of(Job, CLI)
+
+
+def test_defaults() -> None:
+    assert default_of(Job, "source") is MISSING
+    assert default_of(Job, "width") == Job(source="x").width == 0.25
+    assert default_of(Job, "steps") == (1, 2)
+
+
+def test_the_default_stands_in_the_text() -> None:
+    assert option_of(Job, "width").told(0.25) == "how wide, px (default: 0.25)"
+    assert option_of(Job, "source").told(MISSING) == "where from"
+
+
+def test_docstring_tells_every_option_once() -> None:
+    text = Job.__doc__ or ""
+    assert "{attributes}" not in text
+    assert "width : how wide, px (default: 0.25)" in text
+    assert "hidden" not in text
+    assert text.index("source :") < text.index("width :") < text.index("loud :")
+
+
+def test_a_field_like_another_keeps_what_is_not_changed() -> None:
+    one, other = option_of(Job, "width"), option_of(Other, "broad")
+    assert (other.text, other.doors) == ("how broad", (EWOKS,))
+    assert (other.kind, other.group, other.limits) == (one.kind, one.group, one.limits)
+    assert Other().broad == 0.25
+
+
+@pytest.mark.parametrize("name", ["source", "width"])
+def test_options_are_those_of_the_class_not_of_its_text(name: str) -> None:
+    assert options_of(Job)[name] is option_of(Job, name)

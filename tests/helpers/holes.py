@@ -1,0 +1,42 @@
+"""Pictures of blurred disks with known places, light and noise, and what a fit of them starts from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyfai_gridcal.finding.model import SpotState, start_from
+from pyfai_gridcal.finding.profile import disk_profile
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import HoleProfile, Polarity
+
+RADIUS, BLUR, REACH, SHAPE = 3.4, 1.1, 8, (190, 260)
+NOISE = 4.0
+
+
+def lattice(pitch: tuple[float, float] = (20.3, 23.7), seed: int = 0) -> np.ndarray:
+    """Places (N, 2) of holes, off their nodes by some tenths of a pixel."""
+    y, x = (np.arange(14.0, n - 13, step) for n, step in zip(SHAPE, pitch, strict=True))
+    yx = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    return yx + np.random.default_rng(seed).uniform(-0.5, 0.5, yx.shape)
+
+
+def picture(yx: np.ndarray, *, polarity: Polarity = "bright", slope: float = 0.0, seed: int = 1) -> np.ndarray:
+    """Holes of 1000 counts on a ground of 300 that rises by `slope` counts per px along x."""
+    from scipy.special import erfc
+
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(float)
+    hole = sum(0.5 * erfc((np.hypot(y - a, x - b) - RADIUS) / (np.sqrt(2) * BLUR)) for a, b in yx)
+    sign = 1 if polarity == "bright" else -1
+    ground = 300 + slope * x + (0 if sign > 0 else 1200)
+    return ground + sign * 1000 * hole + np.random.default_rng(seed).normal(0, NOISE, SHAPE)
+
+
+def profile() -> HoleProfile:
+    return disk_profile(RADIUS, BLUR, REACH)
+
+
+def started(yx: np.ndarray, **options: object) -> tuple[PreparedImage, SpotState]:
+    """The picture of holes at `yx`, and spots that start some tenths of a pixel off."""
+    prepared = PreparedImage(picture(yx, **options), None, options.get("polarity", "bright"))  # type: ignore[arg-type]
+    off = np.random.default_rng(5).uniform(-0.6, 0.6, yx.shape)
+    return prepared, start_from(prepared, yx + off, REACH, RADIUS)
