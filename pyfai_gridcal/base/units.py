@@ -14,6 +14,21 @@ from typing import SupportsFloat
 
 from .errors import UsageError
 
+__all__ = [
+    "UNITS",
+    "Length",
+    "Lengths",
+    "as_length",
+    "as_lengths",
+    "as_positions",
+    "format_length",
+    "parse_length",
+    "parse_lengths",
+    "parse_positions",
+    "parse_positive",
+    "parse_shape",
+]
+
 #: One length: metres, or a text with its unit.
 Length = float | str
 #: One length for both axes or one for each, in one text too: ``"3mm,2mm"``.

@@ -29,6 +29,8 @@ from .dialects import Agreement, agreement
 from .findings import Finding, Opinion
 from .inspection import inspect
 
+__all__ = ["Difference", "FileCheck", "check_file", "difference"]
+
 
 @dataclass(frozen=True)
 class FileCheck:

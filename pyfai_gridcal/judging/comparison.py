@@ -21,6 +21,8 @@ from ..records.distortion import Distortion
 from ..records.fit import DistortionFit
 from ..records.jobs import Reading
 
+__all__ = ["Comparison", "compare", "drift", "read_to_compare"]
+
 Alignment = Literal["rigid", "similarity", "affine", "none"]
 
 #: Mean square of the difference in units of the combined variance above which two calibrations are different.

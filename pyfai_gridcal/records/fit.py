@@ -16,6 +16,8 @@ from .distortion import Distortion
 from .plate import Plate
 from .points import ControlPoints
 
+__all__ = ["DistortionFit", "Pose", "TrialScore"]
+
 
 @dataclass(frozen=True)
 class Pose:

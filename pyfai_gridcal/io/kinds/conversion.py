@@ -16,6 +16,8 @@ from ...records.jobs import Convert, Reading
 from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Writing
 
+__all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
+
 
 @dataclass(frozen=True)
 class Conversion:

@@ -28,6 +28,18 @@ from .options import Writing
 from .pointers import detector_of, save_pointer
 from .readout import binned, to_orientation_3
 
+__all__ = [
+    "KINDS",
+    "DistortionFile",
+    "Kind",
+    "kind_for_output",
+    "kind_of",
+    "locate",
+    "open_distortion",
+    "read_distortion",
+    "write_distortion",
+]
+
 
 @dataclass(frozen=True)
 class DistortionFile:

@@ -40,6 +40,8 @@ from .products import Products, make_products, write_products
 from .readback import read_back
 from .records import read_record, write_record
 
+__all__ = ["FORMAT", "load_result", "save_result"]
+
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
 FORMAT = (1, 0)
 
