@@ -9,7 +9,7 @@ OPEN = {
     "images.sources": ("open_frames",),
     "kinds.conversion": ("convert_files",),
     "kinds.kinds": ("DistortionFile", "KINDS", "locate", "open_distortion", "read_distortion", "write_distortion"),
-    "kinds.options": ("Reading", "Writing"),
+    "kinds.options": ("Writing",),
     "kinds.pointers": ("detector_of",),
     "kinds.rasters": ("image_of", "read_raster", "write_raster"),
     "kinds.splinefit": ("SplineFit", "fit_spline"),

@@ -14,11 +14,10 @@ from pyfai_gridcal import Settings, calibrate, cli
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.correction.opening import CorrectorFiles
 from pyfai_gridcal.correction.parts import Work
-from pyfai_gridcal.io.kinds.options import Reading, Writing
+from pyfai_gridcal.io.kinds.options import Writing
 from pyfai_gridcal.records import jobs
 from pyfai_gridcal.records.jobs import Calibrate, Compare, Convert, Correct, Reading, Validate, corrections_of
 from pyfai_gridcal.records.options import CLI, EWOKS, default_of, option_of, options_of
-from pyfai_gridcal.records.settings import Settings
 
 JOBS = {"calibrate": jobs.Calibrate, "validate": jobs.Validate, "convert": jobs.Convert, "correct": jobs.Correct,
         "compare": jobs.Compare}  # fmt: skip
