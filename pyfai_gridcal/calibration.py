@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from .judging.validation import Validation
     from .report.plots import Plots
 
-__all__ = ["Calibration", "assemble", "calibrate", "index", "load", "plate_of", "spots_and_points"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Calibration(Result):

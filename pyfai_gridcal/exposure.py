@@ -14,8 +14,6 @@ from .finding.dead import dead_areas, dead_level
 from .finding.survey import filled, survey
 from .records.settings import Settings
 
-__all__ = ["Exposure", "take_exposure"]
-
 
 @dataclass(frozen=True, eq=False)
 class Exposure:

@@ -29,7 +29,6 @@ from .base.errors import UsageError
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["GROUP", "DetectorCalibration", "GridCalibration", "Member", "load_members", "members", "register"]
 
 logger = logging.getLogger(__name__)
 

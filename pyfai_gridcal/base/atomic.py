@@ -12,9 +12,6 @@ from pathlib import Path
 
 from .errors import FileFormatError, UsageError
 
-__all__ = ["MAX_PIXELS", "check_writable", "existing", "read_text", "replacing"]
-
-
 #: What the system says when it is the disk, the folder or the name that is wrong, not the program.
 _WRITE_TROUBLE = {
     getattr(errno, name)

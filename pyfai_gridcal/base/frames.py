@@ -14,8 +14,6 @@ import numpy as np
 
 from .arrays import AnyArray, Floats
 
-__all__ = ["CORNERS", "edge_from_index", "edge_nodes", "index_from_edge", "pixel_centres"]
-
 #: Offsets (y, x) of the corners A, B, C, D of a pixel in pyFAI's order, edge frame.
 CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))
 

@@ -9,8 +9,6 @@ from scipy.spatial import ConvexHull, QhullError
 
 from .arrays import Bools, Floats
 
-__all__ = ["as_pair", "hull_of", "turn_matrix", "within_hull"]
-
 
 def as_pair(value: float | Sequence[float] | Floats) -> tuple[float, float]:
     """One number for both axes, or one for each (slow, fast) -> (slow, fast)."""

@@ -13,7 +13,6 @@ from .errors import FileFormatError
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["HDF5_MAGIC", "is_hdf5", "members", "open_hdf5", "reading_hdf5", "text_of"]
 
 #: What every HDF5 file begins with.
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"

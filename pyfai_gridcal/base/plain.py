@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["JSON", "fields_of", "plain"]
-
 JSON = dict[str, "JSON"] | list["JSON"] | str | int | float | bool | None
 
 
@@ -22,11 +20,7 @@ def fields_of(record: Any) -> dict[str, object]:
 
 
 def plain(
-    value: object,
-    *,
-    finite: bool = False,
-    largest: int | None = None,
-    record: Callable[[Any], object] = fields_of,
+    value: object, *, finite: bool = False, largest: int | None = None, record: Callable[[Any], object] = fields_of
 ) -> JSON:
     """Return a copy in dicts with text as keys, lists, text, numbers, True, False and None; of the rest, its text.
 

@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 from .errors import GridcalError
 
-__all__ = ["Cancelled", "Progress", "untold"]
-
 #: Called with the fraction that is done, 0 to 1, and what is being done; may raise to cancel.
 Progress = Callable[[float, str], None]
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from .arrays import AnyArray, Floats
 
-__all__ = ["NORMAL", "rms", "shares", "spread"]
-
 #: Standard deviation over median absolute deviation of a normal distribution: 1 / quantile(3/4).
 NORMAL = 1.4826
 

@@ -10,8 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-__all__ = ["muted", "quiet", "silenced_stdout"]
-
 _STDOUT = threading.RLock()
 
 

@@ -14,34 +14,13 @@ from typing import SupportsFloat
 
 from .errors import UsageError
 
-__all__ = [
-    "UNITS",
-    "Length",
-    "Lengths",
-    "as_length",
-    "as_lengths",
-    "as_positions",
-    "format_length",
-    "parse_length",
-    "parse_lengths",
-    "parse_positions",
-    "parse_positive",
-    "parse_shape",
-]
-
 #: One length: metres, or a text with its unit.
 Length = float | str
 #: One length for both axes or one for each, in one text too: ``"3mm,2mm"``.
 Lengths = Length | tuple[Length, Length]
 
 #: Metres per unit. Both micro signs (U+00B5 and U+03BC) are accepted.
-UNITS = {
-    "m": 1.0,
-    "cm": 1e-2,
-    "mm": 1e-3,
-    "nm": 1e-9,
-    **dict.fromkeys(("um", "µm", "μm", "micron", "microns"), 1e-6),
-}
+UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "nm": 1e-9, **dict.fromkeys(("um", "µm", "μm", "micron", "microns"), 1e-6)}
 
 _LENGTH = re.compile(
     r"\s*(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?))\s*(?P<unit>[^\W\d_]*)\s*",

@@ -19,9 +19,6 @@ from ..base.progress import Progress, untold
 from .scenes import SCENES
 from .worker import METHODS, Figures, prepare
 
-__all__ = ["SCALING", "BenchmarkPlan", "Measurement", "available", "measure", "run", "scaling"]
-
-
 #: What a method needs to be installed.
 NEEDS = {"discorpy": "discorpy", "opencv": "cv2"}
 #: Scenes of the scaling: side of the image at one pitch, and pitch in one image, px.

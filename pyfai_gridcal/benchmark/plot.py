@@ -14,7 +14,6 @@ from .scenes import SCENES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw"]
 
 #: Of the methods.
 _COLOURS = {"gridcal": "#1f77b4", "tutorial": "#d62728", "discorpy": "#ff7f0e", "opencv": "#9467bd"}

@@ -11,8 +11,6 @@ import numpy as np
 from ..base.arrays import AnyArray, Floats
 from ..records.distortion import Distortion
 
-__all__ = ["ForeignResult", "discorpy_dots", "opencv_circles"]
-
 Say = Callable[[str], None]
 
 

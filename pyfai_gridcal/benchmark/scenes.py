@@ -11,8 +11,6 @@ from ..records.distortion import Distortion
 from ..records.plate import Plate
 from ..synthetic import Camera, Faults, Light, Scene, fields, place
 
-__all__ = ["SCENES", "BenchScene", "scene_of"]
-
 
 @dataclass(frozen=True)
 class BenchScene:

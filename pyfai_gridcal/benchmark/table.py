@@ -16,8 +16,6 @@ from .measurement import Measurement, scaling
 from .scenes import SCENES, scene_of
 from .worker import Figures
 
-__all__ = ["growth", "machine", "ratios", "text_table"]
-
 #: Whose version a measurement depends on.
 _PACKAGES = ("pyfai-gridcal", "numpy", "scipy", "pyFAI", "silx", "h5py", "discorpy", "opencv-python-headless")
 #: Figures of a table: key, title, and how they are written.

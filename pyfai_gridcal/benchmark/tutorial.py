@@ -21,7 +21,6 @@ from ..base.arrays import AnyArray, Bools, Floats, Ints
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["HandSet", "TutorialResult", "tutorial"]
 
 Say = Callable[[str], None]
 

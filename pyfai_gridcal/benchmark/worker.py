@@ -20,8 +20,6 @@ from .rivals import ForeignResult, best_scaled, discorpy_dots, opencv_circles
 from .scenes import BenchScene, scene_of
 from .stopwatch import Stopwatch
 
-__all__ = ["METHODS", "main", "prepare"]
-
 #: Figures of a measurement by name, as plain data.
 Figures = dict[str, Any]
 #: What a method found: points, distortion, and remarks.

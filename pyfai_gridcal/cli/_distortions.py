@@ -11,8 +11,6 @@ from ..io.kinds.kinds import KINDS
 from ..records.jobs import Convert, Reading
 from ._options import add_fields
 
-__all__ = ["READING", "add_reading", "kinds_text", "reading_of", "split_pair"]
-
 #: Fields of a conversion that are a :class:`~pyfai_gridcal.records.jobs.Reading`.
 READING = ("from_kind", "shape", "pixel", "binning", "orientation")
 

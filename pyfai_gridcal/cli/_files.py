@@ -12,8 +12,6 @@ from typing import Any
 from ..base.errors import UsageError
 from ..base.plain import plain
 
-__all__ = ["check_outputs", "write_json"]
-
 
 def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -> None:
     """Refuse at once what would be found out only after the work: unwritable places, inputs that would be overwritten.

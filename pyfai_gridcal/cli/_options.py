@@ -11,8 +11,6 @@ from ..records.options import CLI, Option, default_of, options_of
 from ..records.settings import Settings
 from ._parser import length, lengths, pair, positions, positive, shape
 
-__all__ = ["add_fields", "given_settings", "job_of"]
-
 J = TypeVar("J")
 
 

@@ -13,8 +13,6 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 from ..base.errors import UsageError
 from ..base.units import parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
 
-__all__ = ["Parser", "Subparsers", "length", "lengths", "pair", "positions", "positive", "shape"]
-
 T = TypeVar("T")
 
 

@@ -8,8 +8,6 @@ import sys
 import time
 from typing import TextIO
 
-__all__ = ["ProgressLine"]
-
 PATIENCE = 2.0  # s before anything is shown
 REDRAW = 0.1  # s between two states of the bar
 SPARSE = 10.0  # s between two lines where there is no terminal

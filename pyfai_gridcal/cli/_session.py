@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 from ..base.errors import GridcalError, UsageError
 
-__all__ = ["EXTRAS", "Outcome", "session", "tell"]
-
 #: Package that is missing -> the extra that brings it.
 EXTRAS = {
     "PySide6": "gui",

@@ -8,8 +8,6 @@ from ..records.settings import Settings
 from ._options import add_fields, given_settings
 from ._parser import Subparsers
 
-__all__ = ["add_parser", "run"]
-
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(

@@ -8,8 +8,6 @@ from pathlib import Path
 from ..base.errors import FileFormatError
 from ._parser import Subparsers
 
-__all__ = ["add_parser", "run"]
-
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(

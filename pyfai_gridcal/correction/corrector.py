@@ -21,8 +21,6 @@ from ..base.silence import silenced_stdout
 from ..records.distortion import Distortion
 from .table import Table, build_table
 
-__all__ = ["Corrector", "correct_image"]
-
 
 @dataclass(frozen=True, eq=False)
 class Corrector:

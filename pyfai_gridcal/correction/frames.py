@@ -19,8 +19,6 @@ from ..base.opening import open_hdf5
 from ..io.images.frames import Frames, parse_address
 from ..io.nexus.packing import unpack_chunk
 
-__all__ = ["DType", "FrameReader"]
-
 #: Type of the numbers of an array.
 DType = np.dtype[Any]
 

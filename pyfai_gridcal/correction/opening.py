@@ -26,9 +26,6 @@ from .corrector import Corrector
 from .frames import FrameReader
 from .table import Table, build_table
 
-__all__ = ["CorrectorFiles", "cached_table", "files_of", "key_of_files", "open_corrector"]
-
-
 logger = logging.getLogger(__name__)
 
 #: Raise when the meaning of the numbers changes.

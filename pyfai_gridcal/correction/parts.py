@@ -32,9 +32,6 @@ from .opening import CorrectorFiles, open_corrector
 from .spool import checksum
 from .streams import DATA_PATH, Corrected, correct_stack
 
-__all__ = ["Work", "correct_part", "join_parts", "part_path", "portion"]
-
-
 #: Where a part tells what it is.
 _PROCESS = DATA_PATH.rsplit("/", 2)[0] + "/correction"
 #: Seconds between two looks at a file that another process writes.

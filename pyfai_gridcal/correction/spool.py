@@ -20,9 +20,6 @@ from typing import BinaryIO
 
 from ..base.errors import UsageError
 
-__all__ = ["Journal", "Spool", "checksum"]
-
-
 #: First line of the file; a new number for another form of the pieces.
 MAGIC = b"pyFAI-gridcal spool 1\n"
 #: Number, length and checksum before each piece.

@@ -29,9 +29,6 @@ from .corrector import Corrector
 from .frames import DType, FrameReader
 from .spool import Journal, Spool, checksum
 
-__all__ = ["DATA_PATH", "Corrected", "correct_files", "correct_stack"]
-
-
 _Answer = TypeVar("_Answer")
 #: Where the frames are in an HDF5 file that is written.
 DATA_PATH = "/entry_0000/corrected/data"

@@ -26,9 +26,6 @@ from ..io.nexus.groups import detector_nodes
 from ..records.corners import corners_of_nodes
 from ..records.distortion import Distortion
 
-__all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_image"]
-
-
 #: Part of a corrected pixel that must be covered by known pixels to be shown.
 _COVERED = 0.98
 #: Raster beyond what is known, px.

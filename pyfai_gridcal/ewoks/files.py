@@ -8,8 +8,6 @@ from pathlib import Path
 
 from ..base.errors import UsageError
 
-__all__ = ["beside", "latest"]
-
 
 def beside(image: object) -> Path:
     """Name of the detector file beside an image."""

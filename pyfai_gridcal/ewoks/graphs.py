@@ -14,8 +14,6 @@ from typing import Any
 
 from ..base.errors import UsageError
 
-__all__ = ["WORKFLOWS", "correction_graph", "fleet_graph", "workflow"]
-
 Graph = dict[str, Any]
 
 _TASKS = "pyfai_gridcal.ewoks.tasks"
@@ -61,12 +59,7 @@ def correction_graph(
     if parts < 1:
         raise UsageError(f"{parts} parts", expected="1 or more")
     output = fspath(output)
-    common = {
-        "detector_file": _plain(detector_file),
-        "images": _plain(images),
-        "output": output,
-        **options,
-    }
+    common = {"detector_file": _plain(detector_file), "images": _plain(images), "output": output, **options}
     width = len(str(parts - 1))
     names = [f"part{k:0{width}}" for k in range(parts)]
     nodes = [_node(name, "CorrectImages", {**common, "part": [k, parts]}) for k, name in enumerate(names)]

@@ -18,22 +18,6 @@ from ..records.jobs import Calibrate, Compare, Convert, Correct, Validate
 from ..records.options import EWOKS, Option, default_of, options_of
 from ..records.verdict import Level
 
-__all__ = [
-    "CalibrateInputs",
-    "CalibrateOutputs",
-    "CompareInputs",
-    "CompareOutputs",
-    "ConvertInputs",
-    "ConvertOutputs",
-    "CorrectInputs",
-    "CorrectOutputs",
-    "GatherInputs",
-    "GatherOutputs",
-    "JoinInputs",
-    "ValidateInputs",
-    "ValidateOutputs",
-]
-
 Two = tuple[float, float]
 
 

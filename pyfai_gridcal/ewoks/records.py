@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["needs_attention", "row_of", "write_json"]
-
 #: States of a camera, the worst last.
 _STATES = ("good", "unknown", "doubtful", "different", "not straight", "failed", "missing")
 #: Figures of the records that are worth a column.

@@ -13,8 +13,6 @@ from scipy import ndimage
 from ..base.arrays import AnyArray, Bools
 from ..base.robust import spread
 
-__all__ = ["dead_areas", "dead_level"]
-
 #: Empty stretch of the histogram above the dead population, in its own widths (normal tails end at six on each side)
 #: and as a share of the way to the median (a convention: the dark corners of uneven light end gradually).
 _GAP_WIDTHS, _GAP_SHARE = 12.0, 0.25

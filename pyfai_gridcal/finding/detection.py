@@ -21,9 +21,6 @@ from .selection import chosen
 from .survey import HoleGuess, filled, survey
 from .windows import PreparedImage
 
-__all__ = ["SpotsFound", "find_spots", "search_spots"]
-
-
 #: Least contrast of a candidate relative to its neighbourhood's: half a hole has 0.5.
 THRESHOLD = 0.35
 

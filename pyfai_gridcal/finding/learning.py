@@ -18,8 +18,6 @@ from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile,
 from .refinement import FittedSpots, fit_spots
 from .windows import PreparedImage, ramp
 
-__all__ = ["Instrument", "Learned", "hole_radius", "learn"]
-
 #: More spots than these would not make the profile better than the pixels' noise lets it be; while it is still coming
 #: into shape a quarter of them puts some ten pixels into each of its bins. The number of turns is a convention.
 _SPOTS, _FIRST, _TURNS = 800, 200, 4
@@ -174,12 +172,7 @@ def _teachers(image: PreparedImage, state: SpotState, reach: int) -> SpotState:
 def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
     """The same with the slopes of the light that the spots themselves show."""
     light = light_of(
-        sample.yx,
-        sample.amplitude,
-        sample.background,
-        at=sample.yx,
-        spacing=spacing,
-        polarity=image.polarity,
+        sample.yx, sample.amplitude, sample.background, at=sample.yx, spacing=spacing, polarity=image.polarity
     )
     return replace(sample, slope_a=light.slope_a, slope_b=light.slope_b)
 

@@ -12,8 +12,6 @@ from ..base.arrays import AnyArray, Floats
 from ..base.robust import NORMAL, spread
 from ..records.spots import Polarity
 
-__all__ = ["LocalLight", "light_of"]
-
 #: So many spots allow a quadratic polynomial for the large; higher ones swing at the border.
 _LEAST = 30
 

@@ -14,8 +14,6 @@ from .light import LocalLight
 from .profile import Templates
 from .windows import PreparedImage, Windows, powers, ramp
 
-__all__ = ["BentRims", "SpotState", "model_of", "start_from", "stretched"]
-
 #: Fewest control points that tell a stretch: the local frames take a quadratic, 6 coefficients, through neighbours.
 _FEWEST = 12
 #: Spots that tell whether holes are stretched at all: enough for the median and the 90 % quantile of any field.

@@ -9,9 +9,6 @@ from ..base.errors import PickingError
 from ..base.robust import spread
 from ..records.spots import HoleProfile, Noise
 
-__all__ = ["correlation_of", "grain_factor", "noise_of"]
-
-
 #: Bins of the level, at most: a line needs few, and each should hold many pixels.
 _BINS = 12
 

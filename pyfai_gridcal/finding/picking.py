@@ -17,8 +17,6 @@ from ..base.arrays import AnyArray, Floats, freeze, select_rows
 from ..records.spots import Polarity
 from .survey import binned
 
-__all__ = ["Candidates", "contrast_map", "pick", "working_bin"]
-
 #: Hole radius on the image that is searched, px: enough to tell a hole from a hot pixel, few enough pixels to be quick.
 _SEARCH_RADIUS = 1.75
 #: On more pixels, or with more maxima, these are listed by a maximum filter: the watershed takes time for every one of
@@ -211,12 +209,7 @@ def _reference(contrast: AnyArray, reach: float, at: AnyArray) -> AnyArray:
 
 
 def pick(
-    image: AnyArray,
-    *,
-    polarity: Polarity,
-    radius_px: float,
-    threshold: float = 0.35,
-    significance: float = 4.5,
+    image: AnyArray, *, polarity: Polarity, radius_px: float, threshold: float = 0.35, significance: float = 4.5
 ) -> Candidates:
     """List the candidates of an image without masked pixels.
 

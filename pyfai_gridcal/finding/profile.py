@@ -19,16 +19,6 @@ from scipy import fft, ndimage, special
 from ..base.arrays import AnyArray, Floats, frozen_array
 from ..records.spots import HoleProfile
 
-__all__ = [
-    "TemplateBank",
-    "Templates",
-    "disk_profile",
-    "learned_profile",
-    "normalised",
-    "profile_radius",
-    "window_reach",
-]
-
 #: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the
 #: amplitude.
 PHASES = 8

@@ -24,8 +24,6 @@ from .model import SpotState, model_of
 from .profile import TemplateBank, Templates
 from .windows import PreparedImage, Windows, ramp
 
-__all__ = ["FittedSpots", "fit_spots"]
-
 #: Pixels that are fitted at a time, and the least number of spots: few enough for the cache, enough for the calls not
 #: to count.
 _CHUNK, _LEAST = 1 << 17, 32

@@ -30,8 +30,6 @@ from .selection import SIGNIFICANT, chosen, oddity, usual_misfit
 from .survey import HoleGuess
 from .windows import PreparedImage
 
-__all__ = ["FirstLook", "Found", "completed", "instrument_of", "look_at", "refine_at"]
-
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
 _FREE_TILT = 0.05
 #: Spots that tell how large such gradients are: their scatter is then known to five per cent.

@@ -12,8 +12,6 @@ from .learning import Instrument
 from .refinement import FittedSpots
 from .windows import ramp
 
-__all__ = ["chosen", "oddity", "usual_misfit"]
-
 #: A fitted spot must have an amplitude of so many sigma: of a million empty places none has it by chance.
 SIGNIFICANT = 5.0
 #: What looks less like the learned profile than this (rms over amplitude, beyond the noise) is no hole.

@@ -18,8 +18,6 @@ from ..base.arrays import AnyArray, Bools, Ints
 from ..base.errors import PickingError
 from ..records.spots import Polarity
 
-__all__ = ["HoleGuess", "binned", "filled", "survey"]
-
 #: Centre and surround of the box filters, px of the (binned) image, and the hole radius they answer to best.
 _BOXES = ((3, 7, 1.7), (4, 9, 2.4))
 #: Pixels of one level that are looked at; the scale comes in steps of 40 %, and more would not change the answer.

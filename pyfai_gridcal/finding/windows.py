@@ -11,8 +11,6 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array, select_rows, with_rows
 from ..records.spots import Polarity
 
-__all__ = ["PreparedImage", "Windows", "powers", "ramp"]
-
 #: Pixels along the border of the image that are not fitted, whatever the blur; a blur that is known leaves out more.
 _RIM = 2
 

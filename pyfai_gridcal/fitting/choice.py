@@ -24,9 +24,6 @@ from .tiles.seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam
 from .tiles.tiles import FEWEST_PER_TILE, TiledSupport, common_pixel_size, fit_tiles
 from .view import PlateView, evenly_drawn
 
-__all__ = ["MODELS", "Choice", "choose"]
-
-
 #: What `model` may be.
 MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
 #: How those are made that are one field over the whole detector.

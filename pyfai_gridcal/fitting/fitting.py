@@ -30,9 +30,6 @@ from .spline.recipe import BSpline
 from .support import support_of
 from .view import PlateView
 
-__all__ = ["fit_distortion", "folded_pixels"]
-
-
 #: Fewest control points that are worth a fit: three by three.
 FEWEST_POINTS = 9
 

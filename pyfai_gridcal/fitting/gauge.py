@@ -15,8 +15,6 @@ from ..records.field import Field, TiledField
 from ..records.fit import Pose
 from .rigid import Placement, place
 
-__all__ = ["GaugeChange", "MovedField", "best_gauge", "gauge_point"]
-
 
 @dataclass(frozen=True, eq=False)
 class MovedField:

@@ -14,9 +14,6 @@ from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..records.field import SampledField
 from .recipe import FieldFit, Sample
 
-__all__ = ["GridData", "ThinPlate", "held_out", "scattered_folds"]
-
-
 #: Parts that are left out in turn: with ten, what is left is nearly as dense as all of it.
 _FOLDS = 10
 

@@ -11,8 +11,6 @@ from ..base.threads import one_blas_thread
 from ..indexing.nodes import isolated_outliers
 from .recipe import FieldFit, Sample, Uncertainty
 
-__all__ = ["Polynomial", "PolynomialField"]
-
 
 @dataclass(frozen=True, eq=False)
 class PolynomialField:

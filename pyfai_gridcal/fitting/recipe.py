@@ -11,8 +11,6 @@ from ..base.arrays import AnyArray, Bools, Floats, freeze, select_rows
 from ..base.robust import rms
 from ..records.field import Field
 
-__all__ = ["FieldFit", "Recipe", "Sample"]
-
 
 @dataclass(frozen=True, eq=False)
 class Sample:

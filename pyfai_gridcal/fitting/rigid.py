@@ -13,9 +13,6 @@ from ..base.geometry import turn_matrix
 from ..records.fit import Pose
 from .recipe import FieldFit, Sample
 
-__all__ = ["Placement", "RigidBody", "RigidField", "place"]
-
-
 #: Points whose extent in one direction is less than this part of that in the other lie on a line: the bow of a row of
 #: holes is no second direction.
 _NARROW = 5e-3

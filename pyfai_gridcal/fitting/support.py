@@ -13,9 +13,6 @@ from ..base.threads import one_blas_thread
 from ..records.field import SampledField, bracket
 from .recipe import FieldFit, Sample
 
-__all__ = ["Support", "support_of"]
-
-
 #: Uncertainty beyond which a pixel is masked when nothing else is asked for, px: a tenth, by convention.
 MAX_SIGMA_PX = 0.1
 

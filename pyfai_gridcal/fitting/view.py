@@ -16,8 +16,6 @@ from .polynomial import Polynomial
 from .recipe import Sample
 from .rigid import Placement, place
 
-__all__ = ["PlateView"]
-
 
 @dataclass(frozen=True, eq=False)
 class PlateView:

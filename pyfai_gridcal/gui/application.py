@@ -12,8 +12,6 @@ from silx.gui import qt
 
 from .drawing.artwork import icon, register
 
-__all__ = ["BACKENDS", "application", "run_application", "settings"]
-
 #: Plot backends by the name that the user gives.
 BACKENDS = {"matplotlib": "mpl", "opengl": "gl"}
 

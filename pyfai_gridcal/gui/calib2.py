@@ -18,7 +18,6 @@ from .task import DistortionTask
 if TYPE_CHECKING:
     from pyFAI.gui.CalibrationContext import CalibrationContext
 
-__all__ = ["detector_tasks", "main", "window_class"]
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,6 @@ from .work.state import Bare
 from .work.views import Pair, WorkView, prepare_pair
 from .worker import BackgroundJob, Worker
 
-__all__ = ["compare_on_demand"]
-
 
 def compare_on_demand(compare: BeforeAfter, view: Callable[[], WorkView | None], core: Core, worker: Worker) -> None:
     """Correct the image of the present `view` whenever `compare` is looked at without one."""

@@ -30,8 +30,6 @@ from .work.views import WorkView
 from .work.workspace import Workspace
 from .worker import Worker
 
-__all__ = ["DistortionWidget"]
-
 _STANDARD = qt.QKeySequence.StandardKey
 
 

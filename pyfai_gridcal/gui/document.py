@@ -17,8 +17,6 @@ from .work.state import WorkState
 from .work.workspace import Workspace
 from .worker import BackgroundJob, Worker
 
-__all__ = ["Document"]
-
 
 class Document(qt.QObject):  # type: ignore[misc]
     """The detector file of a workspace.

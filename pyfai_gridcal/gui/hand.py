@@ -9,8 +9,6 @@ from .updates import Updates
 from .work.edits import Edit
 from .work.workspace import Workspace
 
-__all__ = ["Hand"]
-
 
 class Hand:
     """Turns places and regions in a plot into edits of the exposure that is shown.

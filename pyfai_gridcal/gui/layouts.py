@@ -7,8 +7,6 @@ from typing import TypeAlias
 
 from silx.gui import qt
 
-__all__ = ["Part", "button", "column", "holder", "row", "splitter", "tabs"]
-
 #: A widget, a layout, one of them with its share of the room that is left, or None for empty room.
 Part: TypeAlias = "qt.QWidget | qt.QLayout | tuple[qt.QWidget | qt.QLayout, int] | None"
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from pyFAI.detectors import Detector
     from pyFAI.gui.model.CalibrationModel import CalibrationModel
 
-__all__ = ["DistortionTask"]
-
 
 class DistortionTask(AbstractCalibrationTask):  # type: ignore[misc]
     """Find the distortion of the detector by the image of a grid, then go on with the detector that knows it."""

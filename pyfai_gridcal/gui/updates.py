@@ -21,8 +21,6 @@ from .work.views import WorkView, prepare_view
 from .work.workspace import Workspace
 from .worker import BackgroundJob, Worker
 
-__all__ = ["Updates"]
-
 #: Milliseconds that the state has to rest before it is followed: less than a person waits for, more than two clicks.
 REST_MS = 150
 

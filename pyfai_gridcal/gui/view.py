@@ -30,8 +30,6 @@ from .work.results import read_any
 from .work.views import WorkView, prepare_view
 from .worker import BackgroundJob, Worker
 
-__all__ = ["ResultWindow", "main"]
-
 
 class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
     """Viewer of one result file, or of any other file with a distortion."""

@@ -14,8 +14,6 @@ from .drawing.plot import LAYERS
 from .panels.messages import question_box
 from .work.core import Core
 
-__all__ = ["GridcalWindow", "main"]
-
 
 class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
     """Main window around a :class:`~pyfai_gridcal.gui.distortion_widget.DistortionWidget`."""

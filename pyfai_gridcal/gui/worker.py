@@ -19,8 +19,6 @@ from silx.gui import qt
 
 from ..base.progress import Cancelled, Progress
 
-__all__ = ["BackgroundJob", "Worker"]
-
 logger = logging.getLogger(__name__)
 
 

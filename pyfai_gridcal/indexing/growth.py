@@ -16,8 +16,6 @@ from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats, select_rows
 
-__all__ = ["Cloud", "LocalLattice", "Patch", "grow", "local_lattices"]
-
 #: Steps (i, j) that are tried from a node; the long ones only where nothing else leads on (a missing hole).
 _NEAR = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
 #: The two further neighbours of a hexagonal node.

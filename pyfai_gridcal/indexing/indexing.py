@@ -22,9 +22,6 @@ from .growth import Cloud, LocalLattice, Patch, grow, local_lattices
 from .islands import LEAST, oriented, seeds_of, with_islands
 from .sublattice import finer, reduced
 
-__all__ = ["GrownLattice", "grow_lattice", "index_spots", "lattice_kind"]
-
-
 #: Points that are asked for the lattice around them before anything has grown: enough for a median.
 _SAMPLE = 1000
 

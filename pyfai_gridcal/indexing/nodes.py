@@ -10,9 +10,6 @@ from ..base.robust import NORMAL, spread
 from ..records.nodes import NodeTable
 from ..records.points import ControlPoints
 
-__all__ = ["gross_outliers", "isolated_outliers", "local_bases", "scatter_of_neighbours"]
-
-
 #: Lines through a node along which it is compared with its neighbours: the two axes first, then the diagonals.
 _LINES = ((1, 0), (0, 1), (1, 1), (1, -1))
 

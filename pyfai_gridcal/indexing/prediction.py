@@ -8,8 +8,6 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Floats, Ints
 from ..records.nodes import NodeTable
 
-__all__ = ["away_from", "local_frames", "missing_nodes", "predicted"]
-
 #: To the four nearest nodes.
 _STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
 #: Nodes whose neighbours are summed up at a time: 21 of each, 7 MB.

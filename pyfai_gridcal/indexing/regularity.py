@@ -14,8 +14,6 @@ import numpy as np
 from ..records.nodes import NodeTable
 from ..records.points import ControlPoints
 
-__all__ = ["Regularity", "regularity_of"]
-
 #: Irregularity beyond which neighbours agree by chance. Holes reach 0.02 even where they are noisy and the field is
 #: strong; a lattice grown over random points has 0.05 to 0.15, a third of the tolerance of its growth.
 _BY_CHANCE = 0.04

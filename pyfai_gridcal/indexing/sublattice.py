@@ -12,8 +12,6 @@ from scipy.spatial import cKDTree
 from ..base.arrays import Floats
 from .growth import Patch
 
-__all__ = ["finer", "reduced"]
-
 #: Places within a cell at which the nodes of a finer lattice of two or four times the density lie.
 _CLASSES = ((0.5, 0.5), (0.5, 0.0), (0.0, 0.5))
 #: How near to them a spot must lie, in nodes, and which part of all spots left out must do so: by chance a sixth would.

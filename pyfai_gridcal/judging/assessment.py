@@ -38,8 +38,6 @@ from .regularities import (
     spots_between,
 )
 
-__all__ = ["assess"]
-
 #: Figures by the name of their check, and what else its words need to know.
 Figures = dict[str, float]
 Words = dict[str, str]

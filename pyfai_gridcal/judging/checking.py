@@ -29,8 +29,6 @@ from .dialects import Agreement, agreement
 from .findings import Finding, Opinion
 from .inspection import inspect
 
-__all__ = ["Difference", "FileCheck", "check_file", "difference"]
-
 
 @dataclass(frozen=True)
 class FileCheck:

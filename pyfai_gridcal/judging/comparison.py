@@ -21,8 +21,6 @@ from ..records.distortion import Distortion
 from ..records.fit import DistortionFit
 from ..records.jobs import Reading
 
-__all__ = ["Comparison", "compare", "drift", "read_to_compare"]
-
 Alignment = Literal["rigid", "similarity", "affine", "none"]
 
 #: Mean square of the difference in units of the combined variance above which two calibrations are different.
@@ -116,11 +114,7 @@ class Comparison:
 
 
 def compare(
-    a: DistortionFit | Distortion,
-    b: DistortionFit | Distortion,
-    *,
-    gauge: Alignment = "rigid",
-    nodes: int = 96,
+    a: DistortionFit | Distortion, b: DistortionFit | Distortion, *, gauge: Alignment = "rigid", nodes: int = 96
 ) -> Comparison:
     """Difference of two calibrations of one detector, modulo what no calibration can know.
 
@@ -276,11 +270,7 @@ def _pattern(y: Floats, x: Floats, difference: Floats, valid: Bools, share: floa
     if total == 0:
         return ""
     zero = np.zeros_like(py)
-    simple = {
-        "a change of scale": (py, px),
-        "a stretch along one axis": (py, -px),
-        "a shear": (px, py),
-    }
+    simple = {"a change of scale": (py, px), "a stretch along one axis": (py, -px), "a shear": (px, py)}
     gains = {name: _explained(d, [np.stack(v, axis=1)]) / total for name, v in simple.items()}
     whole = [np.stack(v, axis=1) for v in ((zero + 1, zero), (zero, zero + 1), (px, -py))]
     for name, part in {"upper and lower": py < 0, "left and right": px < 0}.items():

@@ -13,8 +13,6 @@ from ..base.arrays import Bools, Floats
 from ..base.frames import edge_from_index, index_from_edge
 from ..base.robust import rms
 
-__all__ = ["Agreement", "agreement"]
-
 #: Programs that differ by less than this agree, px.
 AGREED = 2e-3
 #: A dialect explains a difference when it leaves this much of it, or less.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from .dialects import Agreement
 
-__all__ = ["Finding", "Opinion"]
-
 
 @dataclass(frozen=True)
 class Opinion:

@@ -18,8 +18,6 @@ from ..base.opening import is_hdf5, open_hdf5
 from ..io.nexus.contents import find_detector
 from .findings import Finding
 
-__all__ = ["inspect"]
-
 #: Corners are looked at on at most so many pixels along an axis.
 LOOK = 64
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from ..records.verdict import Check, check_above, check_below
 
-__all__ = ["RULES", "Rule", "Scale"]
-
 #: An error of the field that nobody needs to know of, px.
 _NEGLIGIBLE = 0.1
 

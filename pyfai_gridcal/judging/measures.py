@@ -16,21 +16,6 @@ from ..base.robust import rms, shares, spread
 from ..records.fit import DistortionFit, used_rows, used_sigmas
 from ..records.nodes import NodeTable
 
-__all__ = [
-    "PairDistances",
-    "edges_around",
-    "histogram_of",
-    "pair_distances",
-    "pairs_of_nodes",
-    "pulls",
-    "quality",
-    "residual_correlation",
-    "standardised_residuals",
-    "subpixel_bias",
-    "width_of",
-]
-
-
 Two = tuple[float, float]
 
 #: Fewest pairs that a range is judged by.

@@ -26,8 +26,6 @@ from ..records.field import SampledField
 from ..records.fit import Pose
 from ..records.plate import Plate
 
-__all__ = ["Illumination", "Plan", "plan", "spot_sigma"]
-
 #: Degree of the splines and order of the derivatives that are to be small, as in the fit of a spline.
 _DEGREE = 4
 _ORDER = 4

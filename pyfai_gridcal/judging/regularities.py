@@ -22,20 +22,6 @@ from ..records.points import ControlPoints
 from ..records.spots import HoleProfile, Spots
 from .measures import pairs_of_nodes
 
-__all__ = [
-    "amplitude_scatter",
-    "angular_structure",
-    "broken_share",
-    "common_motion",
-    "corrected_anisotropy",
-    "lattice_fill",
-    "lattice_scale",
-    "pieces",
-    "profile_misfit",
-    "second_lattice",
-    "spots_between",
-]
-
 #: Steps to the neighbours along both axes of the lattice.
 _STEPS = ((1, 0), (0, 1))
 #: So many spots tell what is usual among them to two per cent.

@@ -36,8 +36,6 @@ from ..records.spots import Polarity, SpotFlag
 if TYPE_CHECKING:
     from ..records.result import Result
 
-__all__ = ["Validation", "read_to_validate", "validate", "validate_files"]
-
 
 #: Spots whose place is not that of a whole hole.
 _PARTIAL = int(SpotFlag.BORDER | SpotFlag.MASKED | SpotFlag.SATURATED)

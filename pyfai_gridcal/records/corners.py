@@ -15,8 +15,6 @@ from ..base.frames import CORNERS, edge_nodes
 from ..base.threads import processors
 from .field import Field, by_rows, corner_values
 
-__all__ = ["corner_nodes", "corners_of_nodes", "is_tiled"]
-
 _BLOCK = 16  # rows at a time, for the sake of the cache
 _LARGE = 1 << 25  # bytes of corners from which on it takes two threads
 

@@ -21,8 +21,6 @@ from .corners import corner_nodes, corners_of_nodes, is_tiled
 from .field import Field, by_rows
 from .inverse import observed_of
 
-__all__ = ["Distortion"]
-
 
 @dataclass(frozen=True, eq=False)
 class Distortion:

@@ -16,19 +16,6 @@ import numpy as np
 from ..base.arrays import AnyArray, Floats, freeze, frozen_array
 from ..base.frames import CORNERS, index_from_edge
 
-__all__ = [
-    "CornerField",
-    "Field",
-    "SampledField",
-    "TiledField",
-    "bracket",
-    "by_rows",
-    "corner_values",
-    "label_at",
-    "point_by_point",
-    "without_gaps",
-]
-
 #: Points at a time, where each needs room for its neighbours and slopes.
 _POINTS = 250_000
 #: Rows at a time: few enough for the cache, enough for what a field does once for each call.

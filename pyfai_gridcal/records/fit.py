@@ -16,8 +16,6 @@ from .distortion import Distortion
 from .plate import Plate
 from .points import ControlPoints
 
-__all__ = ["DistortionFit", "Pose", "TrialScore"]
-
 
 @dataclass(frozen=True)
 class Pose:

@@ -14,8 +14,6 @@ from ..base.errors import FittingError
 from ..base.frames import CORNERS, index_from_edge, pixel_centres
 from .field import CornerField, Field, TiledField
 
-__all__ = ["newton", "observed_of"]
-
 _HALF_STEP = 0.25  # px: slopes are taken over half a pixel, far below what a field changes over
 _STEEP = 1e-6  # determinant below which a step of Newton's leads anywhere
 _CHANGES = 0.5  # determinant below which the one of the step before does not tell the one at the point itself

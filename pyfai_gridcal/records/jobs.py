@@ -17,8 +17,6 @@ from .options import CLI, EWOKS, Option, documented, like, option, told
 from .settings import POLARITIES, Settings
 from .verdict import Level
 
-__all__ = ["Calibrate", "Compare", "Convert", "Correct", "Gauge", "Reading", "Validate", "corrections_of"]
-
 #: Motion that a comparison does not count.
 Gauge = Literal["rigid", "similarity", "affine", "none"]
 _GAUGES: tuple[Gauge, ...] = ("rigid", "similarity", "affine", "none")
@@ -199,10 +197,7 @@ class Convert:
     )
     force: bool = told(False, "write a spline also of a field that jumps, or that is less close", "flag")
     name: str = told("calibrated", "of the detector, as pyFAI will show it")
-    json_file: str | None = field(
-        default=None,
-        metadata=_json("what was done, for machines", doors=(CLI,)),
-    )
+    json_file: str | None = field(default=None, metadata=_json("what was done, for machines", doors=(CLI,)))
     from_kind: str | None = like(Reading, "kind")
     shape: tuple[int, int] | None = like(Reading, "shape")
     pixel: tuple[float, float] | float | None = like(Reading, "pixel_size")
@@ -226,10 +221,7 @@ class Correct:
 
     detector_file: Sequence[str] = field(
         metadata=option(
-            "distortion file of any kind that convert reads",
-            "files",
-            metavar="DETECTOR",
-            names=("detector",),
+            "distortion file of any kind that convert reads", "files", metavar="DETECTOR", names=("detector",)
         )
     )
     images: Sequence[Any] = field(
@@ -280,10 +272,7 @@ class Correct:
     no_cache: bool = told(
         False, "do not keep the look-up table beside the detector file", "flag", group=_HOW, doors=(CLI,)
     )
-    json_file: str | None = field(
-        default=None,
-        metadata=_json("what was done, for machines", _HOW, doors=(CLI,)),
-    )
+    json_file: str | None = field(default=None, metadata=_json("what was done, for machines", _HOW, doors=(CLI,)))
     part: tuple[int, int] | None = told(
         None, "(k, n): only the k-th of n parts, k from 0, to its own file", "pair", doors=(EWOKS,)
     )

@@ -8,8 +8,6 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Ints
 
-__all__ = ["NodeTable"]
-
 
 @dataclass(frozen=True, eq=False)
 class NodeTable:

@@ -10,20 +10,6 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
-__all__ = [
-    "CLI",
-    "EWOKS",
-    "Kind",
-    "Option",
-    "default_of",
-    "documented",
-    "like",
-    "option",
-    "option_of",
-    "options_of",
-    "told",
-]
-
 T = TypeVar("T")
 
 #: What a value is, and thereby how a text becomes one.

@@ -19,8 +19,6 @@ from ..base.robust import rms
 from ..base.units import as_length, as_lengths, format_length
 from .nodes import NodeTable
 
-__all__ = ["LatticeKind", "Plate", "error_sigma", "with_errors", "without_errors"]
-
 
 @dataclass(frozen=True, eq=False)
 class Plate:

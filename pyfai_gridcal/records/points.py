@@ -9,8 +9,6 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Floats, Ints, freeze, select_rows
 
-__all__ = ["ControlPoints"]
-
 
 @dataclass(frozen=True, eq=False)
 class ControlPoints:

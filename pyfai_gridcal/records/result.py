@@ -15,8 +15,6 @@ from .settings import Settings
 from .spots import Spots
 from .verdict import Verdict
 
-__all__ = ["Result"]
-
 
 @dataclass(frozen=True, eq=False)
 class Result:

@@ -13,8 +13,6 @@ from .distortion import Gauge
 from .options import documented, option, told
 from .plate import LatticeKind
 
-__all__ = ["LATTICES", "POLARITIES", "Settings"]
-
 LATTICES: tuple[LatticeKind, ...] = get_args(LatticeKind)
 POLARITIES = ("auto", "bright", "dark")
 _REFINEMENTS = "refinements (nothing of this is needed)"

@@ -10,8 +10,6 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Floats, freeze, join_rows, select_rows
 
-__all__ = ["HoleProfile", "Noise", "Polarity", "SpotFlag", "Spots"]
-
 Polarity = Literal["bright", "dark"]
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Check", "Level", "Verdict", "check_above", "check_below"]
-
 Level = Literal["good", "doubtful", "failed"]
 _ORDER: dict[Level, int] = {"good": 0, "doubtful": 1, "failed": 2}
 

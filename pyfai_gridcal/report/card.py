@@ -16,7 +16,6 @@ from .text import figure_rows
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["html_card"]
 
 #: Rows of the report that it shows.
 _SHOWN = ("plate", "pixel size", "residual", "held out", "field error", "coverage")

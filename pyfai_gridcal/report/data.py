@@ -20,7 +20,6 @@ from ..records.spots import SpotFlag
 if TYPE_CHECKING:
     from ..judging.validation import Validation
 
-__all__ = ["SCHEMA", "Data", "refusal", "report_data", "schema", "summary"]
 
 #: Name and version of what :func:`summary` and :func:`report_data` return. A key never changes its meaning within a
 #: version; new keys may appear.

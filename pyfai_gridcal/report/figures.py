@@ -23,7 +23,6 @@ from .pictures import contrasts_of
 if TYPE_CHECKING:
     from ..judging.validation import Validation
 
-__all__ = ["PageFigure", "as_data_uri", "figures_of", "loop_figures"]
 
 #: Exposures of which all pictures are shown; more would make the page too large.
 MOST_EXPOSURES = 4

@@ -25,8 +25,6 @@ from .text import ReportRow, exposure_rows, figure_rows, rounded
 if TYPE_CHECKING:
     from ..judging.validation import Validation
 
-__all__ = ["page", "write_report"]
-
 
 #: Sections of the page in their order, with their headings.
 _SECTIONS = {
@@ -137,11 +135,7 @@ def _figure(number: int, figure: PageFigure, address: str) -> str:
 
 def _verdict(data: Data) -> list[str]:
     level, reasons = data["verdict"]["level"], data["verdict"]["reasons"]
-    words = {
-        "good": "All checks passed.",
-        "doubtful": "To be used with care:",
-        "failed": "Not to be used:",
-    }[level]
+    words = {"good": "All checks passed.", "doubtful": "To be used with care:", "failed": "Not to be used:"}[level]
     out = [f"<p>{_cell(_Badge(level))} {words}</p>", _bullets(reasons)]
     return [*out, "<p>Notes:</p>", _bullets(data["notes"])] if data["notes"] else out
 

@@ -29,22 +29,6 @@ if TYPE_CHECKING:
 
     from ..judging.validation import Validation
 
-__all__ = [
-    "Contrasts",
-    "close_up",
-    "closed_loop",
-    "contrasts",
-    "contrasts_of",
-    "correlation",
-    "displacement_with_arrows",
-    "distance_histogram",
-    "distances_by_range",
-    "grid",
-    "models",
-    "overview",
-    "profile",
-]
-
 
 #: Colours of what belongs to the lattice, and of what does not.
 _LINE, _OUT = "#2ca02c", "#d62728"

@@ -14,8 +14,6 @@ from ..records.plate import Plate
 from ..records.result import Result
 from ..records.settings import Settings
 
-__all__ = ["changed_settings", "command_line", "computed_by", "python_lines", "versions"]
-
 #: Settings that are lengths.
 _LENGTHS = ("pitch", "pixel", "hole")
 #: What takes part in a calibration.

@@ -11,8 +11,6 @@ from ..base.units import format_length
 from ..records.result import Result
 from .data import Data, summary
 
-__all__ = ["ReportRow", "exposure_rows", "figure_rows", "rounded", "text_report"]
-
 
 @dataclass(frozen=True)
 class ReportRow:

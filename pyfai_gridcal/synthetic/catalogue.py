@@ -12,8 +12,6 @@ from . import fields
 from .parts import Camera, Faults, Light
 from .scene import Scene, place
 
-__all__ = ["demo_scene", "random_scene"]
-
 
 def demo_scene(shape: tuple[int, int] = (1280, 1400), *, pitch_px: float = 38.3, seed: int = 5) -> Scene:
     """A tapered CCD behind a plate with holes every 2 mm: nothing symmetric, some dirt, some blocked holes."""

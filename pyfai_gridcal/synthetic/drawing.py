@@ -19,8 +19,6 @@ from ..base.arrays import AnyArray, Floats, Ints
 from ..base.frames import index_from_edge
 from ..records.field import Field
 
-__all__ = ["HoleImages", "Patches", "accumulate", "draw", "expand", "fisher_sigma"]
-
 #: Fine samples held at a time: a few arrays of them fit into the cache.
 _CHUNK = 1 << 18
 #: Variance of the anti-aliased rim, fine samples squared: of a triangle from -1 to 1.

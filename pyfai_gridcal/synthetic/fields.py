@@ -18,20 +18,6 @@ from ..base.frames import pixel_centres
 from ..base.geometry import turn_matrix
 from ..records.field import Field, TiledField
 
-__all__ = [
-    "LinearField",
-    "PerspectiveField",
-    "RadialField",
-    "SmoothField",
-    "SumField",
-    "linear",
-    "perspective",
-    "radial",
-    "smooth",
-    "taper",
-    "tiles",
-]
-
 Shape = tuple[int, int]
 
 

@@ -11,8 +11,6 @@ from scipy.ndimage import zoom
 from ..base.arrays import AnyArray, Bools, Floats, Ints, freeze, select_rows
 from ..records.spots import Noise, Polarity
 
-__all__ = ["Camera", "Faults", "Light", "TruthSpots"]
-
 
 @dataclass(frozen=True)
 class Light:

@@ -18,8 +18,6 @@ from .drawing import HoleImages, accumulate, draw, expand, fisher_sigma
 from .fields import centre_of
 from .parts import Camera, Faults, Light, TruthSpots
 
-__all__ = ["Scene", "SyntheticImage", "imperfect", "place"]
-
 #: Smallest hole of a plate whose holes scatter in size, as a part of the nominal one: normal scatter may go below zero.
 _SMALLEST = 0.05
 

@@ -15,8 +15,6 @@ from ..records.points import ControlPoints
 from ..records.spots import Spots
 from .parts import TruthSpots
 
-__all__ = ["FieldScore", "SpotScore", "field_error", "hull_mask", "match_spots"]
-
 
 @dataclass(frozen=True)
 class FieldScore:

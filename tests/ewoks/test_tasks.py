@@ -246,10 +246,7 @@ def test_convert(folder: Path, tmp_path: Path) -> None:
     assert len(done["files"]) == 2
     assert done["rms_px"] < 1e-3
     back = run(
-        tasks.ConvertDetector,
-        detector_file=tuple(done["files"]),
-        output=str(tmp_path / "back.h5"),
-        pixel="50um,60um",
+        tasks.ConvertDetector, detector_file=tuple(done["files"]), output=str(tmp_path / "back.h5"), pixel="50um,60um"
     )
     assert back["kind"] == "nexus"
     assert read_distortion(back["detector_file"]).pixel_size == pytest.approx((50e-6, 60e-6))

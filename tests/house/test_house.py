@@ -15,10 +15,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-COMMANDS = (
-    "python3 -m pip install . && pyFAI-gridcal demo",
-    'python3 -m pip install ".[test]" && python3 -m pytest',
-)
+COMMANDS = ("python3 -m pip install . && pyFAI-gridcal demo", 'python3 -m pip install ".[test]" && python3 -m pytest')
 
 
 def test_readme_begins_with_the_two_commands() -> None:

@@ -13,9 +13,9 @@ from hub import PIXEL, modules, wave
 
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.io.kinds.kinds import write_distortion
-from pyfai_gridcal.io.kinds.options import Reading
 from pyfai_gridcal.judging.checking import check_file, difference
 from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.jobs import Reading
 
 SHAPE = (110, 150)
 

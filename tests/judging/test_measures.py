@@ -71,10 +71,7 @@ def test_a_spot_that_is_hardly_known_does_not_decide(known: DistortionFit) -> No
     sigma, residual = known.points[0].sigma_yx.copy(), known.residual_yx[0].copy()
     sigma[at], residual[at] = 0.3, 1.0
     odd = replace(
-        known,
-        points=(replace(known.points[0], sigma_yx=sigma),),
-        residual_yx=(residual,),
-        held_out_yx=(residual,),
+        known, points=(replace(known.points[0], sigma_yx=sigma),), residual_yx=(residual,), held_out_yx=(residual,)
     )
     before, after = measures.quality(known), measures.quality(odd)
     for key in ("after_px", "held_out_px"):

@@ -115,8 +115,7 @@ def test_wrong_shapes_are_refused(shape):
 
 @settings(max_examples=50, deadline=None)
 @given(
-    slopes=st.lists(st.floats(-0.5, 0.5), min_size=6, max_size=6),
-    at=st.tuples(st.floats(-5, 45), st.floats(-5, 60)),
+    slopes=st.lists(st.floats(-0.5, 0.5), min_size=6, max_size=6), at=st.tuples(st.floats(-5, 45), st.floats(-5, 60))
 )
 def test_linear_fields_are_linear_everywhere(slopes, at):
     a, b, c, d, e, f = slopes

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyfai_gridcal import Settings, calibrate, cli
+from pyfai_gridcal import calibrate, cli
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.correction.opening import CorrectorFiles
 from pyfai_gridcal.correction.parts import Work

@@ -6,17 +6,7 @@ from dataclasses import MISSING, dataclass, field
 
 import pytest
 
-from pyfai_gridcal.records.options import (
-    CLI,
-    EWOKS,
-    default_of,
-    documented,
-    like,
-    option,
-    option_of,
-    options_of,
-    told,
-)
+from pyfai_gridcal.records.options import CLI, EWOKS, default_of, documented, like, option, option_of, options_of, told
 
 
 @documented

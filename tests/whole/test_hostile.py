@@ -20,8 +20,8 @@ from pyfai_gridcal.base.errors import GridcalError
 from pyfai_gridcal.io.kinds.conversion import convert
 from pyfai_gridcal.io.kinds.kinds import open_distortion, write_distortion
 from pyfai_gridcal.io.kinds.modules import format_modules, modules_of, parse_modules
-from pyfai_gridcal.io.kinds.options import Reading
 from pyfai_gridcal.io.kinds.pointers import detector_of, format_json, format_poni
+from pyfai_gridcal.records.jobs import Reading
 
 SHAPE = (60, 80)
 READING = Reading(pixel_size=PIXEL)

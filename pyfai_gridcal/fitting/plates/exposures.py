@@ -28,8 +28,6 @@ from .joint import Exposure, JointProblem, JointSolution
 from .positions import Positions, numbered
 from .registration import Match, fingerprint, map_print, register
 
-__all__ = ["JointFit", "JointUncertainty", "fit_exposures", "joint_uncertainty"]
-
 #: Largest number of intervals along the longer axis: the joint problem is solved with dense matrices, here of
 #: some 1800 rows.
 MOST_CELLS = 26
@@ -84,10 +82,7 @@ class JointUncertainty:
 
 
 def fit_exposures(
-    views: Sequence[PlateView],
-    *,
-    positions: Positions | None = None,
-    progress: Progress = untold,
+    views: Sequence[PlateView], *, positions: Positions | None = None, progress: Progress = untold
 ) -> JointFit:
     """Solve all exposures together.
 

@@ -21,8 +21,6 @@ from scipy.linalg import lapack
 from ...base.arrays import Bools, Floats, Ints
 from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil
 
-__all__ = ["Exposure", "JointProblem", "JointSolution"]
-
 
 @dataclass(frozen=True, eq=False)
 class Exposure:

@@ -14,8 +14,6 @@ from ...records.fit import Pose
 from ...records.plate import Plate
 from .registration import Match
 
-__all__ = ["Positions", "numbered", "positions_of"]
-
 #: Uncertainty of a position, in pitches: motors are not the truth, and neither is the direction of their axes.
 TRUST = 0.05
 #: Farther from a whole number of pitches a position says nothing about the numbers of the holes: six times its

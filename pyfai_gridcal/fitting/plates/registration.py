@@ -15,8 +15,6 @@ from ...records.plate import Plate
 from ..recipe import FieldFit
 from ..rigid import Placement
 
-__all__ = ["Fingerprint", "Match", "fingerprint", "located", "map_print", "match", "register", "symmetry_turns"]
-
 #: A match is believed when it stands out of what chance brings by this many standard deviations: of some 10^5 shifts
 #: and turns chance brings less than five ...
 SIGNIFICANT = 7.0

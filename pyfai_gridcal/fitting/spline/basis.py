@@ -19,19 +19,6 @@ from scipy import sparse
 from ...base.arrays import Floats, Ints
 from .blockband import BlockBanded
 
-__all__ = [
-    "Axis",
-    "CellRows",
-    "band_of_stencil",
-    "product_stencil",
-    "roughness_stencil",
-    "stencil_energy",
-    "stencil_of_band",
-    "stencil_of_dense",
-    "transposed_stencil",
-    "uniform_axes",
-]
-
 
 @lru_cache(maxsize=8)
 def _cardinal(degree: int) -> Floats:

@@ -14,8 +14,6 @@ from scipy.linalg import blas, lapack
 
 from ...base.arrays import Floats
 
-__all__ = ["BlockBanded", "BlockCholesky"]
-
 # LAPACK counts columns first. A block in C order is its transpose there, so a lower triangle L of ours is the upper
 # triangle Lᵀ of LAPACK's, and nothing has to be copied.
 

@@ -20,8 +20,6 @@ from .basis import (
 )
 from .blockband import BlockCholesky
 
-__all__ = ["ModuloRigid", "SplineField", "SplineProblem", "SplineSolution"]
-
 
 @dataclass(frozen=True, eq=False)
 class SplineField:
@@ -108,12 +106,7 @@ class SplineProblem:
             coefficients[..., columns] = factor.solve(right)
             inverses.append(factor.inverse())
         return SplineSolution(
-            self,
-            self.weights,
-            smoothness,
-            coefficients,
-            (inverses[0], inverses[-1]),
-            (factors[0], factors[-1]),
+            self, self.weights, smoothness, coefficients, (inverses[0], inverses[-1]), (factors[0], factors[-1])
         )
 
 
@@ -187,8 +180,7 @@ class SplineSolution:
         modes = [np.stack([np.ones(len(yx)), turn], axis=1) / norms for turn in (at[:, 1], -at[:, 0])]
         # how the field follows these modes, and what they have in common
         follow = np.stack(
-            [factor.solve(rows.right_side(mode)) for factor, mode in zip(self.factors, modes, strict=True)],
-            axis=-1,
+            [factor.solve(rows.right_side(mode)) for factor, mode in zip(self.factors, modes, strict=True)], axis=-1
         )
         shared = [mode.T @ rows.values(follow[..., c]) for c, mode in enumerate(modes)]
         return ModuloRigid(self, centre, norms, follow, (shared[0], shared[1]))

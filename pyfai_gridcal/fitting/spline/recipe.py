@@ -14,9 +14,6 @@ from .basis import Axis, uniform_axes
 from .problem import SplineProblem, SplineSolution
 from .state import Doubted, SplineState, Trial
 
-__all__ = ["BSpline"]
-
-
 #: As many points tell the smoothness, the order and the knots of a field as well as more of them would.
 _ENOUGH = 16000
 

@@ -19,8 +19,6 @@ from ..spline.recipe import BSpline
 from .seams import Seam, labels_of_seams
 from .tiles import fit_tiles
 
-__all__ = ["PlacedSeams", "near_seams", "placed_seams"]
-
 #: Holes are at most half a pitch wide: farther than this from a seam, in pitches, none is cut.
 _REACH = 0.35
 #: A cut hole misses both sides by this part of the jump, and by so many times what whole holes miss their field by.

@@ -12,9 +12,6 @@ from ...base.robust import spread
 from ...records.field import without_gaps
 from ...records.nodes import NodeTable
 
-__all__ = ["Seam", "find_seams", "labels_of_mask", "labels_of_seams", "seam_strips"]
-
-
 #: Pairs of neighbours that lie across a seam do so by this share of their distance: a line at 20 degrees
 #: from it tells little of where it is.
 _ACROSS = 0.35

@@ -17,8 +17,6 @@ from ..recipe import FieldFit, Recipe, Sample
 from ..rigid import Placement, RigidBody, place
 from ..support import Support, support_of
 
-__all__ = ["TileFit", "TiledSupport", "common_pixel_size", "fit_tiles"]
-
 #: Fewest points of a tile that gets a field of its own: twelve numbers for the three of a rigid motion.
 FEWEST_PER_TILE = 6
 

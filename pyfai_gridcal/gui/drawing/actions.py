@@ -9,8 +9,6 @@ from silx.gui import qt
 
 from .artwork import icon
 
-__all__ = ["Command", "IconBar", "make_action"]
-
 
 class Command(NamedTuple):
     """What an action says: its text, what it does in one sentence, and its short cut."""

@@ -9,8 +9,6 @@ from importlib.resources import files
 import silx.resources
 from silx.gui import qt
 
-__all__ = ["PREFIX", "icon", "register"]
-
 logger = logging.getLogger(__name__)
 #: Prefix of our files among the resources of silx: ``silx.gui.icons.getQIcon("gridcal:gui/icons/gridcal")``.
 PREFIX = "gridcal"

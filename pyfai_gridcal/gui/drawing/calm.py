@@ -7,8 +7,6 @@ from collections.abc import Callable
 from silx.gui import qt
 from silx.gui.plot import PlotWidget
 
-__all__ = ["hide_axes", "ignore_wheel", "when_calm"]
-
 
 def hide_axes(plot: PlotWidget) -> None:
     """Show no axes in a plot.

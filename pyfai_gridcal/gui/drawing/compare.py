@@ -17,8 +17,6 @@ from ..work.views import Pair
 from .calm import hide_axes, when_calm
 from .pyramid import PyramidImage
 
-__all__ = ["BeforeAfter"]
-
 #: What is told in the place of images.
 NOTHING = "Nothing to compare yet: the correction needs an image and a calibration."
 

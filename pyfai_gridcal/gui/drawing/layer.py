@@ -9,8 +9,6 @@ from silx.gui.plot.items import Item
 
 from ..work.thinning import Window
 
-__all__ = ["Layer", "seen_part"]
-
 
 class Layer:
     """Something over the image of a plot.

@@ -14,8 +14,6 @@ from .artwork import icon
 from .plot import LAYERS, GridPlot
 from .spots import COLOURINGS
 
-__all__ = ["LayerBar"]
-
 
 class LayerBar(IconBar):  # type: ignore[misc]
     """Controls of the layers of a plot."""

@@ -9,8 +9,6 @@ from ..work.thinning import thinned_lines
 from .layer import Layer, seen_part
 from .spots import most_drawn
 
-__all__ = ["GridLayer", "OriginLayer", "VectorLayer"]
-
 
 class GridLayer(Layer):
     """The fitted grid, a :class:`~pyfai_gridcal.gui.work.layers.GridLines`."""

@@ -9,8 +9,6 @@ from silx.gui.utils import blockSignals
 
 from ...base.arrays import Bools
 
-__all__ = ["DrawnMask"]
-
 
 class DrawnMask(qt.QObject):  # type: ignore[misc]
     """The mask drawn in a plot, (ny, nx) True = ignore."""

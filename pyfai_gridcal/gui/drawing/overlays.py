@@ -15,8 +15,6 @@ from ..work.layers import MapImage
 from .layer import Layer, is_drawn
 from .spots import COLOURINGS, SpotCloud
 
-__all__ = ["ColourScale", "MapLayer", "UnknownLayer"]
-
 #: Percentage of the values of a map that its colours reach up to.
 TOP = 99.5
 #: A tint needs no more pixels than the screen has.

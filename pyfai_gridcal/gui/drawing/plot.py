@@ -20,8 +20,6 @@ from .readout import Readout
 from .spots import SpotCloud
 from .tools import SpotTools
 
-__all__ = ["LAYERS", "GridPlot"]
-
 #: Layers that can be shown and hidden: name -> text.
 LAYERS = {
     "spots": "Spots",

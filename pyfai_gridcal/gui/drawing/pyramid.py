@@ -14,8 +14,6 @@ from silx.gui.plot.items.image import ImageDataBase
 
 from ...base.arrays import AnyArray
 
-__all__ = ["PyramidImage"]
-
 #: Images up to this many pixels per screen pixel and axis are drawn as they are: holes of few pixels stay whole.
 OVERSAMPLING = 1.5
 #: How far beyond the view the drawn part reaches, as a fraction of the view: small steps of the hand draw nothing new,

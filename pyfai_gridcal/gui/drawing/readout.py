@@ -13,8 +13,6 @@ from silx.gui.plot.tools.PositionInfo import PositionInfo
 
 from ..work.layers import yx_of_plot
 
-__all__ = ["Readout"]
-
 
 class Readout(qt.QStatusBar):  # type: ignore[misc]
     """Status bar of a plot.

@@ -14,8 +14,6 @@ from ..work.layers import SpotKind, SpotLayer
 from ..work.thinning import thinned_spots
 from .layer import Layer, seen_part
 
-__all__ = ["COLOURINGS", "SpotCloud", "most_drawn"]
-
 #: What the colour of a spot may say -> the words for it.
 COLOURINGS = {"residual": "Residual, px", "sigma": "Sigma, px", "chi2": "Reduced chi square", "kind": "One colour"}
 #: Spots and pieces of the grid that a plot backend draws in a tenth of a second.

@@ -12,8 +12,6 @@ from silx.gui.utils import blockSignals
 from ..work.layers import yx_of_plot
 from .actions import Command, IconBar
 
-__all__ = ["TOOLS", "SpotTools"]
-
 #: Name of the tool, which is that of its icon -> what its button says.
 TOOLS = {
     "select-spot": Command("Remove or restore a spot",

@@ -13,8 +13,6 @@ from ...io.kinds.kinds import KINDS
 from ..document import Document
 from .files import FileRow
 
-__all__ = ["Dialogs"]
-
 #: Kinds of files that hold nothing but the name of the detector file.
 POINTERS = ("poni", "json")
 

@@ -9,8 +9,6 @@ from silx.gui import qt
 
 from ..layouts import button, row
 
-__all__ = ["FileRow", "dropped_files", "plain_name"]
-
 
 def dropped_files(event: qt.QDropEvent) -> list[str]:
     """Local files of a drag, [] when there are none."""

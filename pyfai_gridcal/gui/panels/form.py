@@ -14,8 +14,6 @@ from ...records.options import default_of, option_of
 from ...records.settings import Settings
 from ..drawing.calm import ignore_wheel
 
-__all__ = ["Row", "SettingsForm", "rows_of"]
-
 
 def _parse_text(text: str, *, name: str) -> str:
     return text

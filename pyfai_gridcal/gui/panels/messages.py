@@ -9,8 +9,6 @@ from silx.gui import qt
 
 from ...base.errors import GridcalError
 
-__all__ = ["error_box", "question_box", "words_of"]
-
 logger = logging.getLogger(__name__)
 TITLE = "pyFAI-gridcal"
 

@@ -19,8 +19,6 @@ from .files import FileRow
 from .form import Row, SettingsForm, rows_of
 from .quality import QualityView, VerdictLabel
 
-__all__ = ["WorkPanel"]
-
 #: Role of a file -> its title, its line and column in the grid, and how many columns it takes.
 FILES = {
     "image": ("Image of the grid", 0, 0, 3),

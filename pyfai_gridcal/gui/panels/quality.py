@@ -15,8 +15,6 @@ from ..drawing.artwork import icon
 from ..drawing.calm import ignore_wheel, when_calm
 from ..layouts import row
 
-__all__ = ["QualityView", "VerdictLabel"]
-
 #: Bins of the histogram: of a thousand spots some tens are in those of the middle, enough to see its shape.
 BINS = 60
 #: Height of the small plots, px on the screen: with it the panel fits a screen of 1000 px.

@@ -8,8 +8,6 @@ from silx.gui import qt
 from ...base.arrays import AnyArray
 from ...records.fit import DistortionFit
 
-__all__ = ["PointModel", "PointTable"]
-
 _DISPLAY = qt.Qt.ItemDataRole.DisplayRole
 #: Titles of the columns of :func:`columns_of`.
 COLUMNS = ("i", "j", "y, px", "x, px", "residual y, px", "residual x, px", "|residual|, px", "sigma, px", "used")

@@ -13,8 +13,6 @@ import numpy as np
 from ...base.progress import Progress, untold
 from .state import STAGES, StageName
 
-__all__ = ["Cache", "Steps", "as_key"]
-
 #: Share of the whole time that a stage takes for the progress bar: roughly, of an image of 4 megapixels.
 _WEIGHTS: dict[str, float] = {"image": 0.1, "found": 0.55, "spots": 0.05, "points": 0.05, "calibration": 0.25}
 

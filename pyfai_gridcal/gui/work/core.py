@@ -30,8 +30,6 @@ from .draft import Draft
 from .state import WorkExposure, WorkState, joined
 from .store import read_work, save_work
 
-__all__ = ["Core"]
-
 
 class Core:
     """The verbs of :func:`~pyfai_gridcal.calibration.calibrate`, one by one."""
@@ -50,11 +48,7 @@ class Core:
 
     def choices(self) -> dict[str, Sequence[str]]:
         """What can be chosen, by setting."""
-        return {
-            "lattice": LATTICES,
-            "polarity": POLARITIES,
-            "model": MODELS,
-        }
+        return {"lattice": LATTICES, "polarity": POLARITIES, "model": MODELS}
 
     # -- the stages
     def load(self, exposure: WorkExposure, state: WorkState, progress: Progress) -> Image:

@@ -8,8 +8,6 @@ from dataclasses import MISSING, dataclass, field, fields, make_dataclass
 from ...base.errors import UsageError
 from ...records.settings import Settings
 
-__all__ = ["Draft"]
-
 #: The fields of the settings, all of which may be None while they are filled in.
 _Fields = make_dataclass(
     "_Fields",

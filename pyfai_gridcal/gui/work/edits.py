@@ -13,8 +13,6 @@ from matplotlib.path import Path
 from ...base.arrays import AnyArray, Bools, Floats
 from ...base.errors import FileFormatError
 
-__all__ = ["Edit", "EditKind", "added_positions", "edits_from_json", "edits_to_json", "inside_polygon", "kept_spots"]
-
 EditKind = Literal["remove", "restore", "add", "exclude", "include"]
 Point = tuple[float, float]
 

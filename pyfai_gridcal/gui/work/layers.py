@@ -20,23 +20,6 @@ from ...records.fit import DistortionFit
 from ...report.plots.canvas import nice
 from .state import ExposureResults
 
-__all__ = [
-    "MAPS",
-    "GridLines",
-    "MapImage",
-    "MapName",
-    "SpotKind",
-    "SpotLayer",
-    "VectorLines",
-    "build_pyramid",
-    "grid_lines",
-    "map_image",
-    "plot_xy",
-    "spot_layer",
-    "vector_lines",
-    "yx_of_plot",
-]
-
 MapName = Literal["dy", "dx", "magnitude", "sigma", "residual"]
 #: Maps that can be shown, with the words for them.
 MAPS: dict[MapName, str] = {

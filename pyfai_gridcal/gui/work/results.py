@@ -17,8 +17,6 @@ from ...records.fit import DistortionFit
 from ...records.plate import Plate
 from .state import Bare, ExposureResults, Results
 
-__all__ = ["read_any"]
-
 
 def read_any(path: str | Path, progress: Progress = untold) -> Results:
     """Read a result file, or any other file of a distortion, as results that can be drawn.

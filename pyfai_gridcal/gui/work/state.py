@@ -17,18 +17,6 @@ from ...records.spots import Spots
 from .draft import Draft
 from .edits import Edit
 
-__all__ = [
-    "STAGES",
-    "Bare",
-    "ExposureResults",
-    "Results",
-    "StageName",
-    "WorkExposure",
-    "WorkState",
-    "joined",
-    "reach_px",
-]
-
 StageName = Literal["image", "found", "spots", "points", "calibration"]
 #: The stages in their order, each made from the one before.
 STAGES: tuple[StageName, ...] = get_args(StageName)

@@ -22,8 +22,6 @@ from .draft import Draft
 from .edits import Edit, edits_from_json, edits_to_json
 from .state import WorkExposure, WorkState
 
-__all__ = ["read_work", "save_work"]
-
 #: Group of the process in which the work is kept: per exposure the edits, and the spots before them.
 GROUP = "workspace"
 

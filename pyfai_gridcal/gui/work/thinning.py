@@ -9,8 +9,6 @@ import numpy as np
 from ...base.arrays import AnyArray, Bools
 from .layers import GridLines, SpotKind, SpotLayer
 
-__all__ = ["Window", "thinned_lines", "thinned_spots"]
-
 
 @dataclass(frozen=True)
 class Window:

@@ -25,8 +25,6 @@ from .layers import (
 )
 from .state import Results
 
-__all__ = ["Pair", "WorkView", "colour_limits", "prepare_pair", "prepare_view"]
-
 #: Longest side of the images under the slider, px: silx goes through all their pixels several times to draw them.
 SLIDER_SIDE = 1400
 

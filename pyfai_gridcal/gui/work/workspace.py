@@ -27,17 +27,7 @@ from .cache import Cache, Steps, as_key
 from .core import Core
 from .draft import Draft
 from .edits import Edit, added_positions, kept_spots
-from .state import (
-    ExposureResults,
-    Results,
-    StageName,
-    WorkExposure,
-    WorkState,
-    joined,
-    reach_px,
-)
-
-__all__ = ["Workspace"]
+from .state import ExposureResults, Results, StageName, WorkExposure, WorkState, joined, reach_px
 
 
 class Workspace:

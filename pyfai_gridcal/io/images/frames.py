@@ -14,9 +14,6 @@ import numpy as np
 from ...base.arrays import AnyArray, AnyDtype
 from ...base.errors import ImageError, UsageError
 
-__all__ = ["Address", "Frames", "parse_address"]
-
-
 Index = int | slice | EllipsisType
 
 

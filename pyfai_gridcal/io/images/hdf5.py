@@ -16,8 +16,6 @@ from ...base.errors import FileFormatError, ImageError, UsageError
 from ...base.opening import open_hdf5, text_of
 from .frames import Address, Frames, Index
 
-__all__ = ["find_images", "hdf5_frames"]
-
 MAX_NODES = 20_000  # of a file that are looked at
 SMALLEST_SIDE = 8  # px, of what may be an image
 

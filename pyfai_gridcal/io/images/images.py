@@ -19,8 +19,6 @@ from .frames import Frames
 from .masks import blemishes, dummies, load_mask, saturation_level
 from .sources import open_frames
 
-__all__ = ["Combine", "Image", "Source", "load_image"]
-
 Combine = Literal["median", "mean"]
 
 MEMORY = 512 * 2**20  # bytes of frames that are held at once (a small machine has some GB); more go to a temporary file

@@ -20,8 +20,6 @@ from .sources import open_frames
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["blemishes", "detector_mask", "dummies", "load_mask", "named_detector", "saturation_level"]
-
 
 MANY_DUMMIES = 16  # different negative values (detectors have two or three codes); more are noise around zero
 FEW_SATURATED = 1e-3  # share of the pixels: hot ones and specks are fewer, a bright background or bright holes far more

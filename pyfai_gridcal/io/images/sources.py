@@ -20,9 +20,6 @@ from ...base.opening import is_hdf5
 from ...base.silence import quiet
 from .frames import Address, Frames, parse_address, select_frames, unreadable
 
-__all__ = ["open_frames"]
-
-
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".cxi")
 PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
 MAX_HEADER_ENTRIES = 100  # as many as cameras write; some programs append a log

@@ -12,11 +12,9 @@ import numpy as np
 from ...base.errors import UsageError
 from ...base.progress import Progress
 from ...records.distortion import Distortion
-from ...records.jobs import Convert
+from ...records.jobs import Convert, Reading
 from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
-from .options import Reading, Writing
-
-__all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
+from .options import Writing
 
 
 @dataclass(frozen=True)

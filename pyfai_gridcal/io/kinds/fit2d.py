@@ -32,16 +32,6 @@ from ...records.distortion import Distortion
 from .options import MAX_SIDE
 from .tensor import TensorSpline
 
-__all__ = [
-    "INVERSE_TITLE",
-    "TITLE",
-    "Fit2DField",
-    "Fit2DSpline",
-    "format_spline",
-    "parse_spline",
-    "read_spline",
-]
-
 TITLE = "SPATIAL DISTORTION SPLINE INTERPOLATION COEFFICIENTS"
 INVERSE_TITLE = "DISTORTION FUNCTION FROM IDEAL TO DISTORTED GRID, MEASURED ON IDEAL"
 

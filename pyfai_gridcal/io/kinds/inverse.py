@@ -13,8 +13,6 @@ from ...base.frames import index_from_edge
 from ...records.field import Field, point_by_point
 from ...records.inverse import newton
 
-__all__ = ["ExtendedField", "InverseField", "inverted"]
-
 
 @dataclass(frozen=True, eq=False)
 class ExtendedField:

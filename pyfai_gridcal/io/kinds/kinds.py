@@ -19,25 +19,14 @@ from ...base.atomic import existing
 from ...base.errors import FileFormatError, UsageError
 from ...base.opening import HDF5_MAGIC
 from ...records.distortion import Distortion
+from ...records.jobs import Reading
 from ..nexus.groups import read_detector
 from . import pairs as maps
 from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
-from .options import Reading, Writing
+from .options import Writing
 from .pointers import detector_of, save_pointer
 from .readout import binned, to_orientation_3
-
-__all__ = [
-    "KINDS",
-    "DistortionFile",
-    "Kind",
-    "kind_for_output",
-    "kind_of",
-    "locate",
-    "open_distortion",
-    "read_distortion",
-    "write_distortion",
-]
 
 
 @dataclass(frozen=True)

@@ -28,17 +28,6 @@ from ...base.frames import CORNERS, edge_nodes, index_from_edge, pixel_centres
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, SampledField, corner_values
 
-__all__ = [
-    "CubicField",
-    "continued",
-    "distortion_of_centres",
-    "distortion_of_nodes",
-    "pair_names",
-    "partner",
-    "shared_nodes",
-]
-
-
 #: A third difference above this between neighbouring pixels is a jump, px: smooth fields are far below, quantised
 #: tables at 0.04.
 JUMP = 0.1

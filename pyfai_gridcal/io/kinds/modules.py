@@ -29,17 +29,6 @@ from ...records.distortion import Distortion
 from ...records.field import TiledField, point_by_point
 from .options import MAX_SIDE, believed_size
 
-__all__ = [
-    "HEADLINE",
-    "Module",
-    "ModuleTable",
-    "format_modules",
-    "modules_of",
-    "parse_modules",
-    "read_modules",
-    "save_modules",
-]
-
 HEADLINE = "# pyFAI-gridcal module table 1"
 COLUMNS = "id y0 y1 x0 x1 centre_y centre_x shift_y shift_x rotation_deg rms_px largest_px"
 MAX_BYTES = 4 * 2**20  # of 4096 modules, a row of which takes some 150

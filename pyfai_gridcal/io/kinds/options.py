@@ -8,9 +8,7 @@ from pathlib import Path
 
 from ...base.errors import FileFormatError
 from ...base.progress import Progress
-from ...records.jobs import Convert, Reading
-
-__all__ = ["Reading", "Writing", "believed_size"]
+from ...records.jobs import Convert
 
 #: Pixels along one axis beyond which a size is not believed: four times the largest cameras.
 MAX_SIDE = 65536

@@ -19,9 +19,9 @@ from .options import believed_size
 from .rasters import read_raster, write_raster
 
 if TYPE_CHECKING:
-    from .options import Reading, Writing
+    from ...records.jobs import Reading
+    from .options import Writing
 
-__all__ = ["completed", "edf_dialect"]
 
 #: Steps of one px in the tables of XDS and Dectris, by their definition.
 PER_PX = 100

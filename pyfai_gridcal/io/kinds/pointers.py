@@ -14,8 +14,6 @@ from pathlib import Path
 from ...base.atomic import read_text, replacing
 from ...base.errors import FileFormatError, UsageError
 
-__all__ = ["GEOMETRY", "detector_of", "format_json", "format_poni", "save_pointer"]
-
 MAX_BYTES = 2**20
 #: What a PONI file says about the experiment; metres and radians.
 GEOMETRY = ("dist", "poni1", "poni2", "rot1", "rot2", "rot3")

@@ -18,9 +18,6 @@ from ...base.atomic import MAX_PIXELS, existing, replacing
 from ...base.errors import FileFormatError
 from ...base.silence import quiet
 
-__all__ = ["image_of", "read_raster", "write_raster"]
-
-
 #: What the numbers of a CBF image begin with.
 CBF_STARTER = b"\x0c\x1a\x04\xd5"
 CBF_SIZES = ("-Fastest-Dimension", "-Second-Dimension")

@@ -12,8 +12,6 @@ from ...base.frames import edge_from_index, index_from_edge
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, corner_values
 
-__all__ = ["binned", "mirrored", "to_orientation_3"]
-
 #: pyFAI's orientations -> whether the slow and the fast axis run the other way than in orientation 3.
 ORIENTATIONS = {1: (True, True), 2: (True, False), 3: (False, False), 4: (False, True)}
 

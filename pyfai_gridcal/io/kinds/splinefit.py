@@ -19,9 +19,6 @@ from .inverse import inverted
 from .maps import SAMPLES, shared_nodes
 from .tensor import TensorSpline, design, least_squares, orthonormal
 
-__all__ = ["SplineFit", "fit_spline"]
-
-
 #: At most so many along one axis of the inverse, which takes iterations for each; there the deviation is taken at them.
 INVERSE_SAMPLES = 1025
 

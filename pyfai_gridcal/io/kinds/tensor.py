@@ -14,8 +14,6 @@ from scipy.interpolate import BSpline, NdBSpline
 from ...base.arrays import AnyArray, Bools, Floats, frozen_array
 from ...fitting.spline.basis import band_of_stencil, product_stencil
 
-__all__ = ["TensorSpline", "design", "least_squares", "orthonormal"]
-
 DEGREE = 3
 
 #: What the roughness of the spline counts beside the known samples, as a share of them. It decides where nothing is

@@ -12,8 +12,6 @@ from ...base.errors import FileFormatError
 from ...base.opening import members, reading_hdf5, text_of
 from ..images.frames import parse_address
 
-__all__ = ["detector_beside", "find_detector", "find_process", "holds_detector", "holds_result"]
-
 
 def find_detector(file: h5py.File) -> h5py.Group:
     """The detector group that pyFAI would take: of the newest entry, by its start.

@@ -17,8 +17,6 @@ from .groups import detector_nodes, distortion_of_corners
 if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
-__all__ = ["from_detector", "to_detector"]
-
 
 def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector:
     """A pyFAI detector with this distortion: corners in metres, orientation 3, always with a mask.

@@ -27,16 +27,6 @@ from ...records.field import CornerField, Field, SampledField
 from .contents import find_detector
 from .packing import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 
-__all__ = [
-    "distortion_of_corners",
-    "new_entry",
-    "new_group",
-    "read_detector",
-    "write_data",
-    "write_detector",
-]
-
-
 _ENTRY = "entry_0000"
 _API_VERSION = "1.1"  # of pyFAI's detector group
 _CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core

@@ -21,8 +21,6 @@ from ...base.arrays import AnyArray, AnyDtype
 from ...base.errors import UsageError
 from ...base.threads import processors
 
-__all__ = ["Packed", "Packing", "compressed", "new_dataset", "packed", "unpack_chunk", "write_array", "write_chunks"]
-
 
 @dataclass(frozen=True)
 class Packing:

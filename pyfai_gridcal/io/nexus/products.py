@@ -18,9 +18,6 @@ from ...records.field import by_rows
 from .groups import write_data
 from .packing import Packed, packed
 
-__all__ = ["Products", "cell_means", "make_products", "write_products"]
-
-
 Arrays = Mapping[str, AnyArray | Packed]
 
 #: A ten-thousandth of a pixel is below what is ever known, and rounded numbers take half the room.

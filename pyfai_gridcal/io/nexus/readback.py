@@ -18,8 +18,6 @@ from ...base.opening import reading_hdf5
 from ...records.corners import corners_of_nodes
 from .contents import find_detector
 
-__all__ = ["read_back"]
-
 _ROWS = 64  # at a time, those of one row of chunks: each is unpacked once
 
 

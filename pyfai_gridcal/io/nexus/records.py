@@ -26,8 +26,6 @@ from ...base.plain import plain
 from .packing import write_array
 from .registry import class_of, name_of
 
-__all__ = ["read_record", "units_of", "write_record"]
-
 logger = logging.getLogger(__name__)
 
 _UNITS = {
@@ -46,11 +44,7 @@ def units_of(name: str) -> str | None:
 
 
 def write_record(
-    parent: h5py.Group,
-    name: str,
-    value: object,
-    *,
-    known: Mapping[int, h5py.Dataset] | None = None,
+    parent: h5py.Group, name: str, value: object, *, known: Mapping[int, h5py.Dataset] | None = None
 ) -> None:
     """Write `value` as the member `name` of `parent`.
 

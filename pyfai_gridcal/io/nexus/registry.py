@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import importlib
 
-__all__ = ["RECORDS", "class_of", "name_of"]
-
 _PACKAGE = f"{__name__.partition('.')[0]}."
 
 #: Modules and the records that live in them, which are called in files as the classes are.

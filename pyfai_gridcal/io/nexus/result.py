@@ -34,22 +34,11 @@ from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.spots import SpotFlag, Spots
 from .contents import find_process
-from .groups import (
-    detector_nodes,
-    new_entry,
-    new_group,
-    now,
-    package_version,
-    platform,
-    write_data,
-    write_detector,
-)
+from .groups import detector_nodes, new_entry, new_group, now, package_version, platform, write_data, write_detector
 from .packing import write_array
 from .products import Products, make_products, write_products
 from .readback import read_back
 from .records import read_record, write_record
-
-__all__ = ["FORMAT", "load_result", "save_result"]
 
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
 FORMAT = (1, 0)

@@ -14,8 +14,6 @@ from . import maps, quality
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Plots"]
-
 
 class Plots:
     """Pictures of one calibration.

@@ -15,7 +15,6 @@ from .canvas import OUTLIER, USED, axes_or_new, colorbar, field_arrows, frame, m
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["before_after", "displacement", "image", "reduced", "sigma", "spots", "vectors"]
 
 Component = Literal["magnitude", "dy", "dx"]
 Colouring = Literal["plain", "sigma", "chi2"]

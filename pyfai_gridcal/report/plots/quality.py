@@ -28,17 +28,6 @@ from .canvas import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "contrast",
-    "held_out",
-    "pulls",
-    "residual_against_sigma",
-    "residual_directions",
-    "residual_histogram",
-    "residuals",
-    "subpixel_bias",
-]
-
 
 def residuals(fit: DistortionFit, exposure: int = 0, *, ax: Axes | None = None) -> Axes:
     """Draw the residuals (corrected - node) as arrows where the spots are; outliers are crosses.

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyfai_gridcal.gui.work.layers import (
-    GridLines,
-    SpotKind,
-    SpotLayer,
-)
+from pyfai_gridcal.gui.work.layers import GridLines, SpotKind, SpotLayer
 from pyfai_gridcal.gui.work.thinning import Window, thinned_lines, thinned_spots
 
 

@@ -11,7 +11,7 @@ from hub import PIXEL, wave
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.io.kinds.conversion import convert, corner_deviation, export
 from pyfai_gridcal.io.kinds.kinds import read_distortion, write_distortion
-from pyfai_gridcal.io.kinds.options import Reading
+from pyfai_gridcal.records.jobs import Reading
 
 SHAPE = (51, 74)
 

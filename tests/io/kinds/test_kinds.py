@@ -8,7 +8,8 @@ from hub import PIXEL, corner_gap, modules, wave
 
 from pyfai_gridcal.base.errors import FittingError, UsageError
 from pyfai_gridcal.io.kinds.kinds import KINDS, kind_for_output, open_distortion, write_distortion
-from pyfai_gridcal.io.kinds.options import Reading, Writing
+from pyfai_gridcal.io.kinds.options import Writing
+from pyfai_gridcal.records.jobs import Reading
 
 #: Kind, output name, largest distance of a corner after the round trip, px.
 SMOOTH = [

@@ -8,9 +8,9 @@ from hub import PIXEL, corner_gap, wave
 
 from pyfai_gridcal.base.errors import FileFormatError, UsageError
 from pyfai_gridcal.io.kinds.kinds import kind_of, open_distortion, read_distortion, write_distortion
-from pyfai_gridcal.io.kinds.options import Reading
 from pyfai_gridcal.io.kinds.pairs import edf_dialect
 from pyfai_gridcal.io.kinds.rasters import read_raster
+from pyfai_gridcal.records.jobs import Reading
 
 
 def test_foreign_maps_are_told_by_their_shape(tmp_path):

@@ -87,10 +87,7 @@ def test_a_strongly_bent_field_with_a_bitten_border_fits(inverse):
     shape = (420, 510)
     y, x = np.indices((shape[0] + 1, shape[1] + 1)) - 0.5
     bent = np.stack(
-        [
-            9 * np.sin(y / 62 + 1) * np.cos(x / 94) + x * y / 4000,
-            14 * np.cos(y / 86) * np.sin(x / 58) + (x / 100) ** 2,
-        ],
+        [9 * np.sin(y / 62 + 1) * np.cos(x / 94) + x * y / 4000, 14 * np.cos(y / 86) * np.sin(x / 58) + (x / 100) ** 2],
         axis=-1,
     )
     y, x = np.indices(shape)
