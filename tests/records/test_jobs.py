@@ -18,6 +18,7 @@ from pyfai_gridcal.io.kinds.options import Writing
 from pyfai_gridcal.records import jobs
 from pyfai_gridcal.records.jobs import Calibrate, Compare, Convert, Correct, Reading, Validate, corrections_of
 from pyfai_gridcal.records.options import CLI, EWOKS, default_of, option_of, options_of
+from pyfai_gridcal.records.settings import Settings
 
 JOBS = {"calibrate": jobs.Calibrate, "validate": jobs.Validate, "convert": jobs.Convert, "correct": jobs.Correct,
         "compare": jobs.Compare}  # fmt: skip
