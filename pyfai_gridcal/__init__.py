@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .records.settings import Settings
     from .records.spots import Spots
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "Calibration",

@@ -315,7 +315,7 @@ def test_old_and_new_versions(tmp_path, caplog):
         load_result(path)
     with h5py.File(path, "r+") as file:
         del file["entry_0000/grid_calibration/format_version"]
-        file["entry_0000/grid_calibration/format_version"] = "2.0"
+        file["entry_0000/grid_calibration/format_version"] = "3.0"
     with pytest.raises(FileFormatError, match="newer version"):
         load_result(path)
 
@@ -384,12 +384,13 @@ def test_distorted_detector_integrates(tmp_path):
     assert np.abs(patterns[0].intensity[middle] * 49.5e-3 - patterns[0].radial[middle]).max() < 0.06
 
 
-def test_file_of_the_first_format_is_still_read(tmp_path):
-    """Written once by version 0.1.0 (and packed by gzip), never to be written again."""
+@pytest.mark.parametrize("form", ["1_0", "2_0"])
+def test_files_of_every_format_are_still_read(tmp_path, form):
+    """Written once by the version of that time (and packed by gzip), never to be written again."""
     from pyFAI.detectors import detector_factory
 
-    path = tmp_path / "result_1_0.h5"
-    path.write_bytes(gzip.decompress((Path(__file__).parents[2] / "data" / "result_1_0.h5.gz").read_bytes()))
+    path = tmp_path / f"result_{form}.h5"
+    path.write_bytes(gzip.decompress((Path(__file__).parents[2] / "data" / f"result_{form}.h5.gz").read_bytes()))
     old = load_result(path)
     assert isinstance(old, DistortionFit)
     assert [len(points) for points in old.points] == [56, 51]
