@@ -3,6 +3,10 @@
 Each measurement runs in a process of its own (:mod:`.worker`): neither memory nor caches are shared. Beside it, on
 the same images: the procedure of pyFAI's tutorial (:mod:`.tutorial`), and where they are installed discorpy and OpenCV
 (:mod:`.rivals`).
+
+Other rooms may use::
+
+    plot  draw
 """
 
 from __future__ import annotations
@@ -12,10 +16,3 @@ from .scenes import SCENES
 from .table import machine, text_table
 
 __all__ = ["SCENES", "BenchmarkPlan", "Measurement", "machine", "measure", "run", "text_table"]
-
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "plot": ("draw",),
-}
-# fmt: on

@@ -1,12 +1,10 @@
-"""Images without distortion."""
+"""Images without distortion.
 
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "corrector": ("Corrector",),
-    "opening": ("CorrectorFiles", "files_of", "open_corrector"),
-    "parts": ("Work", "correct_part", "join_parts", "part_path"),
-    "streams": ("DATA_PATH", "correct_files", "correct_stack"),
-    "table": ("CorrectedImage", "correct_known", "save_image"),
-}
-# fmt: on
+Other rooms may use::
+
+    corrector  Corrector
+    opening    CorrectorFiles, files_of, open_corrector
+    parts      Work, correct_part, join_parts, part_path
+    streams    DATA_PATH, correct_files, correct_stack
+    table      CorrectedImage, correct_known, save_image
+"""

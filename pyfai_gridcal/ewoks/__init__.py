@@ -2,11 +2,8 @@
 
 The tasks are in :mod:`pyfai_gridcal.ewoks.tasks`, graphs of them in :mod:`pyfai_gridcal.ewoks.graphs`, and graphs ready
 for use, as JSON, in ``pyfai_gridcal/ewoks/workflows``. All but the graphs need the extra ``ewoks``.
-"""
 
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "graphs": ("correction_graph", "fleet_graph", "workflow"),
-}
-# fmt: on
+Other rooms may use::
+
+    graphs  correction_graph, fleet_graph, workflow
+"""

@@ -1,17 +1,15 @@
-"""ControlPoints -> DistortionFit: the field that the points speak of."""
+"""ControlPoints -> DistortionFit: the field that the points speak of.
 
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "choice": ("MODELS",),
-    "fitting": ("fit_distortion", "folded_pixels"),
-    "plates.exposures": ("joint_uncertainty",),
-    "plates.joint": ("Exposure", "JointProblem"),
-    "recipe": ("Sample", "Uncertainty"),
-    "rigid": ("place",),
-    "spline.basis": ("Axis", "band_of_stencil", "product_stencil", "uniform_axes"),
-    "spline.problem": ("SplineProblem",),
-    "spline.recipe": ("BSpline",),
-    "tiles.seams": ("Seam", "find_seams"),
-}
-# fmt: on
+Other rooms may use::
+
+    choice            MODELS
+    fitting           fit_distortion, folded_pixels
+    plates.exposures  joint_uncertainty
+    plates.joint      Exposure, JointProblem
+    recipe            Sample, Uncertainty
+    rigid             place
+    spline.basis      Axis, band_of_stencil, product_stencil, uniform_axes
+    spline.problem    SplineProblem
+    spline.recipe     BSpline
+    tiles.seams       Seam, find_seams
+"""

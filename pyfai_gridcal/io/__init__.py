@@ -1,23 +1,21 @@
-"""Files in and out."""
+"""Files in and out.
 
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "images.frames": ("Frames", "parse_address"),
-    "images.images": ("Image", "load_image"),
-    "images.masks": ("load_mask", "named_detector"),
-    "images.sources": ("open_frames",),
-    "kinds.conversion": ("convert_files",),
-    "kinds.kinds": ("DistortionFile", "KINDS", "locate", "open_distortion", "read_distortion", "write_distortion"),
-    "kinds.options": ("Writing",),
-    "kinds.pointers": ("detector_of",),
-    "kinds.rasters": ("image_of", "read_raster", "write_raster"),
-    "kinds.splinefit": ("SplineFit", "fit_spline"),
-    "nexus.contents": ("detector_beside", "find_detector", "find_process", "holds_detector", "holds_result"),
-    "nexus.detector": ("from_detector", "to_detector"),
-    "nexus.groups": ("detector_nodes", "new_entry", "new_group", "write_data"),
-    "nexus.packing": ("Packing", "unpack_chunk"),
-    "nexus.records": ("read_record", "write_record"),
-    "nexus.result": ("load_result", "save_result"),
-}
-# fmt: on
+Other rooms may use::
+
+    images.frames     Frames, parse_address
+    images.images     Image, load_image
+    images.masks      load_mask, named_detector
+    images.sources    open_frames
+    kinds.conversion  convert_files
+    kinds.kinds       DistortionFile, KINDS, locate, open_distortion, read_distortion, write_distortion
+    kinds.options     Writing
+    kinds.pointers    detector_of
+    kinds.rasters     image_of, read_raster, write_raster
+    kinds.splinefit   SplineFit, fit_spline
+    nexus.contents    detector_beside, find_detector, find_process, holds_detector, holds_result
+    nexus.detector    from_detector, to_detector
+    nexus.groups      detector_nodes, new_entry, new_group, write_data
+    nexus.packing     Packing, unpack_chunk
+    nexus.records     read_record, write_record
+    nexus.result      load_result, save_result
+"""

@@ -1,14 +1,12 @@
-"""Is it to be trusted?"""
+"""Is it to be trusted?
 
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "assessment": ("assess",),
-    "checking": ("check_file", "difference"),
-    "comparison": ("Comparison", "compare", "drift", "read_to_compare"),
-    "measures": ("PairDistances", "edges_around", "pair_distances", "quality", "residual_correlation",
-                 "standardised_residuals", "subpixel_bias", "width_of"),
-    "planning": ("Illumination", "Plan", "plan"),
-    "validation": ("Validation", "validate", "validate_files"),
-}
-# fmt: on
+Other rooms may use::
+
+    assessment  assess
+    checking    check_file, difference
+    comparison  Comparison, compare, drift, read_to_compare
+    measures    PairDistances, edges_around, pair_distances, quality, residual_correlation, standardised_residuals,
+                subpixel_bias, width_of
+    planning    Illumination, Plan, plan
+    validation  Validation, validate, validate_files
+"""

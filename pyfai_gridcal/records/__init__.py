@@ -1,22 +1,20 @@
-"""The nouns: frozen, without a verb that reads a file."""
+"""The nouns: frozen, without a verb that reads a file.
 
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "corners": ("corner_nodes", "corners_of_nodes"),
-    "distortion": ("Distortion", "Gauge"),
-    "field": ("CornerField", "Field", "SampledField", "TiledField", "bracket", "by_rows", "corner_values", "label_at",
-              "point_by_point", "without_gaps"),
-    "fit": ("DistortionFit", "Pose", "TrialScore", "used_rows", "used_sigmas"),
-    "inverse": ("newton",),
-    "jobs": ("Calibrate", "Compare", "Convert", "Correct", "Reading", "Validate", "corrections_of"),
-    "nodes": ("NodeTable",),
-    "options": ("CLI", "EWOKS", "Option", "default_of", "documented", "option", "option_of", "options_of", "told"),
-    "plate": ("LatticeKind", "Plate", "error_sigma", "with_errors", "without_errors"),
-    "points": ("ControlPoints",),
-    "result": ("Result",),
-    "settings": ("LATTICES", "POLARITIES", "Settings"),
-    "spots": ("HoleProfile", "Noise", "Polarity", "SpotFlag", "Spots"),
-    "verdict": ("Check", "Level", "Verdict", "check_above", "check_below"),
-}
-# fmt: on
+Other rooms may use::
+
+    corners     corner_nodes, corners_of_nodes
+    distortion  Distortion, Gauge
+    field       CornerField, Field, SampledField, TiledField, bracket, by_rows, corner_values, label_at,
+                point_by_point, without_gaps
+    fit         DistortionFit, Pose, TrialScore, used_rows, used_sigmas
+    inverse     newton
+    jobs        Calibrate, Compare, Convert, Correct, Reading, Validate, corrections_of
+    nodes       NodeTable
+    options     CLI, EWOKS, Option, default_of, documented, option, option_of, options_of, told
+    plate       LatticeKind, Plate, error_sigma, with_errors, without_errors
+    points      ControlPoints
+    result      Result
+    settings    LATTICES, POLARITIES, Settings
+    spots       HoleProfile, Noise, Polarity, SpotFlag, Spots
+    verdict     Check, Level, Verdict, check_above, check_below
+"""

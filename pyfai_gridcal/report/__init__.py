@@ -2,6 +2,13 @@
 
 The page (:func:`write_report`) and the plain data (:func:`report_data`) have the same content; the form of the data is
 stated in ``schema.json`` beside this module (:func:`schema`).
+
+Other rooms may use::
+
+    pictures      displacement_with_arrows, grid
+    plots.canvas  nice
+    plots.maps    reduced
+    redo          versions
 """
 
 from __future__ import annotations
@@ -12,13 +19,3 @@ from .page import write_report
 from .text import text_report
 
 __all__ = ["SCHEMA", "html_card", "refusal", "report_data", "schema", "summary", "text_report", "write_report"]
-
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "pictures": ("displacement_with_arrows", "grid"),
-    "plots.canvas": ("nice",),
-    "plots.maps": ("reduced",),
-    "redo": ("versions",),
-}
-# fmt: on

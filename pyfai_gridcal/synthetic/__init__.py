@@ -4,6 +4,10 @@ scene = random_scene(rng)               # or Scene(distortion, plate, pose, ligh
 picture = scene.render(rng)             # .image, .mask, .truth (spots), .distortion
 match_spots(points, picture.truth)      # recall, precision, wrong indices, rms over the Cramér-Rao bound
 field_error(fit.distortion, picture.distortion, spots=picture.truth)
+
+Other rooms may use::
+
+    fields  SumField, radial, taper
 """
 
 from __future__ import annotations
@@ -32,10 +36,3 @@ __all__ = [
     "place",
     "random_scene",
 ]
-
-#: What other rooms may use of this one: module -> names.
-# fmt: off
-OPEN = {
-    "fields": ("SumField", "radial", "taper"),
-}
-# fmt: on
