@@ -115,7 +115,7 @@ def _details(name: str, one: Option, default: object, only_given: bool) -> dict[
         out["type"] = TYPES[one.kind](one.what or name.replace("_", "-"))
     elif one.choices and isinstance(one.choices[0], int):
         out["type"] = int
-    return out | ({"metavar": one.metavar} if one.metavar else {})
+    return out | ({"metavar": one.placeholder} if one.placeholder else {})
 
 
 def job_of(record: type[J], options: argparse.Namespace, **other: object) -> J:

@@ -37,28 +37,27 @@ class Predict:
         metadata=option(
             "distance of neighbouring holes, with its unit (1mm); two for a rectangular grid",
             "lengths",
-            metavar="LENGTH",
             names=("-p", "--pitch"),
         )
     )
-    hole: float | None = told(None, "diameter of the holes, with its unit", "length", metavar="LENGTH")
+    hole: float | None = told(None, "diameter of the holes, with its unit", "length")
     shape: tuple[int, int] = field(
         metadata=option("pixels of the detector; one number for a square", "shape", metavar="SLOW,FAST")
     )
     pixel: tuple[float, float] = field(
-        metadata=option("pixel size, with its unit (50um)", "lengths", metavar="LENGTH", what="pixel size")
+        metadata=option("pixel size, with its unit (50um)", "lengths", what="pixel size")
     )
-    angle: float = told(90.0, "between the axes of the lattice (default: {default})", "positive", metavar="DEGREES")
+    angle: float = told(90.0, "between the axes of the lattice (default: {default})", "positive", unit="degrees")
     peak: float = told(5000.0, "counts that a hole adds (default: {default})", "positive", group=_LIGHT)
     background: float = told(500.0, "counts between the holes (default: {default})", "positive", group=_LIGHT)
     readout: float = told(5.0, "noise of the camera, counts rms (default: {default})", "positive", group=_LIGHT)
     gain: float = told(1.0, "variance per count (default: {default})", "positive", group=_LIGHT)
-    blur: float = told(1.0, "of the camera, sigma (default: {default})", "positive", metavar="PX", group=_LIGHT)
+    blur: float = told(1.0, "of the camera, sigma (default: {default})", "positive", unit="px", group=_LIGHT)
     sigma: float | None = told(
         None,
         "uncertainty of a spot, in place of the one that follows from the light",
         "positive",
-        metavar="PX",
+        unit="px",
         group=_LIGHT,
     )
     exposures: tuple[int, ...] = told(
@@ -69,18 +68,18 @@ class Predict:
         group=_LIGHT,
     )
     plate_error: float | None = told(
-        None, "of the holes' places, rms (default: 0)", "length", metavar="LENGTH", what="plate error", group=_OTHER
+        None, "of the holes' places, rms (default: 0)", "length", what="plate error", group=_OTHER
     )
-    amplitude: float = told(10.0, "of the distortion, rms (default: {default})", "positive", metavar="PX", group=_OTHER)
+    amplitude: float = told(10.0, "of the distortion, rms (default: {default})", "positive", unit="px", group=_OTHER)
     length: float | None = told(
         None,
         "over which the distortion changes (default: a third of the detector)",
         "positive",
-        metavar="PX",
+        unit="px",
         group=_OTHER,
     )
-    json: str | None = told(None, "the same for machines; - is standard output", "file", metavar="FILE", group=_RESULTS)
-    picture: str | None = told(None, "map of the uncertainty", "file", metavar="FILE", group=_RESULTS)
+    json: str | None = told(None, "the same for machines; - is standard output", "file", group=_RESULTS)
+    picture: str | None = told(None, "map of the uncertainty", "file", group=_RESULTS)
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:

@@ -25,8 +25,8 @@ _RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
 _HOW, _UNTOLD = "how", "what the input does not tell"
 
 _MASK = option("pixels to ignore: not 0 in a file, or by pyFAI name", "files", metavar="FILE|DETECTOR", group=_IMAGES)
-_DARK = option("image without light, subtracted", "files", metavar="FILE", group=_IMAGES)
-_FLAT = option("image of uniform light, divided by", "files", metavar="FILE", group=_IMAGES)
+_DARK = option("image without light, subtracted", "files", group=_IMAGES)
+_FLAT = option("image of uniform light, divided by", "files", group=_IMAGES)
 _CORRECTED_IMAGE = "corrected image, .edf, .tif or .h5"
 _KEEP_GOING = option(
     "report a failure in the outputs instead of raising it, so that the rest of a workflow goes on",
@@ -37,7 +37,7 @@ _KEEP_GOING = option(
 
 def _json(text: str, group: str = "", *, doors: tuple[str, ...] = (CLI, EWOKS)) -> dict[str, Option]:
     text = f"{text}; - is standard output"
-    return option(text, "file", metavar="FILE", names=("--json",), group=group, doors=doors)
+    return option(text, "file", names=("--json",), group=group, doors=doors)
 
 
 def corrections_of(job: Calibrate | Validate) -> dict[str, Any]:
@@ -59,7 +59,6 @@ class Reading:
         None,
         "pixel size, 50um or 50um,48um (slow, fast)",
         "lengths",
-        metavar="LENGTH",
         names=("--pixel",),
         what="pixel size",
         group=_UNTOLD,
@@ -81,21 +80,14 @@ class _GridFiles:
     """Files of a calibration."""
 
     images: Sequence[Any] = field(
-        metadata=option(
-            "file, or file.h5::/path; several are exposures of one plate", "images", metavar="IMAGE", names=("image",)
-        )
+        metadata=option("file, or file.h5::/path; several are exposures of one plate", "images", names=("image",))
     )
     output: str | None = told(
-        None,
-        "detector file, .h5 (default: beside the image)",
-        "file",
-        metavar="FILE",
-        names=("-o", "--output"),
-        group=_RESULTS,
+        None, "detector file, .h5 (default: beside the image)", "file", names=("-o", "--output"), group=_RESULTS
     )
     json_file: str | None = field(default=None, metadata=_json("summary with the verdict, for machines", _RESULTS))
-    report: str | None = told(None, "report as one HTML page", "file", metavar="FILE", group=_RESULTS)
-    corrected: str | None = told(None, _CORRECTED_IMAGE, "file", metavar="FILE", group=_RESULTS, doors=(CLI,))
+    report: str | None = told(None, "report as one HTML page", "file", group=_RESULTS)
+    corrected: str | None = told(None, _CORRECTED_IMAGE, "file", group=_RESULTS, doors=(CLI,))
     force: bool = told(
         False, "write the detector even when it is not to be trusted", "flag", group=_RESULTS, doors=(CLI,)
     )
@@ -137,30 +129,29 @@ class Validate:
         )
     )
     images: Sequence[Any] | None = told(
-        None, "image of the grid; several are reduced to one", "images", metavar="IMAGE", names=("image",)
+        None, "image of the grid; several are reduced to one", "images", names=("image",)
     )
     pitch: float | tuple[float, float] | None = told(
         None,
         "distance of neighbouring holes, with its unit; needed when the detector file knows of no plate",
         "lengths",
-        metavar="LENGTH",
         names=("-p", "--pitch"),
     )
     angle: float | None = told(
         None,
         "angle between the axes of the grid (default: that of the detector file, else 90)",
         "positive",
-        metavar="DEGREES",
+        unit="degrees",
     )
     polarity: Literal["auto", "bright", "dark"] = told("auto", "bright or dark holes", "choice", choices=POLARITIES)
     tolerance: float = told(
         0.01,
         "mean misplacement, in pitch, above which it is not good: exit status 1 (default: {default})",
         "positive",
-        metavar="PITCH",
+        unit="pitch",
         limits={"gt": 0},
     )
-    output: str | None = told(None, _CORRECTED_IMAGE, "file", metavar="FILE", names=("-o", "--output"), group=_RESULTS)
+    output: str | None = told(None, _CORRECTED_IMAGE, "file", names=("-o", "--output"), group=_RESULTS)
     json_file: str | None = field(default=None, metadata=_json("figures for machines", _RESULTS))
     mask: Sequence[str] | None = field(default=None, metadata=_MASK)
     dark: Sequence[str] | None = field(default=None, metadata=_DARK)
@@ -192,7 +183,7 @@ class Convert:
         0.01,
         "largest deviation wanted of a spline; it gets as few knots as reach it (default: {default})",
         "positive",
-        metavar="PX",
+        unit="px",
         limits={"gt": 0},
     )
     force: bool = told(False, "write a spline also of a field that jumps, or that is less close", "flag")
@@ -224,9 +215,7 @@ class Correct:
             "distortion file of any kind that convert reads", "files", metavar="DETECTOR", names=("detector",)
         )
     )
-    images: Sequence[Any] = field(
-        metadata=option("file, file.h5::/path, or a stack", "images", metavar="IMAGE", names=("image",))
-    )
+    images: Sequence[Any] = field(metadata=option("file, file.h5::/path, or a stack", "images", names=("image",)))
     output: str = field(
         metadata=option(
             ".h5 for one stack, a folder for files, or a file", "file", metavar="OUT", names=("-o", "--output")
@@ -320,7 +309,5 @@ class Compare:
     )
     strict: bool = told(False, "exit with 1, or raise, when one is different", "flag")
     json_file: str | None = field(default=None, metadata=_json("the same for machines"))
-    picture: str | None = told(
-        None, "maps of the differences; the drift, for a series", "file", metavar="FILE", doors=(CLI,)
-    )
+    picture: str | None = told(None, "maps of the differences; the drift, for a series", "file", doors=(CLI,))
     keep_going: bool = field(default=False, metadata=_KEEP_GOING)

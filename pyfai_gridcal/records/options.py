@@ -18,6 +18,9 @@ Kind = Literal[
     "count", "counts", "choice", "flag", "gauge", "device",
 ]  # fmt: skip
 
+#: What stands for a value of some kinds in a help text.
+_PLACEHOLDERS = {"length": "LENGTH", "lengths": "LENGTH", "file": "FILE", "files": "FILE", "images": "IMAGE"}
+
 #: The doors where an option is offered.
 CLI, EWOKS = "cli", "ewoks"
 
@@ -31,7 +34,8 @@ class Option:
     text : what it is; ``{default}`` in it stands for the default
     kind : what its value is
     choices : of a "choice"
-    metavar : what stands for the value in a help text
+    unit : of the value; lengths are metres
+    metavar : what stands for the value in a help text, if neither its kind nor its unit says it
     group : title of the options among which it stands, empty for the first ones
     names : on the command line, where they are not made of the field's name; without dashes an argument by place
     what : what error messages call it, where the field's name does not say it
@@ -44,6 +48,7 @@ class Option:
     text: str
     kind: Kind = "text"
     choices: tuple[str | int, ...] = ()
+    unit: str = ""
     metavar: str | None = None
     group: str = ""
     names: tuple[str, ...] = ()
@@ -53,6 +58,11 @@ class Option:
     limits: Mapping[str, float] = field(default_factory=dict)
     doors: tuple[str, ...] = (CLI, EWOKS)
 
+    @property
+    def placeholder(self) -> str | None:
+        """What stands for the value in a help text."""
+        return self.metavar or _PLACEHOLDERS.get(self.kind) or self.unit.upper() or None
+
     def told(self, default: object) -> str:
         """The text with the default in it."""
         return self.text.format(default=f"{default:g}" if isinstance(default, float) else default)
@@ -60,7 +70,8 @@ class Option:
 
 def option(text: str, kind: Kind = "text", **details: object) -> dict[str, Option]:
     """Metadata of a field, see :class:`Option`: ``field(default=..., metadata=option("diameter of the holes"))``."""
-    return {"option": Option(text, kind, **details)}  # type: ignore[arg-type]
+    unit = "m" if kind in ("length", "lengths", "positions") else ""
+    return {"option": Option(text, kind, **{"unit": unit, **details})}  # type: ignore[arg-type]
 
 
 def told(default: object, text: str, kind: Kind = "text", **details: object) -> Any:

@@ -48,7 +48,6 @@ class Settings:
             "distance of neighbouring holes, with its unit (5mm, 500um); two values, 3mm,2mm, are along the axis of "
             "the grid nearest to slow (vertical), then along the other",
             "lengths",
-            metavar="LENGTH",
             names=("-p", "--pitch"),
             empty="needed, such as 5mm",
         )
@@ -58,7 +57,6 @@ class Settings:
         "nominal pixel size, such as 50um or 50um,48um (slow, fast); by default the one that makes the "
         "displacement smallest, with its uncertainty",
         "lengths",
-        metavar="LENGTH",
         what="pixel size",
         group=_REFINEMENTS,
     )
@@ -75,18 +73,17 @@ class Settings:
         "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_REFINEMENTS
     )
     angle: float | None = told(
-        None, "angle between the axes of an oblique grid", "positive", metavar="DEGREES", group=_REFINEMENTS
+        None, "angle between the axes of an oblique grid", "positive", unit="degrees", group=_REFINEMENTS
     )
     polarity: str = told(
         "auto", "whether holes are brighter or darker than the plate", "choice", choices=POLARITIES, group=_REFINEMENTS
     )
-    hole: float | None = told(
-        None, "diameter of the holes, with its unit", "length", metavar="LENGTH", group=_REFINEMENTS
-    )
+    hole: float | None = told(None, "diameter of the holes, with its unit", "length", group=_REFINEMENTS)
     origin: tuple[float, float] | None = told(
         None,
         "the hole nearest to this pixel (slow, fast) gets the index (0, 0)",
         "pair",
+        unit="px",
         metavar="Y,X",
         group=_REFINEMENTS,
     )
@@ -109,7 +106,7 @@ class Settings:
         None,
         "mask pixels whose position is known less well than this",
         "positive",
-        metavar="PX",
+        unit="px",
         title="Largest sigma",
         group=_REFINEMENTS,
     )

@@ -7,6 +7,7 @@ from dataclasses import MISSING, dataclass, field
 import pytest
 
 from pyfai_gridcal.records.options import CLI, EWOKS, default_of, documented, like, option, option_of, options_of, told
+from pyfai_gridcal.records.settings import Settings
 
 
 @documented
@@ -105,3 +106,12 @@ def test_a_field_like_another_keeps_what_is_not_changed() -> None:
 @pytest.mark.parametrize("name", ["source", "width"])
 def test_options_are_those_of_the_class_not_of_its_text(name: str) -> None:
     assert options_of(Job)[name] is option_of(Job, name)
+
+
+def test_units_of_the_settings() -> None:
+    units = {name: one.unit for name, one in options_of(Settings).items() if one.unit}
+    lengths = dict.fromkeys(("pitch", "pixel", "hole", "positions"), "m")
+    assert units == {**lengths, "angle": "degrees", "origin": "px", "max_sigma": "px"}
+    assert option_of(Settings, "pixel").placeholder == "LENGTH"
+    assert option_of(Settings, "max_sigma").placeholder == "PX"
+    assert option_of(Settings, "polarity").placeholder is None
