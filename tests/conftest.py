@@ -86,15 +86,15 @@ def real_data() -> Path:
 @pytest.fixture
 def one_corner_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int], float], None]:
     """Call it with a node and a distance, metres: from then on detectors are written with that node so far off."""
-    from pyfai_gridcal.io.nexus import groups as nexus
+    from pyfai_gridcal.io.nexus import groups
 
     def begin(node: tuple[int, int], metres: float) -> None:
-        def spoil(group: Any, nodes: Any, shape: Any, original: Any = nexus._write_corners) -> Any:
+        def spoil(group: Any, nodes: Any, shape: Any, original: Any = groups._write_corners) -> Any:
             nodes = nodes.copy()
             nodes[node] += metres
             return original(group, nodes, shape)
 
-        monkeypatch.setattr(nexus, "_write_corners", spoil)
+        monkeypatch.setattr(groups, "_write_corners", spoil)
 
     return begin
 

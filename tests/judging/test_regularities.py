@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_gridcal.judging import regularities as statistics
+from pyfai_gridcal.judging import regularities
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.points import ControlPoints
 from pyfai_gridcal.records.spots import HoleProfile, Noise, Spots
@@ -45,75 +45,75 @@ def profile(corners: int, radius: float = 5.0, blur: float = 0.8, stretch: float
 
 
 def test_disks_are_round() -> None:
-    assert max(statistics.angular_structure(profile(0)).values()) < 0.01
+    assert max(regularities.angular_structure(profile(0)).values()) < 0.01
 
 
 @pytest.mark.parametrize("corners", [4, 6])
 def test_corners_are_counted(corners: int) -> None:
-    found = statistics.angular_structure(profile(corners))
+    found = regularities.angular_structure(profile(corners))
     assert max(found, key=found.__getitem__) == corners
     assert found[corners] > 0.01
 
 
 def test_squares_have_more_corners_than_hexagons() -> None:
-    assert statistics.angular_structure(profile(4))[4] > 2 * statistics.angular_structure(profile(6))[6]
+    assert regularities.angular_structure(profile(4))[4] > 2 * regularities.angular_structure(profile(6))[6]
 
 
 def test_ovals_are_ovals() -> None:
-    slight, strong = (statistics.angular_structure(profile(0, stretch=s)) for s in (1.1, 1.6))
+    slight, strong = (regularities.angular_structure(profile(0, stretch=s)) for s in (1.1, 1.6))
     assert slight[4] < 0.03
     assert 0.05 < slight[2] < strong[2]
 
 
 def test_misfit_is_free_of_noise_and_relative() -> None:
     spots = spots_at(points().yx)
-    assert statistics.profile_misfit(spots).max() == 0
+    assert regularities.profile_misfit(spots).max() == 0
     # rms left over: chi2 - 1 noise variances; variance = 25 + (200 + 500)
     odd = Spots(
         spots.yx, spots.sigma_yx, spots.amplitude, spots.background, np.full(len(spots), 5.0), spots.flags,
         noise=spots.noise,
     )  # fmt: skip
-    np.testing.assert_allclose(statistics.profile_misfit(odd), np.sqrt(4 * 725) / 1000)
-    assert statistics.profile_misfit(Spots.from_positions(spots.yx)).max() == 0
+    np.testing.assert_allclose(regularities.profile_misfit(odd), np.sqrt(4 * 725) / 1000)
+    assert regularities.profile_misfit(Spots.from_positions(spots.yx)).max() == 0
 
 
 def test_amplitudes_of_neighbours() -> None:
     p = points()
     smooth = 1000 * np.exp(-(((p.yx - 200) / 250) ** 2).sum(axis=1))
     rng = np.random.default_rng(0)
-    assert statistics.amplitude_scatter(spots_at(p.yx, smooth)) < 0.03
+    assert regularities.amplitude_scatter(spots_at(p.yx, smooth)) < 0.03
     rough = smooth * np.exp(0.3 * rng.standard_normal(len(p)))
-    assert statistics.amplitude_scatter(spots_at(p.yx, rough)) == pytest.approx(0.3, rel=0.35)
-    assert statistics.amplitude_scatter(spots_at(p.yx[:3])) == 0
+    assert regularities.amplitude_scatter(spots_at(p.yx, rough)) == pytest.approx(0.3, rel=0.35)
+    assert regularities.amplitude_scatter(spots_at(p.yx[:3])) == 0
 
 
 # ------------------------------------------------------------------------------------------------- lattice
 def test_fill() -> None:
-    assert statistics.lattice_fill(points()) == 1
+    assert regularities.lattice_fill(points()) == 1
     keep = np.random.default_rng(1).random(40 * 50) > 0.3
-    assert statistics.lattice_fill(points(40, 50, keep=keep)) == pytest.approx(0.7, abs=0.04)
+    assert regularities.lattice_fill(points(40, 50, keep=keep)) == pytest.approx(0.7, abs=0.04)
 
 
 def test_a_bent_lattice_is_not_broken_and_a_shifted_row_is() -> None:
     p = points()
     bent = ControlPoints(p.yx + 4e-4 * (p.yx - 150) ** 2, p.sigma_yx, p.ij, p.spot, p.flags, p.basis_px)
-    assert statistics.broken_share(bent) == 0
+    assert regularities.broken_share(bent) == 0
     moved = p.yx.copy()
     moved[p.ij[:, 0] == 2] += BASIS[1]  # one row counted wrongly
     broken = ControlPoints(moved, p.sigma_yx, p.ij, p.spot, p.flags, p.basis_px)
-    assert 0.1 < statistics.broken_share(broken) < 0.5
+    assert 0.1 < regularities.broken_share(broken) < 0.5
 
 
 def test_pieces() -> None:
     ij = np.stack([v.ravel() for v in np.mgrid[0:14, 0:19]], axis=1)
-    assert statistics.pieces(points()) == 0
-    assert statistics.pieces(points(keep=(ij[:, 1] < 8) | (ij[:, 1] > 9))) == 0  # two columns are bridged
-    apart = statistics.pieces(points(keep=(ij[:, 1] < 5) | (ij[:, 1] > 10)))
+    assert regularities.pieces(points()) == 0
+    assert regularities.pieces(points(keep=(ij[:, 1] < 8) | (ij[:, 1] > 9))) == 0  # two columns are bridged
+    apart = regularities.pieces(points(keep=(ij[:, 1] < 5) | (ij[:, 1] > 10)))
     assert apart == pytest.approx(5 / 13)
 
 
 def test_scale_of_the_lattice() -> None:
-    scale = statistics.lattice_scale(points(basis=BASIS * [[1.3], [1.0]]), Plate(1e-3))
+    scale = regularities.lattice_scale(points(basis=BASIS * [[1.3], [1.0]]), Plate(1e-3))
     np.testing.assert_allclose(scale, [[1.3 * PITCH / 1e-3, PITCH / 1e-3]] * len(scale))
 
 
@@ -121,15 +121,15 @@ def test_scale_of_the_lattice() -> None:
 def test_a_wrong_ratio_of_pitches_is_seen_at_any_angle(turn: float) -> None:
     c, s = np.cos(turn), np.sin(turn)
     basis = PITCH * np.array([[1.4 * c, -1.4 * s], [s, c]])
-    assert statistics.corrected_anisotropy(points(basis=basis), Plate(1e-3), (1, 1)) == pytest.approx(1.4)
-    assert statistics.corrected_anisotropy(points(basis=basis), Plate((1.4e-3, 1e-3)), (1, 1)) == pytest.approx(1)
+    assert regularities.corrected_anisotropy(points(basis=basis), Plate(1e-3), (1, 1)) == pytest.approx(1.4)
+    assert regularities.corrected_anisotropy(points(basis=basis), Plate((1.4e-3, 1e-3)), (1, 1)) == pytest.approx(1)
 
 
 def test_known_pixels_are_not_taken_for_wrong_pitches() -> None:
     basis = BASIS / [1.25, 1.0]  # pixels longer along slow
     p = points(basis=basis)
-    assert statistics.corrected_anisotropy(p, Plate(1e-3), (1, 1)) == pytest.approx(1.25, rel=0.02)
-    assert statistics.corrected_anisotropy(p, Plate(1e-3), (1.25, 1)) == pytest.approx(1)
+    assert regularities.corrected_anisotropy(p, Plate(1e-3), (1, 1)) == pytest.approx(1.25, rel=0.02)
+    assert regularities.corrected_anisotropy(p, Plate(1e-3), (1.25, 1)) == pytest.approx(1)
 
 
 def test_distortion_is_not_taken_for_wrong_pitches() -> None:
@@ -139,8 +139,8 @@ def test_distortion_is_not_taken_for_wrong_pitches() -> None:
     barrel = ControlPoints(
         p.yx + (p.yx - centre) * -0.12 * r2, p.sigma_yx, p.ij, p.spot, p.flags, p.basis_px
     )  # fmt: skip
-    assert np.median(np.divide(*statistics.lattice_scale(barrel, Plate(1e-3)).T)) > 1.1
-    assert statistics.corrected_anisotropy(barrel, Plate(1e-3), (1, 1)) < 1.06
+    assert np.median(np.divide(*regularities.lattice_scale(barrel, Plate(1e-3)).T)) > 1.1
+    assert regularities.corrected_anisotropy(barrel, Plate(1e-3), (1, 1)) < 1.06
 
 
 # ------------------------------------------------------------------------------------------------- off the lattice
@@ -151,22 +151,22 @@ def with_others(other: np.ndarray) -> tuple[ControlPoints, Spots]:
 
 def test_a_second_lattice() -> None:
     p, spots = with_others(points().yx[:200] + 0.4 * BASIS[0] + 0.3 * BASIS[1])
-    assert statistics.second_lattice(p, spots) == pytest.approx(200 / len(p), rel=0.05)
-    assert statistics.spots_between(p, spots) == pytest.approx(200 / len(p), rel=0.05)
+    assert regularities.second_lattice(p, spots) == pytest.approx(200 / len(p), rel=0.05)
+    assert regularities.spots_between(p, spots) == pytest.approx(200 / len(p), rel=0.05)
 
 
 def test_dirt_is_no_second_lattice() -> None:
     rng = np.random.default_rng(4)
     p, spots = with_others(points().yx[:120] + rng.uniform(-0.5, 0.5, (120, 2)) * PITCH)
-    assert statistics.second_lattice(p, spots) == 0
-    assert 0.2 < statistics.spots_between(p, spots) < 0.45
+    assert regularities.second_lattice(p, spots) == 0
+    assert 0.2 < regularities.spots_between(p, spots) < 0.45
 
 
 def test_an_island_of_the_same_lattice_is_no_second_one() -> None:
     p, spots = with_others(points().yx[:60] + 12 * BASIS[1])
     p = p.select(p.ij[:, 1] < 8)
-    assert statistics.second_lattice(p, spots) == 0
-    assert statistics.spots_between(p, spots) == 0
+    assert regularities.second_lattice(p, spots) == 0
+    assert regularities.spots_between(p, spots) == 0
 
 
 # ------------------------------------------------------------------------------------------------- residuals
@@ -174,7 +174,7 @@ def test_noise_has_nothing_in_common() -> None:
     p = points(30, 30)
     rng = np.random.default_rng(7)
     used = np.ones(len(p), bool)
-    rms, error = statistics.common_motion(p, 0.1 * rng.standard_normal((len(p), 2)), used)
+    rms, error = regularities.common_motion(p, 0.1 * rng.standard_normal((len(p), 2)), used)
     assert rms < 3 * error
 
 
@@ -184,11 +184,11 @@ def test_a_wave_is_common(noise: float) -> None:
     rng = np.random.default_rng(7)
     wave = 0.1 * np.sin(p.yx / 70)
     used = rng.random(len(p)) > 0.1
-    rms, error = statistics.common_motion(p, wave + noise * rng.standard_normal((len(p), 2)), used)
+    rms, error = regularities.common_motion(p, wave + noise * rng.standard_normal((len(p), 2)), used)
     assert rms > 3 * error
     assert rms == pytest.approx(np.sqrt((wave**2).sum(axis=1).mean()), rel=0.25)
 
 
 def test_too_few_neighbours_say_nothing() -> None:
     p = points(2, 2)
-    assert statistics.common_motion(p, np.ones((4, 2)), np.ones(4, bool)) == (0.0, 0.0)
+    assert regularities.common_motion(p, np.ones((4, 2)), np.ones(4, bool)) == (0.0, 0.0)

@@ -21,7 +21,7 @@ from ...base.opening import HDF5_MAGIC
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
 from ..nexus.groups import read_detector
-from . import pairs as maps
+from . import pairs
 from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
@@ -157,48 +157,48 @@ KINDS: dict[str, Kind] = {
             "pair of EDF maps for ImageD11",
             "e2dx (fast) and e2dy (slow) at the pixel centres, (ny, nx), corrected - observed, px",
             ("e2dx.edf", "e2dy.edf"),
-            maps.read_centres,
-            maps.write_imaged11,
+            pairs.read_centres,
+            pairs.write_imaged11,
         ),
         Kind(
             "spd",
             "pair of EDF maps as pyFAI and SPD take them",
             "-x (fast) and -y (slow) at the pixel corners, (ny + 1, nx + 1), corrected - observed, px",
             (".edf",),
-            maps.read_nodes,
-            maps.write_spd,
+            pairs.read_nodes,
+            pairs.write_spd,
         ),
         Kind(
             "xds",
             "pair of CBF tables of XDS and Dectris",
             "x (fast) and y (slow) at the pixel centres, (ny, nx), corrected - observed, integers of 1/100 px",
             (".cbf",),
-            maps.read_xds,
-            maps.write_xds,
+            pairs.read_xds,
+            pairs.write_xds,
         ),
         Kind(
             "tiff",
             "pair of TIFF maps",
             "_dx (fast) and _dy (slow) at the pixel centres, (ny, nx), corrected - observed, px, float32",
             (".tif", ".tiff"),
-            maps.read_centres,
-            maps.write_tiff,
+            pairs.read_centres,
+            pairs.write_tiff,
         ),
         Kind(
             "npy",
             "one npy stack",
             "(2, ny, nx): slow, then fast, at the pixel centres, corrected - observed, px, float64",
             (".npy",),
-            maps.read_npy,
-            maps.write_npy,
+            pairs.read_npy,
+            pairs.write_npy,
         ),
         Kind(
             "npz",
             "npz archive",
             "dy, dx (ny, nx) at the pixel centres, corrected - observed, px; mask; pixel_size in metres (slow, fast)",
             (".npz",),
-            maps.read_npz,
-            maps.write_npz,
+            pairs.read_npz,
+            pairs.write_npz,
             keeps_mask=True,
         ),
         Kind(
@@ -261,7 +261,7 @@ def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
     if head.startswith("# pyFAI-gridcal module table"):
         return KINDS["modules"]
     if head.startswith("{") and ("Dim_1" in text or "HeaderID" in text or "EDF_" in text):
-        return KINDS[maps.edf_dialect(path, reading.shape)]
+        return KINDS[pairs.edf_dialect(path, reading.shape)]
     if head.startswith("{"):
         try:
             json.loads(path.read_text(encoding="utf-8", errors="replace")) if path.stat().st_size < 2**20 else None
@@ -298,7 +298,7 @@ def locate(
     """(kind, files named, files that hold the numbers) of a distortion, without reading it."""
     paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
     kind = kind_of(paths[0], reading)
-    paths = maps.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
+    paths = pairs.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
     return kind, paths, (detector_of(paths[0]),) if kind.name in ("poni", "json") else paths
 
 

@@ -11,7 +11,7 @@ import pytest
 from stacks import SHAPE
 
 from pyfai_gridcal.base.errors import UsageError
-from pyfai_gridcal.io.nexus import packing as arrays
+from pyfai_gridcal.io.nexus import packing
 from pyfai_gridcal.io.nexus.packing import Packed, Packing, packed, unpack_chunk
 
 
@@ -84,7 +84,7 @@ def test_arrays_survive_the_fast_writer(tmp_path, shape, dtype):
     for k, array in enumerate((smooth, rng.integers(0, 120, shape), np.zeros((*shape, 3)), np.zeros((0, 4)))):
         array = array.astype(dtype)
         with h5py.File(tmp_path / f"{k}.h5", "w") as file:
-            arrays.write_array(file, "a", array)
+            packing.write_array(file, "a", array)
         with h5py.File(tmp_path / f"{k}.h5") as file:
             assert file["a"].dtype == array.dtype
             np.testing.assert_array_equal(file["a"][()], array)
@@ -116,4 +116,4 @@ def test_packed_now_and_written_twice(tmp_path):
     assert packed(array[:3]) is not None
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for name in ("a", "b"):
-            np.testing.assert_array_equal(arrays.write_array(file, name, ready)[()], array)
+            np.testing.assert_array_equal(packing.write_array(file, name, ready)[()], array)

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal.base.errors import FileFormatError
-from pyfai_gridcal.io.nexus import groups as nexus
-from pyfai_gridcal.io.nexus import result
+from pyfai_gridcal.io.nexus import groups, result
 from pyfai_gridcal.io.nexus.readback import read_back
 from pyfai_gridcal.io.nexus.result import save_result
 from pyfai_gridcal.records.distortion import Distortion
@@ -47,7 +46,7 @@ def written(request, tmp_path_factory):
 def ask(path, distortion, **changed):
     """Read back with one of the expected things changed."""
     told = {
-        "nodes": nexus.detector_nodes(distortion),
+        "nodes": groups.detector_nodes(distortion),
         "pixel_size": distortion.pixel_size,
         "mask": distortion.mask,
         **changed,
@@ -72,7 +71,7 @@ def test_pyfai_reads_the_same(written):
 
 def test_it_sees_every_difference(written, tmp_path):
     path, distortion = written
-    nodes = nexus.detector_nodes(distortion)
+    nodes = groups.detector_nodes(distortion)
     ask(path, distortion)
     with pytest.raises(FileFormatError, match="another mask"):
         ask(path, distortion, mask=np.eye(*SHAPE, dtype=bool))
@@ -90,7 +89,7 @@ def test_it_sees_every_difference(written, tmp_path):
 @pytest.mark.parametrize("axis", [0, 1])
 def test_the_last_bit_of_any_corner_counts(written, where, axis):
     path, distortion = written
-    nodes = nexus.detector_nodes(distortion)
+    nodes = groups.detector_nodes(distortion)
     corner = nodes[where] if nodes.ndim == 3 else nodes[where][2]
     corner[axis] = np.nextafter(corner[axis], np.float32(1))
     with pytest.raises(FileFormatError, match="corners off by"):
@@ -99,10 +98,10 @@ def test_the_last_bit_of_any_corner_counts(written, where, axis):
 
 def test_nan_is_equal_to_the_same_nan_only(tmp_path):
     distortion = tiled()
-    nodes = nexus.detector_nodes(distortion)
+    nodes = groups.detector_nodes(distortion)
     nodes[5, 300] = np.nan
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        nexus.write_detector(nexus.new_entry(file, "a"), distortion, nodes=nodes)
+        groups.write_detector(groups.new_entry(file, "a"), distortion, nodes=nodes)
     ask(tmp_path / "a.h5", distortion, nodes=nodes)
     with pytest.raises(FileFormatError, match="corners off by inf"):
         ask(tmp_path / "a.h5", distortion)

@@ -15,8 +15,7 @@ from equal import same
 
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.base.errors import FileFormatError, UsageError
-from pyfai_gridcal.io.nexus import groups as nexus
-from pyfai_gridcal.io.nexus import records, result
+from pyfai_gridcal.io.nexus import groups, records, result
 from pyfai_gridcal.io.nexus.detector import to_detector
 from pyfai_gridcal.io.nexus.result import load_result, save_result
 from pyfai_gridcal.records.distortion import Distortion
@@ -261,7 +260,7 @@ def test_distortion_alone_and_tiles(tmp_path):
     save_result(distortion, tmp_path / "tiles.h5")
     again = load_result(tmp_path / "tiles.h5")
     assert same(distortion, again)
-    seen = nexus.read_detector(tmp_path / "tiles.h5")
+    seen = groups.read_detector(tmp_path / "tiles.h5")
     assert isinstance(seen.field, CornerField)
     np.testing.assert_allclose(seen.pixel_corners(), distortion.pixel_corners(), atol=1e-9)
 
@@ -273,7 +272,7 @@ def test_overwriting_leaves_one_entry(tmp_path):
     save_result(other, path)
     with h5py.File(path) as file:
         assert list(file) == ["entry_0000"]
-    np.testing.assert_array_equal(to_detector(nexus.read_detector(path)).mask, 0)
+    np.testing.assert_array_equal(to_detector(groups.read_detector(path)).mask, 0)
     assert same(load_result(path), other)
     assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
 
@@ -327,13 +326,13 @@ def test_other_files_are_refused_plainly(tmp_path):
     with pytest.raises(FileFormatError, match="HDF5"):
         load_result(tmp_path / "b.h5")
     with pytest.raises(FileFormatError, match="HDF5"):
-        nexus.read_detector(tmp_path / "b.h5")
+        groups.read_detector(tmp_path / "b.h5")
     with h5py.File(tmp_path / "c.h5", "w") as file:
         file["x"] = 1
     with pytest.raises(FileFormatError, match="no calibration"):
         load_result(tmp_path / "c.h5")
     with pytest.raises(FileFormatError, match="no NeXus detector"):
-        nexus.read_detector(tmp_path / "c.h5")
+        groups.read_detector(tmp_path / "c.h5")
 
 
 def test_read_detector_agrees_with_pyfai(tmp_path):
@@ -341,7 +340,7 @@ def test_read_detector_agrees_with_pyfai(tmp_path):
 
     plain = Detector(1e-4, 2e-4, max_shape=(8, 9), orientation=3)
     plain.save(str(tmp_path / "plain.h5"))
-    seen = nexus.read_detector(tmp_path / "plain.h5")
+    seen = groups.read_detector(tmp_path / "plain.h5")
     assert (seen.shape, seen.pixel_size) == ((8, 9), (1e-4, 2e-4))
     assert np.abs(seen.displacement_maps()).max() == 0
     bent = Detector(1e-4, 2e-4, max_shape=(8, 9), orientation=3)
@@ -350,7 +349,7 @@ def test_read_detector_agrees_with_pyfai(tmp_path):
     bent.set_dy(nodes[0])
     bent.mask = np.eye(8, 9)
     bent.save(str(tmp_path / "bent.h5"))
-    seen = nexus.read_detector(tmp_path / "bent.h5")
+    seen = groups.read_detector(tmp_path / "bent.h5")
     np.testing.assert_allclose(seen.displacement_nodes(), nodes, atol=1e-5)
     np.testing.assert_array_equal(seen.mask, np.eye(8, 9) > 0)
 
