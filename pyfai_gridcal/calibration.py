@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -230,12 +231,12 @@ def load(path: str | PathLike[str]) -> Calibration:
     from .io.nexus.result import load_result
 
     file = Path(path)
-    if not file.exists():
-        raise FileFormatError(f"no such file: {file}")
+    if os.path.isdir(file):
+        raise FileFormatError(f"{file} is a folder", expected="a file written by calibrate")
     try:
         found = load_result(file)
     except FileFormatError as error:
-        opens = _what_opens(file)
+        opens = _what_opens(file) if os.path.exists(file) else None
         if opens is None:
             raise
         text = f"{file} holds no calibration"
@@ -251,12 +252,13 @@ def load(path: str | PathLike[str]) -> Calibration:
 
 
 def _what_opens(file: Path) -> str | None:
-    """What opens a file that is no calibration, in words; None for a calibration that is damaged or too new."""
+    """What opens a file that is no calibration, in words; None of an HDF5 file of which the first error says it all."""
+    from .base.opening import is_hdf5
     from .io.images.images import load_image
-    from .io.kinds.kinds import locate
+    from .io.kinds.kinds import locate, read_distortion
     from .io.nexus.contents import holds_detector, holds_result
 
-    if holds_result(file):
+    if holds_result(file):  # damaged, or too new
         return None
     if file.suffix.lower() == ".poni":
         return "pyFAI.load opens PONI files"
@@ -266,9 +268,9 @@ def _what_opens(file: Path) -> str | None:
         load_image(file)
         return "it is an image: pyfai_gridcal.io.images.images.load_image reads it"
     with suppress(GridcalError):
-        kind = locate(file)[0]
-        return f"it is a {kind.title}: pyfai_gridcal.io.kinds.kinds.read_distortion reads it"
-    return "it is nothing that this package reads"
+        read_distortion(file)
+        return f"it is a {locate(file)[0].title}: pyfai_gridcal.io.kinds.kinds.read_distortion reads it"
+    return None if is_hdf5(file) else "it is nothing that this package reads"
 
 
 def assemble(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -43,6 +44,18 @@ def test_one_line_each(made: Calibration) -> None:
         assert all(word in text for word in words), text
 
 
+def test_records_of_arrays_tell_their_shapes(made: Calibration) -> None:
+    rows = [made.distortion.sigma, made.distortion.field, made.spots[0].profile, made.validate(), made.to_spline()]
+    for record in rows:
+        text = repr(record)
+        assert text.startswith(f"{type(record).__name__}(")
+        assert "\n" not in text
+        assert "array(" not in text
+        assert len(text) < 200
+    sigma = made.distortion.sigma
+    assert f"values=float64[{len(sigma.y)}, {len(sigma.x)}, 2]" in repr(sigma)
+
+
 def test_long_settings_stay_short() -> None:
     text = repr(Settings(pitch=1e-3, positions=[(k * 1e-3, 0.0) for k in range(99)]))
     assert len(text) < 200
@@ -80,3 +93,22 @@ def test_other_files_are_told_what_opens_them(made: Calibration, tmp_path: Path)
     for name, words in says.items():
         with pytest.raises(FileFormatError, match=words):
             load(tmp_path / name)
+
+
+def test_a_damaged_file_is_called_damaged(made: Calibration, tmp_path: Path) -> None:
+    whole = made.save(tmp_path / "detector.h5").read_bytes()
+    for length in (len(whole) // 2, 100, len(whole) - 10):
+        (tmp_path / "cut.h5").write_bytes(whole[:length])
+        with pytest.raises(FileFormatError, match="cannot be read as HDF5"):
+            load(tmp_path / "cut.h5")
+
+
+def test_what_nothing_opens_is_told_as_it_is(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "plain.h5", "w") as file:
+        file["a"] = 1
+    with pytest.raises(FileFormatError, match="holds no calibration"):
+        load(tmp_path / "plain.h5")
+    with pytest.raises(FileFormatError, match="is a folder"):
+        load(tmp_path)
+    with pytest.raises(FileFormatError, match="no such file"):
+        load(tmp_path / ("x" * 300))

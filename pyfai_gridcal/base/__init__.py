@@ -2,7 +2,8 @@
 
 Other rooms may use::
 
-    arrays    AnyArray, AnyDtype, Bools, Floats, Ints, freeze, frozen_array, join_rows, select_rows, with_rows
+    arrays    AnyArray, AnyDtype, Bools, Floats, Ints, freeze, frozen_array, in_a_line, join_rows, select_rows,
+              with_rows
     atomic    MAX_PIXELS, check_writable, existing, read_text, replacing
     errors    CalibrationError, FileFormatError, FittingError, GridcalError, ImageError, IndexingError, PickingError,
               UsageError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,3 +52,17 @@ def with_rows(record: _Record, rows: AnyArray, columns: Mapping[str, AnyArray]) 
     for name, column in changed.items():
         column[rows] = columns[name]
     return replace(record, **changed)
+
+
+def in_a_line(record: object) -> str:
+    """A record in one line, for its ``__repr__``: arrays by their shape, records inside by their class."""
+
+    def told(value: object) -> str:
+        if isinstance(value, np.ndarray):
+            return f"{value.dtype}{list(value.shape)}"
+        if is_dataclass(value) or (isinstance(value, tuple) and any(map(is_dataclass, value))):
+            return f"{len(value)} x {type(value[0]).__name__}" if isinstance(value, tuple) else type(value).__name__
+        return f"{value:.6g}" if isinstance(value, float) else repr(value)
+
+    text = ", ".join(f"{one.name}={told(getattr(record, one.name))}" for one in fields(record))  # type: ignore[arg-type]
+    return f"{type(record).__name__}({text if len(text) < 150 else text[:147] + '...'})"

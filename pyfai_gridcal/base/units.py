@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import SupportsFloat
 
@@ -108,8 +108,9 @@ def as_length(value: object, *, name: str = "length") -> float:
     if isinstance(value, str):
         return parse_length(value, name=name)
     try:
-        metres = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        # bytes have a number too, and so has the truth
+        metres = math.nan if isinstance(value, bytes | bytearray | bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         metres = math.nan
     if not (math.isfinite(metres) and metres > 0):
         raise UsageError(
@@ -159,10 +160,12 @@ def as_positions(value: object, *, name: str = "positions") -> tuple[tuple[float
             raise UsageError(f"{name}: {one!r}", expected="two lengths, along slow and along fast", hint='"2mm,-1mm"')
         try:
             slow, fast = (_signed(part, name) if isinstance(part, str) else float(part) for part in pair)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise (
                 error if isinstance(error, UsageError) else UsageError(f"{name}: {one!r}", expected="lengths")
             ) from None
+        if not (math.isfinite(slow) and math.isfinite(fast)):
+            raise UsageError(f"{name}: {one!r}", expected="lengths")
         out.append((slow, fast))
     if not out:
         raise UsageError(f"{name}={value!r}", expected='pairs of lengths, such as "0mm,0mm; 2mm,-1mm"')
@@ -170,7 +173,9 @@ def as_positions(value: object, *, name: str = "positions") -> tuple[tuple[float
 
 
 def _parts(value: object) -> list[SupportsFloat | str] | None:
-    """The members of a tuple, a list or an array; None for one value."""
+    """The members of a tuple, a list or an array; None for one value, and for what has no order."""
+    if isinstance(value, bytes | bytearray | Mapping | Set):
+        return None
     try:
         return list(value)  # type: ignore[call-overload]
     except TypeError:
@@ -192,7 +197,7 @@ def parse_positions(text: str, *, name: str = "positions") -> tuple[tuple[float,
     if not re.search(r"\d\s*[a-zµμ]+\s*,", text):
         try:
             lines = [line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # no such file, no text, no name of a file
             raise UsageError(
                 f"{name} {text!r}: {error}", expected="a file, or pairs such as 0mm,0mm;2mm,-1mm"
             ) from None

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CalibrationError, GridcalError, UsageError
-from ..base.units import format_length
 from ..records.jobs import Calibrate, corrections_of
 from ..records.settings import Settings
 from ._files import check_outputs, write_json
@@ -99,9 +98,6 @@ def _calibrate(job: Calibrate, settings: Mapping[str, Any], progress: ProgressLi
     from ..calibration import calibrate
     from ..io.images.images import load_image
 
-    if job.hole is not None and job.hole >= min(job.pitches):
-        hole, pitch = format_length(job.hole), format_length(job.pitches)
-        raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
     groups = [job.images] if job.combine else [[one] for one in job.images]
     images = [
         load_image(group, combine=job.combine or "median", progress=progress, **corrections_of(job)) for group in groups

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, freeze
+from ..base.arrays import AnyArray, Bools, Floats, freeze, in_a_line
 from ..base.threads import one_blas_thread
 from ..indexing.nodes import isolated_outliers
 from .recipe import FieldFit, Sample, Uncertainty
@@ -27,6 +27,8 @@ class PolynomialField:
     centre: Floats
     scale: Floats
     coefficients: Floats
+
+    __repr__ = in_a_line
 
     def __post_init__(self) -> None:
         freeze(self, 1, "centre", "scale")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats
+from ..base.arrays import AnyArray, Floats, in_a_line
 from ..base.errors import FittingError
 from ..base.frames import edge_from_index
 from ..base.geometry import turn_matrix
@@ -136,6 +136,8 @@ class RigidField:
 
     pose: Pose
     pixel_size: tuple[float, float]
+
+    __repr__ = in_a_line
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..base.arrays import Bools, Floats, frozen_array
+from ..base.arrays import Bools, Floats, frozen_array, in_a_line
 from ..base.errors import FileFormatError, UsageError
 from ..base.frames import edge_from_index
 from ..base.geometry import turn_matrix
@@ -60,6 +60,8 @@ class Comparison:
     shift_px: tuple[float, float]
     scale: float
     pattern: str = ""
+
+    __repr__ = in_a_line
 
     def __post_init__(self) -> None:
         for name, ndim in (("y", 1), ("x", 1), ("difference", 3), ("sigma", 3)):

@@ -12,7 +12,7 @@ from math import factorial
 
 import numpy as np
 
-from ..base.arrays import Bools, Floats
+from ..base.arrays import Bools, Floats, in_a_line
 from ..base.errors import UsageError
 from ..base.frames import edge_from_index
 from ..base.geometry import as_pair, hull_of, turn_matrix, within_hull
@@ -75,6 +75,8 @@ class Plan:
     spots: int
     spot_sigma_px: float
     hole_px: float
+
+    __repr__ = in_a_line
 
     @property
     def rms_px(self) -> float:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, frozen_array
+from ..base.arrays import AnyArray, Bools, Floats, frozen_array, in_a_line
 from ..base.errors import FileFormatError, IndexingError, UsageError
 from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
@@ -25,6 +25,7 @@ from ..finding.detection import search_spots
 from ..fitting.rigid import place
 from ..io.images.images import load_image
 from ..io.kinds.kinds import read_distortion
+from ..io.nexus.contents import holds_result
 from ..io.nexus.result import load_result
 from ..records.distortion import Distortion
 from ..records.fit import DistortionFit, Pose
@@ -69,6 +70,8 @@ class Validation:
     pitch_m: tuple[float, float]
     pose: Pose
     expected: int | None = None
+
+    __repr__ = in_a_line
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "residual_yx", frozen_array(self.residual_yx, np.float64, 2))
@@ -246,11 +249,12 @@ def read_to_validate(
     try:
         result = load_result(path, images=images)
     except FileFormatError as error:
-        if not Path(path).exists():
+        if not Path(path).exists() or holds_result(path):  # which is damaged, or too new
             raise
+        other = read_distortion(path)
         if pitch is None:
             raise plateless from error
-        return read_distortion(path), Plate(pitch, angle or 90.0)
+        return other, Plate(pitch, angle or 90.0)
     own: Plate | None = getattr(getattr(result, "fit", result), "plate", None)
     if own is None:
         if pitch is None:

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, freeze, frozen_array
+from ..base.arrays import AnyArray, Floats, freeze, frozen_array, in_a_line
 from ..base.frames import CORNERS, index_from_edge
 
 __all__ = [
@@ -69,6 +69,8 @@ class SampledField:
     x: Floats
     values: Floats
     clamp: bool = False
+
+    __repr__ = in_a_line
 
     def __post_init__(self) -> None:
         freeze(self, 1, "y", "x")
@@ -127,6 +129,8 @@ class TiledField:
     labels: AnyArray
     fields: tuple[Field, ...]
 
+    __repr__ = in_a_line
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", frozen_array(without_gaps(np.asarray(self.labels)), np.int16, 2))
         object.__setattr__(self, "fields", tuple(self.fields))
@@ -181,6 +185,8 @@ class CornerField:
     """
 
     values: Floats
+
+    __repr__ = in_a_line
 
     def __post_init__(self) -> None:
         freeze(self, 4, "values")

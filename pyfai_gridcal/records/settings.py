@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import Any, get_args
+
+import numpy as np
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
-from ..base.units import as_length, as_lengths, as_positions
+from ..base.units import as_length, as_lengths, as_positions, format_length
 from .distortion import Gauge
 from .options import documented, option, told
 from .plate import LatticeKind
@@ -138,6 +142,22 @@ class Settings:
         if first != second and self.lattice in ("square", "hexagonal"):
             raise UsageError(f"two pitches {(first, second)} m for a {self.lattice} lattice", expected="one pitch")
 
+        if self.hole is not None and self.hole >= min(first, second):
+            raise UsageError(
+                f"holes of {format_length(self.hole)} at a pitch of {format_length(self.pitches)}",
+                expected="holes smaller than the pitch",
+            )
+        for name in ("angle", "max_sigma"):
+            if (value := getattr(self, name)) is not None and not _is_number(value, above=0.0):
+                raise UsageError(f"{name}={value!r}", expected="a positive number")
+        if self.origin is not None and not _is_point(self.origin):
+            raise UsageError(f"origin={self.origin!r}", expected="a pixel (y, x)")
+        if not (_is_point(self.gauge) or self.gauge in ("least displacement", "centre")):
+            raise UsageError(f"gauge={self.gauge!r}", expected="'least displacement', 'centre' or a pixel (y, x)")
+        for name in ("origin", "gauge"):
+            if _is_point(getattr(self, name)):
+                object.__setattr__(self, name, as_pair(getattr(self, name)))
+
     def __repr__(self) -> str:
         given = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default)
         text = f"Settings({', '.join(given)})"
@@ -152,3 +172,13 @@ class Settings:
 def _either(choices: Sequence[str]) -> str:
     *most, last = map(repr, choices)
     return f"{', '.join(most)} or {last}"
+
+
+def _is_number(value: object, *, above: float = -math.inf) -> bool:
+    """Whether this is one finite number, above a limit."""
+    return isinstance(value, Real) and not isinstance(value, bool) and above < float(value) < math.inf
+
+
+def _is_point(value: object) -> bool:
+    """Whether this is (y, x), finite."""
+    return isinstance(value, Sequence | np.ndarray) and len(value) == 2 and all(_is_number(v) for v in value)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, freeze, join_rows, select_rows
+from ..base.arrays import AnyArray, Floats, freeze, in_a_line, join_rows, select_rows
 
 __all__ = ["HoleProfile", "Noise", "Polarity", "SpotFlag", "Spots"]
 
@@ -59,6 +59,8 @@ class HoleProfile:
     table: Floats
     oversampling: int
     basis_px: Floats | None = None
+
+    __repr__ = in_a_line
 
     def __post_init__(self) -> None:
         freeze(self, 2, "table", "basis_px")

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyfai_gridcal.base.errors import UsageError
-from pyfai_gridcal.base.units import UNITS, format_length, parse_length, parse_lengths, parse_shape
+from pyfai_gridcal.base.units import (
+    UNITS,
+    as_lengths,
+    as_positions,
+    format_length,
+    parse_length,
+    parse_lengths,
+    parse_shape,
+)
 
 
 @pytest.mark.parametrize(
@@ -106,3 +114,15 @@ def test_what_is_written_is_read(number: float, unit: str) -> None:
     metres = parse_length(f"{number!r}{unit}")
     assert metres == pytest.approx(number * UNITS[unit], rel=1e-12)
     assert parse_length(format_length(metres, digits=15)) == pytest.approx(metres, rel=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [b"5", bytearray(b"5m"), True, {"5mm": 1}, {"5mm"}, 10**400, None, [], [1, 2, 3]])
+def test_what_is_no_length_is_refused(wrong: object) -> None:
+    with pytest.raises(UsageError, match="pitch"):
+        as_lengths(wrong, name="pitch")
+
+
+@pytest.mark.parametrize("wrong", [[b"12"], [(0, float("nan"))], [(10**400, 1)], "a\0b", {(0, 0)}])
+def test_what_are_no_positions_is_refused(wrong: object) -> None:
+    with pytest.raises(UsageError, match="positions"):
+        as_positions(wrong)

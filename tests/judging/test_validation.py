@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -123,6 +124,14 @@ def test_the_plate_of_the_file_is_kept_where_it_is_the_one_that_was_asked_for(tm
         read_to_validate(tmp_path / "bare.h5")
     with pytest.raises(FileFormatError, match="no such file"):
         read_to_validate(tmp_path / "none.h5")
+    (tmp_path / "cut.h5").write_bytes((tmp_path / "fit.h5").read_bytes()[:-10])
+    with pytest.raises(FileFormatError, match="cannot be read as HDF5"):
+        read_to_validate(tmp_path / "cut.h5")
+    with h5py.File(tmp_path / "fit.h5", "r+") as file:
+        note = file["entry_0000/grid_calibration/format_version"]
+        note[...] = b"9.0"
+    with pytest.raises(FileFormatError, match=r"has format 9\.0"):
+        read_to_validate(tmp_path / "fit.h5")
 
 
 def test_outliers_of_the_fit_do_not_count(picture):

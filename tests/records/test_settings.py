@@ -70,3 +70,20 @@ def test_equal_settings_are_equal() -> None:
     assert Settings(2e-3, model="auto") == Settings(2e-3)
     assert hash(Settings((3e-3, 2e-3))) == hash(Settings((3e-3, 2e-3)))
     assert Settings(2e-3) != Settings(2e-3, origin=(3.0, 4.0))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"hole": "5m"}, {"hole": 1e-3}, {"angle": "60"}, {"angle": -3}, {"origin": "100,100"}, {"origin": 5}),
+        *({"origin": (float("nan"), 1)}, {"gauge": None}, {"gauge": ("a", "b")}, {"max_sigma": "a"}, {"max_sigma": 0}),
+    ],
+)
+def test_settings_of_a_wrong_kind(wrong: dict) -> None:
+    with pytest.raises(UsageError, match="holes of" if "hole" in wrong else next(iter(wrong))):
+        Settings(1e-3, **wrong)
+
+
+def test_a_pixel_may_be_an_array() -> None:
+    settings = Settings(1e-3, origin=np.array([3, 4]), gauge=[np.float32(5), 6])
+    assert (settings.origin, settings.gauge) == ((3.0, 4.0), (5.0, 6.0))

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Floats, freeze
+from ...base.arrays import AnyArray, Floats, freeze, in_a_line
 from ...base.threads import one_blas_thread
 from .basis import (
     Axis,
@@ -34,6 +34,8 @@ class SplineField:
     y: Axis
     x: Axis
     coefficients: Floats
+
+    __repr__ = in_a_line
 
     def __post_init__(self) -> None:
         freeze(self, 3, "coefficients")

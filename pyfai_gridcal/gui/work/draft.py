@@ -35,7 +35,8 @@ class Draft(_Fields):  # type: ignore[valid-type, misc]
     def anyway(self) -> Settings:
         """The core's settings for the stages that need no pitch."""
         given = {f.name: getattr(self, f.name) for f in fields(Settings)}
-        return Settings(**given | {"pitch": 1e-3 if self.pitch is None else self.pitch})
+        any_pitch = 1e-3 if self.hole is None else 2 * self.hole
+        return Settings(**given | {"pitch": any_pitch if self.pitch is None else self.pitch})
 
     @property
     def hole_scale(self) -> tuple[Hashable, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +124,10 @@ def _detector(name: str, shape: tuple[int, ...]) -> Detector:
     try:
         detector = detector_factory(name)
     except Exception as error:
-        near = difflib.get_close_matches(name.lower().replace(" ", "_"), ALL_DETECTORS, 3, 0.5)
+        # pyFAI lists each name in several spellings
+        spellings = {re.sub("[ _]", "", one): (kind.aliases or [one])[0] for one, kind in ALL_DETECTORS.items()}
+        close = difflib.get_close_matches(re.sub("[ _]", "", str(name).lower()), spellings, 3, 0.5)
+        near = dict.fromkeys(spellings[one] for one in close)
         raise UsageError(
             f"{name!r} is neither the name nor the file of a detector that pyFAI knows",
             hint=f"did you mean {' or '.join(near)}?" if near else "a name is such as Pilatus1M",
@@ -133,7 +137,9 @@ def _detector(name: str, shape: tuple[int, ...]) -> Detector:
         raise ImageError(
             f"detector {name!r} has the shape {own}",
             expected=f"that of the image, {tuple(shape)}",
-            hint="calibrate each binning on its own, with the pixel size of the binned image",
+            hint="calibrate each binning on its own, with the pixel size of the binned image"
+            if len(own) == len(shape) and all(n % m == 0 for n, m in zip(own, shape, strict=True))
+            else None,
         )
     return detector
 

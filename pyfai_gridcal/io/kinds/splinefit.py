@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...base.arrays import Bools, Floats, Ints
+from ...base.arrays import Bools, Floats, Ints, in_a_line
 from ...base.errors import FittingError
 from ...base.frames import edge_from_index, edge_nodes
 from ...base.progress import Progress
@@ -45,6 +45,8 @@ class SplineFit:
     largest: float
     rms: float
     tolerance: float
+
+    __repr__ = in_a_line
 
 
 def fit_spline(

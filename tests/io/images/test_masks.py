@@ -42,10 +42,13 @@ def test_named_detector() -> None:
     assert gaps is not None
     assert gaps[200].all()
     assert named_detector("Perkin", (2048, 2048)) == ((2e-4, 2e-4), None)
-    with pytest.raises(UsageError, match=r"pyFAI knows; did you mean pilatus"):
+    with pytest.raises(UsageError, match=r"pyFAI knows; did you mean Pilatus 300k"):
         named_detector("Pilatus 300kk", (619, 487))
-    with pytest.raises(ImageError, match=r"\(619, 487\).*each binning on its own"):
+    with pytest.raises(ImageError, match=r"\(619, 487\)") as other:
         named_detector("Pilatus300k", (10, 10))
+    assert "binning" not in str(other.value), "it is none"
+    with pytest.raises(ImageError, match=r"\(2048, 2048\).*each binning on its own"):
+        named_detector("Perkin", (1024, 512))
     with pytest.raises(UsageError, match="no pixel size"):
         named_detector("Detector", (10, 10))
 
