@@ -8,7 +8,8 @@ two basis vectors, hole (i, j) is at ``i b_i + j b_j + error(i, j)``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from numbers import Real
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from ..base.arrays import AnyArray, Floats, Ints, freeze
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
 from ..base.robust import rms
-from ..base.units import as_length, as_lengths, format_length
+from ..base.units import Length, Lengths, as_length, as_lengths, format_length
 from .nodes import NodeTable
 
 __all__ = ["LatticeKind", "Plate", "error_sigma", "with_errors", "without_errors"]
@@ -52,9 +53,16 @@ class Plate:
     error_yx: Floats | None = None
     error_sigma_yx: Floats | None = None
 
+    if TYPE_CHECKING:  # what may be given is more than what is kept
+
+        def __init__(
+            self, pitch_m: Lengths, angle_deg: float = 90.0, hole_m: Length | None = None,
+            error_ij: Ints | None = None, error_yx: Floats | None = None, error_sigma_yx: Floats | None = None,
+        ) -> None: ...  # fmt: skip
+
     def __post_init__(self) -> None:
         pitch = as_pair(as_lengths(self.pitch_m, name="pitch_m"))
-        if not 10 < self.angle_deg < 170:
+        if not isinstance(self.angle_deg, Real) or not 10 < self.angle_deg < 170:
             raise UsageError(f"lattice angle of {self.angle_deg} degrees", expected="between 10 and 170")
         object.__setattr__(self, "pitch_m", pitch)
         if self.hole_m is not None:

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Real
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
-from ..base.units import as_length, as_lengths, as_positions, format_length
+from ..base.units import Length, Lengths, as_length, as_lengths, as_positions, format_length
 from .distortion import Gauge
 from .options import documented, option, told
 from .plate import LatticeKind
@@ -122,6 +122,16 @@ class Settings:
         metavar="FILE|Y,X;Y,X...",
         group=_REFINEMENTS,
     )
+
+    if TYPE_CHECKING:  # what may be given is more than what is kept
+
+        def __init__(
+            self, pitch: Lengths, pixel: Lengths | None = None, detector: str | None = None, plate: object = None,
+            lattice: LatticeKind = "auto", angle: float | None = None, polarity: str = "auto",
+            hole: Length | None = None, origin: tuple[float, float] | None = None, model: str = "auto",
+            gauge: Gauge = "least displacement", max_sigma: float | None = None,
+            positions: Sequence[tuple[Length, Length]] | str | None = None,
+        ) -> None: ...  # fmt: skip
 
     def __post_init__(self) -> None:
         for name, in_metres in (("pixel", as_lengths), ("hole", as_length), ("positions", as_positions)):

@@ -100,3 +100,8 @@ def test_without_errors_it_is_the_ideal_plate(measured: Plate) -> None:
 def test_errors_cannot_be_changed_behind_its_back(measured: Plate) -> None:
     for column in (measured.error_ij, measured.error_yx, measured.error_sigma_yx):
         assert not column.flags.writeable
+
+
+def test_an_angle_is_a_number() -> None:
+    with pytest.raises(UsageError, match="angle"):
+        Plate("5mm", "60")
