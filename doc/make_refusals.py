@@ -1,7 +1,7 @@
 """Write the table of refusals again: ``python3 doc/make_refusals.py``.
 
-Every image that holds no calibration, as the tests draw them (``tests/zoo.py``), with what comes out. A test sees to it
-that the table has them all.
+Every image that holds no calibration, as the tests draw them (``tests/helpers/zoo.py``), with what comes out. A test
+sees to it that the table has them all.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE.parent / "tests" / "helpers"))
 
 import zoo  # noqa: E402  (the tests are no package)
 

@@ -1,4 +1,4 @@
-"""What the files hold that tasks are given by name."""
+"""Names of files that tasks make, or choose."""
 
 from __future__ import annotations
 

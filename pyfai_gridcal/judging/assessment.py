@@ -4,7 +4,8 @@
 that are not masked). "doubtful" means that it may be larger, or that something was seen which does not belong to the
 image of a plate of round holes. "failed" means that the image is not what it was taken for.
 
-All limits are relative to what the image itself shows (pitch, amplitude, number of points), but the tenth of a pixel.
+Most limits are relative to what the image itself shows (pitch, amplitude, number of points); all of them stand in
+:mod:`~pyfai_gridcal.judging.limits`.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
 from ..io.kinds.pointers import detector_of
 from ..records.distortion import Distortion
-from ..records.jobs import Reading
-from .comparison import Alignment, align, require_same_shape
+from ..records.jobs import Alignment, Reading
+from .comparison import align, require_same_shape
 from .dialects import Agreement, agreement
 from .findings import Finding, Opinion
 from .inspection import inspect

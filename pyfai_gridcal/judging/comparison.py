@@ -19,11 +19,10 @@ from ..io.kinds.kinds import read_distortion
 from ..io.nexus.result import load_result
 from ..records.distortion import Distortion
 from ..records.fit import DistortionFit
-from ..records.jobs import Reading
+from ..records.jobs import Alignment, Reading
 
 __all__ = ["Comparison", "compare", "drift", "read_to_compare"]
 
-Alignment = Literal["rigid", "similarity", "affine", "none"]
 
 #: Mean square of the difference in units of the combined variance above which two calibrations are different.
 DIFFERENT_CHI2 = 1.8

@@ -1,7 +1,7 @@
 """Figures about spots, lattice and residuals from which it can be told whether a calibration is to be trusted.
 
 Every function answers one question with one number; what is too much is decided in
-:mod:`~pyfai_gridcal.judging.assessment`.
+:mod:`~pyfai_gridcal.judging.limits`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
@@ -18,8 +18,7 @@ from .settings import POLARITIES, Settings
 from .verdict import Level
 
 #: Motion that a comparison does not count.
-Gauge = Literal["rigid", "similarity", "affine", "none"]
-_GAUGES: tuple[Gauge, ...] = ("rigid", "similarity", "affine", "none")
+Alignment = Literal["rigid", "similarity", "affine", "none"]
 _WAYS = ("median", "mean")
 _RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
 _HOW, _UNTOLD = "how", "what the input does not tell"
@@ -294,11 +293,11 @@ class Compare:
         )
     )
     detector_file: str | None = field(metadata=option("the calibration that is looked at", "file", doors=(EWOKS,)))
-    gauge: Gauge = told(
+    gauge: Alignment = told(
         "rigid",
         "what does not count: a shift and a turn (rigid, default), a common scale too, any linear map, or nothing",
         "choice",
-        choices=_GAUGES,
+        choices=get_args(Alignment),
     )
     tolerance: float = told(
         0.0,

@@ -84,3 +84,23 @@ def test_names_in_the_documentation_lead_somewhere(page) -> None:
     names = set(re.findall(r"(?<![\w/.-])pyfai_gridcal(?:\.[A-Za-z_]\w*)+(?!\w*\.json)", text))
     names = {name for name in names if ".workflows." not in name}
     assert not [name for name in sorted(names) if not resolves(name)]
+
+
+def test_headings_of_the_reference_are_the_modules_below_them() -> None:
+    found = []
+    for page in (DOC / "reference").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        found += re.findall(r"^## (\S+)\n\n```{eval-rst}\n\.\. automodule:: pyfai_gridcal\.(\S+)", text, re.MULTILINE)
+    assert len(found) > 40
+    assert not [pair for pair in found if pair[0] != pair[1]]
+
+
+@pytest.mark.parametrize("script", sorted(DOC.glob("make_*.py")), ids=lambda script: script.name)
+def test_scripts_that_draw_for_the_documentation_find_their_modules(script) -> None:
+    """They are run by hand only: what they import, and where they look for it, is tried here."""
+    text = script.read_text(encoding="utf-8")
+    for folder in re.findall(r"HERE\.parent((?: / \"\w+\")+)", text):
+        assert DOC.parent.joinpath(*re.findall(r"\w+", folder)).is_dir()
+    helpers = {path.stem for path in (DOC.parent / "tests" / "helpers").glob("*.py")}
+    for module in re.findall(r"^import (\w+)  # noqa: E402", text, re.MULTILINE):
+        assert module in helpers

@@ -41,4 +41,4 @@ class Draft(_Fields):  # type: ignore[valid-type, misc]
     @property
     def hole_scale(self) -> tuple[Hashable, ...]:
         """What the size of a hole in pixels depends on."""
-        return () if self.hole is None else (self.hole, self.pixel, self.detector)
+        return () if self.hole is None else (self.hole, self.pixel, self.detector, self.pitch)
