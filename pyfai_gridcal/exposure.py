@@ -10,6 +10,7 @@ import numpy as np
 
 from .base.arrays import AnyArray, Bools, frozen_array
 from .base.errors import UsageError
+from .base.geometry import as_pair
 from .finding.dead import dead_areas, dead_level
 from .finding.survey import filled, survey
 from .records.settings import Settings
@@ -86,6 +87,5 @@ def nominal_of(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float,
 
         pixel, gaps = named_detector(settings.detector, shape)
     if settings.pixel is not None:
-        size = np.broadcast_to(np.asarray(settings.pixel, dtype=float), (2,))
-        pixel = float(size[0]), float(size[1])
+        pixel = as_pair(settings.pixel)
     return pixel, gaps

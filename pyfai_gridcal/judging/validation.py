@@ -7,7 +7,7 @@ the error of everything together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from ..io.nexus.result import load_result
 from ..records.distortion import Distortion
 from ..records.fit import DistortionFit, Pose
 from ..records.jobs import Validate, corrections_of
-from ..records.plate import Plate
+from ..records.plate import Plate, without_errors
 from ..records.points import ControlPoints
 from ..records.spots import Polarity, SpotFlag
 
@@ -181,7 +181,7 @@ def validate(
     known = fit.points[exposure] if fit is not None and exposure < len(fit.points) else None
     tied = None if known is None else _same_nodes(points, known, distortion.correct(known.yx) - corrected.offset)
     if tied is None:
-        plate = replace(plate, error_ij=None, error_yx=None, error_sigma_yx=None)
+        plate = without_errors(plate)
     points = points if tied is None else tied
     # Whole spots, and of them those that the fit believed.
     counted = (points.flags & _PARTIAL) == 0

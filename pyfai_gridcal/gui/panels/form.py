@@ -143,11 +143,6 @@ class SettingsForm(qt.QWidget):  # type: ignore[misc]
         editor.setVisible(visible)
         self.layout().labelForField(editor).setVisible(visible)
 
-    def setPlaceholder(self, name: str, text: str | None) -> None:
-        """What is shown where nothing is given: for example what was found instead."""
-        if self._rows[name].kind != "choice":
-            self._editors[name].setPlaceholderText(text or self._rows[name].placeholder)
-
     def commit(self) -> None:
         """Take over a text that is still being written.
 
