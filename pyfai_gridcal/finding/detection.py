@@ -149,11 +149,11 @@ def search_spots(
     # from here on each stage knows more: what a hole looks like, where each is, where one is missing
     tools, candidates, stretch_error = instrument_of(prepared, found, noise, workers)
     look = look_at(tools, candidates, stretch_error)
-    spots, usual = chosen(tools, look.fitted, stretch_error=look.stretch_error)
+    spots, usual = chosen(look.tools, look.fitted, look.usual)
     grown = None
     if complete:
         say(0.8, "looking again where holes are missing")
-        spots, grown = completed(tools, look, spots, usual, lattice)
+        spots, grown = completed(look, spots, usual, lattice)
     say(1.0, "spots found")
     return SpotsFound(spots, lattice, grown)
 

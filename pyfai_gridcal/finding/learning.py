@@ -51,6 +51,7 @@ class Instrument:
     limit : farthest that a fit may take a spot along an axis, px
     learned, maker : picture of the holes and noise of the pixels; makes templates of that picture
     workers : threads
+    dark : what pixels read without light, counts, holes positive
     """
 
     image: PreparedImage
@@ -62,15 +63,16 @@ class Instrument:
     learned: Learned
     maker: TemplateMaker
     workers: int
+    dark: float = 0.0
 
     @cached_property
     def profile_radius(self) -> float:
         """Radius of the holes as the profile has it, px."""
         return profile_radius(self.learned.profile)
 
-    def fit(self, state: SpotState, iterations: int, tilt: float | None = None) -> FittedSpots:
+    def fit(self, state: SpotState, iterations: int, tilt: Floats | float = 0.0) -> FittedSpots:
         """Fit these spots; see :func:`~pyfai_gridcal.finding.refinement.fit_spots`."""
-        bank = self.maker.bank(state.stretch, len(state))
+        bank = self.maker.bank(state.stretch, len(state), state.wider)
         return fit_spots(
             self.image,
             state,
@@ -79,8 +81,25 @@ class Instrument:
             iterations=iterations,
             limit=self.limit,
             tilt=tilt,
+            dark=self.dark,
             workers=self.workers,
         )
+
+    def listening(self, state: SpotState) -> Instrument:
+        """The same with the noise that pixels show once these spots are fitted."""
+        fitted = self.fit(state, 3)
+        state = replace(state, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background)
+        state = state.select(np.flatnonzero(fitted.good))
+        bank = self.maker.bank(state.stretch, len(state), state.wider)
+        level, residual, steep, _ = _relearn(self.image, state, self.learned.profile, bank, self.reach)
+        quiet = steep < _QUIET
+        noise = noise_of(level[quiet], residual[quiet], quantised=_quantised(self.image))
+        return replace(self, learned=replace(self.learned, noise=noise))
+
+
+def _quantised(image: PreparedImage) -> bool:
+    """Whether readings are whole numbers."""
+    return bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
 
 
 def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
@@ -131,7 +150,6 @@ def learn(
     sample = whole.select(np.arange(0, len(whole), max(1, len(whole) // _FIRST)))
     # the first turn knows nothing: a blurred disk, and all pixels weigh the same
     profile, noise = disk_profile(radius, max(0.8, 0.15 * radius), reach), None
-    quantised = bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
     for turn in range(_TURNS):
         # each turn fits with the profile so far; the last one fits all of the spots, and to the end
         if turn == _TURNS - 1:
@@ -150,7 +168,7 @@ def learn(
         level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
         if turn >= 1:
             quiet = steep < _QUIET
-            noise = noise_of(level[quiet], residual[quiet], quantised=quantised)
+            noise = noise_of(level[quiet], residual[quiet], quantised=_quantised(image))
     assert noise is not None
     return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
 

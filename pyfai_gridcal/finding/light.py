@@ -6,14 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from ..base.arrays import AnyArray, Floats
-from ..base.robust import NORMAL, spread
+from ..base.arrays import Floats
+from ..base.robust import NORMAL
 from ..records.spots import Polarity
+from .smoothing import LocalLines, neighbours_of, smoothed
 
-#: So many spots allow a quadratic polynomial for the large; higher ones swing at the border.
-_LEAST = 30
+#: Relative gradients of the light that are believed at most, per px: steeper light makes no hole that can be measured.
+_STEEPEST = 0.3
+#: Share of the usual amplitude below which light is taken for noise.
+_LEAST_LIGHT = 0.2
+#: The dark level is told where light is uneven by so much and makes amplitude and background alike to this correlation.
+_UNEVEN, _ALIKE = 0.05, 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,16 +27,18 @@ class LocalLight:
     Attributes
     ----------
     amplitude, background : (N,) counts, holes positive
-    amplitude_sigma, background_sigma : how far single spots scatter around them, counts
+    amplitude_sigma, background_sigma : (N,) and one number: how far single spots scatter around them, counts
     slope_a, slope_b : (N, 2) relative gradients along (y, x), per px
+    dark : what pixels read without light, counts; 0 where the spots do not tell
     """
 
     amplitude: Floats
     background: Floats
-    amplitude_sigma: float
+    amplitude_sigma: Floats | float
     background_sigma: float
     slope_a: Floats
     slope_b: Floats
+    dark: float = 0.0
 
 
 def light_of(
@@ -49,117 +55,47 @@ def light_of(
         their own
     """
     # both fields come from the same spots, so the moments of these are summed up once
-    lines = _LocalLines(yx, at, spacing)
-    value_a, gradient_a, spread_a = _smooth(yx, amplitude, at, lines)
-    value_b, gradient_b, spread_b = _smooth(yx, background, at, lines)
-    # relative slopes: of the amplitude never of less than a fifth of the usual one, which would be noise
-    least = 0.2 * float(np.median(amplitude))
-    slope_b = gradient_b / np.copysign(np.maximum(np.abs(value_b), 1e-6), value_b)[:, None]
-    slope_a = gradient_a / np.maximum(value_a, least)[:, None] if polarity == "bright" else slope_b
-    return LocalLight(
-        np.maximum(value_a, least), value_b, spread_a, spread_b, np.clip(slope_a, -0.05, 0.05), np.clip(slope_b, -1, 1)
-    )
+    lines = LocalLines(yx, at, spacing)
+    around = neighbours_of(yx)
+    value_b, gradient_b, spread_b = smoothed(yx, background, at, lines, around)
+    if polarity == "dark":
+        slope = gradient_b / np.copysign(np.maximum(np.abs(value_b), 1e-6), value_b)[:, None]
+        value_a, _, spread_a = smoothed(yx, amplitude, at, lines, around)
+        least = _LEAST_LIGHT * float(np.median(amplitude))
+        return LocalLight(
+            np.maximum(value_a, least), value_b, spread_a, spread_b, np.clip(slope, -0.05, 0.05), np.clip(slope, -1, 1)
+        )
+    # Light multiplies: what falls off as a beam does is a parabola as a logarithm, and never below nothing.
+    level = np.log(np.maximum(amplitude, 1e-3 * float(np.median(amplitude))))
+    value, slope, scatter = smoothed(yx, level, at, lines, around)
+    value_a = np.exp(np.clip(value, level.min() - 1, level.max() + 0.5))
+    slope = np.clip(slope, -_STEEPEST, _STEEPEST)
+    # the ground is lit by the same light, but for what pixels read without any
+    dark = _dark_level(amplitude, background)
+    ground = slope * lit_share(value_b, dark)[:, None] if dark else gradient_b / _away_from_0(value_b)[:, None]
+    return LocalLight(value_a, value_b, scatter * value_a, spread_b, slope, np.clip(ground, -1, 1), dark)
 
 
-class _Trend:
-    """Quadratic polynomial, or a constant, through values at scattered places; robust."""
-
-    def __init__(self, yx: Floats, values: Floats):
-        self.middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
-        self.reach = 0.5 * np.ptp(yx, axis=0) + 1.0
-        degree = 2 if len(yx) >= _LEAST else 0
-        self.powers = [(i, k - i) for k in range(degree + 1) for i in range(k + 1)]
-        design = self._design(yx)
-        self.coefficients: Floats = np.zeros(len(self.powers))
-        self.coefficients[0] = np.median(values)
-        # least squares whose weights fall off with the residual (Cauchy), four times
-        for _ in range(4):
-            off = np.abs(values - design @ self.coefficients)
-            weight = 1 / (1 + (off / (3 * NORMAL * float(np.median(off)) + 1e-12)) ** 2)
-            normal = (design * weight[:, None]).T @ design
-            normal[np.diag_indices_from(normal)] += 1e-9 * len(values)
-            self.coefficients = np.asarray(np.linalg.solve(normal, (design * weight[:, None]).T @ values), np.float64)
-
-    def _design(self, yx: Floats, slope: int | None = None) -> Floats:
-        """Monomials at `yx` (N, 2), or their derivatives along an axis; beyond the data they stay what they are at its
-        rim."""
-        v, u = np.clip((yx - self.middle) / self.reach, -1.1, 1.1).T
-        columns = []
-        for i, j in self.powers:
-            if slope is None:
-                columns.append(v**i * u**j)
-            elif slope == 0:
-                columns.append(i * v ** max(i - 1, 0) * u**j / self.reach[0])
-            else:
-                columns.append(j * v**i * u ** max(j - 1, 0) / self.reach[1])
-        return np.stack(columns, axis=1)
-
-    def value(self, yx: Floats) -> Floats:
-        """(N,)"""
-        return np.asarray(self._design(yx) @ self.coefficients)
-
-    def gradient(self, yx: Floats) -> Floats:
-        """(N, 2) per px."""
-        return np.stack([self._design(yx, k) @ self.coefficients for k in (0, 1)], axis=1)
+def lit_share(background: Floats, dark: float) -> Floats:
+    """Part of the backgrounds (N,), counts, that is light and not the dark level."""
+    return np.clip(1 - dark / _away_from_0(background), -1.0, 1.0)
 
 
-class _LocalLines:
-    """Gaussian-weighted local linear fits of values at scattered places, on a raster of cells."""
-
-    def __init__(self, yx: Floats, at: Floats, cell: float):
-        self.cell = cell
-        self.low = np.minimum(yx.min(axis=0), at.min(axis=0)) - 4 * cell
-        self.size = np.ceil((np.maximum(yx.max(axis=0), at.max(axis=0)) - self.low) / cell).astype(int) + 5
-        k = (yx - self.low) / cell
-        self.flat = np.rint(k).astype(int) @ np.array([self.size[1], 1])
-        self.y, self.x = y, x = k[:, 0], k[:, 1]
-        names = {"1": np.ones(len(y)), "y": y, "x": x, "yy": y * y, "xx": x * x, "yx": y * x}
-        self.moments = {name: self._raster(v) for name, v in names.items()}
-
-    def _raster(self, values: Floats) -> Floats:
-        raster = np.bincount(self.flat, weights=values, minlength=int(self.size.prod())).reshape(self.size)
-        # the wide tail serves places with few spots around; it does not count where there are many
-        wide = ndimage.gaussian_filter(raster, 3.0)
-        return np.asarray(ndimage.gaussian_filter(raster, 1.0, truncate=4) + 1e-3 * wide)
-
-    def through(self, values: Floats, places: AnyArray) -> tuple[Floats, Floats]:
-        """Value (K,) and gradient (K, 2) per px at `places` (K, 2) px."""
-        p = (places - self.low) / self.cell
-        near = tuple(np.rint(p).astype(int).T)
-        weight = np.maximum(self.moments["1"][near], 1e-12)
-        m = {name: raster[near] / weight for name, raster in self.moments.items()}
-        for name, v in (("v", values), ("vy", values * self.y), ("vx", values * self.x)):
-            m[name] = self._raster(v)[near] / weight
-        # covariances of the places, kept regular where few spots lie on a line
-        ridge = 0.02
-        cyy, cxx = m["yy"] - m["y"] ** 2 + ridge, m["xx"] - m["x"] ** 2 + ridge
-        cyx = m["yx"] - m["y"] * m["x"]
-        cvy, cvx = m["vy"] - m["v"] * m["y"], m["vx"] - m["v"] * m["x"]
-        det = cyy * cxx - cyx**2
-        slope = np.stack([(cxx * cvy - cyx * cvx) / det, (cyy * cvx - cyx * cvy) / det], axis=1)
-        value = m["v"] + slope[:, 0] * (p[:, 0] - m["y"]) + slope[:, 1] * (p[:, 1] - m["x"])
-        return value, slope / self.cell
+def _away_from_0(values: Floats) -> Floats:
+    return np.copysign(np.maximum(np.abs(values), 1e-6), values)
 
 
-def _smooth(yx: Floats, values: Floats, at: Floats, lines: _LocalLines) -> tuple[Floats, Floats, float]:
-    """Value (N,), gradient (N, 2) per px and robust scatter of a polynomial, for the large, plus local linear fits, for
-    the rest, and once more for what these leave over.
-
-    A local linear fit alone makes the gradient at the border that of some place farther inside, and every gradient that
-    varies over some spots too small by some per cent; all spots around are then moved the same way.
-    """
-    # for the large a polynomial; what it leaves over is cut where it is wild
-    trend = _Trend(yx, values)
-    rest = values - trend.value(yx)
-    usual = spread(rest, about=0.0) + 1e-12
-    clean = np.clip(rest, -8 * usual, 8 * usual)
-    # for the rest local lines, twice
-    both = np.concatenate([yx, at])
-    value, gradient = trend.value(both), trend.gradient(both)
-    for _ in range(2):
-        more, steeper = lines.through(clean, both)
-        value, gradient, clean = value + more, gradient + steeper, clean - more[: len(yx)]
-    count = len(yx)
-    scatter = spread(values - value[:count], about=0.0)
-    scatter += 1e-9 * abs(float(np.median(values))) + 1e-12
-    return value[count:], gradient[count:], 1.3 * scatter
+def _dark_level(amplitude: Floats, background: Floats) -> float:
+    """What a pixel reads without light, counts: where a robust line through the backgrounds against the amplitudes
+    meets 0; 0 unless the spots tell, light that makes both alike."""
+    weight = np.ones(len(amplitude))
+    for _ in range(5):
+        a, b = (v - np.average(v, weights=weight) for v in (amplitude, background))
+        varied = max(float(np.average(a * a, weights=weight)), 1e-12)
+        slope = float(np.average(a * b, weights=weight)) / varied
+        off = np.abs(b - slope * a)
+        alike = slope * np.sqrt(varied / max(float(np.average(b * b, weights=weight)), 1e-12))
+        level = float(np.average(background - slope * amplitude, weights=weight))
+        weight = 1 / (1 + (off / (3 * NORMAL * float(np.median(off)) + 1e-12)) ** 2)
+    told = abs(alike) > _ALIKE and np.sqrt(varied) > _UNEVEN * abs(float(np.median(amplitude)))
+    return level if told else 0.0

@@ -22,6 +22,11 @@ _SAMPLE = 1000
 _STRETCHED = 0.01
 #: Bending within a hole is looked at when it moves rims by so many px: a tenth of the precision of a good spot.
 _BENT = 5e-4
+#: A hole is thought to be squeezed to 0.4 or stretched to 2.5 of the mean one at most; no optics does more, but frames
+#: of false candidates say anything.
+_LEAST_STRETCH, _MOST_STRETCH = 0.4, 2.5
+#: Light is a plane over a window where it changes by less than this: what the plane leaves out is half of its square.
+_STEEP = 0.1
 #: Share of what neighbouring stretches differ by that a single one is taken to be wrong by.
 _UNSURE = 0.3
 
@@ -41,6 +46,7 @@ class SpotState:
     stretch : (N, 2, 2) of the holes against the learned one, None for none
     bend : how the field bends the rims, None for not; with it, `yx` is the image of the hole's centre and not the
         middle of its picture
+    wider : (N,) factor of the blur, None for that of the learned profile
     prior : (N, 4) expected amplitude, its sigma, expected background, its sigma; sigma infinite for no
         expectation; or None
     """
@@ -51,6 +57,7 @@ class SpotState:
     slope_a: Floats
     slope_b: Floats
     stretch: Floats | None = None
+    wider: Floats | None = None
     prior: Floats | None = None
     bend: BentRims | None = None
 
@@ -59,7 +66,7 @@ class SpotState:
 
     def select(self, rows: AnyArray) -> SpotState:
         """The spots `rows`."""
-        part = select_rows(self, rows, *_MOVING, "stretch", "prior")
+        part = select_rows(self, rows, *_MOVING, "stretch", "wider", "prior")
         return part if self.bend is None else replace(part, bend=self.bend.select(rows))
 
     def changed(self, rows: AnyArray, part: SpotState) -> SpotState:
@@ -126,7 +133,11 @@ def model_of(
     value += along_y
     value += along_x
     light, ground = on_hole.astype(np.float32) @ plane, on_ground.astype(np.float32) @ plane
-    shine = (state.amplitude[:, None] * on_hole).astype(np.float32) @ plane
+    # steep light is no plane: it falls off by the same share from pixel to pixel
+    steep = np.flatnonzero(np.abs(state.slope_a).max(axis=1, initial=0.0) * templates.reach > _STEEP)
+    if len(steep):
+        light[steep] = np.exp(light[steep] - 1)
+    shine = light * state.amplitude[:, None].astype(np.float32)
     level = (state.background[:, None] * on_ground).astype(np.float32) @ plane
     # and the derivatives of what is read by all that is fitted
     if out is None:
@@ -246,7 +257,7 @@ def stretched(
 
     def frames_at(rows: AnyArray) -> tuple[Floats, Floats]:
         vectors, bend = local_frames(points.ij[whole], places[whole], points.ij[rows])
-        return _without_turn(turn @ vectors), bend
+        return _bounded(_without_turn(turn @ vectors)), bend
 
     # some of the points, with their neighbours, tell whether there is anything to be done at all
     sample = np.arange(0, len(points), max(1, len(points) // _SAMPLE))
@@ -276,4 +287,15 @@ def _without_turn(matrices: Floats) -> Floats:
     size = np.abs(np.linalg.det(matrices))
     scale = np.sqrt(np.trace(square, axis1=1, axis2=2) + 2 * size)
     out: Floats = (square + size[:, None, None] * np.eye(2)) / np.maximum(scale, 1e-30)[:, None, None]
+    return out
+
+
+def _bounded(stretch: Floats) -> Floats:
+    """Symmetric stretches (N, 2, 2) within what optics does; what is no number is no stretch."""
+    known = np.isfinite(stretch).all(axis=(1, 2), keepdims=True)
+    size, axes = np.linalg.eigh(np.where(known, stretch, np.eye(2)))
+    inside = (size >= _LEAST_STRETCH) & (size <= _MOST_STRETCH)
+    if known.all() and inside.all():
+        return stretch
+    out: Floats = (axes * np.clip(size, _LEAST_STRETCH, _MOST_STRETCH)[:, None]) @ axes.transpose(0, 2, 1)
     return out

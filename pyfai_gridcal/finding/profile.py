@@ -25,8 +25,11 @@ PHASES = 8
 #: Widest difference of rims within one class of stretch, in units of the blur: what the first order leaves of it, of
 #: the amplitude, is 0.03 times its square.
 _RIM_SHIFT = 0.36
-#: Classes of stretch along each of the four components, at most: four of these numbers fit into one of 64 bits.
-_CODES = 1 << 14
+#: Classes along each of the four components of a stretch and of the blur, at most: five of these numbers fit into one
+#: of 64 bits.
+_CODES = 1 << 12
+#: Width of a class of blurs, as a logarithm: what a template is then off by, of the amplitude, is below a hundredth.
+_WIDER = 0.08
 #: Steps of a fit of radius and blur at most, and the last one of them, px: a thousandth moves no template.
 _STEPS, _LAST_PX = 12, 1e-3
 
@@ -185,9 +188,10 @@ class _Stretcher:
         self.disk = area * 2 * special.j1(length) / length
         self.unstretched = np.exp(-0.5 * self.blur**2 * (self.ky**2 + self.kx**2))
 
-    def table(self, back: Floats) -> Floats:
-        """Profile table, still on the raster of the unstretched hole, for offsets ``d @ back``."""
-        c = back.T @ back * self.blur**2
+    def table(self, back: Floats, wider: float = 1.0) -> Floats:
+        """Profile table, still on the raster of the unstretched hole, for offsets ``d @ back`` and a blur that is
+        `wider`."""
+        c = back.T @ back * (wider * self.blur) ** 2
         power = c[0, 0] * self.ky**2 + 2 * c[0, 1] * self.ky * self.kx + c[1, 1] * self.kx**2
         n = self.profile.table.shape[0]
         change = fft.irfft2(self.disk * (np.exp(-0.5 * power) - self.unstretched), (self.size, self.size))
@@ -282,16 +286,21 @@ class TemplateMaker:
         self.coarseness = coarseness
         self.known: dict[tuple[int, ...], Templates] = {}
 
-    def bank(self, stretch: Floats | None, count: int) -> TemplateBank:
-        """Templates for `count` spots with these stretches (N, 2, 2); None stands for none."""
-        if stretch is None or not count:
-            return TemplateBank((self._made((0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
-        # classes of similar stretch: each has templates of its own, made once
-        flat = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step).astype(np.int64)
+    def bank(self, stretch: Floats | None, count: int, wider: Floats | None = None) -> TemplateBank:
+        """Templates for `count` spots with these stretches (N, 2, 2) and factors (N,) of the blur; None stands for
+        none."""
+        if not count or (stretch is None and wider is None):
+            return TemplateBank((self._made((0, 0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
+        stretch = np.tile(np.eye(2), (count, 1, 1)) if stretch is None else stretch
+        # classes of similar stretch and blur: each has templates of its own, made once
+        flat = np.zeros((count, 5), np.int64)
+        flat[:, :4] = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step)
+        if wider is not None:
+            flat[:, 4] = np.rint(np.log(wider) / _WIDER)
         flat = np.clip(flat, 1 - _CODES // 2, _CODES // 2 - 1)
-        _, first, label = np.unique(flat @ _CODES ** np.arange(4), return_index=True, return_inverse=True)
+        _, first, label = np.unique(flat @ _CODES ** np.arange(5), return_index=True, return_inverse=True)
         codes, label = flat[first], label.ravel()
-        centres = np.eye(2) + self.step * codes.reshape(-1, 2, 2)
+        centres = np.eye(2) + self.step * codes[:, :4].reshape(-1, 2, 2)
         # first order moves the rim; that of a blurred disk moves less than its radius grows
         rest = np.linalg.solve(centres[label], stretch) - np.eye(2)
         rest *= 1 - min(self.blur / self.stretcher.radius, 0.7) ** 2
@@ -318,8 +327,8 @@ class TemplateMaker:
 
     def _made(self, code: tuple[int, ...]) -> Templates:
         if code not in self.known:
-            back: Floats = np.asarray(np.linalg.inv(np.eye(2) + self.step * np.reshape(code, (2, 2))), dtype=np.float64)
-            table = self.stretcher.table(back) if any(code) else self.profile.table
+            back = np.asarray(np.linalg.inv(np.eye(2) + self.step * np.reshape(code[:4], (2, 2))), dtype=np.float64)
+            table = self.stretcher.table(back, float(np.exp(_WIDER * code[4]))) if any(code) else self.profile.table
             self.known[code] = Templates.sampled(table, self.profile.oversampling, self.reach, back)
         return self.known[code]
 

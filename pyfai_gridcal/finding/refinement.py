@@ -16,10 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from scipy import ndimage
 
 from ..base.arrays import AnyArray, Bools, Floats, with_rows
 from ..base.robust import spread
 from ..records.spots import Noise
+from .light import lit_share
 from .model import SpotState, model_of
 from .profile import TemplateBank, Templates
 from .windows import PreparedImage, Windows, ramp
@@ -32,7 +34,9 @@ _WORTH_THREADS = 500_000
 #: A pixel is left out when it is this many sigma off the fit (of a normal noise one in two million is) ...
 _WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect: in the last step, and before.
-_TOLERANCE, _GLARING = 0.12, 0.8
+TOLERANCE, _GLARING = 0.12, 0.8
+#: A window that would lose more of its pixels is not spoilt in places, it shows something else.
+_MOST_WILD = 0.2
 #: A spot has come near its place when a step is shorter than this, px: the next one ends it.
 _NEAR = 0.03
 #: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes; a
@@ -47,11 +51,13 @@ class FittedSpots:
     Attributes
     ----------
     yx, amplitude, background : as in :class:`SpotState`
-    covariance : (N, 4, 4) of (y, x, amplitude, background), or (N, 6, 6) with (tilt y, tilt x) where that was fitted
+    covariance : (N, 4, 4) of (y, x, amplitude, background)
     chi2 : (N,) reduced chi square (of the mean square, without a noise model)
-    clipped : (N,) whether pixels were left out as wild
+    lost : (N,) share of the pixels that were left out as wild
     good : (N,) whether the fit stayed near its start with a positive amplitude
     tilt : (N, 2) relative gradient of the light that was found beyond the slopes of the start, per px; 0 unless fitted
+    tilt_variance : (N, 2) of that
+    slope : (N, 2) relative gradient of the light on the hole, with the tilt, per px
     """
 
     yx: Floats
@@ -59,9 +65,20 @@ class FittedSpots:
     background: Floats
     covariance: Floats
     chi2: Floats
-    clipped: Bools
+    lost: Floats
     good: Bools
     tilt: Floats
+    tilt_variance: Floats
+    slope: Floats
+
+    @property
+    def position_variance(self) -> Floats:
+        """(N, 2) px^2."""
+        return np.abs(np.einsum("nii->ni", self.covariance)[:, :2])
+
+    def changed(self, rows: AnyArray, part: FittedSpots) -> FittedSpots:
+        """The same where the spots `rows` were fitted as in `part`."""
+        return with_rows(self, rows, vars(part))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +105,13 @@ class _Look:
     ----------
     square : weighted sum of squares of what is left over
     weight : (N, P) of the pixels
-    wild : whether some were left out as wild
+    lost : share of the usable ones that were left out as wild
     normal, right : equations of the next step
     """
 
     square: Floats
     weight: AnyArray
-    wild: Bools
+    lost: Floats
     normal: Floats
     right: Floats
 
@@ -109,28 +126,35 @@ class _Look:
 
 @dataclass(frozen=True, eq=False)
 class _Kit:
-    """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same."""
+    """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same.
+
+    With `tilts` the gradient of the light is fitted as well; it multiplies all but the `dark` level.
+    """
 
     image: PreparedImage
     templates: Templates
     noise: Noise | None
-    tilt: float | None
+    tilts: bool
+    dark: float
 
     def seen(self, state: SpotState, windows: Windows, rest: Floats) -> _Pixels:
-        parameters = 4 if self.tilt is None else 6
+        parameters = 6 if self.tilts else 4
         rows = np.empty((len(state), parameters + 1, windows.data.shape[1]), np.float32)
         level, _ = model_of(state, windows, self.templates, rest, out=rows[:, :4])
-        if self.tilt is not None:
+        if self.tilts:
+            lit = level - np.float32(self.dark) if self.dark else level
             for k, along in enumerate(ramp(self.templates.reach)):
-                np.multiply(level, along, out=rows[:, 4 + k])
+                np.multiply(lit, along, out=rows[:, 4 + k])
         np.subtract(windows.data, level, out=rows[:, -1])
         return _Pixels(level, rows, windows.usable)
 
-    def look(self, state: SpotState, seen: _Pixels, tilted: Floats, tolerance: float | None = None) -> _Look:
+    def look(
+        self, state: SpotState, seen: _Pixels, tilted: Floats, tilt: Floats, tolerance: float | None = None
+    ) -> _Look:
         """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not
-        count."""
-        noise, tilt, level, rows = self.noise, self.tilt, seen.level, seen.rows
-        wild = np.zeros(len(state), bool)
+        count. The gradients `tilted` (N, 2) found so far are expected to be of the size `tilt` (N,)."""
+        noise, level, rows = self.noise, seen.level, seen.rows
+        lost = np.zeros(len(state))
         if noise is None:
             weight: AnyArray = seen.usable.astype(np.float32)
         else:
@@ -143,8 +167,10 @@ class _Kit:
                 spot, pixel = np.nonzero((rows[:, -1] ** 2 > variance) & seen.usable)
                 count = np.bincount(spot, minlength=len(state))
                 some = np.flatnonzero(count)
-                wild[some] = count[some] <= 0.2 * np.count_nonzero(seen.usable[some], axis=1)
-                weight[spot[wild[spot]], pixel[wild[spot]]] = 0
+                share = count[some] / np.count_nonzero(seen.usable[some], axis=1)
+                lost[some] = np.where(share <= _MOST_WILD, share, 0.0)
+                left_out = lost[spot] > 0
+                weight[spot[left_out], pixel[left_out]] = 0
         # all sums of products at once: the last row and column are those with what is left over
         gram = np.matmul(rows * weight[:, None, :], rows.transpose(0, 2, 1)).astype(np.float64)
         normal, right, square = gram[:, :-1, :-1], gram[:, :-1, -1], gram[:, -1, -1]
@@ -155,11 +181,11 @@ class _Kit:
                 normal[:, k, k] += strength
                 now = state.amplitude if k == 2 else state.background
                 right[:, k] += strength * (state.prior[:, column] - now)
-        if tilt is not None:
+        if self.tilts:
             for k in (4, 5):
                 normal[:, k, k] += 1 / tilt**2
                 right[:, k] -= tilted[:, k - 4] / tilt**2
-        return _Look(square, weight, wild, normal, right)
+        return _Look(square, weight, lost, normal, right)
 
 
 def _calm(amplitude: Floats, seen: _Pixels) -> Bools:
@@ -173,7 +199,9 @@ def _calm(amplitude: Floats, seen: _Pixels) -> Bools:
     return out
 
 
-def _fit_chunk(kit: _Kit, state: SpotState, rest: Floats, iterations: int, limit: float) -> FittedSpots:
+def _fit_chunk(
+    kit: _Kit, state: SpotState, rest: Floats, tilt: Floats, *, iterations: int, limit: float
+) -> FittedSpots:
     """Gauss-Newton on spots of one class of stretch.
 
     Each spot takes as many steps as it needs to come near its place; then comes one step in which wild pixels do not
@@ -196,11 +224,12 @@ def _fit_chunk(kit: _Kit, state: SpotState, rest: Floats, iterations: int, limit
         if step == 0:
             seen = replace(seen, usable=_calm(part.amplitude, seen))
             windows = replace(windows, usable=seen.usable)
-        look = kit.look(part, seen, tilted[rows], _TOLERANCE if last else _GLARING if step else None)
+        look = kit.look(part, seen, tilted[rows], tilt[rows], TOLERANCE if last else _GLARING if step else None)
         move = _solve(look.normal, look.right)
-        if kit.tilt is not None:
+        if kit.tilts:
             tilted[rows] += move[:, 4:]
-            part = replace(part, slope_a=part.slope_a + move[:, 4:], slope_b=part.slope_b + move[:, 4:])
+            ground = move[:, 4:] * lit_share(part.background, kit.dark)[:, None]
+            part = replace(part, slope_a=part.slope_a + move[:, 4:], slope_b=part.slope_b + ground)
         # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
         yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
         far = np.abs(yx - part.yx).max(axis=1) > _NEAR
@@ -218,7 +247,7 @@ def _fit_chunk(kit: _Kit, state: SpotState, rest: Floats, iterations: int, limit
     if len(rows):
         part = state.select(rows)
         seen = kit.seen(part, windows.select(rows), rest[rows])
-        end = end.changed(rows, kit.look(part, seen, tilted[rows], _TOLERANCE))
+        end = end.changed(rows, kit.look(part, seen, tilted[rows], tilt[rows], TOLERANCE))
     return _summary(state, start, limit, end, kit.noise, tilted)
 
 
@@ -231,7 +260,19 @@ def _summary(
         covariance = covariance * chi2[:, None, None]
     good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
     good &= np.isfinite(covariance).all(axis=(1, 2)) & (covariance[:, 0, 0] > 0) & (covariance[:, 1, 1] > 0)
-    return FittedSpots(state.yx, state.amplitude, state.background, covariance, chi2, end.wild, good, tilted)
+    variance = np.abs(np.einsum("nii->ni", covariance)[:, 4:]) if covariance.shape[1] > 4 else np.zeros_like(tilted)
+    return FittedSpots(
+        state.yx,
+        state.amplitude,
+        state.background,
+        np.ascontiguousarray(covariance[:, :4, :4]),
+        chi2,
+        end.lost,
+        good,
+        tilted,
+        variance,
+        state.slope_a,
+    )
 
 
 def _scaled(normal: Floats) -> tuple[Floats, Floats]:
@@ -263,7 +304,8 @@ def fit_spots(
     *,
     iterations: int,
     limit: float,
-    tilt: float | None = None,
+    tilt: Floats | float = 0.0,
+    dark: float = 0.0,
     workers: int = 2,
 ) -> FittedSpots:
     """Fit the profile of a hole at every spot of `state`.
@@ -274,29 +316,76 @@ def fit_spots(
     bank : templates of the profile, made for this state
     noise : variance of the pixels, None for equal weights
     limit : farthest that a spot may move from its start along an axis, px
-    tilt : fit the gradient of the light at each spot as well, expected to differ by so much (relative, per px) from the
-        slopes of the start; None leaves these as they are
+    tilt : of the spots where it is above 0, one number or (N,), the gradient of the light is fitted as well, expected
+        to differ by so much (relative, per px) from the slopes of the start
+    dark : what pixels read without light, holes positive: no gradient belongs to it
     workers : threads
     """
-    # spots of one class of stretch go together, in pieces that fit the cache
-    order = np.argsort(bank.label, kind="stable")
-    sorted_labels = bank.label[order]
+    # spots of one class of stretch go together, those that get a gradient apart, in pieces that fit the cache
+    tilt = np.broadcast_to(tilt, (len(state),))
+    kind = 2 * bank.label + (tilt > 0)
+    order = np.argsort(kind, kind="stable")
     window = (2 * bank.templates[0].reach + 1) ** 2
     size = max(_CHUNK // window, _LEAST)
     pieces = []
-    for k, templates in enumerate(bank.templates):
-        rows = order[np.searchsorted(sorted_labels, k) : np.searchsorted(sorted_labels, k, side="right")]
-        pieces += [(rows[a : a + size], templates) for a in range(0, len(rows), size)]
+    for rows in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
+        pieces += [rows[a : a + size] for a in range(0, len(rows), size)]
 
-    def run(piece: tuple[AnyArray, Templates]) -> FittedSpots:
-        rows, templates = piece
-        kit = _Kit(image, templates, noise, tilt)
-        return _fit_chunk(kit, state.select(rows), bank.rest[rows], iterations, limit)
+    def run(rows: AnyArray) -> FittedSpots:
+        templates, own = bank.templates[kind[rows[0]] // 2], bool(kind[rows[0]] % 2)
+        kit = _Kit(image, templates, noise, own, dark)
+        return _fit_chunk(kit, state.select(rows), bank.rest[rows], tilt[rows], iterations=iterations, limit=limit)
 
     if workers > 1 and len(pieces) > 1 and len(state) * window > _WORTH_THREADS:
         with ThreadPoolExecutor(workers) as pool:
             parts = list(pool.map(run, pieces))
     else:
         parts = [run(piece) for piece in pieces]
-    back = np.argsort(np.concatenate([rows for rows, _ in pieces]))
+    back = np.argsort(np.concatenate(pieces))
     return FittedSpots(*(np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(FittedSpots)))
+
+
+def size_moves(
+    image: PreparedImage, state: SpotState, bank: TemplateBank, noise: Noise, *, radius: float
+) -> tuple[Floats, Floats]:
+    """What holes say of their own size and blur: one step of Gauss and Newton with both.
+
+    A rim that lies farther out by dR changes the picture by its slope along the direction from the middle. A blur whose
+    square grows changes it as the heat equation says, by half the Laplacian. On whole windows both are even, moves and
+    gradients odd, so they hardly mix.
+
+    Parameters
+    ----------
+    state, bank : whole holes that have been fitted, and templates for them
+    radius : of the holes, px
+
+    Returns
+    -------
+    moves (N, 6) of y, x, amplitude, background, radius (px) and square of the blur (px^2), and the variances (N, 2) of
+    the last two
+    """
+    moves, variance = np.zeros((len(state), 6)), np.full((len(state), 2), np.inf)
+    y, x = ramp(bank.templates[0].reach)
+    side = 2 * bank.templates[0].reach + 1
+    size = max(_CHUNK // side**2, _LEAST)
+    for label, templates in enumerate(bank.templates):
+        every = np.flatnonzero(bank.label == label)
+        for rows in (every[a : a + size] for a in range(0, len(every), size)):
+            part, windows = state.select(rows), image.windows(state.yx[rows], templates.reach)
+            seen = _Kit(image, templates, noise, False, 0.0).seen(part, windows, bank.rest[rows])
+            # two more columns between the four of the fit and what is left over
+            off = (part.yx - windows.middle).astype(np.float32)
+            dy, dx = y - off[:, :1], x - off[:, 1:]
+            far = np.maximum(np.hypot(dy, dx), 0.4 * radius)
+            grown = (seen.rows[:, 0] * dy + seen.rows[:, 1] * dx) / far
+            value = seen.rows[:, 2].reshape(-1, side, side)
+            half = 0.5 * part.amplitude[:, None]
+            blurred = half * ndimage.laplace(value, mode="nearest", axes=(1, 2)).reshape(len(rows), -1)
+            all_rows = np.stack([*seen.rows[:, :4].swapaxes(0, 1), grown, blurred, seen.rows[:, 4]], axis=1)
+            expected = noise.variance(seen.level if image.sign > 0 else -seen.level)
+            wild = seen.rows[:, 4] ** 2 > _WILD**2 * expected + (0.2 * part.amplitude[:, None]) ** 2
+            gram = np.matmul(all_rows * (seen.usable & ~wild)[:, None] / expected[:, None], all_rows.swapaxes(1, 2))
+            normal, right = gram[:, :-1, :-1].astype(np.float64), gram[:, :-1, -1].astype(np.float64)
+            moves[rows] = _solve(normal, right)
+            variance[rows] = np.abs(np.einsum("nii->ni", _inverse(normal))[:, 4:])
+    return moves, variance

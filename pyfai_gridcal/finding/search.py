@@ -26,20 +26,18 @@ from .model import SpotState, start_from, stretched
 from .picking import Candidates
 from .profile import TemplateMaker, window_reach
 from .refinement import FittedSpots
-from .selection import SIGNIFICANT, chosen, oddity, usual_misfit
+from .selection import SIGNIFICANT, Usual, chosen, oddity, usual_misfit
+from .sizes import learn_sizes
 from .survey import HoleGuess
+from .tilts import FREE_TILT, LocalTilts, learn_tilts, shading
 from .windows import PreparedImage
 
-#: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
-_FREE_TILT = 0.05
-#: Spots that tell how large such gradients are: their scatter is then known to five per cent.
-_TILT_SAMPLE = 250
 #: Pixels nearer to the border than so many blurs are not used: a twentieth of their light, and more, falls outside.
 _RIM_BLURS = 1.6
-#: The gradient is fitted when leaving it out would move spots by so many of their sigma: 0.3 makes 4 % of the error.
-_TILTED = 0.3
 #: Fewest spots that tell of the light: it takes a plane, and some more for the scatter.
 _LEAST_LIT = 9
+#: Fewest spots without a wild pixel that may stand for all, and spots that tell the noise well enough.
+_CALM, _NOISE = 40, 400
 #: Rounds outwards from what is known: gaps of more than eight holes are left to be gaps.
 _ROUNDS = 4
 #: A predicted spot must have such a share of its neighbours' amplitude: half blocked holes have more.
@@ -65,18 +63,24 @@ class FirstLook:
 
     Attributes
     ----------
-    state : where the last fit began: the light of the neighbours, the stretch of the lattice
+    tools : the instrument, which knows the noise and the dark level better now
+    state : where the last fit began: the light of the neighbours, the stretch of the lattice, the size of the holes
     fitted : what it found
     good : (N,) spots that tell about the light
-    tilt : how far the gradient of the light at single spots differs from what the neighbours say; None: not fitted
-    stretch_error : of the stretch of a hole, relative
+    tilts : how far the gradient of the light at single spots differs from what the neighbours say; None: too few
+    usual : what most spots are like
+    stretch : (N, 2, 2) as the lattice tells it, without the size of the holes
+    vary : whether holes have the size and blur of those around
     """
 
+    tools: Instrument
     state: SpotState
     fitted: FittedSpots
     good: Bools
-    tilt: float | None
-    stretch_error: float
+    tilts: LocalTilts | None
+    usual: Usual
+    stretch: Floats | None
+    vary: bool = False
 
 
 def instrument_of(
@@ -111,26 +115,40 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     """Fit all candidates, once without knowing the light and once with what the first fits say of it."""
     fitted = tools.fit(state, 4)
     whole = tools.image.is_whole(fitted.yx, tools.reach)
+    usual = Usual(usual_misfit(tools, fitted, whole), stretch_error)
     # half shadowed spots know nothing about the light, and would spread that to their neighbours
-    fitted, plain = _plain(tools, state, fitted, fitted.good & whole)
+    fitted, plain = _plain(tools, state, fitted, fitted.good & whole, usual.misfit)
     state = _continued(tools, state, fitted)
     good = plain if plain.sum() >= _LEAST_LIT else fitted.good & whole
     if good.sum() < _LEAST_LIT:
-        return FirstLook(state, fitted, good, None, stretch_error)
-    # the light as the good ones see it, the stretch as their places tell it, and its gradient where that matters
-    state = _lit(tools, state, fitted, good, ~whole)
+        return FirstLook(tools, state, fitted, good, None, usual, state.stretch)
+    # the light as the good ones see it, the stretch as their places tell it
+    state, dark = _lit(tools, state, fitted, good, ~whole)
+    tools = replace(tools, dark=dark)
     if tools.points is not None:
         where = state.yx[tools.points.spot]
         rim = tools.maker.stretcher.radius
         state, stretch_error = stretched(
             state, tools.points, tools.image, reach=tools.reach, radius=tools.radius, rim=rim, places=where
         )
-    tilt = _tilt(tools, state, good)
-    return FirstLook(state, tools.fit(state, 4, tilt), good, tilt, stretch_error)
+    plain_stretch = state.stretch
+    # size and blur of the holes by place; with these, pixels scatter less
+    calm = good & (fitted.lost == 0)
+    sizes, vary = learn_sizes(tools, state, calm if calm.sum() >= _CALM else good)
+    if sizes is not None and vary:
+        state = sizes.given_to(state)
+        tools = tools.listening(state.select(np.flatnonzero(good)[:: int(good.sum()) // _NOISE + 1]))
+    # and the gradient of the light where that matters
+    tilts = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
+    tilt = 0.0 if tilts is None else tilts.at(state.yx, ~whole)
+    fitted = tools.fit(state, 4, tilt)
+    usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes)
+    return FirstLook(tools, state, fitted, good, tilts, usual, plain_stretch, vary)
 
 
-def _lit(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools, lean: Bools) -> SpotState:
-    """The spots in the light that the good ones among the fitted see; those that `lean` (N,) begin with its level."""
+def _lit(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools, lean: Bools) -> tuple[SpotState, float]:
+    """The spots in the light that the good ones among the fitted see, those that `lean` (N,) beginning with its level;
+    and what pixels read without it."""
     light = light_of(
         fitted.yx[good],
         fitted.amplitude[good],
@@ -139,25 +157,28 @@ def _lit(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools, 
         spacing=tools.spacing,
         polarity=tools.image.polarity,
     )
-    return replace(
+    state = replace(
         state.lit(light, lean),
         amplitude=np.where(lean, light.amplitude, state.amplitude),
         background=np.where(lean, light.background, state.background),
     )
+    return state, light.dark
 
 
-def _plain(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools) -> tuple[FittedSpots, Bools]:
+def _plain(
+    tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools, usual: float
+) -> tuple[FittedSpots, Bools]:
     """What was found, and those of the good spots (N,) that look as usual.
 
     Where the light falls off steeply whole regions look odd as long as that is not known, so odd ones are looked at
     once more with a gradient of their own.
     """
-    plain = good & (oddity(tools, fitted) == 0)
+    plain = good & (oddity(tools, fitted, usual) == 0)
     odd = np.flatnonzero(good & ~plain)
     if not len(odd):
         return fitted, plain
-    again = tools.fit(state.select(odd), 4, _FREE_TILT)
-    clear = again.good & (oddity(tools, again, usual_misfit(tools, fitted)) == 0)
+    again = tools.fit(state.select(odd), 4, FREE_TILT)
+    clear = again.good & (oddity(tools, again, usual) == 0)
     plain[odd[clear]] = True
     found = {name: getattr(again, name)[clear] for name in ("yx", "amplitude", "background")}
     return with_rows(fitted, odd[clear], found), plain
@@ -179,29 +200,6 @@ def _continued(tools: Instrument, state: SpotState, fitted: FittedSpots) -> Spot
     return replace(state, yx=yx, amplitude=amplitude, background=background)
 
 
-def _tilt(tools: Instrument, state: SpotState, good: Bools) -> float | None:
-    """How far the gradient of the light at single spots differs from what the neighbours say, relative per px.
-
-    None when leaving it out moves no spot by a good part of its sigma: then fitting it would only cost precision.
-    """
-    rows = np.flatnonzero(good)
-    some = state.select(rows[np.linspace(0, len(rows) - 1, min(len(rows), _TILT_SAMPLE)).astype(int)])
-    free, fixed = tools.fit(some, 2, _FREE_TILT), tools.fit(some, 2)
-    variance = np.abs(np.einsum("nii->ni", free.covariance))
-    beyond = _excess(free.tilt, variance[:, 4:])
-    known = np.abs(np.einsum("nii->ni", fixed.covariance)[:, :2])
-    # what a richer model moves beyond the precision that it costs is the error of the poorer one
-    error = _excess(free.yx - fixed.yx, np.maximum(variance[:, :2] - known, 0))
-    return beyond if beyond > 0 and error > _TILTED * float(np.sqrt(np.median(known))) else None
-
-
-def _excess(values: Floats, variance: Floats) -> float:
-    """Scatter of `values` beyond what their own `variance` explains; robust."""
-    # 0.6745 is the upper quartile of the normal distribution
-    scatter = float(np.median(np.abs(values))) / 0.6745
-    return float(np.sqrt(max(scatter**2 - float(np.median(variance)), 0.0)))
-
-
 def _spacing(yx: Floats) -> float:
     """Distance that most spots have at least to their nearest neighbour, px."""
     if len(yx) < 2:
@@ -210,20 +208,19 @@ def _spacing(yx: Floats) -> float:
     return float(np.quantile(distance[:, 1], 0.25))
 
 
-def completed(
-    tools: Instrument, look: FirstLook, spots: Spots, usual: float, lattice: LatticeKind
-) -> tuple[Spots, GrownLattice | None]:
+def completed(look: FirstLook, spots: Spots, usual: Usual, lattice: LatticeKind) -> tuple[Spots, GrownLattice | None]:
     """Add spots at nodes that have neighbours but no spot, in a few rounds outwards.
 
     Parameters
     ----------
     spots : of the first look
-    usual : sigma that most of them have, px
+    usual : what most of them are like
 
     Returns
     -------
     all spots, and their lattice; None where the last round has added some or there is none
     """
+    tools = look.tools
     for _ in range(_ROUNDS):
         try:
             grown = grow_lattice(spots, lattice)
@@ -238,23 +235,29 @@ def completed(
         near &= tools.image.windows(places, max(1, int(tools.profile_radius))).usable.mean(axis=1) > _SEEN
         if not near.any():
             return spots, grown
-        more = refine_at(tools, look, places[near], _FARTHEST * min(points.pitch_px), usual)
+        more = refine_at(look, places[near], _FARTHEST * min(points.pitch_px), usual)
         if not len(more):
             return spots, grown
         spots = spots.joined(more)
     return spots, None
 
 
-def refine_at(tools: Instrument, look: FirstLook, places: Floats, farthest: float, usual: float) -> Spots:
+def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) -> Spots:
     """Fit spots at predicted places (N, 2); those that are there, near enough and strong enough are returned."""
+    tools = look.tools
     # what a hole looks like there, and the light on it, is what the first look knows of the nearest spots
     start = start_from(tools.image, places, tools.reach, tools.profile_radius)
-    near = look.state.select(np.asarray(cKDTree(look.state.yx).query(places)[1]))
-    start = replace(start, stretch=near.stretch, bend=near.bend)
+    nearest = np.asarray(cKDTree(look.state.yx).query(places)[1])
+    stretch = None if look.stretch is None else look.stretch[nearest]
+    start = replace(start, stretch=stretch, bend=look.state.select(nearest).bend)
     whole = tools.image.is_whole(places, tools.reach)
     if look.good.sum() >= _LEAST_LIT:
-        start = _lit(tools, start, look.fitted, look.good, ~whole)
-    fitted = tools.fit(start, 5, look.tilt)
+        start, _ = _lit(tools, start, look.fitted, look.good, ~whole)
+    if look.vary and usual.sizes is not None:
+        start = usual.sizes.given_to(start)
+    tilt = np.zeros(len(places)) if look.tilts is None else look.tilts.at(places, ~whole)
+    tilt = np.where(whole, np.maximum(tilt, shading(tools, start, whole)), tilt)
+    fitted = tools.fit(start, 5, tilt)
     typical = np.median(look.fitted.amplitude[look.good]) if look.good.any() else 0.0
     local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)
     # a prior on the amplitude would make every empty place look like a spot: judge cut ones by a fit without it
@@ -264,4 +267,4 @@ def refine_at(tools: Instrument, look: FirstLook, places: Floats, farthest: floa
     there = (own > _FAINT * local) & (own > SIGNIFICANT * error)
     there |= ~whole & (fitted.chi2 < 1.5) & (own > 0.5 * local) & (own > 2 * error)
     there &= np.hypot(*(fitted.yx - places).T) < farthest
-    return chosen(tools, fitted, stretch_error=look.stretch_error, usual=usual, there=there)[0]
+    return chosen(tools, fitted, usual, there=there)[0]

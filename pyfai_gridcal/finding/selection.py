@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -9,7 +11,8 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import PickingError
 from ..records.spots import SpotFlag, Spots
 from .learning import Instrument
-from .refinement import FittedSpots
+from .refinement import TOLERANCE, FittedSpots
+from .sizes import HoleSizes
 from .windows import ramp
 
 #: A fitted spot must have an amplitude of so many sigma: of a million empty places none has it by chance.
@@ -22,31 +25,45 @@ _ASSUMED = 2.5
 _WORTHLESS = 60.0
 #: A misfit is out of the common when it is this large and so many times that of most spots.
 _ODD, _TIMES = 0.02, 3.0
+#: Where more than this share of the spots is off by the model, the model is what is wrong, and none is left out for it.
+_FEW = 0.2
+#: Fewest whole spots whose median is that of most.
+_ENOUGH = 9
 #: Relative error of the radius that a hole is expected to have: 2 µm of half a millimetre.
 _RADIUS_ERROR = 0.004
 #: Two spots nearer than this share of the spacing are one.
 _ONE = 0.35
 
 
-def chosen(
-    tools: Instrument,
-    fitted: FittedSpots,
-    *,
-    stretch_error: float,
-    usual: float | None = None,
-    there: Bools | None = None,
-) -> tuple[Spots, float]:
+@dataclass(frozen=True, eq=False)
+class Usual:
+    """What is usual among the spots of an image: the first look at all of them tells, single ones are judged by it.
+
+    Attributes
+    ----------
+    misfit : that of most whole spots, in units of the amplitude
+    stretch_error : of the stretch of a hole, relative
+    sizes : of the holes by place; None where they do not tell
+    sigma : that most spots have, px; infinite as long as that is not known
+    """
+
+    misfit: float = 0.0
+    stretch_error: float = 0.0
+    sizes: HoleSizes | None = None
+    sigma: float = float("inf")
+
+
+def chosen(tools: Instrument, fitted: FittedSpots, usual: Usual, *, there: Bools | None = None) -> tuple[Spots, Usual]:
     """The fitted spots that are holes.
 
     Parameters
     ----------
-    stretch_error : of the stretch of a hole, relative
-    usual : sigma that most spots of the first look had, px; found here if omitted
+    usual : what most spots are like
     there : (N,) which may be taken at all; with it the spots count as predicted, and there need be none
 
     Returns
     -------
-    the spots, and the sigma that most of them have, px
+    the spots, and what is usual with the sigma that most of them have, where that was not known
 
     Raises
     ------
@@ -55,15 +72,15 @@ def chosen(
     """
     yx, image = fitted.yx, tools.image
     top = np.array(image.shape) - 0.5
-    sigma, measured = _sigma(tools, fitted, stretch_error)
+    sigma, measured = _sigma(tools, fitted, usual, all_of_them=there is None)
     largest = sigma.max(axis=1)
     # what is a hole: strong, like the profile, inside the image, known as well as the others
     strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
     keep = fitted.good & measured & (strength > SIGNIFICANT) & (largest < 0.4 * max(tools.profile_radius, 1.0))
     keep &= _misfit(tools, fitted) < _UNLIKE
-    if usual is None:
-        usual = float(np.median(largest[keep])) if keep.any() else float("inf")
-    keep &= (largest < _WORTHLESS * usual) & ((yx > -0.5) & (yx < top)).all(axis=1)
+    if not np.isfinite(usual.sigma) and keep.any():
+        usual = replace(usual, sigma=float(np.median(largest[keep])))
+    keep &= (largest < _WORTHLESS * usual.sigma) & ((yx > -0.5) & (yx < top)).all(axis=1)
     if there is not None:
         keep &= there
     elif not keep.any():
@@ -85,17 +102,25 @@ def chosen(
     return spots, usual
 
 
-def _sigma(tools: Instrument, fitted: FittedSpots, stretch_error: float) -> tuple[Floats, Bools]:
+def _sigma(tools: Instrument, fitted: FittedSpots, usual: Usual, *, all_of_them: bool) -> tuple[Floats, Bools]:
     """Uncertainty (N, 2) of the places, px, and which of them (N,) were measured rather than assumed."""
-    sigma = np.sqrt(np.abs(np.einsum("nii->ni", fitted.covariance)[:, :2]))
     # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
     # counted
-    sigma *= tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
+    counted = np.sqrt(fitted.position_variance) * tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
     # of a hole of which one side is seen, the rest is assumed
-    assumed = _one_sided(tools, fitted.yx, stretch_error)
-    measured = np.asarray((assumed < _ASSUMED * sigma).all(axis=1))
-    # whatever covers such a part of the hole may move its middle by as much of its radius
-    return np.hypot(np.hypot(sigma, assumed), (tools.profile_radius * oddity(tools, fitted))[:, None]), measured
+    assumed = _one_sided(tools, fitted.yx, usual)
+    seen = np.hypot(counted, assumed)
+    # whatever covers a part of the hole may move its middle by as much of its radius; and light is no exponential
+    # where it ends within a hole: the third order moves it by an eighth of the cube
+    steep = tools.profile_radius * np.hypot(*fitted.slope.T)
+    wrong = np.hypot(tools.profile_radius * oddity(tools, fitted, usual.misfit), tools.profile_radius * steep**3 / 8)
+    measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
+    # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
+    # that; but where most are so, there is nothing else.
+    off = wrong > _ASSUMED * seen.max(axis=1)
+    if not all_of_them or off[fitted.good].mean() < _FEW:
+        measured &= ~off
+    return np.hypot(seen, wrong[:, None]), np.asarray(measured)
 
 
 def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArray:
@@ -109,13 +134,13 @@ def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArr
         (SpotFlag.BORDER, border),
         (SpotFlag.MASKED, masked),
         (SpotFlag.SATURATED, saturated),
-        (SpotFlag.CLIPPED, fitted.clipped),
+        (SpotFlag.CLIPPED, fitted.lost > 0),
     ):
         bits |= np.where(where, flag, 0).astype(np.uint8)
     return bits
 
 
-def _one_sided(tools: Instrument, yx: Floats, stretch_error: float) -> Floats:
+def _one_sided(tools: Instrument, yx: Floats, usual: Usual) -> Floats:
     """Error (N, 2) px that the unknown true radius and stretch make where only one side of a hole is seen.
 
     A wrong radius moves the spot towards the side that is seen, a wrong shear across it as well.
@@ -128,7 +153,8 @@ def _one_sided(tools: Instrument, yx: Floats, stretch_error: float) -> Floats:
     count = np.maximum(usable.sum(axis=1), 1)
     lean = np.stack([np.abs((usable * o[inside]).sum(axis=1)) / count for o in (y, x)], axis=1)
     lean = np.minimum(lean, 0.5 * radius)
-    return 2 * np.hypot((_RADIUS_ERROR + stretch_error) * lean, stretch_error * lean[:, ::-1])
+    size_error = np.full(1, _RADIUS_ERROR) if usual.sizes is None else usual.sizes.at(yx)[1][:, 0]
+    return 2 * np.hypot((size_error[:, None] + usual.stretch_error) * lean, usual.stretch_error * lean[:, ::-1])
 
 
 def _misfit(tools: Instrument, fitted: FittedSpots) -> Floats:
@@ -139,16 +165,19 @@ def _misfit(tools: Instrument, fitted: FittedSpots) -> Floats:
     return out
 
 
-def usual_misfit(tools: Instrument, fitted: FittedSpots) -> float:
-    """Misfit of most spots, in units of the amplitude."""
-    return float(np.median(_misfit(tools, fitted)[fitted.good])) if fitted.good.any() else 0.0
+def usual_misfit(tools: Instrument, fitted: FittedSpots, whole: Bools) -> float:
+    """Misfit of most spots, in units of the amplitude: of the whole (N,) good ones, where there are any."""
+    some = fitted.good & whole if (fitted.good & whole).sum() >= _ENOUGH else fitted.good
+    return float(np.median(_misfit(tools, fitted)[some])) if some.any() else 0.0
 
 
-def oddity(tools: Instrument, fitted: FittedSpots, usual: float | None = None) -> Floats:
-    """(N,) misfit of the spots beyond the usual one (that of most of them), in units of the amplitude; 0 for the usual
-    ones."""
-    usual = usual_misfit(tools, fitted) if usual is None else usual
-    out: Floats = np.sqrt(np.maximum(_misfit(tools, fitted) ** 2 - max(_ODD, _TIMES * usual) ** 2, 0.0))
+def oddity(tools: Instrument, fitted: FittedSpots, usual: float) -> Floats:
+    """(N,) misfit of the spots beyond the `usual` one, in units of the amplitude; 0 for the usual ones.
+
+    Pixels that were left out were off by at least what a wild one is.
+    """
+    square = _misfit(tools, fitted) ** 2 + TOLERANCE**2 * fitted.lost
+    out: Floats = np.sqrt(np.maximum(square - max(_ODD, _TIMES * usual) ** 2, 0.0))
     return out
 
 

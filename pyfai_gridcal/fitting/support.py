@@ -22,6 +22,11 @@ MAX_SIGMA_PX = 0.1
 _RIM = 3.0
 
 
+#: Farther from its nearest point than so many spacings a place lies in no cell of the lattice, whose middle is 0.71 off
+#: its corners and 1 where one of them is missing; the middle of so many points around tells whether it is surrounded.
+_FAR, _AROUND = 1.2, 4
+
+
 @dataclass(frozen=True, eq=False)
 class Support:
     """Uncertainty of a field over a detector, at the nodes of a coarse raster.
@@ -151,5 +156,10 @@ def support_of(
     hull = own if hull is None else hull
     inside = within_hull(hull, nodes)
     near = within_hull(own, nodes) | (distance[:, 0] < reach * sample.spacing)
+    # a hull is convex, what was lit need not be: far from all points, with all of them on one side, nothing is known
+    middle = points[around[:, :_AROUND]].mean(axis=1)
+    beyond = (distance[:, 0] > _FAR * sample.spacing) & (np.hypot(*(middle - nodes).T) > sample.spacing)
+    if np.isfinite(reach):
+        inside, near = inside & ~beyond, near & ~beyond
     size = (len(y), len(x))
     return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), hull)

@@ -38,10 +38,11 @@ class Noise:
     pedestal: float = 0.0
 
     def variance(self, value: AnyArray) -> AnyArray:
-        """Variance, counts squared, of pixels that should read `value` (any shape)."""
+        """Variance, counts squared, of pixels that should read `value` (any shape); never below half of what pixels
+        have at the pedestal, where readings tell no more."""
         out = np.multiply(value, self.gain)
         out += self.readout**2 - self.gain * self.pedestal
-        return np.maximum(out, 1e-3 * self.readout**2 + 1e-12)
+        return np.maximum(out, 0.5 * self.readout**2 + 1e-12)
 
 
 @dataclass(frozen=True, eq=False)

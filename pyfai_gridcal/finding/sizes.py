@@ -1,0 +1,123 @@
+"""Size and blur of the holes as functions of the place, as the whole ones among them show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..base.arrays import Bools, Floats
+from .learning import Instrument
+from .model import SpotState
+from .refinement import size_moves
+from .smoothing import LocalLines, neighbours_of, smoothed
+
+#: Fewest holes that tell how size and blur vary, most that are asked, and those around a place that tell how single
+#: ones scatter.
+_FEWEST, _MOST, _AROUND = 20, 3000, 12
+#: Size and blur vary when they do by so much (of the radius, of the square of the blur) over most of the image: less
+#: moves no spot, not even a cut one, by more than its sigma.
+_VARIED = (0.01, 0.1)
+#: Errors of size and squared blur that any hole is expected to have, relative: 1 µm of half a millimetre.
+_LEAST_ERROR = (0.002, 0.02)
+#: Rounds of learning, and how far size and squared blur may lie from the mean ones.
+_TURNS, _BOUNDS = 4, ((0.5, 0.15), (2.0, 10.0))
+
+
+@dataclass(frozen=True, eq=False)
+class HoleSizes:
+    """What single holes show, columns: radius, square of the blur, both relative to those of the learned profile.
+
+    Attributes
+    ----------
+    yx : (N, 2) places of the holes, px
+    own, variance : (N, 2) what they show, and how well
+    spacing : of neighbouring holes, px
+    """
+
+    yx: Floats
+    own: Floats
+    variance: Floats
+    spacing: float
+
+    def at(self, yx: Floats) -> tuple[Floats, Floats]:
+        """Expected values at places (M, 2) px, and by how much a single hole there may differ; (M, 2) each."""
+        both = np.concatenate([self.yx, yx])
+        lines, around = LocalLines(self.yx, both, self.spacing), neighbours_of(self.yx)
+        near = np.asarray(cKDTree(self.yx).query(yx, k=min(_AROUND, len(self.yx)))[1])
+        value, error = np.empty((len(yx), 2)), np.empty((len(yx), 2))
+        for k in range(2):
+            smooth, _, scatter = smoothed(self.yx, self.own[:, k], both, lines, around)
+            here, there = smooth[: len(self.yx)], smooth[len(self.yx) :]
+            # what single holes around scatter beyond their noise; at least half of what all do
+            rest = np.clip(self.own[:, k] - here, -6 * scatter, 6 * scatter)
+            noise = float(np.median(self.variance[:, k]))
+            usual = max(float(np.median(rest**2)) / 0.4549 - noise, 0.0)
+            beyond = np.maximum((rest[near] ** 2 - self.variance[near, k]).mean(axis=1), 0.5 * usual)
+            # and what the smooth value may be off by: its noise, and a part of what is extrapolated
+            carried = 0.3 * (here[near[:, 0]] - there)
+            error[:, k] = np.sqrt(beyond + noise / 4 + carried**2 + _LEAST_ERROR[k] ** 2)
+            value[:, k] = there
+        return np.clip(value, *_BOUNDS), error
+
+    def given_to(self, state: SpotState) -> SpotState:
+        """The spots with holes as large and as blurred as those around."""
+        value = self.at(state.yx)[0]
+        return sized(state, value)
+
+
+def sized(state: SpotState, value: Floats) -> SpotState:
+    """The spots with holes of these sizes and squared blurs (N, 2), relative to what they had."""
+    stretch = np.tile(np.eye(2), (len(state), 1, 1)) if state.stretch is None else state.stretch
+    return replace(state, stretch=stretch * value[:, 0, None, None], wider=np.sqrt(value[:, 1]))
+
+
+def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleSizes | None, bool]:
+    """Size and blur over the image, and whether they vary so much that all holes should have them.
+
+    Parameters
+    ----------
+    state : fitted spots
+    good : (N,) whole ones that look as usual
+
+    Returns
+    -------
+    None of too few
+    """
+    rows = np.flatnonzero(good)
+    if len(rows) < _FEWEST:
+        return None, False
+    some = state.select(rows[:: len(rows) // _MOST + 1])
+    radius, square = tools.profile_radius, tools.maker.blur**2
+    value, sizes = np.ones((len(some), 2)), None
+    for turn in range(_TURNS):
+        # what each hole shows beyond the values of the last turn, which are smooth
+        now = sized(some, value) if turn else some
+        bank = tools.maker.bank(now.stretch, len(now), now.wider)
+        moves, variance = size_moves(tools.image, now, bank, tools.learned.noise, radius=radius)
+        # no step takes more than half of what there is, or adds more than that or twice it
+        step = np.clip(np.nan_to_num(moves[:, 4:] / [radius, square]), -0.5 * value, [[0.5, 1.0]] * value)
+        known = np.isfinite(moves).all(axis=1) & np.isfinite(variance).all(axis=1)
+        if known.sum() < _FEWEST:
+            return None, False
+        own = value + step
+        sizes = HoleSizes(some.yx[known], own[known], variance[known] / np.array([radius, square]) ** 2, tools.spacing)
+        value = sizes.at(some.yx)[0]
+        if turn == 0 and not _varies(value, sizes):
+            return sizes, False
+        moves = np.nan_to_num(moves)
+        some = replace(
+            some,
+            yx=some.yx + np.clip(moves[:, :2], -0.3, 0.3),
+            amplitude=np.maximum(some.amplitude + moves[:, 2], 0.3 * some.amplitude),
+            background=some.background + moves[:, 3],
+        )
+    return sizes, True
+
+
+def _varies(value: Floats, sizes: HoleSizes) -> bool:
+    """Whether the smooth values vary, by more than their noise (that of six holes) makes them."""
+    spread = np.diff(np.quantile(value, (0.05, 0.95), axis=0), axis=0)[0]
+    least = 5 * np.sqrt(np.median(sizes.variance, axis=0) / 6)
+    return bool((spread > np.maximum(_VARIED, least)).any())
