@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -25,6 +26,15 @@ __all__ = ["SpotsFound", "find_spots", "search_spots"]
 
 #: Least contrast of a candidate relative to its neighbourhood's: half a hole has 0.5.
 THRESHOLD = 0.35
+#: Least relative contrast of holes of a second kind, half as wide as the others: a quarter, less a margin. Ghosts have
+#: less.
+_FAINT = 0.14
+#: How many more nodes there are with these, per node: every second hole, or every fourth.
+_SECOND = 0.3
+#: Share of the candidates on the lattice from which on no other guess is looked at.
+_PLAIN = 0.9
+#: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most.
+_STEP, _CLIMB = 2**0.5, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,35 +168,97 @@ def search_spots(
     return SpotsFound(spots, lattice, grown)
 
 
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """What came of a guess: all candidates, those that stand out enough, their lattice, and what speaks for it."""
+
+    found: Found
+    every: Candidates
+    regularity: Regularity
+    merit: float
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nearly all that stands out lies on a lattice: other guesses need not be looked at."""
+        return self.regularity.points >= 20 and self.regularity.share > _PLAIN and self.regularity.irregularity < 0.08
+
+
 def _best_guess(
     image: AnyArray, guesses: tuple[HoleGuess, ...], threshold: float, lattice: LatticeKind, mask: Bools | None
 ) -> Found:
-    """The first guess about the holes whose candidates form a lattice."""
-    best: tuple[float, Found, Regularity] | None = None
-    for guess in guesses[:5]:
-        candidates = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=threshold)
-        if mask is not None and len(candidates):
-            k = np.clip(np.rint(candidates.yx).astype(int), 0, np.array(image.shape) - 1)
-            candidates = candidates.select(~mask[k[:, 0], k[:, 1]])
+    """The guess about the holes of which the lattice shows most of the image's contrast."""
+
+    def attempt(guess: HoleGuess) -> _Attempt:
+        least = min(threshold, _FAINT)
+        every = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=least)
+        if mask is not None and len(every):
+            k = np.clip(np.rint(every.yx).astype(int), 0, np.array(image.shape) - 1)
+            every = every.select(~mask[k[:, 0], k[:, 1]])
+        candidates = every.select(every.relative > threshold)
         points = _lattice_of(candidates, lattice)
         regularity = regularity_of(points, len(candidates))
-        merit = max(regularity.merit, 1e-6 * len(candidates))
-        if best is None or merit > best[0]:
-            best = merit, Found(guess, candidates, points), regularity
-        if regularity.points >= 20 and regularity.share > 0.6 and not regularity.irregularity > 0.08:
+        # noise and what lies between holes form lattices, too, but those of holes have the contrast, and the area
+        contrast = candidates.contrast if points is None else candidates.contrast[points.spot]
+        energy = float(np.median(contrast)) ** 2 * guess.radius_px**2 if len(contrast) else 0.0
+        merit = energy * max(regularity.merit, 1e-6 * len(candidates))
+        return _Attempt(Found(guess, candidates, points), every, regularity, merit)
+
+    attempts: list[_Attempt] = []
+    for guess in guesses[:5]:
+        attempts.append(attempt(guess))
+        if attempts[-1].is_plain:
             break
-    if best is None or not len(best[1].candidates):
+    if not any(len(one.found.candidates) for one in attempts):
         raise PickingError(
             "no spots stand out of the noise",
             hint="is this the image of a grid of holes? check the exposure, --polarity and --hole",
         )
-    found, regularity = best[1:]
+    if len(guesses) > 1:
+        attempts += _climbed(attempts, attempt)
+    best = max(attempts, key=lambda one: one.merit)
+    found, regularity = best.found, best.regularity
     if regularity.by_chance and len(found.candidates) >= 20:
         piece = f"holds {regularity.points} of them" if regularity.points else "is smaller than 3 x 3"
         raise IndexingError(
             f"{len(found.candidates)} {found.guess.polarity} spots form no lattice: the largest piece {piece}",
             hint="is this the image of a regular grid of holes?",
         )
+    return _with_fainter(best, attempts, lattice)
+
+
+def _climbed(attempts: list[_Attempt], attempt: Callable[[HoleGuess], _Attempt]) -> list[_Attempt]:
+    """Attempts with larger and smaller holes than the best ones, as long as these gain.
+
+    The survey's scale may be that of dirt, of dead columns for instance: unless a lattice is plain, either polarity may
+    be the right one.
+    """
+    starts = {}
+    for one in sorted(attempts, key=lambda one: one.merit):
+        starts["" if attempts[-1].is_plain else one.found.guess.polarity] = one
+    more = []
+    for start in starts.values():
+        for step in (_STEP, 1 / _STEP):
+            best = start
+            for _ in range(_CLIMB):
+                guess = best.found.guess
+                more.append(attempt(replace(guess, radius_px=guess.radius_px * step)))
+                if not more[-1].merit > best.merit:
+                    break
+                best = more[-1]
+    return more
+
+
+def _with_fainter(best: _Attempt, attempts: list[_Attempt], lattice: LatticeKind) -> Found:
+    """With fainter candidates, too, or with those of smaller holes, if these make a finer lattice: then there is a
+    second kind of hole."""
+    found, points = best.found, best.regularity.points
+    others = [(one.found, one.regularity) for one in attempts if one.found.guess.polarity == found.guess.polarity]
+    if len(best.every) > len(found.candidates) + _SECOND * points:
+        every = Found(found.guess, best.every, _lattice_of(best.every, lattice))
+        others.append((every, regularity_of(every.points, len(best.every))))
+    for other, regularity in others:
+        if regularity.points > (1 + _SECOND) * points and regularity.share > 0.8 and regularity.irregularity < 0.03:
+            found, points = other, regularity.points
     return found
 
 

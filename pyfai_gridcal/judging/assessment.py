@@ -31,12 +31,14 @@ from .regularities import (
     broken_share,
     common_motion,
     corrected_anisotropy,
+    hole_share,
     lattice_fill,
     lattice_scale,
     pieces,
     profile_misfit,
     second_lattice,
     spots_between,
+    two_kinds,
 )
 
 #: Figures by the name of their check, and what else its words need to know.
@@ -57,6 +59,9 @@ _STEP = 8
 #: What a jump across a line may come from, and when the line is a row of holes (plates are made in steps, too).
 _TAPERS = "a seam between modules or tapers? try --model mosaic"
 _ROWS = "it runs along a row of holes: a plate that was made in steps, or a seam of the detector?"
+#: Share of the plate beyond which holes may be the cells of something else: a chessboard has a half of light cells, seen
+#: as 0.36 and more where it is blurred; holes half as wide as their pitch have a fifth.
+_CROWDED = 0.3
 #: A spot whose shape differs by this part of its amplitude from the common one is odd.
 _ODD = 0.1
 
@@ -83,7 +88,7 @@ def assess(
     scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma)
     words: Words = {}
     figures = {
-        **_looks(spots),
+        **_looks(fit, spots),
         **_lattice(fit, spots),
         **_amount(fit, spots),
         **_geometry(fit, pitch_given, pixel_given, words),
@@ -96,16 +101,19 @@ def assess(
 
 
 # ----------------------------------------------------------------------------------------------- spots
-def _looks(spots: tuple[Spots, ...]) -> Figures:
+def _looks(fit: DistortionFit, spots: tuple[Spots, ...]) -> Figures:
     """How far spots are from images of equal round holes, in the worst exposure."""
     figures = {
-        "corners of the spots": _corners,
         "oval spots": _oval,
         "unlikeness of the spots": _typical_misfit,
         "share of odd spots": _odd_share,
         "scatter of the amplitudes": amplitude_scatter,
     }
-    return {name: max((figure(s) for s in spots), default=0.0) for name, figure in figures.items()}
+    worst = {name: max((figure(s) for s in spots), default=0.0) for name, figure in figures.items()}
+    # square holes are as good as round ones; a chessboard, and the cells between lines, are no holes
+    cornered = [_corners(s) for p, s in zip(fit.points, spots, strict=True) if hole_share(p, s) > _CROWDED]
+    kinds = (two_kinds(p, s) for p, s in zip(fit.points, spots, strict=True))
+    return {"corners of the spots": max(cornered, default=0.0), **worst, "two kinds of spots": max(kinds)}
 
 
 def _corners(spots: Spots) -> float:

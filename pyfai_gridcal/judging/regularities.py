@@ -24,6 +24,8 @@ from .measures import pairs_of_nodes
 
 #: Steps to the neighbours along both axes of the lattice.
 _STEPS = ((1, 0), (0, 1))
+#: Fewest pairs of neighbours that tell of two kinds of holes.
+_FEWEST_PAIRS = 24
 #: So many spots tell what is usual among them to two per cent.
 _SOME = 4000
 
@@ -72,7 +74,33 @@ def amplitude_scatter(spots: Spots, *, neighbours: int = 8) -> float:
     return spread(level[some] - np.median(level[np.asarray(near)], axis=1), about=0.0)
 
 
+def two_kinds(points: ControlPoints, spots: Spots) -> float:
+    """Relative difference of the amplitudes of holes that alternate along a row: 0 when it is no more than noise.
+
+    Holes of two sizes, in turns, are fitted with one profile, so their amplitudes differ.
+    """
+    level, found = np.log(np.maximum(spots.amplitude[points.spot], 1e-9)), 0.0
+    for axis, step in enumerate(_STEPS):
+        a, b = pairs_of_nodes(points.ij, step)
+        difference = level[b] - level[a]
+        if len(a) < _FEWEST_PAIRS:
+            continue
+        # steps of the light, and odd holes, are rare and not in turns
+        difference = np.clip(difference, -0.7, 0.7)
+        for place in (points.ij[a, axis], points.ij[a].sum(axis=1)):
+            turns = np.where(place % 2, -difference, difference)
+            mean, error = abs(float(turns.mean())), float(turns.std() / np.sqrt(len(turns)))
+            found = max(found, mean if mean > 5 * error else 0.0)
+    return found
+
+
 # ----------------------------------------------------------------------------------------------- the lattice
+def hole_share(points: ControlPoints, spots: Spots) -> float:
+    """Share of the plate that is hole: 0 where the size of holes is not known."""
+    cell = abs(float(np.linalg.det(points.basis_px)))
+    return float(np.nan_to_num(np.pi / 4 * spots.hole_px**2 / cell))
+
+
 def lattice_fill(points: ControlPoints) -> float:
     """Share of nodes that hold a point, among those between points of the same row and of the same column."""
     have = NodeTable.of(points.ij).cells[1:-1, 1:-1] >= 0
