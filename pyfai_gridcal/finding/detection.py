@@ -12,6 +12,7 @@ from ..base.arrays import AnyArray, Bools
 from ..base.errors import IndexingError, PickingError
 from ..base.progress import Progress, untold
 from ..indexing.indexing import GrownLattice, index_spots
+from ..indexing.prediction import away_from
 from ..indexing.regularity import Regularity, regularity_of
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
@@ -31,6 +32,8 @@ THRESHOLD = 0.35
 _FAINT = 0.14
 #: How many more nodes there are with these, per node: every second hole, or every fourth.
 _SECOND = 0.3
+#: A candidate is no spot when none is nearer than this share of the pitch.
+_APART = 0.35
 #: Share of the candidates on the lattice from which on no other guess is looked at.
 _PLAIN = 0.9
 #: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most.
@@ -164,6 +167,7 @@ def search_spots(
     if complete:
         say(0.8, "looking again where holes are missing")
         spots, grown = completed(look, spots, usual, lattice)
+    spots = replace(spots, passed_over=_passed_over(found, spots, image.shape))
     say(1.0, "spots found")
     return SpotsFound(spots, lattice, grown)
 
@@ -181,6 +185,15 @@ class _Attempt:
     def is_plain(self) -> bool:
         """Whether nearly all that stands out lies on a lattice: other guesses need not be looked at."""
         return self.regularity.points >= 20 and self.regularity.share > _PLAIN and self.regularity.irregularity < 0.08
+
+
+def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
+    """Candidates on the lattice that are no spots, per spot; not those that the border cuts."""
+    if found.points is None:
+        return 0.0
+    yx, apart = found.points.yx, _APART * min(found.points.pitch_px)
+    inside = ((yx > apart) & (yx < np.array(shape) - 1 - apart)).all(axis=1)
+    return float(away_from(yx[inside], spots.yx, apart).sum() / len(spots))
 
 
 def _best_guess(

@@ -59,8 +59,8 @@ _STEP = 8
 #: What a jump across a line may come from, and when the line is a row of holes (plates are made in steps, too).
 _TAPERS = "a seam between modules or tapers? try --model mosaic"
 _ROWS = "it runs along a row of holes: a plate that was made in steps, or a seam of the detector?"
-#: Share of the plate beyond which holes may be the cells of something else: a chessboard has a half of light cells, seen
-#: as 0.36 and more where it is blurred; holes half as wide as their pitch have a fifth.
+#: Share of the plate beyond which holes may be the cells of something else: a chessboard has a half of light cells,
+#: seen as 0.36 and more where it is blurred; holes half as wide as their pitch have a fifth.
 _CROWDED = 0.3
 #: A spot whose shape differs by this part of its amplitude from the common one is odd.
 _ODD = 0.1
@@ -108,6 +108,7 @@ def _looks(fit: DistortionFit, spots: tuple[Spots, ...]) -> Figures:
         "unlikeness of the spots": _typical_misfit,
         "share of odd spots": _odd_share,
         "scatter of the amplitudes": amplitude_scatter,
+        "holes that were passed over": lambda s: s.passed_over,
     }
     worst = {name: max((figure(s) for s in spots), default=0.0) for name, figure in figures.items()}
     # square holes are as good as round ones; a chessboard, and the cells between lines, are no holes

@@ -91,6 +91,8 @@ class Spots:
     hole_px : diameter of a hole, px (mean over the image)
     noise : the noise model behind `sigma_yx`
     profile : the profile that was fitted, if any
+    passed_over : number of places that stand out and lie on a lattice as the spots do, but do not look like holes, per
+        spot
 
     Examples
     --------
@@ -112,6 +114,7 @@ class Spots:
     hole_px: float = float("nan")
     noise: Noise | None = None
     profile: HoleProfile | None = field(default=None, repr=False)
+    passed_over: float = 0.0
 
     def __post_init__(self) -> None:
         freeze(self, 2, "yx", "sigma_yx")
