@@ -20,7 +20,7 @@ from ..records.spots import Noise, Polarity, Spots
 from .picking import Candidates, pick
 from .search import Found, completed, instrument_of, look_at
 from .selection import chosen
-from .survey import HoleGuess, filled, survey
+from .survey import HoleGuess, filled, squared, survey
 from .windows import PreparedImage
 
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
@@ -49,16 +49,18 @@ class SpotsFound:
     spots : with position, uncertainty and flags
     lattice : what the plate was said to be
     grown : the lattice of all the spots, None where the search did not need it
+    aspect : of a pixel, slow over fast
     """
 
     spots: Spots
     lattice: LatticeKind
     grown: GrownLattice | None
+    aspect: float = 1.0
 
     def points(self, *, lattice: LatticeKind, angle_deg: float | None = None) -> ControlPoints:
         """The spots as :func:`~pyfai_gridcal.indexing.indexing.index_spots` indexes them; nothing grows twice."""
         if self.grown is None or lattice != self.lattice:
-            return index_spots(self.spots, lattice=lattice, angle_deg=angle_deg)
+            return index_spots(self.spots, lattice=lattice, angle_deg=angle_deg, aspect=self.aspect)
         return self.grown.points(self.spots, angle_deg)
 
 
@@ -133,11 +135,15 @@ def search_spots(
     noise: Noise | None = None,
     threshold: float = THRESHOLD,
     lattice: LatticeKind = "auto",
+    aspect: float = 1.0,
     complete: bool = True,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> SpotsFound:
-    """As :func:`find_spots`, for those who index the spots as well: the lattice is handed on with them."""
+    """As :func:`find_spots`, for those who index the spots as well: the lattice is handed on with them.
+
+    `aspect` is that of a pixel, slow over fast; a round hole is an oval in pixels that are not square.
+    """
     image = np.asarray(image)
     if image.ndim != 2 or not image.size:
         raise PickingError(f"image of shape {image.shape}", expected="two dimensions, none of them empty")
@@ -149,14 +155,16 @@ def search_spots(
     if saturation is not None and not np.isfinite(image).all():
         ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
     # the survey guesses polarity and size, unless they are given
-    smooth = filled(image, ignore)
+    smooth, per = squared(filled(image, ignore), aspect)
     if hole_px is not None:
         names = [polarity] if polarity else [g.polarity for g in survey(smooth, workers=workers)[:1]]
-        guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2) for name in names)
+        guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2 * np.sqrt(per.max())) for name in names)
     else:
         guesses = survey(smooth, polarity=polarity, workers=workers)
     # candidates for each guess, until those of one form a lattice
-    found = _best_guess(smooth, guesses, threshold, lattice, mask)
+    found = _best_guess(smooth, guesses, threshold, lattice, mask, aspect)
+    # its size was seen on pixels of the shorter side
+    found = replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
     say(0.3, f"fitting {len(found.candidates)} spots")
     prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
     # from here on each stage knows more: what a hole looks like, where each is, where one is missing
@@ -166,10 +174,10 @@ def search_spots(
     grown = None
     if complete:
         say(0.8, "looking again where holes are missing")
-        spots, grown = completed(look, spots, usual, lattice)
+        spots, grown = completed(look, spots, usual, lattice, aspect)
     spots = replace(spots, passed_over=_passed_over(found, spots, image.shape))
     say(1.0, "spots found")
-    return SpotsFound(spots, lattice, grown)
+    return SpotsFound(spots, lattice, grown, aspect)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,18 +205,25 @@ def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
 
 
 def _best_guess(
-    image: AnyArray, guesses: tuple[HoleGuess, ...], threshold: float, lattice: LatticeKind, mask: Bools | None
+    image: AnyArray,
+    guesses: tuple[HoleGuess, ...],
+    threshold: float,
+    lattice: LatticeKind,
+    mask: Bools | None,
+    aspect: float = 1.0,
 ) -> Found:
-    """The guess about the holes of which the lattice shows most of the image's contrast."""
+    """The guess about the holes of which the lattice shows most of the image's contrast; `image` is the squared one."""
+    per = np.maximum([aspect, 1 / aspect], 1.0)
 
     def attempt(guess: HoleGuess) -> _Attempt:
         least = min(threshold, _FAINT)
         every = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=least)
+        every = replace(every, yx=(every.yx + 0.5) / per - 0.5)
         if mask is not None and len(every):
-            k = np.clip(np.rint(every.yx).astype(int), 0, np.array(image.shape) - 1)
+            k = np.clip(np.rint(every.yx).astype(int), 0, np.array(mask.shape) - 1)
             every = every.select(~mask[k[:, 0], k[:, 1]])
         candidates = every.select(every.relative > threshold)
-        points = _lattice_of(candidates, lattice)
+        points = _lattice_of(candidates, lattice, aspect)
         regularity = regularity_of(points, len(candidates))
         # noise and what lies between holes form lattices, too, but those of holes have the contrast, and the area
         contrast = candidates.contrast if points is None else candidates.contrast[points.spot]
@@ -236,7 +251,7 @@ def _best_guess(
             f"{len(found.candidates)} {found.guess.polarity} spots form no lattice: the largest piece {piece}",
             hint="is this the image of a regular grid of holes?",
         )
-    return _with_fainter(best, attempts, lattice)
+    return _with_fainter(best, attempts, lambda candidates: _lattice_of(candidates, lattice, aspect))
 
 
 def _climbed(attempts: list[_Attempt], attempt: Callable[[HoleGuess], _Attempt]) -> list[_Attempt]:
@@ -261,13 +276,15 @@ def _climbed(attempts: list[_Attempt], attempt: Callable[[HoleGuess], _Attempt])
     return more
 
 
-def _with_fainter(best: _Attempt, attempts: list[_Attempt], lattice: LatticeKind) -> Found:
+def _with_fainter(
+    best: _Attempt, attempts: list[_Attempt], index: Callable[[Candidates], ControlPoints | None]
+) -> Found:
     """With fainter candidates, too, or with those of smaller holes, if these make a finer lattice: then there is a
     second kind of hole."""
     found, points = best.found, best.regularity.points
     others = [(one.found, one.regularity) for one in attempts if one.found.guess.polarity == found.guess.polarity]
     if len(best.every) > len(found.candidates) + _SECOND * points:
-        every = Found(found.guess, best.every, _lattice_of(best.every, lattice))
+        every = Found(found.guess, best.every, index(best.every))
         others.append((every, regularity_of(every.points, len(best.every))))
     for other, regularity in others:
         if regularity.points > (1 + _SECOND) * points and regularity.share > 0.8 and regularity.irregularity < 0.03:
@@ -275,7 +292,7 @@ def _with_fainter(best: _Attempt, attempts: list[_Attempt], lattice: LatticeKind
     return found
 
 
-def _lattice_of(candidates: Candidates, lattice: LatticeKind) -> ControlPoints | None:
+def _lattice_of(candidates: Candidates, lattice: LatticeKind, aspect: float) -> ControlPoints | None:
     """Candidates with their nodes; a hint that contradicts the image is for :func:`index_spots` to complain about."""
     if len(candidates) < 4:
         return None
@@ -283,7 +300,7 @@ def _lattice_of(candidates: Candidates, lattice: LatticeKind) -> ControlPoints |
     kinds: tuple[LatticeKind, ...] = (lattice,) if lattice == "auto" else (lattice, "auto")
     for kind in kinds:
         try:
-            return index_spots(spots, lattice=kind, sieve=False)
+            return index_spots(spots, lattice=kind, sieve=False, aspect=aspect)
         except IndexingError:
             continue
     return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..base.arrays import AnyArray, Bools, Ints
+from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..base.errors import PickingError
 from ..records.spots import Polarity
 
@@ -88,6 +88,23 @@ def _mirrored(at: Ints, count: int) -> Ints:
     """Places 0 .. count - 1 of places beyond, as scipy's filters have them: d c b a | a b c d | d c b a."""
     at = at % (2 * count)
     return np.where(at < count, at, 2 * count - 1 - at)
+
+
+def squared(image: AnyArray, aspect: float) -> tuple[AnyArray, Floats]:
+    """The image on square pixels as large as the shorter side of its own, and how many of these (slow, fast) make one.
+
+    Parameters
+    ----------
+    aspect : of a pixel, slow over fast
+    """
+    per = np.maximum([aspect, 1 / aspect], 1.0)
+    for axis in np.flatnonzero(per > 1.0):
+        n = image.shape[axis]
+        at = np.clip((np.arange(int(n * per[axis])) + 0.5) / per[axis] - 0.5, 0, n - 1)
+        low = np.minimum(at.astype(int), n - 2)
+        part = np.float32(at - low).reshape(-1, *[1] * (1 - axis))
+        image = (1 - part) * image.take(low, axis) + part * image.take(low + 1, axis)
+    return image, per
 
 
 def binned(image: AnyArray, factor: int) -> AnyArray:

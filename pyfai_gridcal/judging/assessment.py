@@ -88,7 +88,7 @@ def assess(
     scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma)
     words: Words = {}
     figures = {
-        **_looks(fit, spots),
+        **_looks(fit, spots, fit.distortion.pixel_size if pixel_given else (1.0, 1.0)),
         **_lattice(fit, spots),
         **_amount(fit, spots),
         **_geometry(fit, pitch_given, pixel_given, words),
@@ -101,10 +101,12 @@ def assess(
 
 
 # ----------------------------------------------------------------------------------------------- spots
-def _looks(fit: DistortionFit, spots: tuple[Spots, ...]) -> Figures:
+def _looks(fit: DistortionFit, spots: tuple[Spots, ...], pixel: tuple[float, float]) -> Figures:
     """How far spots are from images of equal round holes, in the worst exposure."""
+    aspect = pixel[0] / pixel[1]
     figures = {
-        "oval spots": _oval,
+        # blur goes by pixels: where these are long, it makes ovals of round holes
+        "oval spots": lambda s: _harmonics(s, aspect, 2) / max(aspect, 1 / aspect) ** 0.5,
         "unlikeness of the spots": _typical_misfit,
         "share of odd spots": _odd_share,
         "scatter of the amplitudes": amplitude_scatter,
@@ -112,20 +114,18 @@ def _looks(fit: DistortionFit, spots: tuple[Spots, ...]) -> Figures:
     }
     worst = {name: max((figure(s) for s in spots), default=0.0) for name, figure in figures.items()}
     # square holes are as good as round ones; a chessboard, and the cells between lines, are no holes
-    cornered = [_corners(s) for p, s in zip(fit.points, spots, strict=True) if hole_share(p, s) > _CROWDED]
-    kinds = (two_kinds(p, s) for p, s in zip(fit.points, spots, strict=True))
-    return {"corners of the spots": max(cornered, default=0.0), **worst, "two kinds of spots": max(kinds)}
+    every = list(zip(fit.points, spots, strict=True))
+    cornered = [_harmonics(s, aspect, 4, 6, 8) for p, s in every if hole_share(p, s) > _CROWDED]
+    kinds = max(two_kinds(p, s) for p, s in every)
+    return {"corners of the spots": max(cornered, default=0.0), **worst, "two kinds of spots": kinds}
 
 
-def _corners(spots: Spots) -> float:
+def _harmonics(spots: Spots, aspect: float, *which: int) -> float:
+    """Rms of some angular harmonics of the spots, in real lengths."""
     if spots.profile is None:
         return 0.0
-    structure = angular_structure(spots.profile)
-    return float(np.sqrt(sum(structure[m] ** 2 for m in (4, 6, 8))))
-
-
-def _oval(spots: Spots) -> float:
-    return 0.0 if spots.profile is None else angular_structure(spots.profile)[2]
+    structure = angular_structure(spots.profile, aspect)
+    return float(np.sqrt(sum(structure[m] ** 2 for m in which)))
 
 
 def _typical_misfit(spots: Spots) -> float:

@@ -31,8 +31,12 @@ _SOME = 4000
 
 
 # ----------------------------------------------------------------------------------------------- what a spot looks like
-def angular_structure(profile: HoleProfile) -> dict[int, float]:
+def angular_structure(profile: HoleProfile, aspect: float = 1.0) -> dict[int, float]:
     """How far a hole is from round: rms of its angular harmonics relative to the round part.
+
+    Parameters
+    ----------
+    aspect : of a pixel, slow over fast: an oval in pixels may be round in real lengths
 
     Harmonic 2 is an oval (pixels that are not square, a tilted plate, motion), 4 a square (cells between lines, a
     chessboard), 6 a hexagon or a triangle; odd ones do not exist since the profile is symmetric about its centre.
@@ -45,7 +49,8 @@ def angular_structure(profile: HoleProfile) -> dict[int, float]:
     middle = table.shape[0] // 2
     radius = np.arange(1, int(4 * profile.reach) - 1) / 4
     turn = np.arange(64) / 64 * 2 * np.pi
-    places = [middle + s * radius[:, None] * f(turn)[None, :] for f in (np.sin, np.cos)]
+    scale = np.sqrt([aspect, 1 / aspect]) * max(aspect, 1 / aspect) ** 0.5
+    places = [middle + s * radius[:, None] * f(turn)[None, :] / k for f, k in zip((np.sin, np.cos), scale, strict=True)]
     values = ndimage.map_coordinates(table, places, order=1)
     power = 2 * np.abs(np.fft.rfft(values, axis=1) / turn.size) ** 2
     mean = values.mean(axis=1)
