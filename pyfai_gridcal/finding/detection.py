@@ -36,8 +36,9 @@ _SECOND = 0.3
 _APART = 0.35
 #: Share of the candidates on the lattice from which on no other guess is looked at.
 _PLAIN = 0.9
-#: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most.
-_STEP, _CLIMB = 2**0.5, 4
+#: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most, unless its
+#: merit is hopeless beside that of the best: that of holes of half the radius is a tenth.
+_STEP, _CLIMB, _HOPELESS = 2**0.5, 4, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +216,8 @@ def _best_guess(
     """The guess about the holes of which the lattice shows most of the image's contrast; `image` is the squared one."""
     per = np.maximum([aspect, 1 / aspect], 1.0)
 
+    attempts: list[_Attempt] = []
+
     def attempt(guess: HoleGuess) -> _Attempt:
         least = min(threshold, _FAINT)
         every = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=least)
@@ -223,15 +226,16 @@ def _best_guess(
             k = np.clip(np.rint(every.yx).astype(int), 0, np.array(mask.shape) - 1)
             every = every.select(~mask[k[:, 0], k[:, 1]])
         candidates = every.select(every.relative > threshold)
-        points = _lattice_of(candidates, lattice, aspect)
-        regularity = regularity_of(points, len(candidates))
         # noise and what lies between holes form lattices, too, but those of holes have the contrast, and the area
-        contrast = candidates.contrast if points is None else candidates.contrast[points.spot]
+        contrast, points = candidates.contrast, None
+        if 2 * guess.radius_px**2 * float((contrast**2).sum()) > max((one.merit for one in attempts), default=0.0):
+            points = _lattice_of(candidates, lattice, aspect)
+            contrast = contrast if points is None else contrast[points.spot]
+        regularity = regularity_of(points, len(candidates))
         energy = float(np.median(contrast)) ** 2 * guess.radius_px**2 if len(contrast) else 0.0
         merit = energy * max(regularity.merit, 1e-6 * len(candidates))
         return _Attempt(Found(guess, candidates, points), every, regularity, merit)
 
-    attempts: list[_Attempt] = []
     for guess in guesses[:5]:
         attempts.append(attempt(guess))
         if attempts[-1].is_plain:
@@ -241,7 +245,7 @@ def _best_guess(
             "no spots stand out of the noise",
             hint="is this the image of a grid of holes? check the exposure, --polarity and --hole",
         )
-    if len(guesses) > 1:
+    if len(guesses) > 1 and not attempts[-1].is_plain:
         attempts += _climbed(attempts, attempt)
     best = max(attempts, key=lambda one: one.merit)
     found, regularity = best.found, best.regularity
@@ -257,12 +261,12 @@ def _best_guess(
 def _climbed(attempts: list[_Attempt], attempt: Callable[[HoleGuess], _Attempt]) -> list[_Attempt]:
     """Attempts with larger and smaller holes than the best ones, as long as these gain.
 
-    The survey's scale may be that of dirt, of dead columns for instance: unless a lattice is plain, either polarity may
-    be the right one.
+    The survey's scale may be that of dirt, of dead columns for instance, and either polarity may be the right one.
     """
-    starts = {}
+    starts, top = {}, max(one.merit for one in attempts)
     for one in sorted(attempts, key=lambda one: one.merit):
-        starts["" if attempts[-1].is_plain else one.found.guess.polarity] = one
+        if one.merit > _HOPELESS * top:
+            starts[one.found.guess.polarity] = one
     more = []
     for start in starts.values():
         for step in (_STEP, 1 / _STEP):
