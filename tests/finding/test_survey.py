@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from pyfai_gridcal.base.errors import PickingError
-from pyfai_gridcal.finding.survey import binned, filled, survey
+from pyfai_gridcal.finding.survey import binned, filled, squared, survey
 
 
 def picture(radius: float, pitch: float, polarity: str, rng: np.random.Generator) -> np.ndarray:
@@ -72,3 +72,13 @@ def test_filled_pixels_are_means_of_squares(share: float, patch: int) -> None:
     np.testing.assert_allclose(out[near], mean, rtol=1e-5)
     # where no pixel near by is good, those farther off are asked
     np.testing.assert_allclose(out[mask & ~near], 100, atol=25)
+
+
+@pytest.mark.parametrize("aspect", [1.0, 2.0, 1 / 3])
+def test_squared(aspect: float) -> None:
+    y, x = np.mgrid[:30, :47].astype(np.float32)
+    image, per = squared(3 * y - 2 * x, aspect)
+    assert image.shape == (int(30 * per[0]), int(47 * per[1]))
+    assert per[0] / per[1] == pytest.approx(aspect)
+    place = (np.array([17, 20]) + 0.5) / per - 0.5
+    assert image[17, 20] == pytest.approx(3 * place[0] - 2 * place[1], abs=1e-4)

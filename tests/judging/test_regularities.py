@@ -192,3 +192,11 @@ def test_a_wave_is_common(noise: float) -> None:
 def test_too_few_neighbours_say_nothing() -> None:
     p = points(2, 2)
     assert regularities.common_motion(p, np.ones((4, 2)), np.ones(4, bool)) == (0.0, 0.0)
+
+
+def test_an_oval_in_long_pixels_may_be_round() -> None:
+    y, x = (np.arange(-60, 61) / 5,) * 2
+    table = 0.5 - 0.5 * np.tanh(np.hypot(2**0.5 * y[:, None], x[None, :] / 2**0.5) - 5)
+    raw, real = (regularities.angular_structure(HoleProfile(table, 5), aspect)[2] for aspect in (1.0, 2.0))
+    assert raw > 0.3
+    assert real < 0.02
