@@ -20,7 +20,7 @@ from ..records.spots import Noise, Polarity, Spots
 from .picking import Candidates, pick
 from .search import Found, completed, instrument_of, look_at
 from .selection import chosen
-from .survey import HoleGuess, filled, squared, survey
+from .survey import HoleGuess, filled, squared, survey, without_lines
 from .windows import PreparedImage
 
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
@@ -34,6 +34,10 @@ _FAINT = 0.14
 _SECOND = 0.3
 #: A candidate is no spot when none is nearer than this share of the pitch.
 _APART = 0.35
+#: Holes of at most this radius, px, are taken away together with lines.
+_WIDER = 2.5
+#: Irregularity from which on a crowd may be a lattice by chance only: noisy holes in a strong field have 0.02.
+_CHANCE = 0.03
 #: Share of the candidates on the lattice from which on no other guess is looked at.
 _PLAIN = 0.9
 #: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most, unless its
@@ -197,12 +201,15 @@ class _Attempt:
 
 
 def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
-    """Candidates on the lattice that are no spots, per spot; not those that the border cuts."""
+    """Candidates on the lattice that are no spots, per spot; not those that the border cuts, nor a crowd on which a
+    lattice has grown by chance."""
     if found.points is None:
         return 0.0
     yx, apart = found.points.yx, _APART * min(found.points.pitch_px)
     inside = ((yx > apart) & (yx < np.array(shape) - 1 - apart)).all(axis=1)
-    return float(away_from(yx[inside], spots.yx, apart).sum() / len(spots))
+    lost = inside & away_from(yx, spots.yx, apart)
+    by_chance = not regularity_of(found.points, len(yx), lost).irregularity < _CHANCE
+    return 0.0 if by_chance else float(lost.sum() / len(spots))
 
 
 def _best_guess(
@@ -217,10 +224,11 @@ def _best_guess(
     per = np.maximum([aspect, 1 / aspect], 1.0)
 
     attempts: list[_Attempt] = []
+    picture = image
 
     def attempt(guess: HoleGuess) -> _Attempt:
         least = min(threshold, _FAINT)
-        every = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=least)
+        every = pick(picture, polarity=guess.polarity, radius_px=guess.radius_px, threshold=least)
         every = replace(every, yx=(every.yx + 0.5) / per - 0.5)
         if mask is not None and len(every):
             k = np.clip(np.rint(every.yx).astype(int), 0, np.array(mask.shape) - 1)
@@ -240,13 +248,18 @@ def _best_guess(
         attempts.append(attempt(guess))
         if attempts[-1].is_plain:
             break
+    if len(guesses) > 1 and not attempts[-1].is_plain:
+        # lines, of dead columns for instance, hide the size of the holes, and holes beside them
+        picture = without_lines(image)
+        told = {guess.polarity for guess in guesses}
+        clear = [guess for guess in survey(picture) if guess.polarity in told and guess.radius_px > _WIDER]
+        attempts += [attempt(guess) for guess in clear[:3]]
+        attempts += _climbed(attempts, attempt)
     if not any(len(one.found.candidates) for one in attempts):
         raise PickingError(
             "no spots stand out of the noise",
             hint="is this the image of a grid of holes? check the exposure, --polarity and --hole",
         )
-    if len(guesses) > 1 and not attempts[-1].is_plain:
-        attempts += _climbed(attempts, attempt)
     best = max(attempts, key=lambda one: one.merit)
     found, regularity = best.found, best.regularity
     if regularity.by_chance and len(found.candidates) >= 20:
@@ -291,7 +304,8 @@ def _with_fainter(
         every = Found(found.guess, best.every, index(best.every))
         others.append((every, regularity_of(every.points, len(best.every))))
     for other, regularity in others:
-        if regularity.points > (1 + _SECOND) * points and regularity.share > 0.8 and regularity.irregularity < 0.03:
+        more = regularity.points > (1 + _SECOND) * points and regularity.share > 0.8
+        if more and regularity.irregularity < _CHANCE:
             found, points = other, regularity.points
     return found
 

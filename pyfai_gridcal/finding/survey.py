@@ -107,6 +107,17 @@ def squared(image: AnyArray, aspect: float) -> tuple[AnyArray, Floats]:
     return image, per
 
 
+def without_lines(image: AnyArray) -> AnyArray:
+    """The image (at least 5 x 5) without what is two pixels wide or less along either axis: lines and single pixels,
+    not holes."""
+    for axis in (0, 1):
+        pad = [(2, 2) if k == axis else (0, 0) for k in (0, 1)]
+        wide, n = np.pad(image, pad, mode="edge"), image.shape[axis]
+        a, b = (wide.take(np.arange(start, start + n), axis) for start in (0, 4))
+        image = np.clip(image, np.minimum(a, b), np.maximum(a, b))
+    return image
+
+
 def binned(image: AnyArray, factor: int) -> AnyArray:
     """Mean over blocks of `factor` x `factor` px; what does not fill a block at the far border is dropped."""
     if factor == 1:

@@ -10,7 +10,7 @@ Most limits are relative to what the image itself shows (pitch, amplitude, numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -104,7 +104,7 @@ def assess(
 def _looks(fit: DistortionFit, spots: tuple[Spots, ...], pixel: tuple[float, float]) -> Figures:
     """How far spots are from images of equal round holes, in the worst exposure."""
     aspect = pixel[0] / pixel[1]
-    figures = {
+    figures: dict[str, Callable[[Spots], float]] = {
         # blur goes by pixels: where these are long, it makes ovals of round holes
         "oval spots": lambda s: _harmonics(s, aspect, 2) / max(aspect, 1 / aspect) ** 0.5,
         "unlikeness of the spots": _typical_misfit,

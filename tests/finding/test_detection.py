@@ -235,22 +235,21 @@ def test_another_lattice_is_indexed_anew() -> None:
         found.points(lattice="hexagonal")
 
 
-@pytest.mark.parametrize("seed", [0, 2])
-def test_dead_columns_do_not_tell_the_size_of_the_holes(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "reads"), [(0, 0), (2, 0), (3, 65535)])
+def test_columns_do_not_tell_the_size_of_the_holes(seed: int, reads: int) -> None:
     image = plate_image((400, 440), pitch=38.0, radius=6.5)
     rng = np.random.default_rng(seed)
     for column in rng.integers(0, 440, 8):
-        image[rng.integers(0, 200) :, column] = 0
+        image[rng.integers(0, 200) :, column] = reads
     found = search_spots(image)
     assert 10 < found.spots.hole_px < 15
-    assert len(found.points(lattice="auto")) > 110
+    assert len(found.points(lattice="auto")) > 90
 
 
 def test_the_guess_with_most_contrast_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies between the holes forms a denser lattice than they do, and comes first here."""
-    image = plate_image((340, 400), pitch=36.0, radius=10.0, centres=0.3)
-    guesses = (HoleGuess("dark", 5.0), HoleGuess("bright", 9.0))
-    monkeypatch.setattr(detection, "_PLAIN", 1.1)
+    image = plate_image((340, 400), pitch=36.0, radius=12.0)
+    guesses = (HoleGuess("dark", 7.0), HoleGuess("bright", 9.0))
     monkeypatch.setattr(detection, "survey", lambda *_, **__: guesses)
     assert find_spots(image).polarity == "bright"
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from pyfai_gridcal.base.errors import PickingError
-from pyfai_gridcal.finding.survey import binned, filled, squared, survey
+from pyfai_gridcal.finding.survey import binned, filled, squared, survey, without_lines
 
 
 def picture(radius: float, pitch: float, polarity: str, rng: np.random.Generator) -> np.ndarray:
@@ -82,3 +82,15 @@ def test_squared(aspect: float) -> None:
     assert per[0] / per[1] == pytest.approx(aspect)
     place = (np.array([17, 20]) + 0.5) / per - 0.5
     assert image[17, 20] == pytest.approx(3 * place[0] - 2 * place[1], abs=1e-4)
+
+
+def test_lines_and_single_pixels_are_taken_away_and_holes_stay() -> None:
+    y, x = np.mgrid[:40, :57].astype(np.float32)
+    plate = 1000 * (np.hypot(y - 18, x - 21) < 5) + 3 * y - 2 * x
+    dirty = plate.copy()
+    dirty[:, 40:42] = 9000
+    dirty[11, :15] = -700
+    dirty[30, 7] = 5000
+    clear = without_lines(dirty)
+    assert clear == pytest.approx(plate, abs=20)
+    assert without_lines(plate) == pytest.approx(plate, abs=12)
