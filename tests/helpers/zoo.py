@@ -488,7 +488,7 @@ def two_grids_over_each_other(rng):
     return exposed(np.maximum(stamped(nodes()), stamped(nodes(21.7, 14.0))), rng)
 
 
-@kind(r"lattice|grid|exposed")
+@kind(r"lattice|grid|exposed", doubt=True)
 def moire_of_two_grids(rng):
     return exposed(stamped(nodes(12.2, 3.0), 2.6) * 0.5 + stamped(nodes(12.9, 6.5), 2.6) * 0.5, rng)
 
@@ -538,11 +538,6 @@ def chessboard(rng):
 def small_chessboard(rng):
     u, v = turned(27)
     return exposed(ndimage.gaussian_filter((np.mod(u // 8 + v // 8, 2) < 1).astype(float), 0.8), rng)
-
-
-@kind(r"round|lattice|holes", doubt=True)
-def grid_of_squares(rng):
-    return exposed(stamped(nodes(27.3), 7.0, corners=4), rng)
 
 
 @kind(r"round|lattice|holes", doubt=True)

@@ -44,3 +44,10 @@ def test_the_grid_that_is_spoilt_is_good() -> None:
     """Otherwise the refusals above would mean nothing."""
     verdict = calibrate(zoo.grid(np.random.default_rng(1)), pitch=zoo.PITCH).verdict
     assert verdict.level == "good", str(verdict)
+
+
+def test_square_holes_are_as_good_as_round_ones() -> None:
+    rng = np.random.default_rng(1)
+    image = zoo.exposed(zoo.stamped(zoo.nodes(27.3), 7.0, corners=4), rng)
+    verdict = calibrate(image, pitch=zoo.PITCH).verdict
+    assert verdict.level == "good", str(verdict)
