@@ -38,6 +38,7 @@ from .regularities import (
     second_lattice,
     spots_between,
 )
+from .steps import row_step
 
 #: Figures by the name of their check, and what else its words need to know.
 Figures = dict[str, float]
@@ -89,6 +90,7 @@ def assess(
         **_geometry(fit, pitch_given, pixel_given, words),
         **_accuracy(fit, scale, words),
         **_seam(fit, words),
+        "steps along rows of holes, px": _steps(fit, mask, words),
         "coverage": _coverage(fit, mask),
     }
     checks = (rule.check(figures[rule.name], scale, words.get(rule.name, "")) for rule in RULES if rule.name in figures)
@@ -256,6 +258,18 @@ def _seams(fit: DistortionFit) -> Iterable[tuple[ControlPoints, list[Seam]]]:
         d = fit.distortion.displacement(p.yx) - residual
         sure = [seam for seam in find_seams(p.yx, p.ij, d) if seam.share > _SURE]
         yield p, [*find_seams(p.yx[used], p.ij[used], held_out[used]), *sure]
+
+
+def _steps(fit: DistortionFit, mask: Bools | None, words: Words) -> float:
+    """A jump along a whole row of holes. Whoever asked for tiles knows that the detector has them."""
+    if fit.distortion.is_tiled and len(fit.trials) == 1:
+        return 0.0
+    jump = 0.0
+    for p, residual, used in zip(fit.points, fit.residual_yx, fit.used, strict=True):
+        size, rows = row_step(p, fit.distortion.displacement(p.yx) - residual, used, mask)
+        if size > jump:
+            jump, words["steps along rows of holes, px"] = size, f"{rows} row{'s' if rows > 1 else ''}"
+    return jump
 
 
 def _along_rows(seam: Seam, points: ControlPoints) -> bool:
