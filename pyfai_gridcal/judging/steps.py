@@ -50,7 +50,8 @@ def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) 
         size, sigmas = _shared(jump)
         known = np.isfinite(size)
         if known.any():
-            clear = known & (sigmas > _SURE) & (size > _TIMES * np.median(np.abs(size[known])))
+            least = _TIMES * float(np.median(np.abs(size[known])))
+            clear = known & (sigmas > _SURE) & (size > least) & _stays(jump, least)
             largest = max(largest, float(size[clear].max(initial=0.0)))
             count += _peaks(size, clear)
     return largest, count
@@ -72,6 +73,18 @@ def _shared(jump: Floats) -> tuple[Floats, Floats]:
         # the cosine of the angle between two random directions has a variance of a half
         sigmas[k] = float(np.nanmean(alike[k])) * np.sqrt(2 * count[k])
     return size, sigmas
+
+
+def _stays(jump: Floats, least: float) -> Bools:
+    """Whether (R,) a jump keeps to its row from end to end: a seam at a small angle goes over to the next one."""
+    out = np.ones(len(jump), dtype=bool)
+    for row, values in enumerate(jump):
+        there = np.flatnonzero(np.isfinite(values).all(axis=-1))
+        for part in np.array_split(there, 3):
+            around = jump[max(row - 1, 0) : row + 2, part]
+            size = np.nan_to_num(_shared(around)[0])
+            out[row] &= size.max(initial=0.0) < max(least, 1.25 * size[min(row, 1)])
+    return out
 
 
 def _peaks(size: Floats, clear: Bools) -> int:

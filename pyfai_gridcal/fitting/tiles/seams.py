@@ -31,6 +31,7 @@ class Seam:
     share : part of the pairs of neighbours across it that jump
     jump_px : median size of the jump, px
     slope : px along `axis` for each px along the other one, -1 .. 1
+    ways : (slope, low, high) of all slanted lines that it can be, as far as is known
     """
 
     axis: int
@@ -39,6 +40,7 @@ class Seam:
     share: float
     jump_px: float
     slope: float = 0.0
+    ways: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def middle(self) -> float:
@@ -93,8 +95,12 @@ def seam_strips(seams: tuple[Seam, ...], shape: tuple[int, int]) -> Bools:
     out = np.zeros(shape, dtype=bool)
     for s in seams:
         if s.slope:
-            at = _places(s, shape)
-            out |= (at > s.low - 0.5) & (at < s.high + 0.5)
+            other = np.arange(shape[1 - s.axis])
+            slope, low, high = np.array(s.ways or ((s.slope, s.low, s.high),)).T[:, :, None]
+            first, last = (low + slope * other).min(axis=0), (high + slope * other).max(axis=0)
+            at = np.arange(shape[s.axis])[:, None]
+            strip = (at > first - 0.5) & (at < last + 0.5)
+            out |= strip.T if s.axis else strip
             continue
         inside = slice(max(0, int(np.floor(s.low)) + 1), max(0, int(np.ceil(s.high))))
         out[(slice(None), inside) if s.axis else inside] = True
@@ -292,7 +298,9 @@ def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
             if way.steps > 1:
                 ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
             middle = np.where(way.astride, np.arange(len(d)), -1)[good]
-            parts.append((ends, size[good], strong[good], np.stack([b, c, middle], axis=1), np.full(len(b), way.astride)))
+            parts.append(
+                (ends, size[good], strong[good], np.stack([b, c, middle], axis=1), np.full(len(b), way.astride))
+            )
     return _Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
