@@ -45,10 +45,10 @@ def test_a_vague_seam_is_placed_and_cut_holes_belong_to_no_side(jump: float) -> 
     truth = observe(field, angle_deg=2.3)
     yx, cut = cut_holes(truth, field, 4.0)
     assert cut.sum() >= 2
-    found = placed_seams(sample_of(truth, yx), (Seam(1, EDGE - 9, EDGE + 6, 1.0, jump),))
+    found = placed_seams(sample_of(truth, yx), (Seam(1, EDGE - 9, EDGE + 6, 1.0, jump),), hole_px=8.0)
     (seam,) = found.seams
     assert seam.low - 0.6 <= EDGE <= seam.high + 0.6
-    assert seam.high - seam.low < 8
+    assert seam.high - seam.low < 5
     size = float(np.median(np.hypot(*(field.fields[1].at(yx) - field.fields[0].at(yx)).T)))
     deep = np.hypot(*(yx - truth.points.yx).T) > 0.2 * size
     assert found.cut[deep].all()
