@@ -42,8 +42,9 @@ def select_rows(record: _Record, which: AnyArray, *names: str) -> _Record:
 
 
 def join_rows(record: _Record, more: _Record, *names: str) -> _Record:
-    """Copy of a record whose columns named go on with those of another one."""
-    return replace(record, **{name: np.concatenate([getattr(record, name), getattr(more, name)]) for name in names})
+    """Copy of a record whose columns named go on with those of another one; a column that is None stays None."""
+    columns = {name: (getattr(record, name), getattr(more, name)) for name in names}
+    return replace(record, **{name: a if a is None else np.concatenate([a, b]) for name, (a, b) in columns.items()})
 
 
 def with_rows(record: _Record, rows: AnyArray, columns: Mapping[str, AnyArray]) -> _Record:

@@ -70,7 +70,7 @@ class Instrument:
         """Radius of the holes as the profile has it, px."""
         return profile_radius(self.learned.profile)
 
-    def fit(self, state: SpotState, iterations: int, tilt: Floats | float = 0.0) -> FittedSpots:
+    def fit(self, state: SpotState, iterations: int, extra: Floats | tuple[float, float] = (0.0, 0.0)) -> FittedSpots:
         """Fit these spots; see :func:`~pyfai_gridcal.finding.refinement.fit_spots`."""
         bank = self.maker.bank(state.stretch, len(state), state.wider)
         return fit_spots(
@@ -80,7 +80,7 @@ class Instrument:
             self.learned.noise,
             iterations=iterations,
             limit=self.limit,
-            tilt=tilt,
+            extra=extra,
             dark=self.dark,
             workers=self.workers,
         )

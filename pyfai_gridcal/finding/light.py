@@ -71,7 +71,7 @@ def light_of(
     value_a = np.exp(np.clip(value, level.min() - 1, level.max() + 0.5))
     slope = np.clip(slope, -_STEEPEST, _STEEPEST)
     # the ground is lit by the same light, but for what pixels read without any
-    dark = _dark_level(amplitude, background)
+    dark = _dark_level(amplitude, background, (scatter * float(np.median(amplitude)), spread_b))
     ground = slope * lit_share(value_b, dark)[:, None] if dark else gradient_b / _away_from_0(value_b)[:, None]
     return LocalLight(value_a, value_b, scatter * value_a, spread_b, slope, np.clip(ground, -1, 1), dark)
 
@@ -85,17 +85,20 @@ def _away_from_0(values: Floats) -> Floats:
     return np.copysign(np.maximum(np.abs(values), 1e-6), values)
 
 
-def _dark_level(amplitude: Floats, background: Floats) -> float:
-    """What a pixel reads without light, counts: where a robust line through the backgrounds against the amplitudes
-    meets 0; 0 unless the spots tell, light that makes both alike."""
+def _dark_level(amplitude: Floats, background: Floats, noise: tuple[float, float]) -> float:
+    """What a pixel reads without light, counts: where a robust line through amplitudes and backgrounds, whose `noise`
+    is known, meets an amplitude of 0; 0 unless the spots tell, light that makes both alike."""
     weight = np.ones(len(amplitude))
+    ratio = (noise[1] / noise[0]) ** 2
     for _ in range(5):
-        a, b = (v - np.average(v, weights=weight) for v in (amplitude, background))
-        varied = max(float(np.average(a * a, weights=weight)), 1e-12)
-        slope = float(np.average(a * b, weights=weight)) / varied
+        middle = [float(np.average(v, weights=weight)) for v in (amplitude, background)]
+        a, b = amplitude - middle[0], background - middle[1]
+        aa, bb, ab = (max(float(np.average(v, weights=weight)), 1e-30) for v in (a * a, b * b, a * b))
+        # both have noise (W. E. Deming): a plain regression would find too small a slope, and too high a level
+        lead = bb - ratio * aa
+        slope = (lead + np.sqrt(lead**2 + 4 * ratio * ab**2)) / (2 * ab)
         off = np.abs(b - slope * a)
-        alike = slope * np.sqrt(varied / max(float(np.average(b * b, weights=weight)), 1e-12))
-        level = float(np.average(background - slope * amplitude, weights=weight))
         weight = 1 / (1 + (off / (3 * NORMAL * float(np.median(off)) + 1e-12)) ** 2)
-    told = abs(alike) > _ALIKE and np.sqrt(varied) > _UNEVEN * abs(float(np.median(amplitude)))
-    return level if told else 0.0
+    alike = ab / np.sqrt(aa * bb)
+    told = alike > _ALIKE and np.sqrt(aa) > _UNEVEN * abs(middle[0])
+    return middle[1] - slope * middle[0] if told else 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -10,9 +11,12 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
 from ..indexing.prediction import local_frames
 from ..records.points import ControlPoints
-from .light import LocalLight
+from .light import LocalLight, lit_share
 from .profile import Templates
-from .windows import PreparedImage, Windows, powers, ramp
+from .windows import PreparedImage, Windows, odd_powers, powers, ramp
+
+if TYPE_CHECKING:
+    from .refinement import FittedSpots
 
 #: Fewest control points that tell a stretch: the local frames take a quadratic, 6 coefficients, through neighbours.
 _FEWEST = 12
@@ -32,7 +36,7 @@ _UNSURE = 0.3
 
 
 #: What a fit changes of a :class:`SpotState`.
-_MOVING = ("yx", "amplitude", "background", "slope_a", "slope_b")
+_MOVING = ("yx", "amplitude", "background", "slope_a", "slope_b", "ground")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,8 @@ class SpotState:
     ----------
     yx, amplitude, background : (N, 2) px, (N,) and (N,) counts
     slope_a, slope_b : (N, 2) relative gradients of the light on hole and background, per px
+    ground : (N, 6) what comes on top from elsewhere, counts: odd polynomials over the window, see
+        :func:`~pyfai_gridcal.finding.windows.odd_powers`
     stretch : (N, 2, 2) of the holes against the learned one, None for none
     bend : how the field bends the rims, None for not; with it, `yx` is the image of the hole's centre and not the
         middle of its picture
@@ -56,6 +62,7 @@ class SpotState:
     background: Floats
     slope_a: Floats
     slope_b: Floats
+    ground: Floats
     stretch: Floats | None = None
     wider: Floats | None = None
     prior: Floats | None = None
@@ -74,6 +81,21 @@ class SpotState:
         if len(rows) == len(self):
             return part
         return with_rows(self, rows, {name: getattr(part, name) for name in _MOVING})
+
+    def fitted(self, found: FittedSpots, dark: float) -> SpotState:
+        """The same as a fit that began here has left it."""
+        state = replace(self, yx=found.yx, amplitude=found.amplitude, background=found.background)
+        return state.topped(found.extra, dark)
+
+    def topped(self, more: Floats, dark: float) -> SpotState:
+        """The same with more gradients and ground (N, 8), as in
+        :attr:`~pyfai_gridcal.finding.refinement.FittedSpots.extra`."""
+        return replace(
+            self,
+            slope_a=self.slope_a + more[:, :2],
+            slope_b=self.slope_b + more[:, :2] * lit_share(self.background, dark)[:, None],
+            ground=self.ground + self.amplitude[:, None] * more[:, 2:],
+        )
 
     def lit(self, light: LocalLight, lean: Bools) -> SpotState:
         """The same with the light's slopes, and with its level as a prior for the spots where `lean` (N,) is true."""
@@ -96,8 +118,9 @@ def start_from(image: PreparedImage, yx: Floats, reach: int, radius: float) -> S
         return m
 
     background = mean(r >= reach - 0.5)
-    zero = np.zeros((len(yx), 2))
-    return SpotState(yx, np.maximum(mean(r <= max(1.0, 0.5 * radius)) - background, 1e-3), background, zero, zero)
+    zero = np.zeros((len(yx), 6))
+    amplitude = np.maximum(mean(r <= max(1.0, 0.5 * radius)) - background, 1e-3)
+    return SpotState(yx, amplitude, background, zero[:, :2], zero[:, :2], zero)
 
 
 def model_of(
@@ -139,6 +162,8 @@ def model_of(
         light[steep] = np.exp(light[steep] - 1)
     shine = light * state.amplitude[:, None].astype(np.float32)
     level = (state.background[:, None] * on_ground).astype(np.float32) @ plane
+    if state.ground.any():
+        level += state.ground.astype(np.float32) @ odd_powers(templates.reach)
     # and the derivatives of what is read by all that is fitted
     if out is None:
         out = np.empty((len(state), 4, plane.shape[1]), np.float32)

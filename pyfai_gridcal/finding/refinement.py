@@ -12,6 +12,7 @@ dP/dt)**2 / v)``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
@@ -21,10 +22,9 @@ from scipy import ndimage
 from ..base.arrays import AnyArray, Bools, Floats, with_rows
 from ..base.robust import spread
 from ..records.spots import Noise
-from .light import lit_share
 from .model import SpotState, model_of
 from .profile import TemplateBank, Templates
-from .windows import PreparedImage, Windows, ramp
+from .windows import PreparedImage, Windows, odd_powers, ramp
 
 #: Pixels that are fitted at a time, and the least number of spots: few enough for the cache, enough for the calls not
 #: to count.
@@ -37,6 +37,8 @@ _WILD = 5.0
 TOLERANCE, _GLARING = 0.12, 0.8
 #: A window that would lose more of its pixels is not spoilt in places, it shows something else.
 _MOST_WILD = 0.2
+#: A gradient of this size is none.
+_NOTHING = 1e-7
 #: A spot has come near its place when a step is shorter than this, px: the next one ends it.
 _NEAR = 0.03
 #: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes; a
@@ -55,9 +57,12 @@ class FittedSpots:
     chi2 : (N,) reduced chi square (of the mean square, without a noise model)
     lost : (N,) share of the pixels that were left out as wild
     good : (N,) whether the fit stayed near its start with a positive amplitude
-    tilt : (N, 2) relative gradient of the light that was found beyond the slopes of the start, per px; 0 unless fitted
-    tilt_variance : (N, 2) of that
-    slope : (N, 2) relative gradient of the light on the hole, with the tilt, per px
+    extra : (N, 8) what was found beyond the start, 0 unless fitted: gradient of the light (y, x), relative per px, and
+        what comes on top of it, in units of the amplitude
+        (:func:`~pyfai_gridcal.finding.windows.odd_powers`)
+    extra_variance : (N, 8) of these
+    lever : (N, 8) square of the move along (y, x, y, x, ...), px^2, that 1 of each makes when it is left out
+    slope : (N, 2) relative gradient of the light on the hole, all in all, per px
     """
 
     yx: Floats
@@ -67,8 +72,9 @@ class FittedSpots:
     chi2: Floats
     lost: Floats
     good: Bools
-    tilt: Floats
-    tilt_variance: Floats
+    extra: Floats
+    extra_variance: Floats
+    lever: Floats
     slope: Floats
 
     @property
@@ -128,31 +134,40 @@ class _Look:
 class _Kit:
     """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same.
 
-    With `tilts` the gradient of the light is fitted as well; it multiplies all but the `dark` level.
+    With `light` the gradient of the light is fitted as well, which multiplies all but the `dark` level; with `ground`
+    what comes on top of it.
     """
 
     image: PreparedImage
     templates: Templates
     noise: Noise | None
-    tilts: bool
     dark: float
+    light: bool = False
+    ground: bool = False
+
+    @property
+    def columns(self) -> list[int]:
+        """Columns of :attr:`FittedSpots.extra` that are fitted."""
+        return [*range(2 * self.light), *range(2, 2 + 6 * self.ground)]
 
     def seen(self, state: SpotState, windows: Windows, rest: Floats) -> _Pixels:
-        parameters = 6 if self.tilts else 4
-        rows = np.empty((len(state), parameters + 1, windows.data.shape[1]), np.float32)
+        extra = self.columns
+        rows = np.empty((len(state), len(extra) + 5, windows.data.shape[1]), np.float32)
         level, _ = model_of(state, windows, self.templates, rest, out=rows[:, :4])
-        if self.tilts:
+        if self.light:
             lit = level - np.float32(self.dark) if self.dark else level
             for k, along in enumerate(ramp(self.templates.reach)):
                 np.multiply(lit, along, out=rows[:, 4 + k])
+        if self.ground:
+            rows[:, -7:-1] = state.amplitude.astype(np.float32)[:, None, None] * odd_powers(self.templates.reach)
         np.subtract(windows.data, level, out=rows[:, -1])
         return _Pixels(level, rows, windows.usable)
 
     def look(
-        self, state: SpotState, seen: _Pixels, tilted: Floats, tilt: Floats, tolerance: float | None = None
+        self, state: SpotState, seen: _Pixels, extra: Floats, size: Floats, tolerance: float | None = None
     ) -> _Look:
         """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not
-        count. The gradients `tilted` (N, 2) found so far are expected to be of the size `tilt` (N,)."""
+        count. What was found so far beyond the start, `extra` (N, 8), is expected to be of the `size` (N, 2)."""
         noise, level, rows = self.noise, seen.level, seen.rows
         lost = np.zeros(len(state))
         if noise is None:
@@ -181,10 +196,12 @@ class _Kit:
                 normal[:, k, k] += strength
                 now = state.amplitude if k == 2 else state.background
                 right[:, k] += strength * (state.prior[:, column] - now)
-        if self.tilts:
-            for k in (4, 5):
-                normal[:, k, k] += 1 / tilt**2
-                right[:, k] -= tilted[:, k - 4] / tilt**2
+        columns = self.columns
+        if columns:
+            stiff: Floats = np.repeat(np.maximum(size, _NOTHING) ** -2, (2, 6), axis=1)[:, columns]
+            k = np.arange(4, normal.shape[1])
+            normal[:, k, k] += stiff
+            right[:, 4:] -= extra[:, columns] * stiff
         return _Look(square, weight, lost, normal, right)
 
 
@@ -200,7 +217,7 @@ def _calm(amplitude: Floats, seen: _Pixels) -> Bools:
 
 
 def _fit_chunk(
-    kit: _Kit, state: SpotState, rest: Floats, tilt: Floats, *, iterations: int, limit: float
+    kit: _Kit, state: SpotState, rest: Floats, size: Floats, *, iterations: int, limit: float
 ) -> FittedSpots:
     """Gauss-Newton on spots of one class of stretch.
 
@@ -212,7 +229,7 @@ def _fit_chunk(
     start = state.yx
     # all spots are on their way at first; from step to step fewer are
     windows = kit.image.windows(start, kit.templates.reach)
-    tilted = np.zeros((len(start), 2))
+    extra = np.zeros((len(start), 8))
     rows = np.arange(len(start))
     for step in range(iterations):
         last = step == iterations - 1 or not len(rows)
@@ -224,12 +241,13 @@ def _fit_chunk(
         if step == 0:
             seen = replace(seen, usable=_calm(part.amplitude, seen))
             windows = replace(windows, usable=seen.usable)
-        look = kit.look(part, seen, tilted[rows], tilt[rows], TOLERANCE if last else _GLARING if step else None)
+        look = kit.look(part, seen, extra[rows], size[rows], TOLERANCE if last else _GLARING if step else None)
         move = _solve(look.normal, look.right)
-        if kit.tilts:
-            tilted[rows] += move[:, 4:]
-            ground = move[:, 4:] * lit_share(part.background, kit.dark)[:, None]
-            part = replace(part, slope_a=part.slope_a + move[:, 4:], slope_b=part.slope_b + ground)
+        if kit.columns:
+            more = np.zeros((len(rows), 8))
+            more[:, kit.columns] = move[:, 4:]
+            extra[rows] += more
+            part = part.topped(more, kit.dark)
         # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
         yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
         far = np.abs(yx - part.yx).max(axis=1) > _NEAR
@@ -247,20 +265,23 @@ def _fit_chunk(
     if len(rows):
         part = state.select(rows)
         seen = kit.seen(part, windows.select(rows), rest[rows])
-        end = end.changed(rows, kit.look(part, seen, tilted[rows], tilt[rows], TOLERANCE))
-    return _summary(state, start, limit, end, kit.noise, tilted)
+        end = end.changed(rows, kit.look(part, seen, extra[rows], size[rows], TOLERANCE))
+    return _summary(state, start, limit, end, kit, extra)
 
 
-def _summary(
-    state: SpotState, start: Floats, limit: float, end: _Look, noise: Noise | None, tilted: Floats
-) -> FittedSpots:
+def _summary(state: SpotState, start: Floats, limit: float, end: _Look, kit: _Kit, extra: Floats) -> FittedSpots:
     chi2 = end.square / np.maximum(np.count_nonzero(end.weight, axis=1) - 4, 1)
     covariance = _inverse(end.normal)
-    if noise is None:
+    if kit.noise is None:
         covariance = covariance * chi2[:, None, None]
     good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
     good &= np.isfinite(covariance).all(axis=(1, 2)) & (covariance[:, 0, 0] > 0) & (covariance[:, 1, 1] > 0)
-    variance = np.abs(np.einsum("nii->ni", covariance)[:, 4:]) if covariance.shape[1] > 4 else np.zeros_like(tilted)
+    variance, lever, columns = np.zeros_like(extra), np.zeros_like(extra), kit.columns
+    if columns:
+        variance[:, columns] = np.abs(np.einsum("nii->ni", covariance)[:, 4:])
+        moved = _inverse(end.normal[:, :4, :4])[:, :2] @ end.normal[:, :4, 4:]
+        # what goes along an axis moves along that axis
+        lever[:, columns] = np.where(np.arange(len(columns)) % 2 == 0, moved[:, 0], moved[:, 1]) ** 2
     return FittedSpots(
         state.yx,
         state.amplitude,
@@ -269,8 +290,9 @@ def _summary(
         chi2,
         end.lost,
         good,
-        tilted,
+        extra,
         variance,
+        lever,
         state.slope_a,
     )
 
@@ -304,7 +326,7 @@ def fit_spots(
     *,
     iterations: int,
     limit: float,
-    tilt: Floats | float = 0.0,
+    extra: Floats | tuple[float, float] = (0.0, 0.0),
     dark: float = 0.0,
     workers: int = 2,
 ) -> FittedSpots:
@@ -316,25 +338,26 @@ def fit_spots(
     bank : templates of the profile, made for this state
     noise : variance of the pixels, None for equal weights
     limit : farthest that a spot may move from its start along an axis, px
-    tilt : of the spots where it is above 0, one number or (N,), the gradient of the light is fitted as well, expected
-        to differ by so much (relative, per px) from the slopes of the start
+    extra : of the spots where it is above 0, one pair or (N, 2), more is fitted: the gradient of the light, expected to
+        differ by so much (relative, per px) from the slopes of the start, and what comes on top of it from elsewhere,
+        expected to be so large (in units of the amplitude)
     dark : what pixels read without light, holes positive: no gradient belongs to it
     workers : threads
     """
     # spots of one class of stretch go together, those that get a gradient apart, in pieces that fit the cache
-    tilt = np.broadcast_to(tilt, (len(state),))
-    kind = 2 * bank.label + (tilt > 0)
+    sizes = np.broadcast_to(np.asarray(extra, float), (len(state), 2))
+    kind = 4 * bank.label + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
     order = np.argsort(kind, kind="stable")
     window = (2 * bank.templates[0].reach + 1) ** 2
-    size = max(_CHUNK // window, _LEAST)
+    most = max(_CHUNK // window, _LEAST)
     pieces = []
     for rows in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
-        pieces += [rows[a : a + size] for a in range(0, len(rows), size)]
+        pieces += [rows[a : a + most] for a in range(0, len(rows), most)]
 
     def run(rows: AnyArray) -> FittedSpots:
-        templates, own = bank.templates[kind[rows[0]] // 2], bool(kind[rows[0]] % 2)
-        kit = _Kit(image, templates, noise, own, dark)
-        return _fit_chunk(kit, state.select(rows), bank.rest[rows], tilt[rows], iterations=iterations, limit=limit)
+        label, more = divmod(int(kind[rows[0]]), 4)
+        kit = _Kit(image, bank.templates[label], noise, dark, light=more > 1, ground=more % 2 > 0)
+        return _fit_chunk(kit, state.select(rows), bank.rest[rows], sizes[rows], iterations=iterations, limit=limit)
 
     if workers > 1 and len(pieces) > 1 and len(state) * window > _WORTH_THREADS:
         with ThreadPoolExecutor(workers) as pool:
@@ -343,6 +366,19 @@ def fit_spots(
         parts = [run(piece) for piece in pieces]
     back = np.argsort(np.concatenate(pieces))
     return FittedSpots(*(np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(FittedSpots)))
+
+
+def left_over(
+    image: PreparedImage, state: SpotState, bank: TemplateBank
+) -> Iterator[tuple[AnyArray, Windows, AnyArray]]:
+    """Rows, windows and (n, P) counts that the model leaves over of spots as they stand, some at a time."""
+    most = max(_CHUNK // (2 * bank.templates[0].reach + 1) ** 2, _LEAST)
+    for label, templates in enumerate(bank.templates):
+        every = np.flatnonzero(bank.label == label)
+        for rows in (every[a : a + most] for a in range(0, len(every), most)):
+            windows = image.windows(state.yx[rows], templates.reach)
+            seen = _Kit(image, templates, None, 0.0).seen(state.select(rows), windows, bank.rest[rows])
+            yield rows, windows, seen.rows[:, -1]
 
 
 def size_moves(
@@ -372,7 +408,7 @@ def size_moves(
         every = np.flatnonzero(bank.label == label)
         for rows in (every[a : a + size] for a in range(0, len(every), size)):
             part, windows = state.select(rows), image.windows(state.yx[rows], templates.reach)
-            seen = _Kit(image, templates, noise, False, 0.0).seen(part, windows, bank.rest[rows])
+            seen = _Kit(image, templates, noise, 0.0).seen(part, windows, bank.rest[rows])
             # two more columns between the four of the fit and what is left over
             off = (part.yx - windows.middle).astype(np.float32)
             dy, dx = y - off[:, :1], x - off[:, 1:]

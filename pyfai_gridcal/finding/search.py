@@ -20,6 +20,7 @@ from ..indexing.prediction import away_from, missing_nodes, predicted
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Spots
+from .faults import learn_faults
 from .learning import Instrument, hole_radius, learn
 from .light import light_of
 from .model import SpotState, start_from, stretched
@@ -140,9 +141,10 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
         tools = tools.listening(state.select(np.flatnonzero(good)[:: int(good.sum()) // _NOISE + 1]))
     # and the gradient of the light where that matters
     tilts = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
-    tilt = 0.0 if tilts is None else tilts.at(state.yx, ~whole)
+    tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
     fitted = tools.fit(state, 4, tilt)
-    usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes)
+    faults = learn_faults(tools, state, fitted, good)
+    usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
     return FirstLook(tools, state, fitted, good, tilts, usual, plain_stretch, vary)
 
 
@@ -177,7 +179,7 @@ def _plain(
     odd = np.flatnonzero(good & ~plain)
     if not len(odd):
         return fitted, plain
-    again = tools.fit(state.select(odd), 4, FREE_TILT)
+    again = tools.fit(state.select(odd), 4, (FREE_TILT, 0.0))
     clear = again.good & (oddity(tools, again, usual) == 0)
     plain[odd[clear]] = True
     found = {name: getattr(again, name)[clear] for name in ("yx", "amplitude", "background")}
@@ -255,8 +257,8 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
         start, _ = _lit(tools, start, look.fitted, look.good, ~whole)
     if look.vary and usual.sizes is not None:
         start = usual.sizes.given_to(start)
-    tilt = np.zeros(len(places)) if look.tilts is None else look.tilts.at(places, ~whole)
-    tilt = np.where(whole, np.maximum(tilt, shading(tools, start, whole)), tilt)
+    tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)
+    tilt[:, 0] = np.maximum(tilt[:, 0], shading(tools, start, whole))
     fitted = tools.fit(start, 5, tilt)
     typical = np.median(look.fitted.amplitude[look.good]) if look.good.any() else 0.0
     local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import PickingError
 from ..records.spots import SpotFlag, Spots
+from .faults import SharedFaults
 from .learning import Instrument
 from .refinement import TOLERANCE, FittedSpots
 from .sizes import HoleSizes
@@ -44,12 +45,14 @@ class Usual:
     misfit : that of most whole spots, in units of the amplitude
     stretch_error : of the stretch of a hole, relative
     sizes : of the holes by place; None where they do not tell
+    faults : of their picture that neighbours share; None where they do not tell
     sigma : that most spots have, px; infinite as long as that is not known
     """
 
     misfit: float = 0.0
     stretch_error: float = 0.0
     sizes: HoleSizes | None = None
+    faults: SharedFaults | None = None
     sigma: float = float("inf")
 
 
@@ -98,6 +101,7 @@ def chosen(tools: Instrument, fitted: FittedSpots, usual: Usual, *, there: Bools
         2 * tools.profile_radius,
         tools.learned.noise,
         tools.learned.profile,
+        None if usual.faults is None else usual.faults.at(yx[rows]),
     )
     return spots, usual
 
@@ -113,14 +117,17 @@ def _sigma(tools: Instrument, fitted: FittedSpots, usual: Usual, *, all_of_them:
     # whatever covers a part of the hole may move its middle by as much of its radius; and light is no exponential
     # where it ends within a hole: the third order moves it by an eighth of the cube
     steep = tools.profile_radius * np.hypot(*fitted.slope.T)
-    wrong = np.hypot(tools.profile_radius * oddity(tools, fitted, usual.misfit), tools.profile_radius * steep**3 / 8)
+    own = tools.profile_radius * np.hypot(oddity(tools, fitted, usual.misfit), steep**3 / 8)
+    wrong = own
+    if usual.faults is not None:
+        wrong = np.hypot(own, usual.faults.at(fitted.yx).max(axis=1))
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
     # that; but where most are so, there is nothing else.
     off = wrong > _ASSUMED * seen.max(axis=1)
     if not all_of_them or off[fitted.good].mean() < _FEW:
         measured &= ~off
-    return np.hypot(seen, wrong[:, None]), np.asarray(measured)
+    return np.hypot(seen, own[:, None]), np.asarray(measured)
 
 
 def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArray:

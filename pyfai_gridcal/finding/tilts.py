@@ -6,6 +6,7 @@ it is known to differ. Noise and rough holes make gradients, too, but each hole 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,36 +20,39 @@ from .selection import oddity
 
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
 FREE_TILT = 0.05
-#: The same where light ends within a few pixels, and the largest one that counts in a mean.
-_STEEP_TILT, _LARGEST = 0.15, 0.2
-#: Spots that tell how large such gradients are: their scatter is then known to five per cent.
-_SAMPLE = 250
+#: The same where light ends within a few pixels, what may come on top (a tenth of a hole is a strong reflex), and the
+#: largest of either that counts in a mean.
+_STEEP_TILT, _ANY_GROUND, _LARGEST = 0.15, 0.3, 0.2
 #: The gradient is fitted when leaving it out would move spots by so many of their sigma: 0.3 makes 4 % of the error.
 _TILTED = 0.3
+#: Gradients of the light are at most so many times what makes neighbours differ in brightness.
+_STEEPER = 2.0
 #: Neighbours that are asked for what they share, and how many of its own errors that must be.
 _AROUND, _SURE = 12, 3.0
 #: Square of a single gradient over its variance, of the larger of two, that no chance makes (one in 2000).
 _OWN = 12.0
 
+#: Mean square of the gradients (N, n, k) of n neighbours, of these variances, and its error; (N,) each.
+_Estimate = Callable[[Floats, Floats], tuple[Floats, Floats]]
+
 
 @dataclass(frozen=True, eq=False)
 class LocalTilts:
-    """Size (N,) of the gradients beyond what is known of the light, relative per px, at places (N, 2) px; 0 where they
-    do not matter."""
+    """Sizes (N, 2) of the gradients beyond what is known, of the light (relative, per px) and of what comes on top (in
+    units of the amplitude, per px), at places (N, 2) px; 0 where they do not matter."""
 
     yx: Floats
     size: Floats
     spacing: float
 
     def at(self, yx: Floats, cut: Bools) -> Floats:
-        """Expected size (M,) at other places (M, 2); holes that are `cut` (M,), which cannot tell gradient from place,
-        get one only where all around do."""
-        distance, near = cKDTree(self.yx).query(yx, k=min(3, len(self.yx)))
-        near, distance = (np.asarray(v).reshape(len(yx), -1) for v in (near, distance))
+        """Expected sizes (M, 2) at other places (M, 2); holes that are `cut` (M,), which cannot tell gradient from
+        place, get one only where all around do."""
+        distance, near = (np.asarray(v) for v in cKDTree(self.yx).query(yx, k=[1, 2, 3]))
         size = self.size[near]
-        out = np.where(cut, size.mean(axis=1) * (size > 0).all(axis=1), size.max(axis=1))
+        out = np.where(cut[:, None], size.mean(axis=1) * (size > 0).all(axis=1), size.max(axis=1))
         # farther out nobody has looked: what is not known may differ more
-        out *= np.maximum(1.0, distance[:, 0] / self.spacing)
+        out *= np.maximum(1.0, distance[:, :1] / self.spacing)
         return np.asarray(out)
 
 
@@ -64,21 +68,51 @@ def learn_tilts(tools: Instrument, state: SpotState, good: Bools, usual_misfit: 
     if len(rows) <= _AROUND:
         return None
     some = state.select(rows)
-    free, fixed = tools.fit(some, 3, _STEEP_TILT), tools.fit(some, 2)
-    known = fixed.good & free.good
-    variance = np.where(known[:, None], free.tilt_variance, np.inf)
-    # by how much a gradient moves a spot, both squared
-    lever = np.maximum(free.position_variance - fixed.position_variance, 1e-12) / np.maximum(variance, 1e-30)
-    tilt = np.where(known[:, None], np.clip(free.tilt, -_LARGEST, _LARGEST), 0.0)
-    shared, error = _shared(some.yx, tilt, known & (oddity(tools, fixed, usual_misfit) == 0))
-    least = _TILTED**2 * fixed.position_variance.mean(axis=1)
-    matters = (shared > _SURE * error) & (shared * lever.mean(axis=1) > least)
-    size = np.where(matters, np.sqrt(np.maximum(shared, 0.0)), 0.0)
-    # light that differs from hole to hole, everywhere
-    size = np.maximum(size, everywhere(tools, some, known))
-    # and single spots that something shades
-    size = np.maximum(size, _shaded(free, fixed, noise_of_gradients(free)))
-    return LocalTilts(some.yx, size, tools.spacing)
+    plain = tools.fit(some, 2)
+    asked = np.flatnonzero(plain.good & (oddity(tools, plain, usual_misfit) == 0))
+    count = min(_AROUND, len(asked))
+    if count < 3:
+        return None
+    near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count)[1])]
+    # what comes from elsewhere first, which costs least, then light that it leaves unexplained
+    ground = _allowed(tools.fit(some, 2, (0.0, _ANY_GROUND)), plain, near, _beyond_noise, slice(2, 8))
+    fixed = tools.fit(some, 2, np.stack([0 * ground, ground], axis=1)) if ground.any() else plain
+    free = tools.fit(some, 3, np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1))
+    light = _allowed(free, fixed, near, _shared, slice(0, 2))
+    # light that differs from hole to hole, everywhere; and single spots that something shades
+    light = np.maximum(light, _everywhere(free, fixed))
+    light = np.maximum(light, _shaded(free, fixed, _noise_of_gradients(free)))
+    light = np.minimum(light, _plausible(plain, near, tools.spacing))
+    return LocalTilts(some.yx, np.stack([light, ground], axis=1), tools.spacing)
+
+
+def _allowed(free: FittedSpots, fixed: FittedSpots, near: AnyArray, estimate: _Estimate, kind: slice) -> Floats:
+    """Sizes (N,) of the extra columns of one kind by the neighbours `near` (N, n); 0 where leaving them out moves no
+    spot by a good part of its sigma."""
+    found = np.clip(free.extra[near, kind], -_LARGEST, _LARGEST)
+    square, error = estimate(found, free.extra_variance[near, kind])
+    moved = square * free.lever[:, kind].mean(axis=1)
+    matters = (square > _SURE * error) & (moved > _TILTED**2 * fixed.position_variance.mean(axis=1))
+    return np.where(matters & free.good, np.sqrt(np.maximum(square, 0.0)), 0.0)
+
+
+def _shared(found: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Mean square of what neighbours share.
+
+    The square of the mean of n values holds the common part and a share of what each has alone, n times as much of
+    which is in the mean of the squares: the difference knows nothing of the noise.
+    """
+    count = found.shape[1]
+    square, mean = (found**2).mean(axis=1), found.mean(axis=1)
+    shared = (count * mean**2 - square) / (count - 1)
+    alone = np.maximum(square - np.maximum(shared, 0.0), 0.0)
+    return shared.mean(axis=1), alone.mean(axis=1) / np.sqrt(count * (count - 1))
+
+
+def _beyond_noise(found: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Mean square beyond the variance: what comes from elsewhere is another at the next hole."""
+    noise = variance.mean(axis=(1, 2))
+    return (found**2).mean(axis=(1, 2)) - noise, noise * np.sqrt(2 / (found.shape[1] * found.shape[2]))
 
 
 def shading(tools: Instrument, state: SpotState, whole: Bools) -> Floats:
@@ -86,53 +120,42 @@ def shading(tools: Instrument, state: SpotState, whole: Bools) -> Floats:
     out, rows = np.zeros(len(state)), np.flatnonzero(whole)
     if len(rows):
         some = state.select(rows)
-        out[rows] = _shaded(tools.fit(some, 4, _STEEP_TILT), tools.fit(some, 4), 1.0)
+        out[rows] = _shaded(tools.fit(some, 4, (_STEEP_TILT, 0.0)), tools.fit(some, 4), 1.0)
     return out
 
 
+def _plausible(fitted: FittedSpots, near: AnyArray, spacing: float) -> Floats:
+    """Largest gradient (N,) of light that makes neighbours (N, n) as bright as they are: what looks like more is
+    none."""
+    level = np.log(np.maximum(fitted.amplitude, 1e-6 * np.median(np.abs(fitted.amplitude))))
+    every = np.concatenate([level[near], level[:, None]], axis=1)
+    return _STEEPER * np.ptp(every, axis=1) / spacing
+
+
 def _shaded(free: FittedSpots, fixed: FittedSpots, noise: float) -> Floats:
-    """Twice the gradients (N,) that no noise makes, and that move spots; else 0."""
-    own = (free.tilt**2 > _OWN * noise * free.tilt_variance).any(axis=1) & free.good & fixed.good
+    """Twice the gradients (N,) of the light that no noise makes, and that move spots; else 0."""
+    own = (free.extra**2 > _OWN * noise * free.extra_variance)[:, :2].any(axis=1) & free.good & fixed.good
     own &= ((free.yx - fixed.yx) ** 2 > _TILTED**2 * fixed.position_variance).any(axis=1)
-    return np.where(own, 2 * np.abs(free.tilt).max(axis=1), 0.0)
+    return np.where(own, 2 * np.abs(free.extra[:, :2]).max(axis=1), 0.0)
 
 
-def noise_of_gradients(free: FittedSpots) -> float:
+def _noise_of_gradients(free: FittedSpots) -> float:
     """Factor, at least 1, by which the squares of most gradients exceed their variances: rough holes have some."""
-    excess = (free.tilt**2 / np.maximum(free.tilt_variance, 1e-30))[free.good]
+    excess = (free.extra**2 / np.maximum(free.extra_variance, 1e-30))[free.good, :2]
     return max(1.0, float(np.median(excess)) / 0.4549) if len(excess) else 1.0
 
 
-def _shared(yx: Floats, tilt: Floats, asked: Bools) -> tuple[Floats, Floats]:
-    """Mean square (N,) of what the gradients (N, 2) of neighbours share along an axis, and its error (N,).
-
-    The square of the mean of n values holds the common part and a share of what each has alone, n times as much of
-    which is in the mean of the squares: the difference knows nothing of the noise.
-    """
-    rows = np.flatnonzero(asked)
-    count = min(_AROUND, len(rows))
-    if count < 3:
-        return np.zeros(len(yx)), np.full(len(yx), np.inf)
-    near = rows[np.asarray(cKDTree(yx[rows]).query(yx, k=count)[1])]
-    square, mean = (tilt[near] ** 2).mean(axis=1), tilt[near].mean(axis=1)
-    shared = (count * mean**2 - square) / (count - 1)
-    alone = np.maximum(square - np.maximum(shared, 0.0), 0.0)
-    return shared.mean(axis=1), alone.mean(axis=1) / np.sqrt(count * (count - 1))
-
-
-def everywhere(tools: Instrument, state: SpotState, good: Bools) -> float:
+def _everywhere(free: FittedSpots, fixed: FittedSpots) -> float:
     """How far the gradient at most spots differs from what the neighbours say, relative per px.
 
     0 when leaving it out moves no spot by a good part of its sigma: then fitting it would only cost precision.
     """
-    rows = np.flatnonzero(good)
-    some = state.select(rows[np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(int)])
-    free, fixed = tools.fit(some, 2, FREE_TILT), tools.fit(some, 2)
-    beyond = _excess(free.tilt, free.tilt_variance)
-    known = fixed.position_variance
+    known = free.good & fixed.good
+    variance = fixed.position_variance[known]
+    beyond = _excess(free.extra[known, :2], free.extra_variance[known, :2])
     # what a richer model moves beyond the precision that it costs is the error of the poorer one
-    error = _excess(free.yx - fixed.yx, np.maximum(free.position_variance - known, 0))
-    return beyond if error > _TILTED * float(np.sqrt(np.median(known))) else 0.0
+    error = _excess((free.yx - fixed.yx)[known], np.maximum(free.position_variance[known] - variance, 0))
+    return beyond if error > _TILTED * float(np.sqrt(np.median(variance))) else 0.0
 
 
 def _excess(values: Floats, variance: AnyArray) -> float:

@@ -30,6 +30,14 @@ def powers(reach: int, degree: int) -> AnyArray:
     return frozen_array(np.stack(rows if degree == 1 else [*rows, y * y, y * x, x * x]), np.float32)
 
 
+@lru_cache(maxsize=16)
+def odd_powers(reach: int) -> AnyArray:
+    """What may come on top of a hole from elsewhere without a jump: the odd polynomials y, x, y^3, x^3, y x^2, x y^2 in
+    units of `reach`, over a window, (6, (2 reach + 1)**2) float32. Even ones move nothing."""
+    y, x = (along / np.float32(reach) for along in ramp(reach))
+    return frozen_array(np.stack([y, x, y**3, x**3, y * x * x, x * y * y]), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Windows:
     """Pixels around N spots.

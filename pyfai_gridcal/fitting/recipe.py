@@ -29,6 +29,7 @@ class Sample:
     nugget : upper bound of what the points scatter beyond `sigma`, px
     origin : (y, x) of the first pixel, px: other than zero for a tile
     pixel_size : (slow, fast) metres, or any numbers of the same ratio
+    shared : (N, 2) error that neighbours have in common, px; None for none
     """
 
     yx: Floats
@@ -40,9 +41,10 @@ class Sample:
     nugget: float = 0.0
     origin: tuple[float, float] = (0.0, 0.0)
     pixel_size: tuple[float, float] = (1.0, 1.0)
+    shared: Floats | None = None
 
     def __post_init__(self) -> None:
-        freeze(self, 2, "yx", "d", "sigma")
+        freeze(self, 2, "yx", "d", "sigma", "shared")
         freeze(self, 1, "used", dtype=np.bool_)
 
     def __len__(self) -> int:
@@ -50,7 +52,7 @@ class Sample:
 
     def select(self, which: AnyArray) -> Sample:
         """The points of a boolean mask or an array of indices, in that order."""
-        return select_rows(self, which, "yx", "d", "sigma", "used")
+        return select_rows(self, which, "yx", "d", "sigma", "used", "shared")
 
 
 class Uncertainty(Protocol):

@@ -152,6 +152,10 @@ def support_of(
         square = fit.held_out[fit.used] ** 2
         variance = np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
         variance = variance * (1 + (distance[:, :1] / sample.spacing) ** 4)
+    if sample.shared is not None:
+        # what neighbours have in common no fit makes smaller
+        square = sample.shared[fit.used] ** 2
+        variance = variance + np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
     own = hull_of(points)
     hull = own if hull is None else hull
     inside = within_hull(hull, nodes)

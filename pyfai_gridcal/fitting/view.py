@@ -78,4 +78,5 @@ def _sample(points: ControlPoints, d: Floats, shape: tuple[int, int]) -> Sample:
     sigma = np.where(used[:, None], points.sigma_yx, 1.0)
     # so few points that no line has neighbours on both sides tell nothing about their scatter
     beyond = float(np.sqrt(max(scatter**2 - np.median(sigma) ** 2, 0.0))) if np.isfinite(scatter) else 0.0
-    return Sample(points.yx, np.where(used[:, None], d, 0.0), sigma, shape, spacing, good, 1.3 * beyond)
+    d = np.where(used[:, None], d, 0.0)
+    return Sample(points.yx, d, sigma, shape, spacing, good, 1.3 * beyond, shared=points.shared_yx)

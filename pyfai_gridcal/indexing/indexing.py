@@ -70,6 +70,7 @@ class GrownLattice:
             np.linalg.inv(matrix) @ mean,
             60.0 if self.hexagonal else (90.0 if angle_deg is None else angle_deg),
             self.doubt,
+            None if spots.shared_yx is None else spots.shared_yx[patch.rows],
         )
 
 

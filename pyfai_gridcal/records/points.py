@@ -27,6 +27,7 @@ class ControlPoints:
     angle_deg : angle of the ideal lattice from j to i: 90 (square, rectangular), 60 (hexagonal), or as given
     seam_doubt : largest misfit, in nodes, of pieces of lattice that do not touch but were joined: near 0.5 their
         relative place is a guess
+    shared_yx : (M, 2) error that a point has in common with its neighbours, px; None where nobody looked
 
     Examples
     --------
@@ -46,9 +47,10 @@ class ControlPoints:
     basis_px: Floats
     angle_deg: float = 90.0
     seam_doubt: float = 0.0
+    shared_yx: Floats | None = None
 
     def __post_init__(self) -> None:
-        freeze(self, 2, "yx", "sigma_yx", "basis_px")
+        freeze(self, 2, "yx", "sigma_yx", "basis_px", "shared_yx")
         freeze(self, 2, "ij", dtype=np.int64)
         freeze(self, 1, "spot", dtype=np.int64)
         freeze(self, 1, "flags", dtype=np.uint8)
@@ -75,7 +77,7 @@ class ControlPoints:
 
     def select(self, which: AnyArray) -> ControlPoints:
         """The points of a boolean mask or an array of indices, in that order."""
-        return select_rows(self, which, "yx", "sigma_yx", "ij", "spot", "flags")
+        return select_rows(self, which, "yx", "sigma_yx", "ij", "spot", "flags", "shared_yx")
 
     def counted_from(self, place: tuple[float, float] | None) -> ControlPoints:
         """Same points, the one nearest to `place` (y, x px) at the node (0, 0); None leaves the nodes as they are."""

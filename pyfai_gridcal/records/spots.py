@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
 from typing import Literal
 
@@ -91,6 +91,8 @@ class Spots:
     hole_px : diameter of a hole, px (mean over the image)
     noise : the noise model behind `sigma_yx`
     profile : the profile that was fitted, if any
+    shared_yx : (N, 2) error that a spot has in common with its neighbours, px, so that no number of them makes it
+        smaller: of light that the picture of a hole does not know; None where nobody looked
 
     Examples
     --------
@@ -112,9 +114,10 @@ class Spots:
     hole_px: float = float("nan")
     noise: Noise | None = None
     profile: HoleProfile | None = field(default=None, repr=False)
+    shared_yx: Floats | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        freeze(self, 2, "yx", "sigma_yx")
+        freeze(self, 2, "yx", "sigma_yx", "shared_yx")
         freeze(self, 1, "amplitude", "background", "chi2")
         freeze(self, 1, "flags", dtype=np.uint8)
         lengths = {name: len(getattr(self, name)) for name in _COLUMNS}
@@ -132,11 +135,12 @@ class Spots:
 
     def select(self, which: AnyArray) -> Spots:
         """The spots of a boolean mask or an array of indices, in that order."""
-        return select_rows(self, which, *_COLUMNS)
+        return select_rows(self, which, *_COLUMNS, "shared_yx")
 
     def joined(self, more: Spots) -> Spots:
         """These spots and, after them, those of the same image that are `more`."""
-        return join_rows(self, more, *_COLUMNS)
+        both = self.shared_yx is not None and more.shared_yx is not None
+        return join_rows(replace(self, shared_yx=self.shared_yx if both else None), more, *_COLUMNS, "shared_yx")
 
     @classmethod
     def from_positions(

@@ -264,6 +264,7 @@ def _result(
         share = np.where((e.used & ~alone)[:, None], shares[k], 0.0)
         held_out.append(solution.residuals[k] / (1 - share))
         spacings.append(float(np.sqrt(abs(np.linalg.det(view.points.basis_px)))))
+    shared = [v.points.shared_yx for v in views]
     sample = Sample(
         yx=np.concatenate([e.yx for e in exposures]),
         d=np.concatenate([e.node - e.yx for e in exposures]),
@@ -272,6 +273,7 @@ def _result(
         spacing=float(np.mean(spacings)),
         used=np.concatenate([e.used for e in exposures]),
         pixel_size=pixel_size,
+        shared=np.concatenate([s for s in shared if s is not None]) if all(s is not None for s in shared) else None,
     )
     fit = FieldFit(
         name="spline",

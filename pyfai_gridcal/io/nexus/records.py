@@ -29,7 +29,8 @@ from .registry import class_of, name_of
 logger = logging.getLogger(__name__)
 
 _UNITS = {
-    "yx": "px", "y": "px", "x": "px", "sigma_yx": "px", "residual_yx": "px", "held_out_yx": "px", "reach": "px",
+    "yx": "px", "y": "px", "x": "px", "sigma_yx": "px", "shared_yx": "px",
+    "residual_yx": "px", "held_out_yx": "px", "reach": "px",
     "pixel_size": "m", "error_yx": "m", "error_sigma_yx": "m", "coefficients": "px", "values": "px",
     "amplitude": "counts", "background": "counts", "pedestal": "counts", "readout": "counts", "peak": "counts",
 }  # fmt: skip
