@@ -185,6 +185,22 @@ def test_a_plate_that_was_made_in_steps() -> None:
     assert any("along a row of holes" in reason for reason in verdict.reasons)
 
 
+@pytest.mark.parametrize("size", [0.12, 1.5])
+def test_steps_that_the_field_follows_or_that_look_like_tiles(size: float) -> None:
+    ij, yx = lattice()
+    off = np.random.default_rng(4).normal(0.0, size, (6, 6, 2))
+    stepped = yx + off[(ij[:, 0] + 20) // 7 % 6, (ij[:, 1] + 20) // 6 % 6]
+    found = alarms(judged(ij, stepped))
+    assert "steps along rows of holes, px" in found
+
+
+def test_steps_are_those_of_the_detector_when_tiles_are_asked_for() -> None:
+    ij, yx = lattice()
+    jumping = yx + np.where(ij[:, :1] > 1, 0.6, -0.6) * [0.6, 1.0]
+    assert "steps along rows of holes, px" in alarms(judged(ij, jumping))
+    assert judged(ij, jumping, model="mosaic").level == "good"
+
+
 def test_odd_spots() -> None:
     ij, yx = lattice()
     n = len(yx)
