@@ -35,6 +35,7 @@ from .regularities import (
     lattice_scale,
     pieces,
     profile_misfit,
+    ripple,
     second_lattice,
     spots_between,
 )
@@ -202,7 +203,8 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     """How well points that were left out are predicted, how well the field is known, and what residuals share."""
     held, scatter = fit.held_out_px, fit.plate_sigma_px
     common = max(common_motion(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
-    systematic = common[0] if common[0] > 3 * common[1] else 0.0
+    waves = max(ripple(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
+    systematic = max(common[0] if common[0] > 3 * common[1] else 0.0, waves)
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
     words["held-out error, share of the pitch"] = f"{held:.2g} px: {cause}"
     words["scatter beyond the spots' own sigma, px"] = cause

@@ -18,8 +18,8 @@ __all__ = ["row_step"]
 #: nothing of any field that is a polynomial of the fourth degree there, scaled to give a step its size.
 _WEIGHTS = np.array([-1.0, 5.0, -10.0, 10.0, -5.0, 1.0]) / 6
 #: What two rows jump by must be so many times the usual, and neighbouring holes so many sigma more alike than by
-#: chance. Plates without steps reach 3 and 3.5, plates with steps of three sigma of a spot 4 and 4.5. Usual is what this
-#: share of the rows stays below: a step shows in five rows, which may be most of them.
+#: chance. Plates without steps reach 3 and 3.5, plates with steps of three sigma of a spot 4 and 4.5. Usual is what
+#: this share of the rows stays below: a step shows in five rows, which may be most of them.
 _TIMES, _SURE, _USUAL = 3.5, 4.0, 0.3
 
 

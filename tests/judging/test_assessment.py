@@ -164,6 +164,16 @@ def test_a_field_that_the_model_cannot_follow() -> None:
     assert "error of the field, px" in found
 
 
+def test_a_ripple_that_looks_like_errors_of_the_holes() -> None:
+    ij, yx = lattice()
+    phase = 2 * np.pi / (2.3 * PITCH) * (yx @ [0.6, 0.8])
+    found = alarms(judged(ij, yx + 0.25 * np.stack([np.sin(phase), np.cos(phase)], axis=1)))
+    assert "common residuals of neighbours, px" in found
+    # errors of the same size, but of single holes, leave the field as good as it is claimed to be
+    turn = np.random.default_rng(1).uniform(0, 2 * np.pi, len(yx))
+    assert judged(ij, yx + 0.25 * np.stack([np.sin(turn), np.cos(turn)], axis=1)).level == "good"
+
+
 def test_a_seam_that_the_model_does_not_have() -> None:
     ij, yx = lattice()
     step = np.where(yx[:, 1:] > 203.0, 1.2, -1.2) * [0.6, 1.0]
