@@ -46,14 +46,14 @@ class PlacedSeams:
     cut: Bools
 
 
-def placed_seams(sample: Sample, seams: tuple[Seam, ...], *, hole_px: float = 0.0) -> PlacedSeams:
+def placed_seams(sample: Sample, seams: tuple[Seam, ...], *, hole_diameter_px: float = 0.0) -> PlacedSeams:
     """Place seams by the holes beside them.
 
     Parameters
     ----------
     sample : points with their displacement
     seams : seams across the whole image, as :func:`~pyfai_gridcal.fitting.tiles.seams.find_seams` gives them
-    hole_px : diameter of a hole, px; 0 if it is not known
+    hole_diameter_px : diameter of a hole, px; 0 if it is not known
     """
     # tiles without the holes near seams tell what the field of each side is there
     near = near_seams(sample, seams)
@@ -81,7 +81,8 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...], *, hole_px: float = 0.
     # whole holes, seen on one side, bound what lies between
     whole = sample.used & ~cut & (near.sum(axis=0) < 2)
     placed = tuple(
-        _bounded(s, sample, whole, side, _WHOLE * hole_px / 2) for s, side in zip(turned, known_side, strict=True)
+        _bounded(s, sample, whole, side, _WHOLE * hole_diameter_px / 2)
+        for s, side in zip(turned, known_side, strict=True)
     )
     return PlacedSeams(placed, cut)
 

@@ -47,7 +47,7 @@ def test_a_vague_seam_is_placed_and_cut_holes_belong_to_no_side(jump: float) -> 
     truth = observe(field, angle_deg=2.3)
     yx, cut = cut_holes(truth, field, 4.0)
     assert cut.sum() >= 2
-    found = placed_seams(sample_of(truth, yx), (Seam(1, EDGE - 9, EDGE + 6, 1.0, jump),), hole_px=8.0)
+    found = placed_seams(sample_of(truth, yx), (Seam(1, EDGE - 9, EDGE + 6, 1.0, jump),), hole_diameter_px=8.0)
     (seam,) = found.seams
     assert seam.low - 0.6 <= EDGE <= seam.high + 0.6
     assert seam.high - seam.low < 5
@@ -93,7 +93,7 @@ def test_a_seam_without_holes_near_it_is_as_wide_as_the_whole_holes_leave_it() -
     middles = np.array([truth.points.yx[truth.points.ij[:, 1] == j, 1].mean() for j in columns])
     gone = columns[np.argsort(np.abs(middles - EDGE))[:2]]
     sample = sample.select(~np.isin(truth.points.ij[:, 1], gone))
-    (seam,) = placed_seams(sample, (Seam(1, EDGE + 1.0, EDGE + 4.0, 1.0, 1.0),), hole_px=6.0).seams
+    (seam,) = placed_seams(sample, (Seam(1, EDGE + 1.0, EDGE + 4.0, 1.0, 1.0),), hole_diameter_px=6.0).seams
     x = sample.yx[:, 1]
     assert seam.low == pytest.approx(x[x < EDGE].max() + 1.5)
     assert seam.high == pytest.approx(x[x > EDGE].min() - 1.5)
@@ -108,7 +108,7 @@ def test_a_slanted_seam_knows_every_slant_that_parts_the_holes() -> None:
     yx, beyond = sample.yx, across[whole] > 0
     sample = replace(sample, d=sample.d + np.where(beyond[:, None], [0.9, 0.4], 0.0))
     guess = Seam(1, at - 12, at + 12, 1.0, 1.0, slope=slope + 0.008)
-    (seam,) = placed_seams(sample, (guess,), hole_px=6.0).seams
+    (seam,) = placed_seams(sample, (guess,), hole_diameter_px=6.0).seams
     y = np.array([0.0, SHAPE[0] - 1.0])
     ends = np.array([(low + s * y, high + s * y) for s, low, high in seam.ways])
     assert (ends[:, 0].min(axis=0) < at + slope * y).all()
