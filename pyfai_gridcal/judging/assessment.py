@@ -20,6 +20,7 @@ from ..base.units import format_length
 from ..fitting.fitting import folded_pixels
 from ..fitting.tiles.seams import Seam, find_seams
 from ..indexing.regularity import regularity_of
+from ..records.field import TiledField
 from ..records.fit import DistortionFit
 from ..records.points import ControlPoints
 from ..records.spots import Spots
@@ -232,9 +233,11 @@ def _caution(fit: DistortionFit, sigma: float) -> float:
     """Factor by which the claimed error of the field is raised.
 
     Points that are predicted as well as they are seen show how rough the field is. Where prediction is much worse, the
-    roughness between them is guessed from them, the worse the fewer they are.
+    roughness between them is guessed from them, the worse the fewer they are: of tiles, each from its own.
     """
-    points = max(int(sum(used.sum() for used in fit.used)), 1)
+    field = fit.distortion.field
+    tiles = len(field.fields) if isinstance(field, TiledField) else 1
+    points = max(sum(int(used.sum()) for used in fit.used) / tiles, 1)
     guessed = max(1 - (1.5 * sigma / max(fit.held_out_px, 1e-12)) ** 2, 0.0)
     return float(np.sqrt(1 + guessed * _FEW / points))
 

@@ -247,16 +247,28 @@ def test_masked_pixels_are_not_missed() -> None:
 def test_the_claim_of_few_points_in_a_rough_field_is_believed_less(
     rough: float, count: int, least: float, most: float
 ) -> None:
+    assert least <= claim_over_map(rough, count) < most
+
+
+def test_each_tile_has_its_own_few_points() -> None:
+    labels = np.arange(SHAPE[0])[:, None] // 110 * 4 + np.arange(SHAPE[1]) // 105
+    assert claim_over_map(1.0, 20) < 1.5
+    assert claim_over_map(1.0, 20, labels) > 2.0
+
+
+def claim_over_map(rough: float, count: int, labels: np.ndarray | None = None) -> float:
+    """What a verdict says of the error of a field, over what the map of its uncertainty says."""
     ij, yx = lattice()
     yx = yx + rough * np.sin(yx[:, ::-1] / 17)
     some = np.abs(ij).max(axis=1) <= count
     n = int(some.sum())
     zeros = np.zeros(n, np.uint8)
     points = ControlPoints(yx[some], np.full((n, 2), SIGMA), ij[some], np.arange(n), zeros, BASIS)
-    fit = fit_distortion(points, plate=Plate(1.1e-3), shape=SHAPE)
+    model = "auto" if labels is None else "tiles"
+    fit = fit_distortion(points, plate=Plate(1.1e-3), shape=SHAPE, labels=labels, model=model)
     maps = fit.distortion.sigma_maps(step=8)
     assert maps is not None
     assert fit.distortion.mask is not None
     claimed = np.sqrt(np.mean((maps[0] ** 2 + maps[1] ** 2)[~fit.distortion.mask[::8, ::8]]))
     checks = {c.name: c.value for c in assess(fit, (spots_of(yx[some]),)).checks}
-    assert least <= checks["error of the field, px"] / claimed < most
+    return float(checks["error of the field, px"] / claimed)
