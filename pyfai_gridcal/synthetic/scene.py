@@ -71,11 +71,11 @@ def imperfect(plate: Plate, rms_m: float, *, seed: int = 0, span: int = 100, blo
     """The plate with random errors (rms `rms_m` metres along y and x) of all holes from -span to span, besides those it
     has.
 
-    The holes of a `block` (along i, along j) share their error: a plate made in steps; with (1, 1000), a drill that
-    finds each row anew.
+    The holes of a `block` (along i, along j), counted from -span, share their error: a plate made in steps; with
+    (1, 1000), a drill that finds each row anew.
     """
     ij = np.argwhere(np.ones((2 * span + 1, 2 * span + 1))) - span
-    drawn, which = np.unique(ij // block, axis=0, return_inverse=True)
+    drawn, which = np.unique((ij + span) // block, axis=0, return_inverse=True)
     error = np.random.default_rng(seed).normal(0, rms_m, (len(drawn), 2))[which.ravel()]
     error += plate.positions(ij) - ij @ plate.basis
     return replace(plate, error_ij=ij, error_yx=error, error_sigma_yx=None)

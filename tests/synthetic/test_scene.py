@@ -166,7 +166,7 @@ def test_a_plate_made_in_steps_shares_its_errors_within_each():
     made = synthetic.imperfect(plate, 30e-6, seed=4, span=30, block=(5, 3))
     ij = np.stack(np.mgrid[-10:10, -9:9], axis=-1).reshape(-1, 2)
     error = made.positions(ij) - plate.positions(ij)
-    fields_of = (ij // (5, 3)) @ [100, 1]
+    fields_of = ((ij + 30) // (5, 3)) @ [100, 1]
     for one in np.unique(fields_of):
         assert np.ptp(error[fields_of == one], axis=0).max() < 1e-12
         assert (fields_of == one).sum() == 15
@@ -181,6 +181,7 @@ def test_errors_of_a_plate_add_up():
     """Rows found anew, and each hole off besides."""
     plate = make().plate
     rows = synthetic.imperfect(plate, 30e-6, span=20, block=(1, 1000), seed=1)
+    assert len(np.unique(rows.error_yx, axis=0)) == 41
     both = synthetic.imperfect(rows, 2e-6, span=20, seed=2)
     assert (both.error_yx - rows.error_yx).std() == pytest.approx(2e-6, rel=0.1)
 
