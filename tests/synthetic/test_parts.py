@@ -191,5 +191,17 @@ def test_a_picture_of_a_bleeding_camera():
     assert (bleeding.image == 4000).sum() > 1.5 * (kept.image == 4000).sum()
     assert kept.image.mean() < 0.9 * deep.image.mean()
     assert bleeding.image.mean() == pytest.approx(deep.image.mean(), rel=1e-4)
-    assert len(bleeding.truth) <= len(kept.truth)
+    bounds = []
+    for one in (deep, kept, bleeding):
+        known = {tuple(ij): sigma for ij, sigma in zip(one.truth.ij, one.truth.sigma_yx, strict=True)}
+        bounds.append(np.array([known.get(tuple(ij), (np.inf, np.inf)) for ij in deep.truth.ij]))
+    assert (np.median(bounds[1], axis=0) > 1.05 * np.median(bounds[0], axis=0)).all()
+    assert (np.median(bounds[2], axis=0) > 1.05 * np.median(bounds[1], axis=0)).all()
     np.testing.assert_array_equal(bleeding.mean, kept.mean)
+
+
+def test_stray_light_is_in_the_picture_and_in_its_mean():
+    plain, smeared = (make(camera=Camera(smear=s)).render(np.random.default_rng(0), bounds=False) for s in (0.0, 0.2))
+    light, more = (p.mean - 100.0 for p in (plain, smeared))
+    np.testing.assert_allclose(more.sum(axis=0), 1.2 * light.sum(axis=0), rtol=1e-5)
+    assert smeared.image.mean() - plain.image.mean() == pytest.approx(0.2 * light.mean(), rel=0.01)

@@ -70,7 +70,7 @@ def test_place_puts_the_first_hole_off_the_middle_by_fractions_of_the_pitch():
 
 def test_holes_are_those_of_the_picture():
     """Without taking one: the same spots in the same order, without their bounds."""
-    scene = make(faults=Faults(missing=0.1, seed=3))
+    scene = make(faults=Faults(missing=0.1, seed=3, opaque=(Opaque((100.0, 90.0), across=(0, np.inf)),)))
     seen = scene.render(np.random.default_rng(0), bounds=False).truth
     bare = scene.holes()
     np.testing.assert_array_equal(bare.ij, seen.ij)
@@ -215,3 +215,17 @@ def test_light_that_ends_cuts_the_truth():
     assert (inside > 15).all()
     assert not truth.whole[inside < 23].any()
     assert truth.whole[inside > 27].all()
+
+
+def test_a_cut_hole_is_known_by_what_is_left_of_it():
+    """As well as if all that the shadow reaches were masked."""
+    thing = Opaque((84.3, 0.0), across=(-np.inf, np.inf))
+    camera = Camera(0.8)
+    reached = np.repeat(thing.cover(np.arange(SHAPE[0]), 0.0, 0.8, 1.0)[:, None] > 1e-4, SHAPE[1], axis=1)
+    cut = make(camera=camera, faults=Faults(opaque=(thing,))).render(np.random.default_rng(0)).truth
+    masked = make(camera=camera, mask=reached).render(np.random.default_rng(0)).truth
+    known = {tuple(ij): sigma for ij, sigma in zip(masked.ij, masked.sigma_yx, strict=True)}
+    touched = (~cut.whole) & (np.abs(cut.yx[:, 0] - 84.3) < 5)
+    assert touched.sum() >= 3
+    for ij, sigma in zip(cut.ij[touched], cut.sigma_yx[touched], strict=True):
+        np.testing.assert_allclose(sigma, known[tuple(ij)], rtol=0.02)
