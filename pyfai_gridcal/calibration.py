@@ -354,7 +354,8 @@ def spots_and_points(
     """Both of one exposure. A hole of known size, but on pixels of unknown size, is compared by its share of the
     pitch."""
 
-    hole_px = _hole_px(settings, nominal_of(settings, one.data.shape)[0])
+    nominal = nominal_of(settings, one.data.shape)[0]
+    hole_px = _hole_px(settings, nominal)
 
     def look(size: float | None) -> tuple[Spots, ControlPoints]:
         found = search_spots(
@@ -364,6 +365,7 @@ def spots_and_points(
             polarity=None if settings.polarity == "auto" else settings.polarity,  # type: ignore[arg-type]
             hole_px=size,
             lattice=settings.lattice,
+            aspect=1.0 if nominal is None else nominal[0] / nominal[1],
             progress=progress,
         )
         points = found.points(lattice=settings.lattice, angle_deg=settings.angle)

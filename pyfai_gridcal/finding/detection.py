@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..base.arrays import AnyArray, Bools
 from ..base.errors import IndexingError, PickingError
 from ..base.progress import Progress, untold
 from ..indexing.indexing import GrownLattice, index_spots
+from ..indexing.prediction import away_from
 from ..indexing.regularity import Regularity, regularity_of
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
@@ -18,13 +20,29 @@ from ..records.spots import Noise, Polarity, Spots
 from .picking import Candidates, pick
 from .search import Found, completed, instrument_of, look_at
 from .selection import chosen
-from .survey import HoleGuess, filled, survey
+from .survey import HoleGuess, filled, squared, survey, without_lines
 from .windows import PreparedImage
 
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
 
 #: Least contrast of a candidate relative to its neighbourhood's: half a hole has 0.5.
 THRESHOLD = 0.35
+#: Least relative contrast of holes of a second kind, half as wide as the others: a quarter, less a margin. Ghosts have
+#: less.
+_FAINT = 0.14
+#: How many more nodes there are with these, per node: every second hole, or every fourth.
+_SECOND = 0.3
+#: A candidate is no spot when none is nearer than this share of the pitch.
+_APART = 0.35
+#: Holes of at most this radius, px, are taken away together with lines.
+_WIDER = 2.5
+#: Irregularity from which on a crowd may be a lattice by chance only: noisy holes in a strong field have 0.02.
+_CHANCE = 0.03
+#: Share of the candidates on the lattice from which on no other guess is looked at.
+_PLAIN = 0.9
+#: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most, unless its
+#: merit is hopeless beside that of the best: that of holes of half the radius is a tenth.
+_STEP, _CLIMB, _HOPELESS = 2**0.5, 4, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +54,18 @@ class SpotsFound:
     spots : with position, uncertainty and flags
     lattice : what the plate was said to be
     grown : the lattice of all the spots, None where the search did not need it
+    aspect : of a pixel, slow over fast
     """
 
     spots: Spots
     lattice: LatticeKind
     grown: GrownLattice | None
+    aspect: float = 1.0
 
     def points(self, *, lattice: LatticeKind, angle_deg: float | None = None) -> ControlPoints:
         """The spots as :func:`~pyfai_gridcal.indexing.indexing.index_spots` indexes them; nothing grows twice."""
         if self.grown is None or lattice != self.lattice:
-            return index_spots(self.spots, lattice=lattice, angle_deg=angle_deg)
+            return index_spots(self.spots, lattice=lattice, angle_deg=angle_deg, aspect=self.aspect)
         return self.grown.points(self.spots, angle_deg)
 
 
@@ -120,11 +140,15 @@ def search_spots(
     noise: Noise | None = None,
     threshold: float = THRESHOLD,
     lattice: LatticeKind = "auto",
+    aspect: float = 1.0,
     complete: bool = True,
     workers: int = 2,
     progress: Progress | None = None,
 ) -> SpotsFound:
-    """As :func:`find_spots`, for those who index the spots as well: the lattice is handed on with them."""
+    """As :func:`find_spots`, for those who index the spots as well: the lattice is handed on with them.
+
+    `aspect` is that of a pixel, slow over fast; a round hole is an oval in pixels that are not square.
+    """
     image = np.asarray(image)
     if image.ndim != 2 or not image.size:
         raise PickingError(f"image of shape {image.shape}", expected="two dimensions, none of them empty")
@@ -136,14 +160,16 @@ def search_spots(
     if saturation is not None and not np.isfinite(image).all():
         ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
     # the survey guesses polarity and size, unless they are given
-    smooth = filled(image, ignore)
+    smooth, per = squared(filled(image, ignore), aspect)
     if hole_px is not None:
         names = [polarity] if polarity else [g.polarity for g in survey(smooth, workers=workers)[:1]]
-        guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2) for name in names)
+        guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2 * np.sqrt(per.max())) for name in names)
     else:
         guesses = survey(smooth, polarity=polarity, workers=workers)
     # candidates for each guess, until those of one form a lattice
-    found = _best_guess(smooth, guesses, threshold, lattice, mask)
+    found = _best_guess(smooth, guesses, threshold, lattice, mask, aspect)
+    # its size was seen on pixels of the shorter side
+    found = replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
     say(0.3, f"fitting {len(found.candidates)} spots")
     prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
     # from here on each stage knows more: what a hole looks like, where each is, where one is missing
@@ -153,44 +179,138 @@ def search_spots(
     grown = None
     if complete:
         say(0.8, "looking again where holes are missing")
-        spots, grown = completed(look, spots, usual, lattice)
+        spots, grown = completed(look, spots, usual, lattice, aspect)
+    spots = replace(spots, passed_over=_passed_over(found, spots, image.shape))
     say(1.0, "spots found")
-    return SpotsFound(spots, lattice, grown)
+    return SpotsFound(spots, lattice, grown, aspect)
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """What came of a guess: all candidates, those that stand out enough, their lattice, and what speaks for it."""
+
+    found: Found
+    every: Candidates
+    regularity: Regularity
+    merit: float
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nearly all that stands out lies on a lattice: other guesses need not be looked at."""
+        return self.regularity.points >= 20 and self.regularity.share > _PLAIN and self.regularity.irregularity < 0.08
+
+
+def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
+    """Candidates on the lattice that are no spots, per spot; not those that the border cuts, nor a crowd on which a
+    lattice has grown by chance."""
+    if found.points is None:
+        return 0.0
+    yx, apart = found.points.yx, _APART * min(found.points.pitch_px)
+    inside = ((yx > apart) & (yx < np.array(shape) - 1 - apart)).all(axis=1)
+    lost = inside & away_from(yx, spots.yx, apart)
+    by_chance = not regularity_of(found.points, len(yx), lost).irregularity < _CHANCE
+    return 0.0 if by_chance else float(lost.sum() / len(spots))
 
 
 def _best_guess(
-    image: AnyArray, guesses: tuple[HoleGuess, ...], threshold: float, lattice: LatticeKind, mask: Bools | None
+    image: AnyArray,
+    guesses: tuple[HoleGuess, ...],
+    threshold: float,
+    lattice: LatticeKind,
+    mask: Bools | None,
+    aspect: float = 1.0,
 ) -> Found:
-    """The first guess about the holes whose candidates form a lattice."""
-    best: tuple[float, Found, Regularity] | None = None
-    for guess in guesses[:5]:
-        candidates = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=threshold)
-        if mask is not None and len(candidates):
-            k = np.clip(np.rint(candidates.yx).astype(int), 0, np.array(image.shape) - 1)
-            candidates = candidates.select(~mask[k[:, 0], k[:, 1]])
-        points = _lattice_of(candidates, lattice)
+    """The guess about the holes of which the lattice shows most of the image's contrast; `image` is the squared one."""
+    per = np.maximum([aspect, 1 / aspect], 1.0)
+
+    attempts: list[_Attempt] = []
+    picture = image
+
+    def attempt(guess: HoleGuess) -> _Attempt:
+        least = min(threshold, _FAINT)
+        every = pick(picture, polarity=guess.polarity, radius_px=guess.radius_px, threshold=least)
+        every = replace(every, yx=(every.yx + 0.5) / per - 0.5)
+        if mask is not None and len(every):
+            k = np.clip(np.rint(every.yx).astype(int), 0, np.array(mask.shape) - 1)
+            every = every.select(~mask[k[:, 0], k[:, 1]])
+        candidates = every.select(every.relative > threshold)
+        # noise and what lies between holes form lattices, too, but those of holes have the contrast, and the area
+        contrast, points = candidates.contrast, None
+        if 2 * guess.radius_px**2 * float((contrast**2).sum()) > max((one.merit for one in attempts), default=0.0):
+            points = _lattice_of(candidates, lattice, aspect)
+            contrast = contrast if points is None else contrast[points.spot]
         regularity = regularity_of(points, len(candidates))
-        merit = max(regularity.merit, 1e-6 * len(candidates))
-        if best is None or merit > best[0]:
-            best = merit, Found(guess, candidates, points), regularity
-        if regularity.points >= 20 and regularity.share > 0.6 and not regularity.irregularity > 0.08:
+        energy = float(np.median(contrast)) ** 2 * guess.radius_px**2 if len(contrast) else 0.0
+        merit = energy * max(regularity.merit, 1e-6 * len(candidates))
+        return _Attempt(Found(guess, candidates, points), every, regularity, merit)
+
+    for guess in guesses[:5]:
+        attempts.append(attempt(guess))
+        if attempts[-1].is_plain:
             break
-    if best is None or not len(best[1].candidates):
+    if len(guesses) > 1 and not attempts[-1].is_plain:
+        # lines, of dead columns for instance, hide the size of the holes, and holes beside them
+        picture = without_lines(image)
+        told = {guess.polarity for guess in guesses}
+        clear = [guess for guess in survey(picture) if guess.polarity in told and guess.radius_px > _WIDER]
+        attempts += [attempt(guess) for guess in clear[:3]]
+        attempts += _climbed(attempts, attempt)
+    if not any(len(one.found.candidates) for one in attempts):
         raise PickingError(
             "no spots stand out of the noise",
             hint="is this the image of a grid of holes? check the exposure, --polarity and --hole",
         )
-    found, regularity = best[1:]
+    best = max(attempts, key=lambda one: one.merit)
+    found, regularity = best.found, best.regularity
     if regularity.by_chance and len(found.candidates) >= 20:
         piece = f"holds {regularity.points} of them" if regularity.points else "is smaller than 3 x 3"
         raise IndexingError(
             f"{len(found.candidates)} {found.guess.polarity} spots form no lattice: the largest piece {piece}",
             hint="is this the image of a regular grid of holes?",
         )
+    return _with_fainter(best, attempts, lambda candidates: _lattice_of(candidates, lattice, aspect))
+
+
+def _climbed(attempts: list[_Attempt], attempt: Callable[[HoleGuess], _Attempt]) -> list[_Attempt]:
+    """Attempts with larger and smaller holes than the best ones, as long as these gain.
+
+    The survey's scale may be that of dirt, of dead columns for instance, and either polarity may be the right one.
+    """
+    starts, top = {}, max(one.merit for one in attempts)
+    for one in sorted(attempts, key=lambda one: one.merit):
+        if one.merit > _HOPELESS * top:
+            starts[one.found.guess.polarity] = one
+    more = []
+    for start in starts.values():
+        for step in (_STEP, 1 / _STEP):
+            best = start
+            for _ in range(_CLIMB):
+                guess = best.found.guess
+                more.append(attempt(replace(guess, radius_px=guess.radius_px * step)))
+                if not more[-1].merit > best.merit:
+                    break
+                best = more[-1]
+    return more
+
+
+def _with_fainter(
+    best: _Attempt, attempts: list[_Attempt], index: Callable[[Candidates], ControlPoints | None]
+) -> Found:
+    """With fainter candidates, too, or with those of smaller holes, if these make a finer lattice: then there is a
+    second kind of hole."""
+    found, points = best.found, best.regularity.points
+    others = [(one.found, one.regularity) for one in attempts if one.found.guess.polarity == found.guess.polarity]
+    if len(best.every) > len(found.candidates) + _SECOND * points:
+        every = Found(found.guess, best.every, index(best.every))
+        others.append((every, regularity_of(every.points, len(best.every))))
+    for other, regularity in others:
+        more = regularity.points > (1 + _SECOND) * points and regularity.share > 0.8
+        if more and regularity.irregularity < _CHANCE:
+            found, points = other, regularity.points
     return found
 
 
-def _lattice_of(candidates: Candidates, lattice: LatticeKind) -> ControlPoints | None:
+def _lattice_of(candidates: Candidates, lattice: LatticeKind, aspect: float) -> ControlPoints | None:
     """Candidates with their nodes; a hint that contradicts the image is for :func:`index_spots` to complain about."""
     if len(candidates) < 4:
         return None
@@ -198,7 +318,7 @@ def _lattice_of(candidates: Candidates, lattice: LatticeKind) -> ControlPoints |
     kinds: tuple[LatticeKind, ...] = (lattice,) if lattice == "auto" else (lattice, "auto")
     for kind in kinds:
         try:
-            return index_spots(spots, lattice=kind, sieve=False)
+            return index_spots(spots, lattice=kind, sieve=False, aspect=aspect)
         except IndexingError:
             continue
     return None

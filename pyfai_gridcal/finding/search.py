@@ -210,13 +210,16 @@ def _spacing(yx: Floats) -> float:
     return float(np.quantile(distance[:, 1], 0.25))
 
 
-def completed(look: FirstLook, spots: Spots, usual: Usual, lattice: LatticeKind) -> tuple[Spots, GrownLattice | None]:
+def completed(
+    look: FirstLook, spots: Spots, usual: Usual, lattice: LatticeKind, aspect: float = 1.0
+) -> tuple[Spots, GrownLattice | None]:
     """Add spots at nodes that have neighbours but no spot, in a few rounds outwards.
 
     Parameters
     ----------
     spots : of the first look
     usual : what most of them are like
+    aspect : of a pixel, slow over fast
 
     Returns
     -------
@@ -225,7 +228,7 @@ def completed(look: FirstLook, spots: Spots, usual: Usual, lattice: LatticeKind)
     tools = look.tools
     for _ in range(_ROUNDS):
         try:
-            grown = grow_lattice(spots, lattice)
+            grown = grow_lattice(spots, lattice, aspect=aspect)
         except IndexingError:
             return spots, None
         points = grown.points(spots)

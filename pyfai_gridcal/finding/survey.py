@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..base.arrays import AnyArray, Bools, Ints
+from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..base.errors import PickingError
 from ..records.spots import Polarity
 
@@ -88,6 +88,34 @@ def _mirrored(at: Ints, count: int) -> Ints:
     """Places 0 .. count - 1 of places beyond, as scipy's filters have them: d c b a | a b c d | d c b a."""
     at = at % (2 * count)
     return np.where(at < count, at, 2 * count - 1 - at)
+
+
+def squared(image: AnyArray, aspect: float) -> tuple[AnyArray, Floats]:
+    """The image on square pixels as large as the shorter side of its own, and how many of these (slow, fast) make one.
+
+    Parameters
+    ----------
+    aspect : of a pixel, slow over fast
+    """
+    per = np.maximum([aspect, 1 / aspect], 1.0)
+    for axis in np.flatnonzero(per > 1.0):
+        n = image.shape[axis]
+        at = np.clip((np.arange(int(n * per[axis])) + 0.5) / per[axis] - 0.5, 0, n - 1)
+        low = np.minimum(at.astype(int), n - 2)
+        part = np.float32(at - low).reshape(-1, *[1] * (1 - axis))
+        image = (1 - part) * image.take(low, axis) + part * image.take(low + 1, axis)
+    return image, per
+
+
+def without_lines(image: AnyArray) -> AnyArray:
+    """The image (at least 5 x 5) without what is two pixels wide or less along either axis: lines and single pixels,
+    not holes."""
+    for axis in (0, 1):
+        pad = [(2, 2) if k == axis else (0, 0) for k in (0, 1)]
+        wide, n = np.pad(image, pad, mode="edge"), image.shape[axis]
+        a, b = (wide.take(np.arange(start, start + n), axis) for start in (0, 4))
+        image = np.clip(image, np.minimum(a, b), np.maximum(a, b))
+    return image
 
 
 def binned(image: AnyArray, factor: int) -> AnyArray:

@@ -46,11 +46,15 @@ _CONTINUATIONS: tuple[dict[int, float], ...] = (
 
 @dataclass(frozen=True, eq=False)
 class GrownLattice:
-    """Rows of spots with their nodes on any basis, whether the lattice is hexagonal, and the doubt about islands."""
+    """Rows of spots with their nodes on any basis, whether the lattice is hexagonal, and the doubt about islands.
+
+    `scale` makes square pixels of those of the image: the basis is in units of these.
+    """
 
     patch: Patch
     hexagonal: bool
     doubt: float
+    scale: Floats
 
     def points(self, spots: Spots, angle_deg: float | None = None) -> ControlPoints:
         """The control points among the spots that it has grown from."""
@@ -67,7 +71,7 @@ class GrownLattice:
             ij,
             patch.rows,
             spots.flags[patch.rows],
-            np.linalg.inv(matrix) @ mean,
+            np.linalg.inv(matrix) @ mean / self.scale,
             60.0 if self.hexagonal else (90.0 if angle_deg is None else angle_deg),
             self.doubt,
             None if spots.shared_yx is None else spots.shared_yx[patch.rows],
@@ -93,6 +97,7 @@ def index_spots(
     angle_deg: float | None = None,
     tolerance: float = 0.25,
     sieve: bool = True,
+    aspect: float = 1.0,
 ) -> ControlPoints:
     """Give every spot its integer node.
 
@@ -103,6 +108,7 @@ def index_spots(
     angle_deg : angle between the axes of an oblique plate
     tolerance : fraction of the pitch that a spot may be off its predicted place, in (0, 0.5)
     sieve : drop points that do not fit smoothly between their neighbours
+    aspect : of a pixel, slow over fast: the lattice is looked at in real lengths
 
     Returns
     -------
@@ -124,14 +130,15 @@ def index_spots(
     >>> np.ptp(points.ij, axis=0).tolist()
     [6, 9]
     """
-    return grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve).points(spots, angle_deg)
+    return grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve, aspect=aspect).points(spots, angle_deg)
 
 
 def grow_lattice(
-    spots: Spots, lattice: LatticeKind = "auto", *, tolerance: float = 0.25, sieve: bool = True
+    spots: Spots, lattice: LatticeKind = "auto", *, tolerance: float = 0.25, sieve: bool = True, aspect: float = 1.0
 ) -> GrownLattice:
     """What :func:`index_spots` makes control points of; arguments and errors are the same."""
-    yx = np.asarray(spots.yx)
+    scale = np.sqrt([aspect, 1 / aspect])
+    yx = np.asarray(spots.yx) * scale
     if len(yx) < LEAST:
         raise IndexingError(
             f"found {len(yx)} spot{'' if len(yx) == 1 else 's'}",
@@ -162,8 +169,8 @@ def grow_lattice(
     patch, doubt = with_islands(cloud, local, patch)
     patch = _closed(yx, patch, tolerance)
     if sieve:
-        patch = _smooth(yx, np.asarray(spots.sigma_yx), patch)
-    return GrownLattice(patch, cloud.hexagonal, doubt)
+        patch = _smooth(yx, np.asarray(spots.sigma_yx) * scale, patch)
+    return GrownLattice(patch, cloud.hexagonal, doubt, scale)
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:

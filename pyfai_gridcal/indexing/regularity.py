@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.arrays import Bools
 from ..records.nodes import NodeTable
 from ..records.points import ControlPoints
 
@@ -55,14 +56,15 @@ class Regularity:
         return self.share < _SHARE and not self.irregularity < _BY_CHANCE
 
 
-def regularity_of(points: ControlPoints | None, of: int) -> Regularity:
-    """Regularity of a lattice (None: there is none) that was found among `of` points."""
+def regularity_of(points: ControlPoints | None, of: int, which: Bools | None = None) -> Regularity:
+    """Regularity of a lattice (None: there is none) that was found among `of` points; `which` of them (N,) are looked
+    at for how they lie, all by default."""
     if points is None or not len(points):
         return Regularity(0, of, float("nan"))
     table, miss = NodeTable.of(points.ij), []
     for step in ((1, 0), (0, 1)):
         line = table.line(points.ij, step)
-        both = np.flatnonzero((line[1] >= 0) & (line[-1] >= 0))
+        both = np.flatnonzero((line[1] >= 0) & (line[-1] >= 0) & (True if which is None else which))
         ahead, behind = points.yx[line[1][both]], points.yx[line[-1][both]]
         pitch = np.hypot(*(ahead - behind).T) / 2
         miss.append(np.hypot(*((ahead + behind) / 2 - points.yx[both]).T) / np.maximum(pitch, 1e-9))

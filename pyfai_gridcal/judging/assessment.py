@@ -10,7 +10,7 @@ Most limits are relative to what the image itself shows (pitch, amplitude, numbe
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from .regularities import (
     broken_share,
     common_motion,
     corrected_anisotropy,
+    hole_share,
     lattice_fill,
     lattice_scale,
     pieces,
@@ -39,6 +40,7 @@ from .regularities import (
     ripple,
     second_lattice,
     spots_between,
+    two_kinds,
 )
 from .steps import row_step
 
@@ -60,6 +62,9 @@ _STEP = 8
 #: What a jump across a line may come from, and when the line is a row of holes (plates are made in steps, too).
 _TAPERS = "a seam between modules or tapers? try --model mosaic"
 _ROWS = "it runs along a row of holes: a plate that was made in steps, or a seam of the detector?"
+#: Share of the plate beyond which holes may be the cells of something else: a chessboard has a half of light cells,
+#: seen as 0.36 and more where it is blurred; holes half as wide as their pitch have a fifth.
+_CROWDED = 0.3
 #: A spot whose shape differs by this part of its amplitude from the common one is odd.
 _ODD = 0.1
 
@@ -86,7 +91,7 @@ def assess(
     scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma)
     words: Words = {}
     figures = {
-        **_looks(spots),
+        **_looks(fit, spots, fit.distortion.pixel_size if pixel_given else (1.0, 1.0)),
         **_lattice(fit, spots),
         **_amount(fit, spots),
         **_geometry(fit, pitch_given, pixel_given, words),
@@ -100,27 +105,31 @@ def assess(
 
 
 # ----------------------------------------------------------------------------------------------- spots
-def _looks(spots: tuple[Spots, ...]) -> Figures:
+def _looks(fit: DistortionFit, spots: tuple[Spots, ...], pixel: tuple[float, float]) -> Figures:
     """How far spots are from images of equal round holes, in the worst exposure."""
-    figures = {
-        "corners of the spots": _corners,
-        "oval spots": _oval,
+    aspect = pixel[0] / pixel[1]
+    figures: dict[str, Callable[[Spots], float]] = {
+        # blur goes by pixels: where these are long, it makes ovals of round holes
+        "oval spots": lambda s: _harmonics(s, aspect, 2) / max(aspect, 1 / aspect) ** 0.5,
         "unlikeness of the spots": _typical_misfit,
         "share of odd spots": _odd_share,
         "scatter of the amplitudes": amplitude_scatter,
+        "holes that were passed over": lambda s: s.passed_over,
     }
-    return {name: max((figure(s) for s in spots), default=0.0) for name, figure in figures.items()}
+    worst = {name: max((figure(s) for s in spots), default=0.0) for name, figure in figures.items()}
+    # square holes are as good as round ones; a chessboard, and the cells between lines, are no holes
+    every = list(zip(fit.points, spots, strict=True))
+    cornered = [_harmonics(s, aspect, 4, 6, 8) for p, s in every if hole_share(p, s) > _CROWDED]
+    kinds = max(two_kinds(p, s) for p, s in every)
+    return {"corners of the spots": max(cornered, default=0.0), **worst, "two kinds of spots": kinds}
 
 
-def _corners(spots: Spots) -> float:
+def _harmonics(spots: Spots, aspect: float, *which: int) -> float:
+    """Rms of some angular harmonics of the spots, in real lengths."""
     if spots.profile is None:
         return 0.0
-    structure = angular_structure(spots.profile)
-    return float(np.sqrt(sum(structure[m] ** 2 for m in (4, 6, 8))))
-
-
-def _oval(spots: Spots) -> float:
-    return 0.0 if spots.profile is None else angular_structure(spots.profile)[2]
+    structure = angular_structure(spots.profile, aspect)
+    return float(np.sqrt(sum(structure[m] ** 2 for m in which)))
 
 
 def _typical_misfit(spots: Spots) -> float:

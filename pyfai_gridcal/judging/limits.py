@@ -66,6 +66,12 @@ RULES = (
          "{percent:.0f} % of the spots have another shape than most: dirt, shadows, or no holes?"),
     Rule("scatter of the amplitudes", 0.12, None,
          "neighbouring spots differ in brightness by {percent:.0f} %: holes of different size, or no holes?"),
+    Rule("two kinds of spots", 0.06, None,
+         "two kinds of spots take turns: their brightness differs by {percent:.0f} %. Holes of two sizes? Is the pitch"
+         " that of neighbours, of whichever kind?"),
+    Rule("holes that were passed over", 0.4, None,
+         "{percent:.0f} % as many places as there are spots lie on a lattice, too, but do not look like these: a second"
+         " kind of holes, or a part of the plate that was lost?"),
     # Is it one lattice, and is it regular?
     Rule("second lattice", 0.0, 0.15,
          "between the spots of the lattice lie others that form a second lattice ({percent:.0f} % as many): exposed "

@@ -24,13 +24,19 @@ from .measures import pairs_of_nodes
 
 #: Steps to the neighbours along both axes of the lattice.
 _STEPS = ((1, 0), (0, 1))
+#: Fewest pairs of neighbours that tell of two kinds of holes.
+_FEWEST_PAIRS = 24
 #: So many spots tell what is usual among them to two per cent.
 _SOME = 4000
 
 
 # ----------------------------------------------------------------------------------------------- what a spot looks like
-def angular_structure(profile: HoleProfile) -> dict[int, float]:
+def angular_structure(profile: HoleProfile, aspect: float = 1.0) -> dict[int, float]:
     """How far a hole is from round: rms of its angular harmonics relative to the round part.
+
+    Parameters
+    ----------
+    aspect : of a pixel, slow over fast: an oval in pixels may be round in real lengths
 
     Harmonic 2 is an oval (pixels that are not square, a tilted plate, motion), 4 a square (cells between lines, a
     chessboard), 6 a hexagon or a triangle; odd ones do not exist since the profile is symmetric about its centre.
@@ -43,7 +49,8 @@ def angular_structure(profile: HoleProfile) -> dict[int, float]:
     middle = table.shape[0] // 2
     radius = np.arange(1, int(4 * profile.reach) - 1) / 4
     turn = np.arange(64) / 64 * 2 * np.pi
-    places = [middle + s * radius[:, None] * f(turn)[None, :] for f in (np.sin, np.cos)]
+    scale = np.sqrt([aspect, 1 / aspect]) * max(aspect, 1 / aspect) ** 0.5
+    places = [middle + s * radius[:, None] * f(turn)[None, :] / k for f, k in zip((np.sin, np.cos), scale, strict=True)]
     values = ndimage.map_coordinates(table, places, order=1)
     power = 2 * np.abs(np.fft.rfft(values, axis=1) / turn.size) ** 2
     mean = values.mean(axis=1)
@@ -72,7 +79,33 @@ def amplitude_scatter(spots: Spots, *, neighbours: int = 8) -> float:
     return spread(level[some] - np.median(level[np.asarray(near)], axis=1), about=0.0)
 
 
+def two_kinds(points: ControlPoints, spots: Spots) -> float:
+    """Relative difference of the amplitudes of holes that alternate along a row: 0 when it is no more than noise.
+
+    Holes of two sizes, in turns, are fitted with one profile, so their amplitudes differ.
+    """
+    level, found = np.log(np.maximum(spots.amplitude[points.spot], 1e-9)), 0.0
+    for axis, step in enumerate(_STEPS):
+        a, b = pairs_of_nodes(points.ij, step)
+        difference = level[b] - level[a]
+        if len(a) < _FEWEST_PAIRS:
+            continue
+        # steps of the light, and odd holes, are rare and not in turns
+        difference = np.clip(difference, -0.7, 0.7)
+        for place in (points.ij[a, axis], points.ij[a].sum(axis=1)):
+            turns = np.where(place % 2, -difference, difference)
+            mean, error = abs(float(turns.mean())), float(turns.std() / np.sqrt(len(turns)))
+            found = max(found, mean if mean > 5 * error else 0.0)
+    return found
+
+
 # ----------------------------------------------------------------------------------------------- the lattice
+def hole_share(points: ControlPoints, spots: Spots) -> float:
+    """Share of the plate that is hole: 0 where the size of holes is not known."""
+    cell = abs(float(np.linalg.det(points.basis_px)))
+    return float(np.nan_to_num(np.pi / 4 * spots.hole_px**2 / cell))
+
+
 def lattice_fill(points: ControlPoints) -> float:
     """Share of nodes that hold a point, among those between points of the same row and of the same column."""
     have = NodeTable.of(points.ij).cells[1:-1, 1:-1] >= 0

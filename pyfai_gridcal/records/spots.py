@@ -93,6 +93,8 @@ class Spots:
     profile : the profile that was fitted, if any
     shared_yx : (N, 2) error that a spot has in common with its neighbours, px, so that no number of them makes it
         smaller: of light that the picture of a hole does not know; None where nobody looked
+    passed_over : number of places that stand out and lie on a lattice as the spots do, but do not look like holes, per
+        spot
 
     Examples
     --------
@@ -115,6 +117,7 @@ class Spots:
     noise: Noise | None = None
     profile: HoleProfile | None = field(default=None, repr=False)
     shared_yx: Floats | None = field(default=None, repr=False)
+    passed_over: float = 0.0
 
     def __post_init__(self) -> None:
         freeze(self, 2, "yx", "sigma_yx", "shared_yx")

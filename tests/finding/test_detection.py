@@ -9,14 +9,17 @@ from scipy import integrate
 from pyfai_gridcal.base.errors import IndexingError, PickingError
 from pyfai_gridcal.calibration import spots_and_points
 from pyfai_gridcal.exposure import take_exposure
+from pyfai_gridcal.finding import detection
 from pyfai_gridcal.finding.detection import find_spots, search_spots
 from pyfai_gridcal.finding.profile import TemplateMaker, Templates, blurred_disk, disk_and_blur, disk_profile
+from pyfai_gridcal.finding.survey import HoleGuess
 from pyfai_gridcal.indexing import indexing
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.settings import Settings
 from pyfai_gridcal.records.spots import SpotFlag
 from pyfai_gridcal.synthetic import Camera, Faults, Light, Scene, demo_scene, fields, match_spots, place
+from tests.helpers.otherholes import plate_image
 
 SHAPE = (520, 610)
 CUT = SpotFlag.BORDER | SpotFlag.MASKED | SpotFlag.CLIPPED
@@ -230,3 +233,39 @@ def test_another_lattice_is_indexed_anew() -> None:
     assert found.points(lattice="oblique", angle_deg=88.0).angle_deg == 88.0
     with pytest.raises(IndexingError, match="hexagonal"):
         found.points(lattice="hexagonal")
+
+
+@pytest.mark.parametrize(("seed", "reads"), [(0, 0), (2, 0), (3, 65535)])
+def test_columns_do_not_tell_the_size_of_the_holes(seed: int, reads: int) -> None:
+    image = plate_image((400, 440), pitch=38.0, radius=6.5)
+    rng = np.random.default_rng(seed)
+    for column in rng.integers(0, 440, 8):
+        image[rng.integers(0, 200) :, column] = reads
+    found = search_spots(image)
+    assert 10 < found.spots.hole_px < 15
+    assert len(found.points(lattice="auto")) > 90
+
+
+def test_the_guess_with_most_contrast_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies between the holes forms a denser lattice than they do, and comes first here."""
+    image = plate_image((340, 400), pitch=36.0, radius=12.0)
+    guesses = (HoleGuess("dark", 7.0), HoleGuess("bright", 9.0))
+    monkeypatch.setattr(detection, "survey", lambda *_, **__: guesses)
+    assert find_spots(image).polarity == "bright"
+
+
+@pytest.mark.parametrize(("centres", "least"), [(0.0, 0.0), (0.5, 0.7)])
+def test_holes_of_a_second_kind_are_seen(centres: float, least: float) -> None:
+    passed_over = find_spots(plate_image(centres=centres, radius=7.0)).passed_over
+    assert least <= passed_over <= least + 0.3
+
+
+@pytest.mark.parametrize("aspect", [3.0, 1 / 3])
+def test_a_lattice_on_long_pixels_is_that_of_real_lengths(aspect: float) -> None:
+    shape = (220, 600) if aspect > 1 else (600, 220)
+    image = plate_image(shape, aspect=aspect, radius=8.0, turn_deg=40.0)
+    points = search_spots(image, aspect=aspect).points(lattice="auto")
+    real = points.basis_px * np.sqrt([aspect, 1 / aspect])
+    assert np.hypot(*real.T) == pytest.approx(30, rel=0.01)
+    assert abs(real[0] @ real[1]) < 0.02 * 30**2
+    assert len(points) > 120

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from pyfai_gridcal.base.errors import PickingError
-from pyfai_gridcal.finding.survey import binned, filled, survey
+from pyfai_gridcal.finding.survey import binned, filled, squared, survey, without_lines
 
 
 def picture(radius: float, pitch: float, polarity: str, rng: np.random.Generator) -> np.ndarray:
@@ -72,3 +72,25 @@ def test_filled_pixels_are_means_of_squares(share: float, patch: int) -> None:
     np.testing.assert_allclose(out[near], mean, rtol=1e-5)
     # where no pixel near by is good, those farther off are asked
     np.testing.assert_allclose(out[mask & ~near], 100, atol=25)
+
+
+@pytest.mark.parametrize("aspect", [1.0, 2.0, 1 / 3])
+def test_squared(aspect: float) -> None:
+    y, x = np.mgrid[:30, :47].astype(np.float32)
+    image, per = squared(3 * y - 2 * x, aspect)
+    assert image.shape == (int(30 * per[0]), int(47 * per[1]))
+    assert per[0] / per[1] == pytest.approx(aspect)
+    place = (np.array([17, 20]) + 0.5) / per - 0.5
+    assert image[17, 20] == pytest.approx(3 * place[0] - 2 * place[1], abs=1e-4)
+
+
+def test_lines_and_single_pixels_are_taken_away_and_holes_stay() -> None:
+    y, x = np.mgrid[:40, :57].astype(np.float32)
+    plate = 1000 * (np.hypot(y - 18, x - 21) < 5) + 3 * y - 2 * x
+    dirty = plate.copy()
+    dirty[:, 40:42] = 9000
+    dirty[11, :15] = -700
+    dirty[30, 7] = 5000
+    clear = without_lines(dirty)
+    assert clear == pytest.approx(plate, abs=20)
+    assert without_lines(plate) == pytest.approx(plate, abs=12)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pyfai_gridcal.fitting.fitting import fit_distortion
 from pyfai_gridcal.judging.assessment import assess
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.points import ControlPoints
-from pyfai_gridcal.records.spots import Noise, Spots
+from pyfai_gridcal.records.spots import HoleProfile, Noise, Spots
 from pyfai_gridcal.records.verdict import Verdict
 
 SHAPE = (330, 420)
@@ -272,3 +273,25 @@ def claim_over_map(rough: float, count: int, labels: np.ndarray | None = None) -
     claimed = np.sqrt(np.mean((maps[0] ** 2 + maps[1] ** 2)[~fit.distortion.mask[::8, ::8]]))
     checks = {c.name: c.value for c in assess(fit, (spots_of(yx[some]),)).checks}
     return float(checks["error of the field, px"] / claimed)
+
+
+@pytest.mark.parametrize(("hole_px", "level"), [(8.0, "good"), (16.0, "failed")])
+def test_square_holes_are_holes_but_the_fields_of_a_chessboard_are_not(hole_px: float, level: str) -> None:
+    ij, yx = lattice()
+    side = np.abs(np.arange(-60, 61)) < 20
+    table = ndimage.gaussian_filter(np.outer(side, side).astype(float), 3.0)
+    square = replace(spots_of(yx), profile=HoleProfile(table, 5), hole_px=hole_px)
+    assert judged(ij, yx, spots=square).level == level
+
+
+def test_holes_that_take_turns() -> None:
+    ij, yx = lattice()
+    turns = np.where(ij.sum(axis=1) % 2, 1.0, 0.85)
+    verdict = judged(ij, yx, spots=replace(spots_of(yx), amplitude=1000 * turns))
+    assert alarms(verdict) == {"two kinds of spots": "doubtful"}
+
+
+def test_holes_in_plain_sight_that_are_no_spots() -> None:
+    ij, yx = lattice()
+    verdict = judged(ij, yx, spots=replace(spots_of(yx), passed_over=0.8))
+    assert alarms(verdict) == {"holes that were passed over": "doubtful"}

@@ -212,3 +212,11 @@ def test_errors_of_single_holes_are_no_ripple() -> None:
         p = points(n, n + 5)
         error = 0.3 * rng.standard_normal((len(p), 2))
         assert regularities.ripple(p, error, rng.random(len(p)) > 0.05) == 0.0
+
+
+def test_an_oval_in_long_pixels_may_be_round() -> None:
+    y, x = (np.arange(-60, 61) / 5,) * 2
+    table = 0.5 - 0.5 * np.tanh(np.hypot(2**0.5 * y[:, None], x[None, :] / 2**0.5) - 5)
+    raw, real = (regularities.angular_structure(HoleProfile(table, 5), aspect)[2] for aspect in (1.0, 2.0))
+    assert raw > 0.3
+    assert real < 0.02
