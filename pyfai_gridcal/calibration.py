@@ -298,6 +298,7 @@ def assemble(
         gauge=settings.gauge,
         max_sigma=settings.max_sigma,
         positions=settings.positions,
+        hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=lambda f, text: say(0.93 * f, text),
     )
     verdict = assess(

@@ -11,7 +11,7 @@ import numpy as np
 from .base.arrays import AnyArray, Bools, frozen_array
 from .base.errors import UsageError
 from .base.geometry import as_pair
-from .finding.dead import dead_areas, dead_level
+from .finding.dead import dark_lines, dead_areas, dead_level
 from .finding.survey import filled, survey
 from .records.settings import Settings
 
@@ -36,6 +36,10 @@ def take_exposure(image: Any, settings: Settings, *, mask: Any = None, dark: Any
 def _without_dead(one: Exposure, gaps: Bools | None) -> Exposure:
     """Mask the gaps, and what reads nothing but the pedestal."""
     mask = _united(one.mask, gaps)
+    lines = dark_lines(one.data, mask)
+    if lines is not None:
+        note = f"{int(lines.all(axis=1).sum())} rows and {int(lines.all(axis=0).sum())} columns are unlit: gaps, masked"
+        mask, one = _united(mask, lines), replace(one, notes=(*one.notes, note))
     level = dead_level(one.data, mask)
     if level is None:
         return replace(one, mask=mask)

@@ -2,7 +2,7 @@
 
 Other rooms may use::
 
-    dead       dead_areas, dead_level
+    dead       dark_lines, dead_areas, dead_level
     detection  THRESHOLD, find_spots, search_spots
     picking    pick
     survey     filled, survey

@@ -67,3 +67,43 @@ def dead_areas(image: AnyArray, mask: Bools | None, *, larger_than: float, level
             extent[k] = max(s.stop - s.start for s in box)
     dead: Bools = (extent > larger_than)[labels]
     return dead if dead.any() else None
+
+
+#: Nearly all pixels of an unlit line read less than nearly all of the image; of the lit lines beside it, few do.
+_UNLIT, _DARKEST, _LIT = 0.9, 0.05, 0.5
+#: Light rises beside a gap by so many times what varies within it; of light that fades most of the fall is within.
+_AT_ONCE = 3.0
+
+
+def dark_lines(image: AnyArray, mask: Bools | None = None, *, widest: int = 40) -> Bools | None:
+    """Rows and columns (ny, nx) between the parts of a mosaic that no light reaches, or None when there are none.
+
+    Where the plate lets through next to nothing between its holes, a gap is no darker than the noise of single pixels,
+    and :func:`dead_level` does not see it; whole lines tell. Light that fades gradually has no such lines.
+
+    Parameters
+    ----------
+    image : (ny, nx) counts
+    mask : (ny, nx), True = ignore this pixel
+    widest : of the gaps, px
+    """
+    known = np.isfinite(image) if mask is None else np.isfinite(image) & ~mask
+    if known.sum() < 1000:
+        return None
+    dark = known & (image < np.quantile(image[known][::7], _DARKEST))
+    out = np.zeros(image.shape, dtype=bool)
+    for axis in (0, 1):
+        share = dark.sum(axis=1 - axis) / np.maximum(known.sum(axis=1 - axis), 1)
+        runs, count = ndimage.label(share > _UNLIT)
+        for (run,) in ndimage.find_objects(runs, max_label=count):
+            # the pixel next to a gap may be lit in part
+            beside = [max(run.start - 2, 0), min(run.stop + 1, len(share) - 1)]
+            if run.stop - run.start > widest or (share[beside] >= _LIT).any():
+                continue
+            inside, around = (np.moveaxis(image, axis, 0)[rows] for rows in (run, beside))
+            middles = np.nanmedian(inside, axis=1)
+            # all of a gap is equally dark, and it ends at once
+            rise = float(np.nanmedian(around, axis=1).min() - middles.max())
+            if rise > _AT_ONCE * (float(np.ptp(middles)) + spread(inside[np.isfinite(inside)])):
+                out[(slice(None), run) if axis else run] = True
+    return out if out.any() else None

@@ -199,8 +199,8 @@ class _Kit:
         columns = self.columns
         if columns:
             stiff: Floats = np.repeat(np.maximum(size, _NOTHING) ** -2, (2, 6), axis=1)[:, columns]
-            k = np.arange(4, normal.shape[1])
-            normal[:, k, k] += stiff
+            own = np.arange(4, normal.shape[1])
+            normal[:, own, own] += stiff
             right[:, 4:] -= extra[:, columns] * stiff
         return _Look(square, weight, lost, normal, right)
 

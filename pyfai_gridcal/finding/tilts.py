@@ -68,16 +68,16 @@ def learn_tilts(tools: Instrument, state: SpotState, good: Bools, usual_misfit: 
     if len(rows) <= _AROUND:
         return None
     some = state.select(rows)
-    plain = tools.fit(some, 2)
+    plain = tools.fit(some, 1)
     asked = np.flatnonzero(plain.good & (oddity(tools, plain, usual_misfit) == 0))
     count = min(_AROUND, len(asked))
     if count < 3:
         return None
     near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
-    ground = _allowed(tools.fit(some, 2, (0.0, _ANY_GROUND)), plain, near, _beyond_noise, slice(2, 8))
-    fixed = tools.fit(some, 2, np.stack([0 * ground, ground], axis=1)) if ground.any() else plain
-    free = tools.fit(some, 3, np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1))
+    ground = _allowed(tools.fit(some, 1, (0.0, _ANY_GROUND)), plain, near, _beyond_noise, slice(2, 8))
+    fixed = tools.fit(some, 1, np.stack([0 * ground, ground], axis=1)) if ground.any() else plain
+    free = tools.fit(some, 2, np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1))
     light = _allowed(free, fixed, near, _shared, slice(0, 2))
     # light that differs from hole to hole, everywhere; and single spots that something shades
     light = np.maximum(light, _everywhere(free, fixed))

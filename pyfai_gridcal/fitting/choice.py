@@ -88,6 +88,7 @@ def choose(
     model: str = "auto",
     mask: Bools | None = None,
     labels: AnyArray | None = None,
+    hole_diameter_px: float = 0.0,
     progress: Progress = untold,
 ) -> Choice:
     """Fit the model asked for, or the one of "auto": tiles where these predict better than a smooth field.
@@ -98,6 +99,7 @@ def choose(
     model : one of :data:`MODELS`
     mask : (slow, fast), True = no pixel; its gaps separate tiles
     labels : (slow, fast) tile of each pixel, -1 for none
+    hole_diameter_px : diameter of a hole, px, 0 if it is not known: no seam passes through a whole one
     progress : called with (fraction, what)
     """
     if model not in MODELS:
@@ -111,7 +113,7 @@ def choose(
     if model == "rigid":
         return _tiled(view, _Layout(np.zeros(view.shape, dtype=np.int16), nothing), (RigidBody(),))
     # is there anything that could be tiles: labels, gaps, seams?
-    layout = _layout(view, sample, mask, labels, doubt=model == "auto")
+    layout = _layout(view, sample, mask, labels, hole_diameter_px, doubt=model == "auto")
     if layout is None and model in ("tiles", "mosaic"):
         one = np.zeros(view.shape, dtype=np.int16)
         layout = _Layout(one, nothing, "neither gaps nor seams were found: one tile")
@@ -170,7 +172,13 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
 
 
 def _layout(
-    view: PlateView, sample: Sample, mask: Bools | None, labels: AnyArray | None, *, doubt: bool
+    view: PlateView,
+    sample: Sample,
+    mask: Bools | None,
+    labels: AnyArray | None,
+    hole_diameter_px: float,
+    *,
+    doubt: bool,
 ) -> _Layout | None:
     """Tiles as given, from the gaps of the mask or from seams (with `doubt`: if these may pay); None for a single
     tile."""
@@ -188,7 +196,7 @@ def _layout(
     if not seams or (doubt and not _may_pay(sample, seams)):
         return None
     with one_blas_thread():
-        placed = placed_seams(sample, seams)
+        placed = placed_seams(sample, seams, hole_diameter_px=hole_diameter_px)
     seams = placed.seams
     words = ", ".join(map(str, seams))
     return _Layout(

@@ -48,6 +48,7 @@ def fit_distortion(
     max_sigma: float | None = None,
     labels: AnyArray | None = None,
     positions: AnyArray | Sequence[tuple[float, float]] | str | None = None,
+    hole_diameter_px: float = 0.0,
     progress: Progress | None = None,
 ) -> DistortionFit:
     """Find the distortion of a detector from control points.
@@ -68,6 +69,7 @@ def fit_distortion(
     labels : (slow, fast) tile of each pixel
     positions : (E, 2) where motors had the plate in each of several exposures, (slow, fast) metres: a weak prior of a
         twentieth of the pitch, and the numbers of holes whose errors are too small to tell them
+    hole_diameter_px : diameter of the image of a hole, px; tells how near to holes a seam between tiles may pass
     progress : called with (fraction, what is going on)
 
     Raises
@@ -95,7 +97,9 @@ def fit_distortion(
     # what cannot be is said before anything is fitted
     shape = (int(shape[0]), int(shape[1]))
     exposures = _exposures(points)
-    task = _Task(plate, shape, _mask(mask, shape), _pixel(pixel_size), gauge, max_sigma, progress or untold)
+    task = _Task(
+        plate, shape, _mask(mask, shape), _pixel(pixel_size), gauge, max_sigma, progress or untold, hole_diameter_px
+    )
     gauge_point(gauge, shape)
     if isinstance(positions, str):
         positions = as_positions(positions)
@@ -118,6 +122,7 @@ class _Task:
     gauge: Gauge
     max_sigma: float | None
     progress: Progress
+    hole_diameter_px: float
 
 
 def _exposures(points: ControlPoints | Sequence[ControlPoints]) -> tuple[ControlPoints, ...]:
@@ -150,7 +155,9 @@ def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArr
     plate, notes = _handed(task.plate, points)
     view, on_map = _on_map(PlateView(points, plate, task.shape, task.pixel_size))
     task.progress(0.1, "fitting the field")
-    choice = choose(view, model=model, mask=task.mask, labels=labels, progress=task.progress)
+    choice = choose(
+        view, model=model, mask=task.mask, labels=labels, hole_diameter_px=task.hole_diameter_px, progress=task.progress
+    )
     task.progress(0.7, "uncertainty")
     return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes))
 

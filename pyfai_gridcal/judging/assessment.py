@@ -20,6 +20,7 @@ from ..base.units import format_length
 from ..fitting.fitting import folded_pixels
 from ..fitting.tiles.seams import Seam, find_seams
 from ..indexing.regularity import regularity_of
+from ..records.field import TiledField
 from ..records.fit import DistortionFit
 from ..records.points import ControlPoints
 from ..records.spots import Spots
@@ -36,10 +37,12 @@ from .regularities import (
     lattice_scale,
     pieces,
     profile_misfit,
+    ripple,
     second_lattice,
     spots_between,
     two_kinds,
 )
+from .steps import row_step
 
 #: Figures by the name of their check, and what else its words need to know.
 Figures = dict[str, float]
@@ -94,6 +97,7 @@ def assess(
         **_geometry(fit, pitch_given, pixel_given, words),
         **_accuracy(fit, scale, words),
         **_seam(fit, words),
+        "steps along rows of holes, px": _steps(fit, mask, words),
         "coverage": _coverage(fit, mask),
     }
     checks = (rule.check(figures[rule.name], scale, words.get(rule.name, "")) for rule in RULES if rule.name in figures)
@@ -209,7 +213,8 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     """How well points that were left out are predicted, how well the field is known, and what residuals share."""
     held, scatter = fit.held_out_px, fit.plate_sigma_px
     common = max(common_motion(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
-    systematic = common[0] if common[0] > 3 * common[1] else 0.0
+    waves = max(ripple(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
+    systematic = max(common[0] if common[0] > 3 * common[1] else 0.0, waves)
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
     words["held-out error, share of the pitch"] = f"{held:.2g} px: {cause}"
     words["scatter beyond the spots' own sigma, px"] = cause
@@ -237,9 +242,11 @@ def _caution(fit: DistortionFit, sigma: float) -> float:
     """Factor by which the claimed error of the field is raised.
 
     Points that are predicted as well as they are seen show how rough the field is. Where prediction is much worse, the
-    roughness between them is guessed from them, the worse the fewer they are.
+    roughness between them is guessed from them, the worse the fewer they are: of tiles, each from its own.
     """
-    points = max(int(sum(used.sum() for used in fit.used)), 1)
+    field = fit.distortion.field
+    tiles = len(field.fields) if isinstance(field, TiledField) else 1
+    points = max(sum(int(used.sum()) for used in fit.used) / tiles, 1)
     guessed = max(1 - (1.5 * sigma / max(fit.held_out_px, 1e-12)) ** 2, 0.0)
     return float(np.sqrt(1 + guessed * _FEW / points))
 
@@ -265,6 +272,18 @@ def _seams(fit: DistortionFit) -> Iterable[tuple[ControlPoints, list[Seam]]]:
         d = fit.distortion.displacement(p.yx) - residual
         sure = [seam for seam in find_seams(p.yx, p.ij, d) if seam.share > _SURE]
         yield p, [*find_seams(p.yx[used], p.ij[used], held_out[used]), *sure]
+
+
+def _steps(fit: DistortionFit, mask: Bools | None, words: Words) -> float:
+    """A jump along a whole row of holes. Whoever asked for tiles knows that the detector has them."""
+    if fit.distortion.is_tiled and len(fit.trials) == 1:
+        return 0.0
+    jump = 0.0
+    for p, residual, used in zip(fit.points, fit.residual_yx, fit.used, strict=True):
+        size, rows = row_step(p, fit.distortion.displacement(p.yx) - residual, used, mask)
+        if size > jump:
+            jump, words["steps along rows of holes, px"] = size, f"{rows} row{'s' if rows > 1 else ''}"
+    return jump
 
 
 def _along_rows(seam: Seam, points: ControlPoints) -> bool:

@@ -234,3 +234,36 @@ def common_motion(points: ControlPoints, residual_yx: Floats, used: Bools) -> tu
     error = float(product.std() / np.sqrt(len(product) / 2))
     rms = float(np.sqrt(max(mean, 0.0)))
     return rms, error / (2 * rms) if rms > 0 else float(np.sqrt(error))
+
+
+#: Chance alone makes the strongest of a few thousand waves up to 25 times as strong as the mean over nine of them
+#: would be, and the rim of the lit area up to 40 times; ripples that a field cannot follow are beyond 80.
+_WAVE = 60.0
+
+
+def ripple(points: ControlPoints, residual_yx: Floats, used: Bools) -> float:
+    """The strongest wave in what is left over, px: rms of the vector, 0 when it may be chance.
+
+    Ripples of two to three pitches are as far from what a smooth field follows as errors of the holes are, and turn
+    from hole to hole, so that neighbours have nothing in common. As they go on over the image they are no errors of
+    single holes, and between the holes they are unknown.
+
+    Parameters
+    ----------
+    residual_yx : (M, 2) held-out residuals, px
+    used : (M,)
+    """
+    ij, some = points.ij[used], residual_yx[used]
+    if len(ij) < 2 * _WAVE:
+        return 0.0
+    top = 4 * spread(some, about=0.0)
+    some = np.clip(some, -top, top)
+    table = np.zeros((*(np.ptp(ij, axis=0) + 1), 2))
+    table[tuple((ij - ij.min(axis=0)).T)] = some
+    power = (np.abs(np.fft.fft2(table, axes=(0, 1))) ** 2).sum(axis=-1)
+    # a field that bends the lattice bends its waves, which spreads them over neighbours
+    peak = float(ndimage.uniform_filter(power, 3, mode="wrap").max() * 9 / max(power.mean(), 1e-30))
+    if peak < _WAVE:
+        return 0.0
+    # the other half of its power is in the mirrored wave
+    return float(np.sqrt(2 * (peak - 9) / power.size * (some**2).sum(axis=1).mean()))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from . import fields
 from .catalogue import demo_scene, random_scene
-from .parts import Camera, Faults, Light, TruthSpots
+from .parts import Camera, Faults, Light, Opaque, TruthSpots
 from .scene import Scene, SyntheticImage, imperfect, place
 from .scores import FieldScore, SpotScore, field_error, hull_mask, match_spots
 
@@ -23,6 +23,7 @@ __all__ = [
     "Faults",
     "FieldScore",
     "Light",
+    "Opaque",
     "Scene",
     "SpotScore",
     "SyntheticImage",

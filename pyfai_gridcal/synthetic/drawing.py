@@ -10,6 +10,7 @@ Cramér-Rao bound.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ class HoleImages:
     jacobian : (N, 2, 2) d plate (m) / d observed (px), rows (y, x) of the plate
     hessian : (N, 2, 2, 2) its derivative, m / px^2
     radius_m : (N,) of the hole
-    weight : (N,) transmission
+    blur : (N,) sigma of the Gaussian point spread there, px of the image
     label : (N,) tile the picture is confined to, -1 for no confinement
     """
 
@@ -43,7 +44,7 @@ class HoleImages:
     jacobian: Floats
     hessian: Floats
     radius_m: Floats
-    weight: Floats
+    blur: Floats
     label: Ints
 
     def select(self, which: AnyArray) -> HoleImages:
@@ -85,6 +86,15 @@ def expand(field: Field, yx: Floats, pixel_size: tuple[float, float], reach: Flo
     return jacobian * size[:, None], hessian * size[:, None, None]
 
 
+def ramp(t: AnyArray, sigma: AnyArray | float) -> Floats:
+    """Integral of a unit step at 0 that a Gaussian of `sigma` has blurred, from minus infinity to `t`; `sigma` may be
+    0."""
+    t, sigma = np.broadcast_arrays(np.asarray(t, float), np.asarray(sigma, float))
+    wide = np.where(sigma > 0, sigma, 1)
+    soft = t * ndtr(t / wide) + wide * np.exp(-((t / wide) ** 2) / 2) / np.sqrt(2 * np.pi)
+    return np.where(sigma > 0, soft, np.maximum(t, 0))
+
+
 def _response(edges: Floats, pixels: int, blur: float) -> tuple[Floats, Floats]:
     """K (pixels, samples): part of the light of the interval between two `edges` that pixel p receives, and its
     derivative by a common shift.
@@ -94,14 +104,10 @@ def _response(edges: Floats, pixels: int, blur: float) -> tuple[Floats, Floats]:
     """
     borders = index_from_edge(np.arange(pixels + 1)) - (pixels // 2)
     t = borders[:, None] - edges[None, :]
-    if blur > 0:
-        step = ndtr(t / blur)
-        ramp = t * step + blur * np.exp(-(t**2) / (2 * blur**2)) / np.sqrt(2 * np.pi)
-    else:
-        step = np.where(t > 0, 1.0, np.where(t < 0, 0.0, np.mean([0, 1])))
-        ramp = np.maximum(t, 0)
-    # light from an edge interval [e0, e1] that lands left of a border: ramp(e0) - ramp(e1)
-    value = np.diff(ramp[:, :-1] - ramp[:, 1:], axis=0)
+    step = ndtr(t / blur) if blur > 0 else np.where(t > 0, 1.0, np.where(t < 0, 0.0, np.mean([0, 1])))
+    # light from an edge interval [e0, e1] that lands left of a border: sum(e0) - sum(e1)
+    sums = ramp(t, blur)
+    value = np.diff(sums[:, :-1] - sums[:, 1:], axis=0)
     slope = np.diff(step[:, 1:] - step[:, :-1], axis=0)
     return value, slope
 
@@ -139,31 +145,38 @@ def _open(images: HoleImages, offset: Floats, at: Floats, scale: Floats) -> AnyA
     return rim
 
 
-def draw(images: HoleImages, blur: float, labels: AnyArray | None = None) -> list[Patches]:
-    """Pictures of all holes, in groups of equal size. `blur` is the sigma of the Gaussian PSF, px; `labels` (ny, nx)
-    confines labelled pictures."""
+#: Part of the light that passes at places y and x (they broadcast), the mean over cells of the given side; px.
+Shade = Callable[[Floats, Floats, float], Floats]
+
+
+def draw(images: HoleImages, labels: AnyArray | None = None, shade: Shade | None = None) -> list[Patches]:
+    """Pictures of all holes, in groups of equal size and blur. `labels` (ny, nx) confines labelled pictures, `shade`
+    is what stands before the holes, sharp."""
     if not len(images.yx):
         return []
     smallest = np.linalg.svd(images.jacobian, compute_uv=False)[:, 1]
     half = np.ceil(images.radius_m / smallest * 1.02 + 0.8).astype(np.int64)
     out: list[Patches] = []
-    sharp = 8 if blur <= 0 else min(8, int(np.ceil(1.2 / blur)))
-    for size in np.unique(half):
+    for size, blur in np.unique(np.stack([half, images.blur], axis=1), axis=0):
+        sharp = 8 if blur <= 0 else min(8, int(np.ceil(1.2 / blur)))
         fine = max(sharp, int(np.clip(np.ceil(14 / size), 3, 5)))
-        members = np.flatnonzero(half == size)
-        chunk = max(1, _CHUNK // ((2 * size + 1) * fine) ** 2)
+        members = np.flatnonzero((half == size) & (images.blur == blur))
+        chunk = max(1, _CHUNK // ((2 * int(size) + 1) * fine) ** 2)
         for start in range(0, len(members), chunk):
-            out.append(_draw_group(images, members[start : start + chunk], int(size), fine, blur, labels))
+            which = members[start : start + chunk]
+            out.append(_draw_group(images.select(which), which, int(size), fine, labels, shade))
     return out
 
 
-def _draw_group(images: HoleImages, which: Ints, half: int, fine: int, blur: float, labels: AnyArray | None) -> Patches:
-    images = images.select(which)
+def _draw_group(
+    images: HoleImages, which: Ints, half: int, fine: int, labels: AnyArray | None, shade: Shade | None
+) -> Patches:
     middle = np.rint(images.yx).astype(np.int64)
     edges = index_from_edge(np.arange((2 * half + 1) * fine + 1) / fine) - half
     at = (edges[1:] + edges[:-1]) / 2
     scale = images.radius_m * fine / np.sqrt(np.abs(np.linalg.det(images.jacobian)))
-    # open fraction of the fine samples, confined to the tile; then blur and pixels in one product on either side
+    # open fraction of the fine samples, confined to the tile, behind the shade; then blur and pixels in one product on
+    # either side
     cover = _open(images, images.yx - middle, at, scale)
     if labels is not None:
         pixel = middle[:, None, :] + np.arange(-half, half + 1)[None, :, None]
@@ -171,7 +184,10 @@ def _draw_group(images: HoleImages, which: Ints, half: int, fine: int, blur: flo
         here = labels[pixel[:, :, None, 0], pixel[:, None, :, 1]]
         same = (here == images.label[:, None, None]) | (images.label < 0)[:, None, None]
         cover *= np.repeat(np.repeat(same, fine, axis=1), fine, axis=2)
-    cover *= images.weight[:, None, None].astype(np.float32)
+    if shade is not None:
+        y, x = (middle[:, k, None] + at for k in (0, 1))
+        cover *= shade(y[:, :, None], x[:, None, :], 1 / fine).astype(np.float32)
+    blur = float(images.blur[0])
     reach = half + int(np.ceil(5 * blur)) + 1
     rest = np.sqrt(max(0.0, blur**2 - _RIM_VARIANCE / fine**2))  # the rim has blurred a little already
     k, dk = (a.astype(np.float32) for a in _response(edges, 2 * reach + 1, rest))

@@ -5,23 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial, reduce
 from typing import cast
 
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.frames import pixel_centres
 from ..records.distortion import Distortion
 from ..records.field import TiledField
 from ..records.fit import Pose
 from ..records.plate import Plate
 from .drawing import HoleImages, accumulate, draw, expand, fisher_sigma
 from .fields import centre_of
-from .parts import Camera, Faults, Light, TruthSpots
+from .parts import Camera, Faults, Light, TruthSpots, passed
 
 __all__ = ["Scene", "SyntheticImage", "imperfect", "place"]
 
 #: Smallest hole of a plate whose holes scatter in size, as a part of the nominal one: normal scatter may go below zero.
 _SMALLEST = 0.05
+#: Part of the light below which a shadow does not count: far below the noise of any pixel.
+_FAINT = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +67,18 @@ def place(
     return Pose(float(angle), (float(shift[0]), float(shift[1])))
 
 
-def imperfect(plate: Plate, rms_m: float, *, seed: int = 0, span: int = 100) -> Plate:
-    """The plate with random errors (rms `rms_m` metres along y and x) of all holes from -span to span."""
-    i, j = (v.ravel() for v in np.mgrid[-span : span + 1, -span : span + 1])
-    error = np.random.default_rng(seed).normal(0, rms_m, (len(i), 2))
-    return replace(plate, error_ij=np.stack([i, j], axis=1), error_yx=error, error_sigma_yx=None)
+def imperfect(plate: Plate, rms_m: float, *, seed: int = 0, span: int = 100, block: tuple[int, int] = (1, 1)) -> Plate:
+    """The plate with random errors (rms `rms_m` metres along y and x) of all holes from -span to span, besides those it
+    has.
+
+    The holes of a `block` (along i, along j), counted from -span, share their error: a plate made in steps; with
+    (1, 1000), a drill that finds each row anew.
+    """
+    ij = np.argwhere(np.ones((2 * span + 1, 2 * span + 1))) - span
+    drawn, which = np.unique((ij + span) // block, axis=0, return_inverse=True)
+    error = np.random.default_rng(seed).normal(0, rms_m, (len(drawn), 2))[which.ravel()]
+    error += plate.positions(ij) - ij @ plate.basis
+    return replace(plate, error_ij=ij, error_yx=error, error_sigma_yx=None)
 
 
 def _dice(ij: Ints, seed: int, what: int) -> Floats:
@@ -123,8 +134,8 @@ class Scene:
         """Images of all holes within the picture, blocked ones left out; `sigma_yx` is 0, and `whole` knows of
         merging only."""
         ij, yx, _ = self._images()
-        inside = self._inside(yx)
-        ij, yx = ij[inside], yx[inside]
+        seen = self._seen(yx)
+        ij, yx = ij[seen], yx[seen]
         return TruthSpots(yx, ij, np.zeros_like(yx), ~self._merged(ij))
 
     def render(self, rng: np.random.Generator, *, bounds: bool = True) -> SyntheticImage:
@@ -138,23 +149,28 @@ class Scene:
         # the pictures of all holes, added up; the lamp behind them; then what the camera makes of it
         ij, images = self._pictures()
         tiles = self._tiles
-        patches = draw(images, self.camera.blur, None if tiles is None else tiles.labels)
+        shade = partial(self._shade, 0.0) if self.faults.opaque else None
+        patches = draw(images, None if tiles is None else tiles.labels, shade)
         light = np.clip(accumulate(patches, self.shape), 0, 1)
         lamp = self._lamp()
         sign = 1 if self.light.polarity == "bright" else -1
         level = self.light.background + (0 if sign > 0 else self.light.peak)
-        mean = lamp * (level + sign * self.light.peak * light)
+        free = self._free()
+        mean = lamp * np.maximum(free * self._around(level) + sign * self.light.peak * light, 0)
+        mean = self.camera.stray(mean)
         image = self._expose(mean, rng)
         # of the holes those count that a perfect eye would see
         own = np.flatnonzero(images.label >= -1)[: len(ij)]
-        visible = self._inside(images.yx[own])
+        visible = self._seen(images.yx[own])
         if tiles is not None:
             visible &= tiles.label_at(images.yx[own]) == images.label[own]
         sigma = np.zeros((len(images.yx), 2))
         if bounds:
             variance = self.camera.gain * mean + self.camera.readout**2
             variance[lamp <= 0] = np.inf
-            variance[mean + self.camera.pedestal > self.camera.saturation] = np.inf
+            variance[self.camera.spill(mean + self.camera.pedestal) >= self.camera.saturation] = np.inf
+            # the picture of a hole moves, but not the rim before it: what is not wholly free tells nothing
+            variance[free < 1 - _FAINT] = np.inf
             sigma = fisher_sigma(patches, len(images.yx), lamp * self.light.peak, variance)
             visible &= (sigma[own] < self.hole_px / 4).all(axis=1)
         own = own[visible]
@@ -179,7 +195,7 @@ class Scene:
             ij = self._candidates(part)
             corrected = self.pose.corrected(self.plate.positions(ij), self.distortion.pixel_size)
             yx = part.distort(corrected)
-            near = np.isfinite(yx).all(axis=1) & self._inside(yx, margin=2 * self.hole_px + 6 * self.camera.blur)
+            near = np.isfinite(yx).all(axis=1) & self._inside(yx, margin=2 * self.hole_px + 6 * self.camera.widest)
             if tiles is not None:
                 near &= self._touches(tiles.labels == label, yx)
             found.append((ij[near], yx[near], np.full(near.sum(), label)))
@@ -193,16 +209,27 @@ class Scene:
         corrected = (part.field.on_grid(*border) + np.stack(np.meshgrid(*border, indexing="ij"), axis=-1)).reshape(
             -1, 2
         )
-        zero, i, j = self.pose.corrected(
-            np.concatenate([np.zeros((1, 2)), self.plate.basis]), self.distortion.pixel_size
-        )
-        node = (corrected - zero) @ np.linalg.inv(np.stack([i - zero, j - zero]))
+        node = self._node(corrected)
         low, high = np.floor(node.min(axis=0)).astype(int) - 1, np.ceil(node.max(axis=0)).astype(int) + 1
         if self.faults.extent is not None:
             low = np.maximum(low, self.faults.extent[0::2])
             high = np.minimum(high, self.faults.extent[1::2])
         rows, columns = (np.arange(a, b + 1) for a, b in zip(low, high, strict=True))
         return np.stack([v.ravel() for v in np.meshgrid(rows, columns, indexing="ij")], axis=1).astype(np.int64)
+
+    def _node(self, corrected: Floats) -> Floats:
+        """Fractional indices (..., 2) of places of the corrected plane (..., 2), those of the ideal plate."""
+        zero, i, j = self.pose.corrected(
+            np.concatenate([np.zeros((1, 2)), self.plate.basis]), self.distortion.pixel_size
+        )
+        return cast(Floats, (corrected - zero) @ np.linalg.inv(np.stack([i - zero, j - zero])))
+
+    def _seen(self, yx: Floats) -> Bools:
+        """Whether holes at `yx` are inside the picture and not wholly behind something."""
+        seen = self._inside(yx)
+        for thing in self.faults.opaque:
+            seen &= thing.distance(yx) > -self.hole_px / 2
+        return seen
 
     def _inside(self, yx: Floats, margin: float = 0.0) -> Bools:
         top = np.array(self.shape) - 1
@@ -225,7 +252,8 @@ class Scene:
         and dirt."""
         assert self.plate.hole_m is not None
         ij, yx, label = self._images()
-        radius = np.full(len(ij), self.plate.hole_m / 2)
+        grown = np.maximum(1 + ij @ np.array(self.faults.size_trend), _SMALLEST)
+        radius = self.plate.hole_m / 2 * grown
         if self.faults.size_spread:
             u, v = _dice(ij, self.faults.seed, 2), _dice(ij, self.faults.seed, 3)
             scatter = self.faults.size_spread * np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
@@ -241,7 +269,7 @@ class Scene:
             for k, part in enumerate(self._tiles.fields):
                 here = label == k
                 jacobian[here], hessian[here] = expand(part, yx[here], size, 0.7 * reach[here])
-        return ij, HoleImages(yx, jacobian, hessian, radius, np.ones(len(yx)), label)
+        return ij, HoleImages(yx, jacobian, hessian, radius, self.camera.blur_at(yx, self.shape), label)
 
     def _extra(self, ij: Ints, yx: Floats, label: Ints) -> tuple[Floats, Ints]:
         """Places (N, 2) and tiles of openings that are no holes: a chain of small ones between merged holes, and
@@ -265,7 +293,7 @@ class Scene:
 
     def _whole(self, images: HoleImages, lamp: Floats) -> Bools:
         """Whether the hole with its blurred rim lies in lit pixels, inside the picture and in one tile."""
-        reach = images.radius_m / np.linalg.svd(images.jacobian, compute_uv=False)[:, 1] + 2 * self.camera.blur
+        reach = images.radius_m / np.linalg.svd(images.jacobian, compute_uv=False)[:, 1] + 2 * images.blur
         turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
         ring = images.yx[:, None, :] + reach[:, None, None] * np.stack([np.sin(turn), np.cos(turn)], axis=-1)
         pixel = np.rint(ring).astype(np.int64)
@@ -275,9 +303,39 @@ class Scene:
         whole = inside & (lamp[pixel[..., 0], pixel[..., 1]] > 0)
         if self._tiles is not None:
             whole &= self._tiles.labels[pixel[..., 0], pixel[..., 1]] == images.label[:, None]
-        return cast(Bools, whole.all(axis=1))
+        free = [thing.distance(images.yx) > reach for thing in self.faults.opaque]
+        return cast(Bools, whole.all(axis=1) & np.all(free, axis=0))
 
     # -- light and noise
+    def _shade(self, blur: AnyArray | float, y: AnyArray, x: AnyArray, cell: float) -> Floats:
+        """Part of the light that passes the opaque things; see :meth:`Opaque.cover`."""
+        return reduce(np.multiply, [1 - thing.cover(y, x, blur, cell) for thing in self.faults.opaque])
+
+    def _blurs(self) -> Floats:
+        """Blur (ny, nx) at each pixel."""
+        return self.camera.blur_at(np.moveaxis(np.indices(self.shape), 0, -1), self.shape)
+
+    def _free(self) -> Floats:
+        """Part of each pixel (ny, nx) that nothing opaque covers, blurred."""
+        if not self.faults.opaque:
+            return np.ones(self.shape)
+        y, x = pixel_centres(self.shape)
+        return self._shade(self._blurs(), y[:, None], x, 1.0)
+
+    def _around(self, level: float) -> Floats | float:
+        """Counts around the holes: `level` on the plate, others where it has ended (ny, nx)."""
+        if self.light.outside is None or self.faults.extent is None:
+            return level
+        y, x = pixel_centres(self.shape)
+        place = np.moveaxis(np.indices(self.shape), 0, -1)
+        node = self._node(self.distortion.field.on_grid(y, x) + place)
+        plate, blur = np.ones(self.shape), self._blurs()
+        for k, (low, high) in enumerate((self.faults.extent[:2], self.faults.extent[2:])):
+            slope = np.hypot(*np.gradient(node[..., k]))
+            first, last = ((node[..., k] - rim) / slope for rim in (low - 1, high + 1))
+            plate *= passed(first, blur, 1.0) - passed(last, blur, 1.0)
+        return self.light.outside + plate * (level - self.light.outside)
+
     def _lamp(self) -> Floats:
         lamp = self.light.lamp(self.shape)
         if self.distortion.mask is not None:
@@ -292,7 +350,7 @@ class Scene:
 
     def _expose(self, mean: Floats, rng: np.random.Generator) -> AnyArray:
         camera, faults = self.camera, self.faults
-        out = camera.gain * rng.poisson(mean / camera.gain) if camera.gain > 0 else mean.copy()
+        out = mean if camera.gain <= 0 else (camera.gain * rng.poisson(mean / camera.gain)).astype(np.float64)
         out = out + camera.pedestal
         if camera.readout > 0:
             out += camera.readout * rng.standard_normal(self.shape, dtype=np.float32)
@@ -302,7 +360,7 @@ class Scene:
         if faults.hot_columns:
             columns = rng.choice(self.shape[1], faults.hot_columns, replace=False)
             out[:, columns] += self.light.peak * rng.uniform(0.05, 0.5, faults.hot_columns)
-        out = np.minimum(out, camera.saturation)
+        out = camera.spill(out)
         dtype = np.dtype(camera.dtype)
         if dtype.kind in "iu":
             limits = np.iinfo(dtype)

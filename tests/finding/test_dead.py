@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_gridcal.finding.dead import dead_areas, dead_level
+from pyfai_gridcal.finding.dead import dark_lines, dead_areas, dead_level
 
 
 def test_dead_rows_are_found_and_opaque_dots_are_not() -> None:
@@ -82,3 +82,26 @@ def test_what_is_masked_is_not_asked(lit: np.ndarray) -> None:
 
 def test_too_few_pixels_tell_nothing() -> None:
     assert dead_level(np.array([[0.0, 1000.0], [0.0, 1000.0]]), step=1) is None
+
+
+def test_unlit_lines_are_found_though_single_pixels_do_not_tell_them() -> None:
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[:310, :350]
+    holes = np.hypot((y + 13) % 25 - 12, (x + 7) % 27 - 13) < 5
+    image = np.where(holes, 900.0, 240.0) * (0.6 + 0.4 * np.cos((y - 160) / 200))
+    image[140:146], image[:, 201:203] = 110.0, 110.0
+    image = image + rng.normal(0, 12, image.shape)
+    assert dead_level(image) is None
+    lines = dark_lines(image)
+    assert lines is not None
+    assert np.flatnonzero(lines.all(axis=1)).tolist() == list(range(140, 146))
+    assert np.flatnonzero(lines.all(axis=0)).tolist() == [201, 202]
+    assert lines.sum() == 6 * 350 + 2 * 310 - 12
+    assert dark_lines(image, lines) is None
+
+
+def test_light_that_fades_has_no_unlit_lines() -> None:
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[:310, :350]
+    for light in (np.exp(-((y - 140) ** 2) / 9000.0), 1 - 0.9 * np.exp(-((x - 140) ** 2) / 400.0), np.ones(y.shape)):
+        assert dark_lines(1000 * light + 100 + rng.normal(0, 8, y.shape)) is None

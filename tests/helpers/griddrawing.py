@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.plate import Plate
-from pyfai_gridcal.synthetic import Camera, Light, Scene, fields
+from pyfai_gridcal.synthetic import Light, Scene, fields
 
 SHAPE = (150, 181)
 PIXEL = (50e-6, 46e-6)
@@ -23,9 +23,9 @@ def make(field=None, *, shape=SHAPE, pitch_px=23.0, hole_px=8.0, angle=90.0, **k
     return Scene(distortion, plate, synthetic.place(distortion, plate, angle_deg=-7.3), **kwargs)
 
 
-def brute_force(scene: Scene, fine: int = 10) -> np.ndarray:
+def brute_force(scene: Scene, fine: int = 10, *, binned: bool = True) -> np.ndarray:
     """Open fraction of each pixel: every fine sample asks for the nearest hole, then one blur, then the mean over the
-    pixels."""
+    pixels; not `binned`, what each fine sample within the picture is."""
     ny, nx = scene.shape
     margin = 8
     y, x = ((np.arange((n + 2 * margin) * fine) + 0.5) / fine - 0.5 - margin for n in (ny, nx))
@@ -40,14 +40,14 @@ def brute_force(scene: Scene, fine: int = 10) -> np.ndarray:
     opened = (distance < scene.plate.hole_m / 2).astype(float).reshape(len(y), len(x))
     if scene.camera.blur:
         opened = gaussian_filter(opened, scene.camera.blur * fine, truncate=5)
+    if not binned:
+        return opened[margin * fine : -margin * fine, margin * fine : -margin * fine]
     whole = opened.reshape(ny + 2 * margin, fine, nx + 2 * margin, fine).mean(axis=(1, 3))
     return whole[margin:-margin, margin:-margin]
 
 
 def open_fraction(scene: Scene) -> np.ndarray:
     clean = replace(
-        scene,
-        light=Light(1e4, 0, vignetting=0),
-        camera=Camera(scene.camera.blur, readout=0, pedestal=0, dtype="float64"),
+        scene, light=Light(1e4, 0, vignetting=0), camera=replace(scene.camera, readout=0, pedestal=0, dtype="float64")
     )
     return clean.render(np.random.default_rng(0), bounds=False).mean.astype(float) / 1e4

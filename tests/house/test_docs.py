@@ -254,7 +254,7 @@ def test_settings_are_described() -> None:
 
 
 #: What scripts that take minutes are told to draw here, instead of everything.
-PARTS = {"faults": ("blocked", "jump")}
+PARTS = {"faults": ("blocked", "jump"), "when_not_to_trust": ("told", "position")}
 
 
 #: These run where their results are looked at.

@@ -165,6 +165,16 @@ def test_a_field_that_the_model_cannot_follow() -> None:
     assert "error of the field, px" in found
 
 
+def test_a_ripple_that_looks_like_errors_of_the_holes() -> None:
+    ij, yx = lattice()
+    phase = 2 * np.pi / (2.3 * PITCH) * (yx @ [0.6, 0.8])
+    found = alarms(judged(ij, yx + 0.25 * np.stack([np.sin(phase), np.cos(phase)], axis=1)))
+    assert "common residuals of neighbours, px" in found
+    # errors of the same size, but of single holes, leave the field as good as it is claimed to be
+    turn = np.random.default_rng(1).uniform(0, 2 * np.pi, len(yx))
+    assert judged(ij, yx + 0.25 * np.stack([np.sin(turn), np.cos(turn)], axis=1)).level == "good"
+
+
 def test_a_seam_that_the_model_does_not_have() -> None:
     ij, yx = lattice()
     step = np.where(yx[:, 1:] > 203.0, 1.2, -1.2) * [0.6, 1.0]
@@ -184,6 +194,22 @@ def test_a_plate_that_was_made_in_steps() -> None:
     ij, yx = lattice()
     verdict = judged(ij, yx + np.where(ij[:, :1] > 2, 0.6, -0.6) * [0.6, 1.0], model="spline")
     assert any("along a row of holes" in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize("size", [0.12, 1.5])
+def test_steps_that_the_field_follows_or_that_look_like_tiles(size: float) -> None:
+    ij, yx = lattice()
+    off = np.random.default_rng(4).normal(0.0, size, (6, 6, 2))
+    stepped = yx + off[(ij[:, 0] + 20) // 7 % 6, (ij[:, 1] + 20) // 6 % 6]
+    found = alarms(judged(ij, stepped))
+    assert "steps along rows of holes, px" in found
+
+
+def test_steps_are_those_of_the_detector_when_tiles_are_asked_for() -> None:
+    ij, yx = lattice()
+    jumping = yx + np.where(ij[:, :1] > 1, 0.6, -0.6) * [0.6, 1.0]
+    assert "steps along rows of holes, px" in alarms(judged(ij, jumping))
+    assert judged(ij, jumping, model="mosaic").level == "good"
 
 
 def test_odd_spots() -> None:
@@ -222,19 +248,31 @@ def test_masked_pixels_are_not_missed() -> None:
 def test_the_claim_of_few_points_in_a_rough_field_is_believed_less(
     rough: float, count: int, least: float, most: float
 ) -> None:
+    assert least <= claim_over_map(rough, count) < most
+
+
+def test_each_tile_has_its_own_few_points() -> None:
+    labels = np.arange(SHAPE[0])[:, None] // 110 * 4 + np.arange(SHAPE[1]) // 105
+    assert claim_over_map(1.0, 20) < 1.5
+    assert claim_over_map(1.0, 20, labels) > 2.0
+
+
+def claim_over_map(rough: float, count: int, labels: np.ndarray | None = None) -> float:
+    """What a verdict says of the error of a field, over what the map of its uncertainty says."""
     ij, yx = lattice()
     yx = yx + rough * np.sin(yx[:, ::-1] / 17)
     some = np.abs(ij).max(axis=1) <= count
     n = int(some.sum())
     zeros = np.zeros(n, np.uint8)
     points = ControlPoints(yx[some], np.full((n, 2), SIGMA), ij[some], np.arange(n), zeros, BASIS)
-    fit = fit_distortion(points, plate=Plate(1.1e-3), shape=SHAPE)
+    model = "auto" if labels is None else "tiles"
+    fit = fit_distortion(points, plate=Plate(1.1e-3), shape=SHAPE, labels=labels, model=model)
     maps = fit.distortion.sigma_maps(step=8)
     assert maps is not None
     assert fit.distortion.mask is not None
     claimed = np.sqrt(np.mean((maps[0] ** 2 + maps[1] ** 2)[~fit.distortion.mask[::8, ::8]]))
     checks = {c.name: c.value for c in assess(fit, (spots_of(yx[some]),)).checks}
-    assert least <= checks["error of the field, px"] / claimed < most
+    return float(checks["error of the field, px"] / claimed)
 
 
 @pytest.mark.parametrize(("hole_px", "level"), [(8.0, "good"), (16.0, "failed")])

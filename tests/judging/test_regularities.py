@@ -194,6 +194,26 @@ def test_too_few_neighbours_say_nothing() -> None:
     assert regularities.common_motion(p, np.ones((4, 2)), np.ones(4, bool)) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("pitches", [2.2, 3.1])
+def test_a_ripple_shows_though_neighbours_have_nothing_in_common(pitches: float) -> None:
+    p = points(24, 31)
+    rng = np.random.default_rng(7)
+    used = rng.random(len(p)) > 0.1
+    length = pitches * float(np.mean(p.pitch_px))
+    phase = 2 * np.pi / length * (p.yx @ [0.6, 0.8])
+    wave = 0.3 * np.stack([np.sin(phase), np.cos(phase)], axis=1)
+    found = regularities.ripple(p, wave + 0.1 * rng.standard_normal(wave.shape), used)
+    assert found == pytest.approx(0.3, rel=0.25)
+
+
+def test_errors_of_single_holes_are_no_ripple() -> None:
+    rng = np.random.default_rng(9)
+    for n in (8, 24, 60):
+        p = points(n, n + 5)
+        error = 0.3 * rng.standard_normal((len(p), 2))
+        assert regularities.ripple(p, error, rng.random(len(p)) > 0.05) == 0.0
+
+
 def test_an_oval_in_long_pixels_may_be_round() -> None:
     y, x = (np.arange(-60, 61) / 5,) * 2
     table = 0.5 - 0.5 * np.tanh(np.hypot(2**0.5 * y[:, None], x[None, :] / 2**0.5) - 5)

@@ -25,8 +25,9 @@ __all__ = ["PlacedSeams", "near_seams", "placed_seams"]
 _REACH = 0.35
 #: A cut hole misses both sides by this part of the jump, and by so many times what whole holes miss their field by.
 _BETWEEN, _TIMES = 0.1, 3.0
-#: A hole on one side for sure has less than this part of the jump.
-_CLEAR = 0.3
+#: No seam comes nearer to the middle of a whole hole than this part of its radius: a fifth of the hole would be beyond
+#: it, and such a hole is known to be cut.
+_WHOLE = 0.5
 #: Fewest holes beside a seam that can place it: two on each side.
 _FEWEST = 4
 
@@ -45,13 +46,14 @@ class PlacedSeams:
     cut: Bools
 
 
-def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
+def placed_seams(sample: Sample, seams: tuple[Seam, ...], *, hole_diameter_px: float = 0.0) -> PlacedSeams:
     """Place seams by the holes beside them.
 
     Parameters
     ----------
     sample : points with their displacement
     seams : seams across the whole image, as :func:`~pyfai_gridcal.fitting.tiles.seams.find_seams` gives them
+    hole_diameter_px : diameter of a hole, px; 0 if it is not known
     """
     # tiles without the holes near seams tell what the field of each side is there
     near = near_seams(sample, seams)
@@ -61,8 +63,9 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
     except FittingError:
         return PlacedSeams(seams, np.zeros(len(sample), dtype=bool))
     cut = np.zeros(len(sample), dtype=bool)
-    placed = []
-    for seam, beside in zip(seams, near, strict=True):
+    known_side = np.full((len(seams), len(sample)), np.nan)
+    turned = []
+    for seam, beside, sides in zip(seams, near, known_side, strict=True):
         rows = np.flatnonzero(beside & sample.used & (near.sum(axis=0) == 1))
         side, jump = _sides(sample, tiles.fit, seam, rows, frozenset(tiles.empty))
         known = np.isfinite(side) & (jump > 0)
@@ -70,11 +73,18 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...]) -> PlacedSeams:
         # first how much it slants, then where it lies; whoever misses both sides is cut
         if seam.slope:
             seam = _turned(seam, sample.yx[rows], side, jump, sample.spacing)
-        placed.append(_between(seam, seam.place(sample.yx[rows]), side, jump, _REACH * sample.spacing))
+        turned.append(_parting(seam, seam.place(sample.yx[rows]), side, jump))
+        sides[rows] = side
         miss = np.minimum(np.abs(side), np.abs(1 - side)) * jump
         typical = float(np.median(np.abs(tiles.fit.held_out[tiles.fit.used])))
         cut[rows] |= miss > np.maximum(_BETWEEN * jump, _TIMES * 1.5 * typical)
-    return PlacedSeams(tuple(placed), cut)
+    # whole holes, seen on one side, bound what lies between
+    whole = sample.used & ~cut & (near.sum(axis=0) < 2)
+    placed = tuple(
+        _bounded(s, sample, whole, side, _WHOLE * hole_diameter_px / 2)
+        for s, side in zip(turned, known_side, strict=True)
+    )
+    return PlacedSeams(placed, cut)
 
 
 def near_seams(sample: Sample, seams: tuple[Seam, ...]) -> Bools:
@@ -109,9 +119,9 @@ def _turned(seam: Seam, yx: Floats, side: Floats, jump: Floats, spacing: float) 
     if len(yx) < _FEWEST:
         return seam
     along = yx[:, 1 - seam.axis]
-    pivot, reach = float(along.mean()), max(float(np.ptp(along)) / 2, spacing)
+    pivot = float(along.mean())
     best = (np.inf, seam.slope)
-    for slope in seam.slope + np.linspace(-1.5, 1.5, 121) * spacing / reach:
+    for slope in seam.slope + _turns(along, spacing):
         at = yx[:, seam.axis] - slope * along
         order = np.argsort(at)
         below, above = _mistaken(side[order], jump[order])
@@ -124,6 +134,11 @@ def _turned(seam: Seam, yx: Floats, side: Floats, jump: Floats, spacing: float) 
     return replace(seam, slope=best[1], low=seam.low + turned, high=seam.high + turned)
 
 
+def _turns(along: Floats, spacing: float) -> Floats:
+    """Changes of a slope that move its ends by up to one and a half spacings."""
+    return np.linspace(-1.5, 1.5, 121) * spacing / max(float(np.ptp(along)) / 2, spacing)
+
+
 def _mistaken(side: Floats, jump: Floats) -> tuple[Floats, Floats]:
     """How much (N + 1,) px the first 0 .. N holes, in order across a seam, miss the lower side by, and the others the
     upper one; one wrong spot must not outvote the others."""
@@ -133,28 +148,39 @@ def _mistaken(side: Floats, jump: Floats) -> tuple[Floats, Floats]:
     return below, above
 
 
-def _between(seam: Seam, at: Floats, side: Floats, jump: Floats, reach: float) -> Seam:
-    """The seam where holes are best told apart, between the nearest that are on one side for sure.
-
-    No hole is cut farther than `reach` from it.
-    """
+def _parting(seam: Seam, at: Floats, side: Floats, jump: Floats) -> Seam:
+    """The seam between the two holes where holes are best told apart."""
     if len(at) < _FEWEST:
         return seam
     order = np.argsort(at)
-    at, low, high = at[order], np.abs(side[order]), np.abs(1 - side[order])
-    weight = jump[order]
-    below, above = _mistaken(side[order], weight)
-    k = int(np.argmin(below + above))
-    # holes that are cut right through their middles say where the seam is to a pixel or two only
-    first, last = k - 1, k
-    start = at[first] if first >= 0 else min(seam.low, at[0])
-    end = at[last] if last < len(at) else max(seam.high, at[-1])
-    while first > 0 and low[first] > _CLEAR and at[first - 1] > start - reach:
-        first -= 1
-    while last < len(at) - 1 and high[last] > _CLEAR and at[last + 1] < end + reach:
-        last += 1
-    first, last = max(first, 0), min(last, len(at) - 1)
-    # a hole that is cut a little is drawn towards the seam by as much
-    start = min(start, at[first]) - weight[first] * min(low[first], _CLEAR)
-    end = max(end, at[last]) + weight[last] * min(high[last], _CLEAR)
-    return replace(seam, low=float(start), high=float(end))
+    at = at[order]
+    k = int(np.argmin(np.add(*_mistaken(side[order], jump[order]))))
+    low, high = at[max(k - 1, 0)], at[min(k, len(at) - 1)]
+    return replace(
+        seam,
+        low=float(min(low, seam.low) if k == 0 else low),
+        high=float(max(high, seam.high) if k == len(at) else high),
+    )
+
+
+def _bounded(seam: Seam, sample: Sample, whole: Bools, side: Floats, radius: float) -> Seam:
+    """The seam with all places that it can have without coming nearer than `radius` to a whole hole.
+
+    `side` (N,) tells for some holes where they belong; those that lie on the other side of the seam do not count.
+    """
+    beyond = seam.place(sample.yx) > seam.middle
+    rows = np.flatnonzero(whole & (np.isnan(side) | ((side > 0.5) == beyond)))
+    yx, beyond = sample.yx[rows], beyond[rows]
+    if beyond.all() or not beyond.any():
+        return seam
+    slopes = seam.slope + (_turns(sample.yx[rows, 1 - seam.axis], sample.spacing) if seam.slope else np.zeros(1))
+    at = yx[:, seam.axis] - slopes[:, None] * yx[:, 1 - seam.axis]
+    low, high = at[:, ~beyond].max(axis=1), at[:, beyond].min(axis=1)
+    own = int(np.argmin(np.abs(slopes - seam.slope)))
+    radius = min(radius * float(np.hypot(1, seam.slope)), 0.45 * max(float(high[own] - low[own]), 0.0))
+    low, high = low + radius, high - radius
+    if low[own] > high[own]:
+        return seam
+    can = low <= high
+    ways = tuple(zip(slopes[can].tolist(), low[can].tolist(), high[can].tolist(), strict=True))
+    return replace(seam, low=float(low[own]), high=float(high[own]), ways=ways if seam.slope else ())

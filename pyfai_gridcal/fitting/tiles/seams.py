@@ -31,6 +31,7 @@ class Seam:
     share : part of the pairs of neighbours across it that jump
     jump_px : median size of the jump, px
     slope : px along `axis` for each px along the other one, -1 .. 1
+    ways : (slope, low, high) of all slanted lines that it can be, as far as is known
     """
 
     axis: int
@@ -39,6 +40,7 @@ class Seam:
     share: float
     jump_px: float
     slope: float = 0.0
+    ways: tuple[tuple[float, float, float], ...] = ()
 
     @property
     def middle(self) -> float:
@@ -93,8 +95,12 @@ def seam_strips(seams: tuple[Seam, ...], shape: tuple[int, int]) -> Bools:
     out = np.zeros(shape, dtype=bool)
     for s in seams:
         if s.slope:
-            at = _places(s, shape)
-            out |= (at > s.low - 0.5) & (at < s.high + 0.5)
+            other = np.arange(shape[1 - s.axis])
+            slope, low, high = np.array(s.ways or ((s.slope, s.low, s.high),)).T[:, :, None]
+            first, last = (low + slope * other).min(axis=0), (high + slope * other).max(axis=0)
+            at = np.arange(shape[s.axis])[:, None]
+            strip = (at > first - 0.5) & (at < last + 0.5)
+            out |= strip.T if s.axis else strip
             continue
         inside = slice(max(0, int(np.floor(s.low)) + 1), max(0, int(np.ceil(s.high))))
         out[(slice(None), inside) if s.axis else inside] = True
@@ -226,50 +232,95 @@ class _Links:
     astride: Bools
 
 
-#: Places along a line and their weights: straight lines through the two points on each side, carried on to the middle.
-#: The second leaves out the hole in the middle, and has more noise by a factor.
-_BETWEEN = ((-1, 0, 1, 2), (0.5, -1.5, 1.5, -0.5))
+#: Places along a line and their weights, over a hole in the middle that a seam may cut: straight lines through the two
+#: points on each side, carried on to the middle.
 _ASTRIDE = ((-2, -1, 1, 2), (1.0, -2.0, 2.0, -1.0))
-_ASTRIDE_NOISE = float(np.sqrt(2))
+#: Most steps of the lattice from one hole to the next one that is there: a seam may take two rows of holes with it.
+_WIDEST = 3
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One way to see a jump: from which points along a line, counted from one, and with which weights.
+
+    Attributes
+    ----------
+    places, weights : of the four points
+    steps : of the lattice from the second place to the third
+    astride : whether the point itself is in between, which a seam may cut
+    """
+
+    places: tuple[int, int, int, int]
+    weights: tuple[float, float, float, float]
+    steps: int
+    astride: bool = False
+
+    @classmethod
+    def between(cls, steps: int) -> _Kind:
+        """From one point to the next that is there, so many steps away."""
+        half = steps / 2
+        return cls((-1, 0, steps, steps + 1), (half, -1 - half, 1 + half, -half), steps)
+
+    @property
+    def noise(self) -> float:
+        """Error of the jump, in units of that between neighbours."""
+        return float(np.linalg.norm(self.weights) / np.sqrt(5))
+
+    @property
+    def bend(self) -> float:
+        """What the field's third derivative adds to the jump, in units of that between neighbours."""
+        half = self.steps / 2
+        return half * (half + 1) * (2 * half + 1) / 1.5
 
 
 def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
     """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter."""
     table = NodeTable.of(ij)
-    lines = [table.line(ij, step, 3) for step in ((1, 0), (0, 1))]
-    kinds = [(line, *kind) for line in lines for kind in ((*_BETWEEN, False), (*_ASTRIDE, True))]
-    # jumps between neighbours and over a hole, along both axes; the former tell the scatter
-    jumps = [_jumps(line, d, places, weights) for line, places, weights, _ in kinds]
-    plain = np.concatenate(
-        [np.abs(jump[:-1][good]).ravel() for (jump, good), kind in zip(jumps, kinds, strict=True) if not kind[3]]
-    )
-    scale = max(spread(plain, about=0.0) if plain.size else 0.0, 1e-3)
-    # strong ones are beyond the limit, and look like a step
+    ways = [*map(_Kind.between, range(1, _WIDEST + 1)), _Kind(*_ASTRIDE, steps=2, astride=True)]
+    # jumps along both axes; those between neighbours tell the scatter
     parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
-    for (jump, good), (line, places, _, astride) in zip(jumps, kinds, strict=True):
-        size = np.hypot(*jump[:-1].T)
-        large = np.flatnonzero(good & (size > limit * scale * (_ASTRIDE_NOISE if astride else 1.0)))
-        strong = np.zeros(len(d), bool)
-        strong[large] = (_step_astride if astride else _step_like)(jump[large], {k: jump[line[k][large]] for k in line})
-        b, c = line[places[1]][good], line[places[2]][good]
-        ends = np.stack([yx[b], yx[c]], axis=1)
-        middle = np.where(astride, np.arange(len(d)), -1)[good]
-        if astride:  # the hole in the middle is cut, so the seam is near it
-            ends = 0.5 * (ends + yx[middle][:, None])
-        parts.append((ends, size[good], strong[good], np.stack([b, c, middle], axis=1), np.full(len(b), astride)))
+    lines = [table.line(ij, step, _WIDEST + 1) for step in ((1, 0), (0, 1))]
+    plain = [_jumps(line, d, ways[0]) for line in lines]
+    known = np.concatenate([np.abs(jump[:-1][good]).ravel() for jump, good in plain])
+    scale = max(spread(known, about=0.0) if known.size else 0.0, 1e-3)
+    # strong ones are beyond the limit, and look like a step
+    for line, (beside, _) in zip(lines, plain, strict=True):
+        for way in ways:
+            jump, good = _jumps(line, d, way)
+            size = np.hypot(*jump[:-1].T)
+            large = np.flatnonzero(good & (size > limit * scale * way.noise))
+            strong = np.zeros(len(d), bool)
+            of = jump if way.astride else beside
+            strong[large] = _looks_so(way, jump[large], {k: of[line[k][large]] for k in line})
+            b, c = line[way.places[1]][good], line[way.places[2]][good]
+            ends = np.stack([yx[b], yx[c]], axis=1)
+            # a hole in the middle is cut, or gone because it was, so the seam is near it
+            if way.steps > 1:
+                ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
+            middle = np.where(way.astride, np.arange(len(d)), -1)[good]
+            parts.append(
+                (ends, size[good], strong[good], np.stack([b, c, middle], axis=1), np.full(len(b), way.astride))
+            )
     return _Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _jumps(
-    line: dict[int, Ints], d: Floats, places: tuple[int, ...], weights: tuple[float, ...]
-) -> tuple[Floats, Bools]:
+def _jumps(line: dict[int, Ints], d: Floats, way: _Kind) -> tuple[Floats, Bools]:
     """Jump (N + 1, 2) at each point along one axis, the last one being that of a point that is not there; and whether
     (N,) it is known."""
-    rows = [line[k] for k in places]
+    rows = [line[k] for k in way.places]
     good = np.all([r >= 0 for r in rows], axis=0)
+    if not way.astride:
+        good &= np.all([line[k] < 0 for k in range(1, way.steps)], axis=0)
     jump = np.zeros((len(d) + 1, 2))
-    jump[:-1][good] = sum(w * d[r[good]] for w, r in zip(weights, rows, strict=True))
+    jump[:-1][good] = sum(w * d[r[good]] for w, r in zip(way.weights, rows, strict=True))
     return jump, good
+
+
+def _looks_so(way: _Kind, jump: Floats, beside: dict[int, Floats]) -> Bools:
+    """Whether jumps are those of a step, from the jumps `beside` them along the line."""
+    if way.astride:
+        return _step_astride(jump, beside)
+    return _step_like(jump, beside) if way.steps == 1 else _step_over(way, jump, beside)
 
 
 def _step_like(jump: Floats, beside: dict[int, Floats]) -> Bools:
@@ -281,6 +332,12 @@ def _step_like(jump: Floats, beside: dict[int, Floats]) -> Bools:
         out &= (near == 0) | ((near > -0.75) & (near < -0.25))
         out &= np.abs(share[2 * sign]) < 0.25
     return out
+
+
+def _step_over(way: _Kind, jump: Floats, beside: dict[int, Floats]) -> Bools:
+    """The same where holes are missing in between: on both sides the field must bend too little to make the jump."""
+    share = _shares(jump, beside)
+    return np.asarray((np.abs(share[-2]) < 1 / way.bend) & (np.abs(share[way.steps + 1]) < 1 / way.bend))
 
 
 def _step_astride(jump: Floats, beside: dict[int, Floats]) -> Bools:

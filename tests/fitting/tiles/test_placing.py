@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fieldtruth import PLATE, SHAPE, Truth, observe
@@ -45,10 +47,10 @@ def test_a_vague_seam_is_placed_and_cut_holes_belong_to_no_side(jump: float) -> 
     truth = observe(field, angle_deg=2.3)
     yx, cut = cut_holes(truth, field, 4.0)
     assert cut.sum() >= 2
-    found = placed_seams(sample_of(truth, yx), (Seam(1, EDGE - 9, EDGE + 6, 1.0, jump),))
+    found = placed_seams(sample_of(truth, yx), (Seam(1, EDGE - 9, EDGE + 6, 1.0, jump),), hole_diameter_px=8.0)
     (seam,) = found.seams
     assert seam.low - 0.6 <= EDGE <= seam.high + 0.6
-    assert seam.high - seam.low < 8
+    assert seam.high - seam.low < 5
     size = float(np.median(np.hypot(*(field.fields[1].at(yx) - field.fields[0].at(yx)).T)))
     deep = np.hypot(*(yx - truth.points.yx).T) > 0.2 * size
     assert found.cut[deep].all()
@@ -80,3 +82,39 @@ def test_near_seams_are_those_that_may_be_cut() -> None:
     away = np.abs(sample.yx[:, 1] - EDGE)
     assert near[away < 2 + 0.3 * sample.spacing].all()
     assert not near[away > 2 + 0.5 * sample.spacing].any()
+
+
+def test_a_seam_without_holes_near_it_is_as_wide_as_the_whole_holes_leave_it() -> None:
+    """Two columns of holes are gone, and the first guess misses the seam."""
+    field = torn(1.0)
+    truth = observe(field, angle_deg=0.4)
+    sample = sample_of(truth, truth.points.yx)
+    columns = np.unique(truth.points.ij[:, 1])
+    middles = np.array([truth.points.yx[truth.points.ij[:, 1] == j, 1].mean() for j in columns])
+    gone = columns[np.argsort(np.abs(middles - EDGE))[:2]]
+    sample = sample.select(~np.isin(truth.points.ij[:, 1], gone))
+    (seam,) = placed_seams(sample, (Seam(1, EDGE + 1.0, EDGE + 4.0, 1.0, 1.0),), hole_diameter_px=6.0).seams
+    x = sample.yx[:, 1]
+    assert seam.low == pytest.approx(x[x < EDGE].max() + 1.5)
+    assert seam.high == pytest.approx(x[x > EDGE].min() - 1.5)
+
+
+def test_a_slanted_seam_knows_every_slant_that_parts_the_holes() -> None:
+    truth = observe(fields.radial(SHAPE, 0.02), angle_deg=2.3)
+    slope, at = 0.31, 170.0
+    across = truth.points.yx[:, 1] - slope * truth.points.yx[:, 0] - at
+    whole = np.abs(across) > 3.0 * np.hypot(1, slope)
+    sample = sample_of(truth, truth.points.yx).select(whole)
+    yx, beyond = sample.yx, across[whole] > 0
+    sample = replace(sample, d=sample.d + np.where(beyond[:, None], [0.9, 0.4], 0.0))
+    guess = Seam(1, at - 12, at + 12, 1.0, 1.0, slope=slope + 0.008)
+    (seam,) = placed_seams(sample, (guess,), hole_diameter_px=6.0).seams
+    y = np.array([0.0, SHAPE[0] - 1.0])
+    ends = np.array([(low + s * y, high + s * y) for s, low, high in seam.ways])
+    assert (ends[:, 0].min(axis=0) < at + slope * y).all()
+    assert (ends[:, 1].max(axis=0) > at + slope * y).all()
+    # none of them passes through a whole hole
+    for s, low, high in seam.ways:
+        place = yx[:, 1] - s * yx[:, 0]
+        assert not ((place > low) & (place < high)).any()
+    assert len(seam.ways) > 3

@@ -116,3 +116,30 @@ def test_a_seam_may_cross_rows_and_columns_of_holes() -> None:
     (seam,) = find_seams(yx, ij, np.where(beyond[:, None], [0.7, -0.4], 0.0) + 0.003 * np.sin(yx))
     y = np.array([20.0, SHAPE[0] - 20.0])
     np.testing.assert_allclose(seam.middle + seam.slope * y, 60 + 0.4 * y, atol=15)
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_a_seam_that_takes_rows_of_holes_with_it_is_found(gone: int) -> None:
+    rng = np.random.default_rng(8)
+    ij = np.stack(np.meshgrid(np.arange(21), np.arange(24), indexing="ij"), axis=-1).reshape(-1, 2)
+    yx = ij * (21.0, 19.0) + (8.3, 6.1)
+    beyond = yx[:, 1] > 219
+    d = 2.0 * np.sin(yx[:, ::-1] / 140) + 0.01 * rng.standard_normal(yx.shape) + beyond[:, None] * (1.4, -0.9)
+    there = (ij[:, 1] < 11) | (ij[:, 1] >= 11 + gone)
+    (seam,) = find_seams(yx[there], ij[there], d[there])
+    assert seam.axis == 1
+    last, first = 6.1 + 10 * 19.0, 6.1 + (11 + gone) * 19.0
+    assert last < seam.low < (last + first) / 2 < seam.high < first
+    assert seam.jump_px == pytest.approx(np.hypot(1.4, 0.9), rel=0.2)
+
+
+def test_missing_rows_in_a_bent_field_are_no_seam() -> None:
+    yx, ij, d = displacements(fields.radial(SHAPE, 0.1))
+    there = ~np.isin(ij[:, 1], np.unique(ij[:, 1])[[7, 8, 13]])
+    assert find_seams(yx[there], ij[there], d[there]) == ()
+
+
+def test_a_strip_holds_all_lines_that_a_slanted_seam_can_be() -> None:
+    seam = Seam(0, 20.0, 22.0, 1.0, 2.0, slope=0.2, ways=((0.2, 20.0, 22.0), (0.3, 11.0, 12.0), (0.1, 29.0, 31.0)))
+    strip = seam_strips((seam,), (60, 90))
+    assert [np.flatnonzero(strip[:, x]).tolist() for x in (0, 85)] == [list(range(11, 32)), list(range(37, 40))]

@@ -1,0 +1,105 @@
+"""Steps of a plate: rows of holes across which all holes jump.
+
+A plate that is made in fields, one after the other, jumps between two rows of its lattice, along the whole row and by
+another amount in each field. A seam of the detector does so only if it lies along the rows; where the mask has a gap
+between the holes, it is known to be one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.arrays import Bools, Floats
+from ..records.points import ControlPoints
+
+__all__ = ["row_step"]
+
+#: Weights of six holes in a line, for the jump between the third and the fourth: the fifth difference, which leaves
+#: nothing of any field that is a polynomial of the fourth degree there, scaled to give a step its size.
+_WEIGHTS = np.array([-1.0, 5.0, -10.0, 10.0, -5.0, 1.0]) / 6
+#: What two rows jump by must be so many times the usual, and neighbouring holes so many sigma more alike than by
+#: chance. Plates without steps reach 3 and 3.5, plates with steps of three sigma of a spot 4 and 4.5. Usual is what
+#: this share of the rows stays below: a step shows in five rows, which may be most of them.
+_TIMES, _SURE, _USUAL = 3.5, 4.0, 0.3
+
+
+def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) -> tuple[float, int]:
+    """Largest jump (px) across a whole row of holes, and the number of rows that jump; 0.0, 0 without any.
+
+    Parameters
+    ----------
+    points : N points of one exposure
+    d : (N, 2) their displacement, px
+    used : (N,) which of them count
+    mask : (slow, fast), True = no pixel: a jump across one is that of the detector
+    """
+    ij = points.ij - points.ij.min(axis=0)
+    table = np.full((*(ij.max(axis=0) + 1), 2), np.nan)
+    table[tuple(ij[used].T)] = d[used]
+    place = np.full(table.shape, np.nan)
+    place[tuple(ij.T)] = points.yx
+    largest, count = 0.0, 0
+    for axis in (0, 1):
+        values, at = np.moveaxis(table, axis, 0), np.moveaxis(place, axis, 0)
+        rows = len(values) - len(_WEIGHTS) + 1
+        if rows < 1:
+            continue
+        jump = np.asarray(sum(w * values[k : k + rows] for k, w in enumerate(_WEIGHTS)))
+        if mask is not None:
+            over = _over_mask(at, mask)
+            jump[np.any([over[k : k + rows] for k in range(len(_WEIGHTS) - 1)], axis=0)] = np.nan
+        size, sigmas = _shared(jump)
+        known = np.isfinite(size)
+        if known.any():
+            least = _TIMES * float(np.quantile(np.abs(size[known]), _USUAL))
+            clear = known & (sigmas > _SURE) & (size > least) & _stays(jump, least)
+            largest = max(largest, float(size[clear].max(initial=0.0)))
+            count += _peaks(size, clear)
+    return largest, count
+
+
+def _shared(jump: Floats) -> tuple[Floats, Floats]:
+    """Size (px) of what neighbours along each row (R, C, 2) have in common, and its significance; NaN if unknown.
+
+    Noise is not shared by neighbours. The median, and directions alone, let no single hole decide.
+    """
+    a, b = jump[:, 1:], jump[:, :-1]
+    product = (a * b).sum(axis=-1)
+    alike = product / np.maximum(np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1), 1e-30)
+    count = np.isfinite(product).sum(axis=1)
+    size, sigmas = np.full(len(jump), np.nan), np.zeros(len(jump))
+    for k in np.flatnonzero(count):
+        middle = float(np.nanmedian(product[k]))
+        size[k] = np.sign(middle) * np.sqrt(abs(middle))
+        # the cosine of the angle between two random directions has a variance of a half
+        sigmas[k] = float(np.nanmean(alike[k])) * np.sqrt(2 * count[k])
+    return size, sigmas
+
+
+def _stays(jump: Floats, least: float) -> Bools:
+    """Whether (R,) a jump keeps to its row from end to end: a seam at a small angle goes over to the next one."""
+    out = np.ones(len(jump), dtype=bool)
+    for row, values in enumerate(jump):
+        there = np.flatnonzero(np.isfinite(values).all(axis=-1))
+        for part in np.array_split(there, 3):
+            around = jump[max(row - 1, 0) : row + 2, part]
+            size = np.nan_to_num(_shared(around)[0])
+            out[row] &= size.max(initial=0.0) < max(least, 1.25 * size[min(row, 1)])
+    return out
+
+
+def _peaks(size: Floats, clear: Bools) -> int:
+    """Number of rows that jump: a step shows in the two rows beside it as well, less."""
+    high = np.pad(np.where(clear, size, 0.0), 1)
+    return int((clear & (high[1:-1] >= high[:-2]) & (high[1:-1] >= high[2:])).sum())
+
+
+def _over_mask(at: Floats, mask: Bools) -> Bools:
+    """Whether (R - 1, C) a masked pixel lies between neighbours (R, C, 2), px."""
+    ahead = at[1:] - at[:-1]
+    long = np.nanmax(np.abs(ahead), initial=1.0)
+    out = np.zeros(ahead.shape[:2], dtype=bool)
+    for part in np.linspace(0, 1, int(np.ceil(long)) + 1):
+        y, x = np.moveaxis(np.rint(np.nan_to_num(at[:-1] + part * ahead)).astype(np.int64), -1, 0)
+        out |= mask[np.clip(y, 0, mask.shape[0] - 1), np.clip(x, 0, mask.shape[1] - 1)]
+    return np.asarray(out)
