@@ -15,8 +15,8 @@ from .recipe import FieldFit, Sample, Uncertainty
 __all__ = ["Polynomial", "PolynomialField"]
 
 #: A polynomial that is so many times larger between the holes than at them (rms) is not determined by them. One of
-#: degree n on n + 1 rows, which they just determine, is 2 times as large for n = 5 and 3.3 times for n = 7; on n rows,
-#: where it may vanish at every hole, 5 times for n = 3 if the rows are bent, and hundreds of times if they are straight.
+#: degree n on n + 1 rows, which just determine it, is 2 times as large for n = 5 and 3.3 times for n = 7; on n rows,
+#: where it may vanish at every hole, 5 times for n = 3 if they are bent, and hundreds of times if they are straight.
 _BETWEEN = 4.0
 
 #: Places between holes that are enough to tell.
@@ -207,7 +207,7 @@ def _shell(sample: Sample, order: int) -> tuple[PolynomialField, tuple[AnyArray,
 
 def _between(yx: Floats) -> Floats:
     """Places (M, 2) in the middle between neighbouring points, px."""
-    _, near = cKDTree(yx).query(yx, k=min(9, len(yx)))
+    near = np.asarray(cKDTree(yx).query(yx, k=min(9, len(yx)))[1])
     places = (0.5 * (yx[:, None] + yx[near[:, 1:]])).reshape(-1, 2)
     return places[np.random.default_rng(0).permutation(len(places))[:_PLACES]]
 

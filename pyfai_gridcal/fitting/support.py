@@ -52,6 +52,11 @@ class Support:
         """The uncertainty as a field."""
         return SampledField(self.y, self.x, self.sigma, clamp=True)
 
+    @property
+    def rms_inside(self) -> float:
+        """Rms of the uncertainty within the hull of the points, px per axis; 0 where no node lies there."""
+        return float(np.sqrt((self.sigma[self.inside] ** 2).mean())) if self.inside.any() else 0.0
+
     def default_limits(self) -> tuple[float, float]:
         """Uncertainty beyond which pixels are masked, px: within the hull of the points, and outside.
 
