@@ -17,11 +17,13 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools, Floats
 from .learning import Instrument
 from .model import SpotState
-from .refinement import FittedSpots, left_over
+from .refinement import FittedSpots, looked_at
 from .windows import ramp
 
 #: Most holes that are asked, and how many neighbours tell what they share.
 _MOST, _AROUND = 3000, 12
+#: So many of its errors are taken off what neighbours share: of noise alone a fortieth is left.
+_SURE = 2.0
 #: A pixel that is off by more of the amplitude tells of dirt, not of light.
 _WILD = 0.3
 #: Inner limits of the rings: shares of the radius, and blurs outside of the rim.
@@ -53,14 +55,16 @@ def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good:
     rows = rows[:: len(rows) // _MOST + 1]
     if len(rows) <= _AROUND:
         return None
-    odd, weight = _odd_parts(tools, state.fitted(fitted, tools.dark).select(rows))
+    odd, weight = _odd_parts(tools, fitted.after(state, tools.dark).select(rows))
     yx = fitted.yx[rows]
     # what is the same everywhere moves everything, which is no distortion
     odd -= np.median(odd, axis=0)
     near = np.asarray(cKDTree(yx).query(yx, k=_AROUND)[1])
     square, mean = (odd[near] ** 2).mean(axis=1), odd[near].mean(axis=1)
     shared = (_AROUND * mean**2 - square) / (_AROUND - 1)
-    power = (shared * weight[:, None]).sum(axis=1) / weight.sum()
+    # where light is scarce, neighbours seem to share some of their noise
+    chance = np.maximum(square - np.maximum(shared, 0.0), 0.0) / np.sqrt(0.5 * _AROUND * (_AROUND - 1))
+    power = ((shared - _SURE * chance) * weight[:, None]).sum(axis=1) / weight.sum()
     # A dipole d at the rim, whose slope is that of a blur s, moves the fit by 2 sqrt(pi) s d. The rings have one part
     # less than there are: the one that went into the move.
     count = len(_RINGS) - 1
@@ -75,11 +79,11 @@ def _odd_parts(tools: Instrument, state: SpotState) -> tuple[Floats, Floats]:
     limits = [share * tools.profile_radius + blurs * tools.maker.blur for share, blurs in _RINGS]
     odd, count = np.zeros((len(state), len(_RINGS) - 1, 2)), np.zeros(len(_RINGS) - 1)
     bank = tools.maker.bank(state.stretch, len(state), state.wider)
-    for rows, windows, rest in left_over(tools.image, state, bank):
+    for rows, windows, _, seen in looked_at(tools.image, state, bank):
         off = (state.yx[rows] - windows.middle).astype(np.float32)
         dy, dx = y - off[:, :1], x - off[:, 1:]
         far = np.hypot(dy, dx)
-        relative = np.clip(rest / state.amplitude[rows, None], -_WILD, _WILD)
+        relative = np.clip(seen[:, -1] / state.amplitude[rows, None], -_WILD, _WILD)
         for k, (low, high) in enumerate(pairwise(limits)):
             ring = (far >= low) & (far < high) & windows.usable
             share = ring / np.maximum(np.count_nonzero(ring, axis=1), 1)[:, None]
