@@ -39,7 +39,8 @@ TOLERANCE, _GLARING = 0.12, 0.8
 _MOSTWILD = 0.2
 #: A gradient of this size is none.
 _NOTHING = 1e-7
-#: A spot has come near its place when a step is shorter than this, px: the next one ends it.
+#: A spot has come near its place when a step is shorter than this, px, and changes the light at the rim of the window
+#: by less than this share: the next one ends it.
 _NEAR = 0.03
 #: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes; a
 #: whole one is what a wrong place makes.
@@ -244,14 +245,16 @@ def _fit_chunk(
             windows = replace(windows, usable=seen.usable)
         look = kit.look(part, seen, extra[rows], size[rows], TOLERANCE if last else _GLARING if step else None)
         move = solved(look.normal, look.right)
+        bright = np.zeros(len(rows))
         if kit.columns:
             more = np.zeros((len(rows), 8))
             more[:, kit.columns] = move[:, 4:]
             extra[rows] += more
             part = part.topped(more, kit.dark)
+            bright = np.abs(more[:, :2]).max(axis=1) * kit.templates.reach
         # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
         yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
-        far = np.abs(yx - part.yx).max(axis=1) > _NEAR
+        far = (np.abs(yx - part.yx).max(axis=1) > _NEAR) | (bright > _NEAR)
         part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
         state = state.changed(rows, part)
         # who has left the middle pixel of its window gets another window
