@@ -18,17 +18,17 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..base.robust import NORMAL
 from .learning import Instrument
 from .model import SpotState
-from .refinement import FittedSpots, looked_at
+from .refinement import TOLERANCE, WILD, FittedSpots, looked_at
 from .windows import ramp
 
 #: Most holes that are asked, and how many neighbours tell what they share.
 _MOST, _AROUND = 3000, 12
-#: So many of its errors are taken off what neighbours share: of noise alone little is left.
-_SURE = 1.0
+#: What neighbours share must be so many times what chance makes.
+_SURE = 3.0
+#: A ring of fewer pixels tells nothing.
+_PIXELS = 8
 #: What a hole has of its own is so many times the usual.
-_STRANGE = 6.0
-#: A pixel that is off by more of the amplitude tells of dirt, not of light.
-_WILD = 0.3
+_STRANGE = 8.0
 #: Inner limits of the rings: shares of the radius, and blurs outside of the rim.
 _RINGS = ((0.0, 0.0), (0.45, 0.0), (1.0, -1.2), (1.0, 0.0), (1.0, 1.2))
 
@@ -60,7 +60,7 @@ def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good:
     odd, weight = _odd_parts(tools, fitted.after(state, tools.dark).select(rows))
     yx = fitted.yx[rows]
     # what is the same everywhere moves everything, which is no distortion; what single holes have does not count here
-    odd -= np.median(odd, axis=0)
+    odd = np.where((weight >= _PIXELS)[:, None], odd - np.median(odd, axis=0), 0.0)
     usual = NORMAL * np.median(np.abs(odd), axis=0)
     strange = np.count_nonzero(np.abs(odd) > _STRANGE * usual, axis=1) > 0
     near = np.asarray(cKDTree(yx).query(yx, k=_AROUND)[1])
@@ -69,13 +69,15 @@ def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good:
     shared = (_AROUND * mean**2 - square) / (_AROUND - 1)
     # where light is scarce, neighbours seem to share some of their noise
     chance = np.maximum(square - np.maximum(shared, 0.0), 0.0) / np.sqrt(0.5 * _AROUND * (_AROUND - 1))
-    power = np.where(strange[:, None], odd**2, shared - _SURE * chance)
-    power = np.maximum((power * weight[:, None]).sum(axis=1) / weight.sum(), 0.0)
+    share = (weight / weight.sum())[:, None]
+    power, error = (shared * share).sum(axis=1), np.sqrt(((chance * share) ** 2).sum(axis=1))
+    power = np.where(power > _SURE * error, power, 0.0)
+    power = np.where(strange, (odd**2 * share).sum(axis=1), power)
     # A dipole d at the rim, whose slope is that of a blur s, moves the fit by 2 sqrt(pi) s d. What is left over has
     # fewer free parts than there are rings: one went into the move, and two into what was thought to come on top.
     topped = np.count_nonzero(fitted.extra[rows, 2:], axis=1) > 0
-    share = np.where(topped, (len(_RINGS) - 1) / (len(_RINGS) - 4), (len(_RINGS) - 1) / (len(_RINGS) - 2))
-    move = 2 * np.sqrt(np.pi) * tools.maker.blur * np.sqrt(power * share[:, None])
+    free = np.where(topped, (len(_RINGS) - 1) / (len(_RINGS) - 4), (len(_RINGS) - 1) / (len(_RINGS) - 2))
+    move = 2 * np.sqrt(np.pi) * tools.maker.blur * np.sqrt(power * free[:, None])
     return SharedFaults(yx, move)
 
 
@@ -86,13 +88,16 @@ def _odd_parts(tools: Instrument, state: SpotState) -> tuple[Floats, Floats]:
     limits = [share * tools.profile_radius + blurs * tools.maker.blur for share, blurs in _RINGS]
     odd, count = np.zeros((len(state), len(_RINGS) - 1, 2)), np.zeros(len(_RINGS) - 1)
     bank = tools.maker.bank(state.stretch, len(state), state.wider)
-    for rows, windows, _, seen in looked_at(tools.image, state, bank):
+    for rows, windows, level, seen in looked_at(tools.image, state, bank):
         off = (state.yx[rows] - windows.middle).astype(np.float32)
         dy, dx = y - off[:, :1], x - off[:, 1:]
         far = np.hypot(dy, dx)
-        relative = np.clip(seen[:, -1] / state.amplitude[rows, None], -_WILD, _WILD)
+        amplitude = state.amplitude[rows, None].astype(np.float32)
+        # wild pixels have moved nothing
+        wild = WILD**2 * tools.learned.noise.variance(tools.image.sign * level) + (TOLERANCE * amplitude) ** 2
+        usable, relative = windows.usable & (seen[:, -1] ** 2 < wild), seen[:, -1] / amplitude
         for k, (low, high) in enumerate(pairwise(limits)):
-            ring = (far >= low) & (far < high) & windows.usable
+            ring = (far >= low) & (far < high) & usable
             share = ring / np.maximum(np.count_nonzero(ring, axis=1), 1)[:, None]
             for axis, along in enumerate((dy, dx)):
                 odd[rows, k, axis] = 2 * _mean_along(relative, along / np.maximum(far, 1e-3), share)

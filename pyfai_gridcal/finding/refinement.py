@@ -35,8 +35,10 @@ _WORTH_THREADS = 500_000
 WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect: in the last step, and before.
 TOLERANCE, _GLARING = 0.12, 0.8
+#: Amplitudes that a shade takes away at most, and what a pixel that is off by more counts among the lost ones.
+_SHADE, _BAD = 1.5, 0.05
 #: A window that would lose more of its pixels is not spoilt in places, it shows something else.
-_MOSTWILD = 0.2
+_MOST_WILD = 0.2
 #: A gradient of this size is none.
 _NOTHING = 1e-7
 #: A spot has come near its place when a step is shorter than this, px, and changes the light at the rim of the window
@@ -56,7 +58,7 @@ class FittedSpots:
     yx, amplitude, background : as in :class:`SpotState`
     covariance : (N, 4, 4) of (y, x, amplitude, background)
     chi2 : (N,) reduced chi square (of the mean square, without a noise model)
-    lost : (N,) share of the pixels that were left out as wild
+    lost : (N,) share of the pixels that were left out as wild, bad ones counted little
     good : (N,) whether the fit stayed near its start with a positive amplitude
     extra : (N, 8) what was found beyond the start, 0 unless fitted: gradient of the light (y, x), relative per px, and
         what comes on top of it, in units of the amplitude
@@ -184,8 +186,12 @@ class _Kit:
                 spot, pixel = np.nonzero((rows[:, -1] ** 2 > variance) & seen.usable)
                 count = np.bincount(spot, minlength=len(state))
                 some = np.flatnonzero(count)
-                share = count[some] / np.count_nonzero(seen.usable[some], axis=1)
-                lost[some] = np.where(share <= _MOSTWILD, share, 0.0)
+                pixels = np.count_nonzero(seen.usable[some], axis=1)
+                share = count[some] / pixels
+                # nothing that shades a hole is off by more than that: such pixels are bad ones, and tell little
+                bad = np.abs(rows[spot, -1, pixel]) > _SHADE * state.amplitude[spot]
+                told = np.bincount(spot, np.where(bad, _BAD, 1.0), minlength=len(state))[some] / pixels
+                lost[some] = np.where(share <= _MOST_WILD, told, 0.0)
                 left_out = lost[spot] > 0
                 weight[spot[left_out], pixel[left_out]] = 0
         # all sums of products at once: the last row and column are those with what is left over

@@ -28,6 +28,8 @@ _WORTHLESS = 60.0
 _ODD, _TIMES = 0.02, 3.0
 #: The same for holes that are cut, of which no second half makes up for it: a tenth of a pixel in a radius of 30.
 _ODD_CUT, _TIMES_CUT = 0.003, 1.5
+#: A chi square is out of the common when it is so many times its own scatter above one.
+_SCATTER = 4.0
 #: Where more than this share of the spots is off by the model, the model is what is wrong, and none is left out for it.
 _FEW = 0.4
 #: Fewest whole spots whose median is that of most.
@@ -127,7 +129,7 @@ def _sigma(tools: Instrument, fitted: FittedSpots, usual: Usual, *, all_of_them:
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
     # that; but where most are so, there is nothing else.
     off = wrong > _ASSUMED * seen.max(axis=1)
-    if not all_of_them or off[fitted.good].mean() < _FEW:
+    if not all_of_them or np.count_nonzero(off & fitted.good) < _FEW * max(int(fitted.good.sum()), 1):
         measured &= ~off
     return np.hypot(seen, own[:, None]), np.asarray(measured)
 
@@ -168,10 +170,14 @@ def _one_sided(tools: Instrument, yx: Floats, usual: Usual) -> Floats:
 
 def _misfit(tools: Instrument, fitted: FittedSpots) -> Floats:
     """(N,) rms of what a fit leaves over beyond the noise, in units of the amplitude."""
+    return np.sqrt(np.maximum(fitted.chi2 - 1, 0)) * _noise(tools, fitted)
+
+
+def _noise(tools: Instrument, fitted: FittedSpots) -> Floats:
+    """(N,) noise of most pixels at half height, in units of the amplitude."""
     level = tools.image.sign * (fitted.background + 0.5 * fitted.amplitude)
-    variance = np.median(tools.learned.noise.variance(level))
-    out: Floats = np.sqrt(np.maximum(fitted.chi2 - 1, 0) * variance) / np.maximum(fitted.amplitude, 1e-9)
-    return out
+    variance = float(np.median(tools.learned.noise.variance(level)))
+    return np.asarray(np.sqrt(variance) / np.maximum(fitted.amplitude, 1e-9))
 
 
 def usual_misfit(tools: Instrument, fitted: FittedSpots, whole: Bools) -> float:
@@ -186,11 +192,13 @@ def oddity(tools: Instrument, fitted: FittedSpots, usual: float) -> Floats:
     Pixels that were left out were off by at least what a wild one is. Of a hole that is cut, whatever is off is on one
     side.
     """
-    square = _misfit(tools, fitted) ** 2 + TOLERANCE**2 * fitted.lost
     whole = tools.image.is_whole(fitted.yx, tools.reach)
-    floor = np.where(whole, max(_ODD, _TIMES * usual), max(_ODD_CUT, _TIMES_CUT * usual))
-    out: Floats = np.sqrt(np.maximum(square - floor**2, 0.0))
-    return out
+    # half a window tells its chi square to that, by chance
+    chance = _noise(tools, fitted) * np.sqrt(_SCATTER * 2 / (2 * tools.reach + 1))
+    floor = np.where(whole, max(_ODD, _TIMES * usual), np.maximum(chance, max(_ODD_CUT, _TIMES_CUT * usual)))
+    beyond = _misfit(tools, fitted) ** 2 + np.where(whole, TOLERANCE**2 * fitted.lost, 0.0) - floor**2
+    lost = np.where(whole, 0.0, TOLERANCE**2 * fitted.lost - _ODD**2)
+    return np.asarray(np.sqrt(np.maximum(beyond, 0.0) + np.maximum(lost, 0.0)))
 
 
 def _distinct(yx: Floats, chi2: Floats, least: float) -> AnyArray:

@@ -23,8 +23,8 @@ _FEWEST, _MOST, _AROUND = 20, 3000, 12
 #: Size and blur vary when they do by so much (of the radius, of the square of the blur) over most of the image: less
 #: moves no spot, not even a cut one, by more than its sigma.
 _VARIED = (0.01, 0.1)
-#: Errors of size and squared blur that any hole is expected to have, relative: 1 µm of half a millimetre.
-_LEAST_ERROR = (0.002, 0.02)
+#: Errors of size and squared blur that any hole is expected to have, relative: 2 µm of half a millimetre.
+_LEAST_ERROR = (0.004, 0.02)
 #: A pixel that is off by such a share of the amplitude is no matter of size.
 _GLARING = 0.2
 #: Rounds of learning, and how far size and squared blur may lie from the mean ones.

@@ -7,7 +7,7 @@ it is known to differ. Noise and rough holes make gradients, too, but each hole 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -85,7 +85,10 @@ def learn_tilts(tools: Instrument, state: SpotState, good: Bools, usual_misfit: 
         return None
     near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
-    ground = _allowed(tools.fit(some, 1, (0.0, _ANY_GROUND)), plain, near, _beyond_noise, slice(2, 8))
+    free = tools.fit(some, 1, (0.0, _ANY_GROUND))
+    # grainy noise makes waves as large as that
+    free = replace(free, extra_variance=tools.learned.grain**2 * free.extra_variance)
+    ground = _allowed(free, plain, near, _beyond_noise, slice(2, 8))
     fixed = tools.fit(some, 1, np.stack([0 * ground, ground], axis=1)) if ground.any() else plain
     free = tools.fit(some, 2, np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1))
     light = _allowed(free, fixed, near, _shared, slice(0, 2))

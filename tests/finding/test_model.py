@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -53,20 +55,18 @@ def test_place_is_that_of_the_centre(name: str, stretch: np.ndarray, noise: Nois
     r = np.hypot(offset[:, None], offset[None, :])
     profile = HoleProfile(blurred_disk(RADIUS, np.hypot(BLUR, np.sqrt(1 / 12)), r.ravel()).reshape(r.shape), samples)
     maker = TemplateMaker(profile, reach)
-    start = SpotState(np.full((1, 2), float(HALF)), np.array([8e3]), np.array([1e3]), *np.zeros((2, 1, 2)))
+    start = SpotState(
+        np.full((1, 2), float(HALF)), np.array([8e3]), np.array([1e3]), *np.zeros((2, 1, 2)), np.zeros((1, 6))
+    )
     miss, moved = [], []
     for centre in ([0.2, -0.3], [-0.2, 0.3], [0.4, 0.1], [-0.4, -0.1]):
         image = PreparedImage(picture(BENDS[name], stretch, np.array(centre)), None, "bright")
         for state, out in (
-            (SpotState(*start_columns(start), stretch[None], None, rims(BENDS[name], stretch, RADIUS)), miss),
-            (SpotState(*start_columns(start), stretch[None]), moved),
+            (replace(start, stretch=stretch[None], bend=rims(BENDS[name], stretch, RADIUS)), miss),
+            (replace(start, stretch=stretch[None]), moved),
         ):
             fitted = fit_spots(image, state, maker.bank(state.stretch, 1), noise, iterations=9, limit=2.0)
             out.append(fitted.yx[0] - HALF - centre)
     size = np.hypot(*np.mean(moved, axis=0))
     assert size > 8e-3
     assert np.hypot(*np.mean(miss, axis=0)) < 1e-3 + 0.03 * size
-
-
-def start_columns(state: SpotState) -> tuple[np.ndarray, ...]:
-    return state.yx, state.amplitude, state.background, state.slope_a, state.slope_b

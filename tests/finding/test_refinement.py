@@ -51,7 +51,8 @@ def test_hot_pixels_are_left_out() -> None:
     image[tuple(at)] += 600
     prepared = PreparedImage(image, None, "bright")
     found = fit(prepared, start_from(prepared, yx, REACH, RADIUS))
-    assert found.clipped[7]
+    assert 0 < found.lost[7] < 0.02
+    assert np.count_nonzero(found.lost) < 3
     assert np.abs(found.yx[7] - yx[7]).max() < 0.03
 
 
@@ -76,15 +77,40 @@ def test_priors_hold_amplitude_and_ground() -> None:
     assert np.median(found.background) > 250
 
 
-def test_a_tilt_is_found_where_it_is_asked_for() -> None:
+def test_a_gradient_is_found_where_it_is_asked_for() -> None:
     image, state = started(lattice(), slope=0.5)
-    found = fit(image, state, tilt=0.05)
-    assert found.covariance.shape[1:] == (6, 6)
+    asked = np.zeros((len(state), 2))
+    asked[::2, 0] = 0.05
+    found = fit(image, state, extra=asked)
+    assert found.covariance.shape[1:] == (4, 4)
     # the ground rises by 0.5 counts per px along x, and nothing along y
-    slope = np.median(found.tilt[:, 1] * found.background)
+    slope = np.median((found.extra[:, 1] * found.background)[::2])
     assert slope == pytest.approx(0.5, abs=0.1)
-    assert abs(np.median(found.tilt[:, 0] * found.background)) < 0.1
-    assert not fit(image, state).tilt.any()
+    assert abs(np.median((found.extra[:, 0] * found.background)[::2])) < 0.1
+    np.testing.assert_array_equal(found.slope[::2], found.extra[::2, :2])
+    assert not found.extra[1::2].any()
+    assert not fit(image, state).extra.any()
+
+
+def test_what_comes_on_top_is_found_and_moves_nothing_any_more() -> None:
+    yx = lattice()
+    _, state = started(yx)
+    # waves along x with another phase at every hole: no light of the plate
+    wave = 40 * np.sin(np.arange(picture(yx).shape[1]) / 5.0)
+    dirty = PreparedImage(picture(yx) + wave, None, "bright")
+    off, mended = fit(dirty, state), fit(dirty, state, extra=(0.0, 0.3))
+    assert np.sqrt(((off.yx - yx)[:, 1] ** 2).mean()) > 2.5 * np.sqrt(((mended.yx - yx)[:, 1] ** 2).mean())
+    ended = mended.after(state, 0.0)
+    assert np.abs(ended.ground[:, [1, 3, 5]]).max() > 5 * np.abs(ended.ground[:, [0, 2, 4]]).mean()
+    # by how much one moves the spots when it is left out is what the lever says
+    guess = np.sqrt((mended.extra**2 * mended.lever)[:, 2:].sum(axis=1))
+    assert 0.2 < np.median(guess) / np.median(np.abs((off.yx - mended.yx)[:, 1])) < 5
+
+
+def test_a_gradient_does_not_belong_to_what_pixels_read_without_light() -> None:
+    image, state = started(lattice())
+    found = fit(image, state, extra=(0.05, 0.0), dark=200.0)
+    assert np.abs(np.median(found.extra[:, :2], axis=0)).max() < 1e-3
 
 
 def test_pieces_are_put_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:

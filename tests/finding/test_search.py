@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import looking
 import numpy as np
 import pytest
@@ -43,19 +45,19 @@ def test_the_instrument_knows_the_holes(looked: tuple[Instrument, FirstLook]) ->
 
 
 def test_the_first_look_knows_the_places(looked: tuple[Instrument, FirstLook]) -> None:
-    tools, look = looked
+    _, look = looked
     assert look.good.all()
-    spots, usual = chosen(tools, look.fitted, stretch_error=look.stretch_error)
+    spots, usual = chosen(look.tools, look.fitted, look.usual)
     assert len(spots) == len(YX) - 1
     error = spots.yx - YX[KEPT]
-    assert np.sqrt((error**2).mean()) < 1.3 * usual
+    assert np.sqrt((error**2).mean()) < 1.3 * usual.sigma
     assert 0.6 < np.sqrt(np.mean((error / spots.sigma_yx) ** 2)) < 1.25
 
 
 def test_the_second_look_finds_what_is_missing(looked: tuple[Instrument, FirstLook]) -> None:
-    tools, look = looked
-    spots, usual = chosen(tools, look.fitted, stretch_error=look.stretch_error)
-    every, grown = completed(tools, look, spots, usual, "auto")
+    _, look = looked
+    spots, usual = chosen(look.tools, look.fitted, look.usual)
+    every, grown = completed(look, spots, usual, "auto")
     assert len(every) == len(YX)
     assert every.flags[-1] & SpotFlag.PREDICTED
     assert np.abs(every.yx[-1] - YX[GONE]).max() < 0.05
@@ -64,20 +66,20 @@ def test_the_second_look_finds_what_is_missing(looked: tuple[Instrument, FirstLo
 
 
 def test_empty_places_stay_empty(looked: tuple[Instrument, FirstLook]) -> None:
-    tools, look = looked
+    _, look = looked
     between = YX[[20, 21, 33]] + (10.0, 11.5)
-    assert len(refine_at(tools, look, between, 4.0, 0.01)) == 0
-    found = refine_at(tools, look, np.vstack([between, YX[GONE]]), 4.0, 0.01)
+    assert len(refine_at(look, between, 4.0, replace(look.usual, sigma=0.01))) == 0
+    found = refine_at(look, np.vstack([between, YX[GONE]]), 4.0, replace(look.usual, sigma=0.01))
     assert len(found) == 1
     # a hole that lies farther off than asked for is not the one that was predicted
-    assert len(refine_at(tools, look, YX[GONE : GONE + 1] + 0.6, 0.3, 0.01)) == 0
+    assert len(refine_at(look, YX[GONE : GONE + 1] + 0.6, 0.3, replace(look.usual, sigma=0.01))) == 0
 
 
 def test_what_lies_too_far_from_its_prediction_is_another() -> None:
-    tools, _, look = looking.search()
-    _, usual = chosen(tools, look.fitted, stretch_error=look.stretch_error)
+    _, _, look = looking.search()
+    _, usual = chosen(look.tools, look.fitted, look.usual)
     place = looking.picture().truth.yx[
         np.flatnonzero(looking.picture().truth.whole)[list(looking.LEFT_OUT[:1])]
     ] + np.array([[1.5, 0.0]])
-    assert len(refine_at(tools, look, place, 3.0, usual)) == 1
-    assert len(refine_at(tools, look, place, 1.0, usual)) == 0
+    assert len(refine_at(look, place, 3.0, usual)) == 1
+    assert len(refine_at(look, place, 1.0, usual)) == 0

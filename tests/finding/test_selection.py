@@ -14,7 +14,7 @@ from pyfai_gridcal.finding.learning import Instrument, Learned
 from pyfai_gridcal.finding.model import start_from
 from pyfai_gridcal.finding.profile import TemplateMaker
 from pyfai_gridcal.finding.refinement import FittedSpots
-from pyfai_gridcal.finding.selection import chosen, oddity, usual_misfit
+from pyfai_gridcal.finding.selection import Usual, chosen, oddity, usual_misfit
 from pyfai_gridcal.finding.windows import PreparedImage
 from pyfai_gridcal.records.spots import Noise, SpotFlag
 from pyfai_gridcal.synthetic import match_spots
@@ -31,12 +31,12 @@ def fitted(image: np.ndarray, mask: np.ndarray | None = None, yx: np.ndarray = Y
 
 def test_clean_holes_have_no_flags() -> None:
     tools, found = fitted(picture(YX))
-    spots, usual = chosen(tools, found, stretch_error=0.0)
+    spots, usual = chosen(tools, found, Usual())
     assert len(spots) == len(YX)
     assert not spots.flags.any()
     assert spots.hole_px == pytest.approx(2 * RADIUS, abs=0.2)
-    assert usual == pytest.approx(float(np.median(spots.sigma_yx.max(axis=1))))
-    assert not oddity(tools, found).any()
+    assert usual.sigma == pytest.approx(float(np.median(spots.sigma_yx.max(axis=1))))
+    assert not oddity(tools, found, 0.0).any()
 
 
 def test_masked_and_saturated_holes_are_flagged_and_less_sure() -> None:
@@ -47,18 +47,18 @@ def test_masked_and_saturated_holes_are_flagged_and_less_sure() -> None:
     y, x = np.rint(YX[31]).astype(int)
     image[y + 6, x + 6] = 6000
     tools, found = fitted(image, mask)
-    spots, usual = chosen(tools, found, stretch_error=0.01)
+    spots, usual = chosen(tools, found, Usual(stretch_error=0.01))
     rows = [int(np.argmin(np.hypot(*(spots.yx - YX[k]).T))) for k in (20, 31)]
     assert spots.flags[rows[0]] & SpotFlag.MASKED
     assert spots.flags[rows[1]] & SpotFlag.SATURATED
     # only one side is seen: the radius that is assumed counts along x
-    assert spots.sigma_yx[rows[0], 1] > 2 * usual
+    assert spots.sigma_yx[rows[0], 1] > 2 * usual.sigma
 
 
 def test_what_is_weak_or_elsewhere_or_twice_is_none() -> None:
     image = picture(np.delete(YX, 17, axis=0))
     tools, found = fitted(image, yx=np.vstack([YX, YX[40:41] + (0.2, -0.1)]))
-    spots, _ = chosen(tools, found, stretch_error=0.0)
+    spots, _ = chosen(tools, found, Usual())
     assert len(spots) == len(YX) - 1
     assert np.hypot(*(spots.yx - YX[17]).T).min() > 5
 
@@ -68,28 +68,28 @@ def test_a_covered_hole_is_as_unsure_as_its_cover_is_large() -> None:
     y, x = np.rint(YX[22]).astype(int)
     image[y - 2 : y + 3, x : x + 4] -= 118
     tools, found = fitted(image)
-    odd = oddity(tools, found)
+    odd = oddity(tools, found, 0.0)
     assert np.flatnonzero(odd).tolist() == [22]
-    spots, usual = chosen(tools, found, stretch_error=0.0)
-    assert spots.sigma_yx[22].max() >= RADIUS * odd[22] * 0.9 > 3 * usual
+    spots, usual = chosen(tools, found, Usual())
+    assert spots.sigma_yx[22].max() >= RADIUS * odd[22] * 0.9 > 3 * usual.sigma
 
 
 def test_nothing_left_is_told_or_empty() -> None:
     tools, found = fitted(picture(YX))
     bad = replace(found, good=np.zeros(len(YX), bool))
     with pytest.raises(PickingError, match="no candidate looks like a hole"):
-        chosen(tools, bad, stretch_error=0.0)
-    assert len(chosen(tools, bad, stretch_error=0.0, usual=0.01, there=np.ones(len(YX), bool))[0]) == 0
+        chosen(tools, bad, Usual())
+    assert len(chosen(tools, bad, Usual(sigma=0.01), there=np.ones(len(YX), bool))[0]) == 0
 
 
 def test_all_holes_stay_and_know_their_sigma() -> None:
     tools, _, look = looking.search()
-    spots, usual = chosen(tools, look.fitted, stretch_error=look.stretch_error)
+    spots, usual = chosen(tools, look.fitted, look.usual)
     assert len(spots) == len(look.fitted.yx)
     score = match_spots(spots, looking.picture().truth)
     assert score.precision == 1
     assert score.over_sigma == pytest.approx(1.0, abs=0.25)
-    assert usual == pytest.approx(np.median(spots.sigma_yx.max(axis=1)))
+    assert usual.sigma == pytest.approx(np.median(spots.sigma_yx.max(axis=1)))
     assert spots.hole_px == 2 * tools.profile_radius
     assert spots.noise is tools.learned.noise
 
@@ -97,9 +97,9 @@ def test_all_holes_stay_and_know_their_sigma() -> None:
 def test_flags_tell_where_a_spot_comes_from() -> None:
     tools, _, look = looking.search()
     everybody = np.ones(len(look.fitted.yx), bool)
-    predicted, _ = chosen(tools, look.fitted, stretch_error=look.stretch_error, usual=0.1, there=everybody)
+    predicted, _ = chosen(tools, look.fitted, replace(look.usual, sigma=0.1), there=everybody)
     assert (predicted.flags & SpotFlag.PREDICTED).all()
-    spots, _ = chosen(tools, look.fitted, stretch_error=look.stretch_error)
+    spots, _ = chosen(tools, look.fitted, look.usual)
     at = np.rint(spots.yx)
     border = ((at < tools.reach) | (at > np.array(looking.picture().image.shape) - 1 - tools.reach)).any(axis=1)
     np.testing.assert_array_equal((spots.flags & SpotFlag.BORDER) > 0, border)
@@ -107,7 +107,8 @@ def test_flags_tell_where_a_spot_comes_from() -> None:
 
 def test_odd_ones_are_those_far_beyond_the_usual() -> None:
     tools, _, look = looking.search()
-    assert 0 <= usual_misfit(tools, look.fitted) < 0.01
-    assert (oddity(tools, look.fitted) == 0).mean() > 0.95
+    usual = usual_misfit(tools, look.fitted, look.good)
+    assert 0 <= usual < 0.01
+    assert (oddity(tools, look.fitted, usual) == 0).mean() > 0.95
     strange = replace(look.fitted, chi2=np.where(np.arange(len(look.fitted.yx)) == 7, 900.0, look.fitted.chi2))
-    assert np.flatnonzero(oddity(tools, strange) > 0.1).tolist() == [7]
+    assert np.flatnonzero(oddity(tools, strange, usual) > 0.1).tolist() == [7]
