@@ -17,6 +17,7 @@ from ..indexing.regularity import Regularity, regularity_of
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Polarity, Spots
+from .large import enlarged, fitting_bin, shrunk
 from .picking import Candidates, pick
 from .search import Found, completed, instrument_of, look_at
 from .selection import chosen
@@ -171,15 +172,19 @@ def search_spots(
     # its size was seen on pixels of the shorter side
     found = replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
     say(0.3, f"fitting {len(found.candidates)} spots")
-    prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
+    # large holes are fitted on larger pixels
+    factor = fitting_bin(image, mask, found)
+    prepared = PreparedImage(image, mask, found.guess.polarity, saturation, factor=factor)
     # from here on each stage knows more: what a hole looks like, where each is, where one is missing
-    tools, candidates, stretch_error = instrument_of(prepared, found, noise, workers)
+    tools, candidates, stretch_error = instrument_of(prepared, *shrunk(found, noise, factor), workers)
     look = look_at(tools, candidates, stretch_error)
     spots, usual = chosen(look.tools, look.fitted, look.usual)
     grown = None
     if complete:
         say(0.8, "looking again where holes are missing")
         spots, grown = completed(look, spots, usual, lattice, aspect)
+    if factor > 1:
+        spots, grown = enlarged(spots, factor), None
     spots = replace(spots, passed_over=_passed_over(found, spots, image.shape))
     say(1.0, "spots found")
     return SpotsFound(spots, lattice, grown, aspect)

@@ -93,13 +93,13 @@ class Instrument:
         bank = self.maker.bank(state.stretch, len(state), state.wider)
         level, residual, steep, _ = _relearn(self.image, state, self.learned.profile, bank, self.reach)
         quiet = steep < _QUIET
-        noise = noise_of(level[quiet], residual[quiet], quantised=_quantised(self.image))
+        noise = _noise(self.image, level[quiet], residual[quiet])
         return replace(self, learned=replace(self.learned, noise=noise))
 
 
-def _quantised(image: PreparedImage) -> bool:
-    """Whether readings are whole numbers."""
-    return bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
+def _noise(image: PreparedImage, level: AnyArray, residual: AnyArray) -> Noise:
+    """Noise of the pixels from what a fit leaves over of those that tell."""
+    return noise_of(level, residual, quantised=image.quantised, factor=image.factor)
 
 
 def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
@@ -168,7 +168,7 @@ def learn(
         level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
         if turn >= 1:
             quiet = steep < _QUIET
-            noise = noise_of(level[quiet], residual[quiet], quantised=_quantised(image))
+            noise = _noise(image, level[quiet], residual[quiet])
     assert noise is not None
     return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
 

@@ -52,6 +52,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.yx)
 
+    @property
+    def strong_first(self) -> Floats:
+        """(N, 2) places, those of the largest relative contrast first."""
+        return self.yx[np.argsort(-self.relative, kind="stable")]
+
     def select(self, which: AnyArray) -> Candidates:
         """The candidates of a boolean mask or an array of indices."""
         return select_rows(self, which, "yx", "contrast", "relative", "significance")

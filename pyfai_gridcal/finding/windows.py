@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array, select_rows, with_rows
 from ..records.spots import Polarity
+from .survey import binned
 
 #: Pixels along the border of the image that are not fitted, whatever the blur; a blur that is known leaves out more.
 _RIM = 2
@@ -63,17 +64,32 @@ class Windows:
 
 
 class PreparedImage:
-    """An image padded for cutting windows, holes made positive, with a map of usable pixels."""
+    """An image padded for cutting windows, holes made positive, with a map of usable pixels.
+
+    With a `factor` its pixels are means over blocks of so many of the image along each axis, and usable where all of
+    these are.
+    """
 
     def __init__(
-        self, image: AnyArray, mask: Bools | None, polarity: Polarity, saturation: float | None = None, pad: int = 40
+        self,
+        image: AnyArray,
+        mask: Bools | None,
+        polarity: Polarity,
+        saturation: float | None = None,
+        pad: int = 40,
+        factor: int = 1,
     ):
         data = np.asarray(image, dtype=np.float32)
-        self.pad = pad
+        self.pad, self.factor = pad, factor
         usable = np.isfinite(data)
         if mask is not None:
             usable &= ~mask
         hot = data >= saturation if saturation is not None else None
+        if factor > 1:
+            readings = np.where(usable, data, np.float32(0))
+            data = binned(readings, factor)
+            usable = binned(usable.astype(np.float32), factor) == 1
+            hot = None if hot is None else binned(hot.astype(np.float32), factor) > 0
         self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
         self.polarity: Polarity = polarity
         self.sign = 1.0 if polarity == "bright" else -1.0
@@ -83,6 +99,9 @@ class PreparedImage:
         self.leave_out_rim(_RIM)
         if not self.whole:
             self.data[~self.usable] = 0
+        some = self.data[::7, ::7] if factor == 1 else readings[::7, ::7]
+        #: whether readings are whole numbers
+        self.quantised = bool(np.all(some == np.rint(some)))
         self.shape = (int(data.shape[0]), int(data.shape[1]))
 
     def leave_out_rim(self, width: int) -> None:
