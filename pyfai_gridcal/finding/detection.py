@@ -17,12 +17,11 @@ from ..indexing.regularity import Regularity, regularity_of
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Polarity, Spots
-from .large import enlarged, fitting_bin, shrunk
+from .large import enlarged, prepared_for, shrunk
 from .picking import Candidates, pick
 from .search import Found, completed, instrument_of, look_at
 from .selection import chosen
 from .survey import HoleGuess, filled, squared, survey, without_lines
-from .windows import PreparedImage
 
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
 
@@ -172,9 +171,8 @@ def search_spots(
     # its size was seen on pixels of the shorter side
     found = replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
     say(0.3, f"fitting {len(found.candidates)} spots")
-    # large holes are fitted on larger pixels
-    factor = fitting_bin(image, mask, found)
-    prepared = PreparedImage(image, mask, found.guess.polarity, saturation, factor=factor)
+    prepared = prepared_for(image, mask, saturation, found)
+    factor = prepared.factor
     # from here on each stage knows more: what a hole looks like, where each is, where one is missing
     tools, candidates, stretch_error = instrument_of(prepared, *shrunk(found, noise, factor), workers)
     look = look_at(tools, candidates, stretch_error)

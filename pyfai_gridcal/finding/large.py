@@ -1,8 +1,7 @@
-"""Large holes: what is known of them on the pixels of the image, and on larger ones.
+"""Large holes: their windows are larger, and those of very large ones are looked at on larger pixels.
 
-The windows of a fit grow with the square of a hole's radius, and a rim that is a pixel or two wide fills less and less
-of them. On larger pixels, means over blocks of b x b, large holes are like others. The pixel k of them lies at
-``b k + (b - 1) / 2`` of the image.
+A rim that is a pixel or two wide fills less and less of a window that grows with the hole. On larger pixels, means over
+blocks of b x b, large holes are like others. The pixel k of them lies at ``b k + (b - 1) / 2`` of the image.
 """
 
 from __future__ import annotations
@@ -18,20 +17,27 @@ from .learning import hole_radius
 from .search import Found, spacing_of
 from .windows import PreparedImage
 
-#: Holes of this radius, px, are large, and of at least half of it on larger pixels: their rims still are some pixels
-#: from all that is not theirs, and their windows, 1.3 times as large, fit into the padding of an image.
+#: Holes of this radius, px, are large: windows 1.3 times as large fit into the usual padding of an image. On larger
+#: pixels they are at least as large, and smaller than twice as large: a rim that is sharper than half a pixel would
+#: not tell where between the pixels it lies.
 _LARGE = 24.0
+#: Padding for windows of holes of twice this radius, px.
+_PAD = 70
 #: A guess is good to some 30 %: what it says to be smaller need not be measured.
 _PERHAPS = 0.7
 
 
-def fitting_bin(image: AnyArray, mask: Bools | None, found: Found) -> int:
-    """Binning at which the holes that were found, as large as their mean picture shows them, are fitted."""
+def prepared_for(image: AnyArray, mask: Bools | None, saturation: float | None, found: Found) -> PreparedImage:
+    """The image, ready to fit the holes that were found, which are as large as their mean picture shows them."""
+    prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
     guess, yx = found.guess.radius_px, found.candidates.strong_first
     if guess < _PERHAPS * _LARGE:
-        return 1
-    prepared = PreparedImage(image, mask, found.guess.polarity, pad=int(2.2 * guess) + 4)
-    return max(1, int(hole_radius(prepared, yx, guess, spacing_of(yx)) / (_LARGE / 2)))
+        return prepared
+    wide = PreparedImage(image, mask, found.guess.polarity, pad=int(2.2 * guess) + 4)
+    radius = hole_radius(wide, yx, guess, spacing_of(yx))
+    if radius < _LARGE:
+        return prepared
+    return PreparedImage(image, mask, found.guess.polarity, saturation, _PAD, max(1, int(radius / _LARGE)))
 
 
 def shrunk(found: Found, noise: Noise | None, factor: int) -> tuple[Found, Noise | None]:

@@ -239,7 +239,7 @@ def _relearn(
     weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size
-    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 3)
+    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 1)
     steep[~windows.usable] = np.inf
     residual = relative * sample.amplitude[:, None]
     return image.sign * levels, residual, steep, normalised(learned, reach)
