@@ -40,6 +40,9 @@ _WIDER = 2.5
 _CHANCE = 0.03
 #: Share of the candidates on the lattice from which on no other guess is looked at.
 _PLAIN = 0.9
+#: Share of the image that holes cover at the least where the survey has seen them sharply: it clips the one per cent
+#: that stands out most along with hot pixels, and its guess is good to 30 %.
+_SPARSE = 0.025
 #: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most, unless its
 #: merit is hopeless beside that of the best: that of holes of half the radius is a tenth.
 _STEP, _CLIMB, _HOPELESS = 2**0.5, 4, 0.1
@@ -258,6 +261,9 @@ def _best_guess(
         clear = [guess for guess in survey(picture) if guess.polarity in told and guess.radius_px > _WIDER]
         attempts += [attempt(guess) for guess in clear[:3]]
         attempts += _climbed(attempts, attempt)
+    elif len(guesses) > 1 and _is_sparse(attempts[-1], image):
+        # of holes that are lost among the strays of their scale, the survey sees a blurred picture only
+        attempts += _climbed(attempts, attempt)
     if not any(len(one.found.candidates) for one in attempts):
         raise PickingError(
             "no spots stand out of the noise",
@@ -272,6 +278,12 @@ def _best_guess(
             hint="is this the image of a regular grid of holes?",
         )
     return _with_fainter(best, attempts, lambda candidates: _lattice_of(candidates, lattice, aspect))
+
+
+def _is_sparse(one: _Attempt, image: AnyArray) -> bool:
+    """Whether holes of this size cover so little of the image that the survey may have taken smaller ones for strays."""
+    guess = one.found.guess
+    return bool(len(one.found.candidates) * np.pi * guess.radius_px**2 < _SPARSE * image.size)
 
 
 def _climbed(attempts: list[_Attempt], attempt: Callable[[HoleGuess], _Attempt]) -> list[_Attempt]:

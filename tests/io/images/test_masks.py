@@ -173,7 +173,7 @@ def test_white_of_a_picture_in_two_levels_is_no_code(white: str, noise: int) -> 
 
 
 def test_few_small_spots_that_all_saturate_are_not_ignored() -> None:
-    spots = disks((700, 830), (130, 150), 2.4)
+    spots = disks((700, 850), (134, 160), 2.4)
     data = np.random.default_rng(0).integers(0, 240, spots.shape).astype(np.uint8)
     data[spots] = 255
     assert spots.mean() < 1e-3
