@@ -241,5 +241,9 @@ def _relearn(
     per_bin = windows.data.size / profile.table.size
     learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 1)
     steep[~windows.usable] = np.inf
+    # what is cut does not scatter
+    cut_off = image.is_cut(windows)
+    if cut_off is not None:
+        steep[cut_off] = np.inf
     residual = relative * sample.amplitude[:, None]
     return image.sign * levels, residual, steep, normalised(learned, reach)

@@ -12,6 +12,8 @@ from ..base.arrays import AnyArray, Bools, Floats, frozen_array, select_rows, wi
 from ..records.spots import Polarity
 from .survey import binned
 
+#: Squares of four pixels that read the same, and as much as any, of which fewer may be chance or specks.
+_PLATEAU = 20
 #: Pixels along the border of the image that are not fitted, whatever the blur; a blur that is known leaves out more.
 _RIM = 2
 
@@ -63,6 +65,17 @@ class Windows:
         return with_rows(self, rows, vars(part))
 
 
+def ceiling_of(data: AnyArray, usable: Bools, saturation: float | None) -> float | None:
+    """Reading from which on pixels (ny, nx) are cut: the saturation, or the largest one where many pixels share it and
+    lie together; None where none are cut."""
+    top = float(data.max(initial=-np.inf, where=usable))
+    if saturation is not None:
+        return saturation if top >= saturation else None
+    at = (data == top) & usable
+    together = at[1:, 1:] & at[:-1, 1:] & at[1:, :-1] & at[:-1, :-1]
+    return top if together.sum() > max(_PLATEAU, 0.1 * at.sum()) else None
+
+
 class PreparedImage:
     """An image padded for cutting windows, holes made positive, with a map of usable pixels.
 
@@ -91,6 +104,8 @@ class PreparedImage:
             usable = binned(usable.astype(np.float32), factor) == 1
             hot = None if hot is None else binned(hot.astype(np.float32), factor) > 0
         self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
+        #: readings, holes positive, that are cut there: as high (bright holes) or as low as any; None where none are
+        self.ceiling = ceiling_of(data, usable, saturation)
         self.polarity: Polarity = polarity
         self.sign = 1.0 if polarity == "bright" else -1.0
         self.whole = bool(usable.all())
@@ -116,6 +131,12 @@ class PreparedImage:
         middle = np.clip(np.rint(yx).astype(np.int64), -self.pad + reach, np.array(self.shape) - 1 + self.pad - reach)
         data, usable = (_cut(raster, middle + self.pad, reach) for raster in (self.data, self.usable))
         return Windows(middle, data, usable)
+
+    def is_cut(self, windows: Windows) -> Bools | None:
+        """(N, m * m) whether pixels of these windows read as much as any can; None where none do."""
+        if self.ceiling is None:
+            return None
+        return np.asarray(self.sign * windows.data >= self.ceiling)
 
     def touches_saturation(self, yx: Floats, reach: int) -> Bools:
         """(N,) whether a saturated pixel lies within the window."""
