@@ -30,11 +30,16 @@ _FEW = 400
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """Profile of the holes, noise of the pixels, and by how much it is grainy (the factor of the positions' sigma)."""
+    """Profile of the holes, noise of the pixels, and by how much it is grainy (the factor of the positions' sigma).
+
+    `rims` is how far, px, the pixels at the rims of most holes may move a place by what they are off their picture: of
+    smooth rims that is what the noise does, of those that are steps from pixel to pixel, as in a drawing, far more.
+    """
 
     profile: HoleProfile
     noise: Noise
     grain: float = 1.0
+    rims: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +175,16 @@ def learn(
             quiet = steep < _QUIET
             noise = _noise(image, level[quiet], residual[quiet])
     assert noise is not None
-    return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
+    grain = grain_factor(correlation_of(residual, steep < _FLAT), profile)
+    return Learned(profile, noise, grain, _rims(residual / sample.amplitude[:, None], steep, profile))
+
+
+def _rims(relative: AnyArray, steep: AnyArray, profile: HoleProfile) -> float:
+    """Error of a coordinate, px, of most holes by what their pixels are off, in units of the amplitude: for weights g
+    that are the slopes of the profile, the root of ``sum(g**2 r**2) / sum(g**2)**2``."""
+    steepest = 0.5 * max(float((s**2).max()) for s in np.gradient(profile.table)) * profile.oversampling**2
+    square = np.where(np.isfinite(steep), steep, 0.0) * steepest
+    return float(np.sqrt(np.median((square * relative**2).sum(axis=1) / np.maximum(square.sum(axis=1), 1e-9) ** 2)))
 
 
 def _teachers(image: PreparedImage, state: SpotState, reach: int) -> SpotState:
