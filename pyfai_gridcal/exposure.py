@@ -44,7 +44,7 @@ def _without_dead(one: Exposure, gaps: Bools | None) -> Exposure:
     if level is None:
         return replace(one, mask=mask)
     live = filled(one.data, _united(mask, one.data < level))
-    if live.min() == live.max():
+    if np.ptp(live) <= 1e-4 * abs(float(live.max())):
         # a drawing in two levels: what is dark are the holes
         return replace(one, mask=mask)
     radius = survey(live)[0].radius_px

@@ -73,7 +73,7 @@ def ceiling_of(data: AnyArray, usable: Bools, saturation: float | None) -> float
         return saturation if top >= saturation else None
     at = (data == top) & usable
     together = at[1:, 1:] & at[:-1, 1:] & at[1:, :-1] & at[:-1, :-1]
-    return top if together.sum() > max(_PLATEAU, 0.1 * at.sum()) else None
+    return top if together.sum() > max(_PLATEAU, 0.05 * at.sum()) else None
 
 
 class PreparedImage:
@@ -104,7 +104,7 @@ class PreparedImage:
             usable = binned(usable.astype(np.float32), factor) == 1
             hot = None if hot is None else binned(hot.astype(np.float32), factor) > 0
         self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
-        #: readings, holes positive, that are cut there: as high (bright holes) or as low as any; None where none are
+        #: reading from which on pixels are cut; None where none are
         self.ceiling = ceiling_of(data, usable, saturation)
         self.polarity: Polarity = polarity
         self.sign = 1.0 if polarity == "bright" else -1.0
