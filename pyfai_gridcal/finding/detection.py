@@ -281,7 +281,7 @@ def _best_guess(
 
 
 def _is_sparse(one: _Attempt, image: AnyArray) -> bool:
-    """Whether holes of this size cover so little of the image that the survey may have taken smaller ones for strays."""
+    """Whether holes of this size cover so little of the image that smaller ones were specks to the survey."""
     guess = one.found.guess
     return bool(len(one.found.candidates) * np.pi * guess.radius_px**2 < _SPARSE * image.size)
 
