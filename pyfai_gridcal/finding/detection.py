@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools
 from ..base.errors import IndexingError, PickingError
@@ -32,6 +33,8 @@ THRESHOLD = 0.35
 _FAINT = 0.14
 #: How many more nodes there are with these, per node: every second hole, or every fourth.
 _SECOND = 0.3
+#: Holes have no neighbour nearer than so many pitches.
+_ALONE = 0.6
 #: A candidate is no spot when none is nearer than this share of the pitch.
 _APART = 0.35
 #: Holes of at most this radius, px, are taken away together with lines.
@@ -214,6 +217,8 @@ def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
     yx, apart = found.points.yx, _APART * min(found.points.pitch_px)
     inside = ((yx > apart) & (yx < np.array(shape) - 1 - apart)).all(axis=1)
     lost = inside & away_from(yx, spots.yx, apart)
+    # what lies in a row as along the rim of a plate is no lattice of holes, whatever nodes it was given
+    lost &= np.asarray(cKDTree(found.candidates.yx).query(yx, k=[2])[0])[:, 0] > _ALONE * min(found.points.pitch_px)
     by_chance = not regularity_of(found.points, len(yx), lost).irregularity < _CHANCE
     return 0.0 if by_chance else float(lost.sum() / len(spots))
 

@@ -15,13 +15,18 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats
+from ..base.robust import NORMAL
 from .learning import Instrument
 from .model import SpotState
-from .refinement import FittedSpots, left_over
+from .refinement import FittedSpots, looked_at
 from .windows import ramp
 
 #: Most holes that are asked, and how many neighbours tell what they share.
 _MOST, _AROUND = 3000, 12
+#: So many of its errors are taken off what neighbours share: of noise alone little is left.
+_SURE = 1.0
+#: What a hole has of its own is so many times the usual.
+_STRANGE = 6.0
 #: A pixel that is off by more of the amplitude tells of dirt, not of light.
 _WILD = 0.3
 #: Inner limits of the rings: shares of the radius, and blurs outside of the rim.
@@ -36,9 +41,8 @@ class SharedFaults:
     size: Floats
 
     def at(self, yx: Floats) -> Floats:
-        """The same at other places (M, 2)."""
-        near = np.asarray(cKDTree(self.yx).query(yx, k=[1, 2, 3])[1])
-        return np.asarray(np.sqrt((self.size[near] ** 2).mean(axis=1)))
+        """The same at other places (M, 2): that of the nearest hole."""
+        return np.asarray(self.size[cKDTree(self.yx).query(yx)[1]])
 
 
 def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools) -> SharedFaults | None:
@@ -53,18 +57,25 @@ def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good:
     rows = rows[:: len(rows) // _MOST + 1]
     if len(rows) <= _AROUND:
         return None
-    odd, weight = _odd_parts(tools, state.fitted(fitted, tools.dark).select(rows))
+    odd, weight = _odd_parts(tools, fitted.after(state, tools.dark).select(rows))
     yx = fitted.yx[rows]
-    # what is the same everywhere moves everything, which is no distortion
+    # what is the same everywhere moves everything, which is no distortion; what single holes have does not count here
     odd -= np.median(odd, axis=0)
+    usual = NORMAL * np.median(np.abs(odd), axis=0)
+    strange = np.count_nonzero(np.abs(odd) > _STRANGE * usual, axis=1) > 0
     near = np.asarray(cKDTree(yx).query(yx, k=_AROUND)[1])
-    square, mean = (odd[near] ** 2).mean(axis=1), odd[near].mean(axis=1)
+    common = np.clip(odd, -_STRANGE * usual, _STRANGE * usual)[near]
+    square, mean = (common**2).mean(axis=1), common.mean(axis=1)
     shared = (_AROUND * mean**2 - square) / (_AROUND - 1)
-    power = (shared * weight[:, None]).sum(axis=1) / weight.sum()
-    # A dipole d at the rim, whose slope is that of a blur s, moves the fit by 2 sqrt(pi) s d. The rings have one part
-    # less than there are: the one that went into the move.
-    count = len(_RINGS) - 1
-    move = 2 * np.sqrt(np.pi) * tools.maker.blur * np.sqrt(count / (count - 1) * np.maximum(power, 0.0))
+    # where light is scarce, neighbours seem to share some of their noise
+    chance = np.maximum(square - np.maximum(shared, 0.0), 0.0) / np.sqrt(0.5 * _AROUND * (_AROUND - 1))
+    power = np.where(strange[:, None], odd**2, shared - _SURE * chance)
+    power = np.maximum((power * weight[:, None]).sum(axis=1) / weight.sum(), 0.0)
+    # A dipole d at the rim, whose slope is that of a blur s, moves the fit by 2 sqrt(pi) s d. What is left over has
+    # fewer free parts than there are rings: one went into the move, and two into what was thought to come on top.
+    topped = np.count_nonzero(fitted.extra[rows, 2:], axis=1) > 0
+    share = np.where(topped, (len(_RINGS) - 1) / (len(_RINGS) - 4), (len(_RINGS) - 1) / (len(_RINGS) - 2))
+    move = 2 * np.sqrt(np.pi) * tools.maker.blur * np.sqrt(power * share[:, None])
     return SharedFaults(yx, move)
 
 
@@ -75,11 +86,11 @@ def _odd_parts(tools: Instrument, state: SpotState) -> tuple[Floats, Floats]:
     limits = [share * tools.profile_radius + blurs * tools.maker.blur for share, blurs in _RINGS]
     odd, count = np.zeros((len(state), len(_RINGS) - 1, 2)), np.zeros(len(_RINGS) - 1)
     bank = tools.maker.bank(state.stretch, len(state), state.wider)
-    for rows, windows, rest in left_over(tools.image, state, bank):
+    for rows, windows, _, seen in looked_at(tools.image, state, bank):
         off = (state.yx[rows] - windows.middle).astype(np.float32)
         dy, dx = y - off[:, :1], x - off[:, 1:]
         far = np.hypot(dy, dx)
-        relative = np.clip(rest / state.amplitude[rows, None], -_WILD, _WILD)
+        relative = np.clip(seen[:, -1] / state.amplitude[rows, None], -_WILD, _WILD)
         for k, (low, high) in enumerate(pairwise(limits)):
             ring = (far >= low) & (far < high) & windows.usable
             share = ring / np.maximum(np.count_nonzero(ring, axis=1), 1)[:, None]

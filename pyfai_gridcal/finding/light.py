@@ -17,7 +17,7 @@ _STEEPEST = 0.3
 #: Share of the usual amplitude below which light is taken for noise.
 _LEAST_LIGHT = 0.2
 #: The dark level is told where light is uneven by so much and makes amplitude and background alike to this correlation.
-_UNEVEN, _ALIKE = 0.05, 0.8
+_UNEVEN, _ALIKE = 0.03, 0.97
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +71,15 @@ def light_of(
     value_a = np.exp(np.clip(value, level.min() - 1, level.max() + 0.5))
     slope = np.clip(slope, -_STEEPEST, _STEEPEST)
     # the ground is lit by the same light, but for what pixels read without any
-    dark = _dark_level(amplitude, background, (scatter * float(np.median(amplitude)), spread_b))
-    ground = slope * lit_share(value_b, dark)[:, None] if dark else gradient_b / _away_from_0(value_b)[:, None]
-    return LocalLight(value_a, value_b, scatter * value_a, spread_b, slope, np.clip(ground, -1, 1), dark)
+    told = _ground_line(amplitude, background, (scatter * float(np.median(amplitude)), spread_b))
+    if told is None:
+        ground = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1)
+        return LocalLight(value_a, value_b, scatter * value_a, spread_b, slope, ground)
+    dark, share = told
+    value_b = dark + share * value_a
+    return LocalLight(
+        value_a, value_b, scatter * value_a, spread_b, slope, slope * lit_share(value_b, dark)[:, None], dark
+    )
 
 
 def lit_share(background: Floats, dark: float) -> Floats:
@@ -85,20 +91,20 @@ def _away_from_0(values: Floats) -> Floats:
     return np.copysign(np.maximum(np.abs(values), 1e-6), values)
 
 
-def _dark_level(amplitude: Floats, background: Floats, noise: tuple[float, float]) -> float:
-    """What a pixel reads without light, counts: where a robust line through amplitudes and backgrounds, whose `noise`
-    is known, meets an amplitude of 0; 0 unless the spots tell, light that makes both alike."""
+def _ground_line(amplitude: Floats, background: Floats, noise: tuple[float, float]) -> tuple[float, float] | None:
+    """What a pixel reads without light, counts, and the part of an amplitude that shines through the plate: a robust
+    line through amplitudes and backgrounds, whose `noise` is known; None unless light makes both alike."""
     weight = np.ones(len(amplitude))
     ratio = (noise[1] / noise[0]) ** 2
     for _ in range(5):
         middle = [float(np.average(v, weights=weight)) for v in (amplitude, background)]
         a, b = amplitude - middle[0], background - middle[1]
-        aa, bb, ab = (max(float(np.average(v, weights=weight)), 1e-30) for v in (a * a, b * b, a * b))
+        aa, bb, ab = (float(np.average(v, weights=weight)) for v in (a * a, b * b, a * b))
+        if ab <= _ALIKE * np.sqrt(aa * bb) or aa <= (_UNEVEN * middle[0]) ** 2:
+            return None
         # both have noise (W. E. Deming): a plain regression would find too small a slope, and too high a level
         lead = bb - ratio * aa
         slope = (lead + np.sqrt(lead**2 + 4 * ratio * ab**2)) / (2 * ab)
         off = np.abs(b - slope * a)
         weight = 1 / (1 + (off / (3 * NORMAL * float(np.median(off)) + 1e-12)) ** 2)
-    alike = ab / np.sqrt(aa * bb)
-    told = alike > _ALIKE and np.sqrt(aa) > _UNEVEN * abs(middle[0])
-    return middle[1] - slope * middle[0] if told else 0.0
+    return middle[1] - slope * middle[0], float(slope)

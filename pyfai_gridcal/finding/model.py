@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -14,9 +13,6 @@ from ..records.points import ControlPoints
 from .light import LocalLight, lit_share
 from .profile import Templates
 from .windows import PreparedImage, Windows, odd_powers, powers, ramp
-
-if TYPE_CHECKING:
-    from .refinement import FittedSpots
 
 #: Fewest control points that tell a stretch: the local frames take a quadratic, 6 coefficients, through neighbours.
 _FEWEST = 12
@@ -81,11 +77,6 @@ class SpotState:
         if len(rows) == len(self):
             return part
         return with_rows(self, rows, {name: getattr(part, name) for name in _MOVING})
-
-    def fitted(self, found: FittedSpots, dark: float) -> SpotState:
-        """The same as a fit that began here has left it."""
-        state = replace(self, yx=found.yx, amplitude=found.amplitude, background=found.background)
-        return state.topped(found.extra, dark)
 
     def topped(self, more: Floats, dark: float) -> SpotState:
         """The same with more gradients and ground (N, 8), as in

@@ -28,6 +28,9 @@ _RIM_SHIFT = 0.36
 #: Classes along each of the four components of a stretch and of the blur, at most: five of these numbers fit into one
 #: of 64 bits.
 _CODES = 1 << 12
+#: Classes that are made in any case, and spots that share one where there are more: a smooth field has dozens, and what
+#: is stretched differently at each spot is none.
+_CLASSES, _SHARING = 200, 8
 #: Width of a class of blurs, as a logarithm: what a template is then off by, of the amplitude, is below a hundredth.
 _WIDER = 0.08
 #: Steps of a fit of radius and blur at most, and the last one of them, px: a thousandth moves no template.
@@ -292,14 +295,18 @@ class TemplateMaker:
         if not count or (stretch is None and wider is None):
             return TemplateBank((self._made((0, 0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
         stretch = np.tile(np.eye(2), (count, 1, 1)) if stretch is None else stretch
-        # classes of similar stretch and blur: each has templates of its own, made once
+        # classes of similar stretch and blur: each has templates of its own, made once; wider ones where they are many
         flat = np.zeros((count, 5), np.int64)
         flat[:, :4] = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step)
         if wider is not None:
             flat[:, 4] = np.rint(np.log(wider) / _WIDER)
         flat = np.clip(flat, 1 - _CODES // 2, _CODES // 2 - 1)
-        _, first, label = np.unique(flat @ _CODES ** np.arange(5), return_index=True, return_inverse=True)
-        codes, label = flat[first], label.ravel()
+        for coarse in 2 ** np.arange(12):
+            rough = coarse * np.rint(flat / coarse).astype(np.int64)
+            _, first, label = np.unique(rough @ _CODES ** np.arange(5), return_index=True, return_inverse=True)
+            if len(first) <= max(_CLASSES, count // _SHARING):
+                break
+        codes, label = rough[first], label.ravel()
         centres = np.eye(2) + self.step * codes[:, :4].reshape(-1, 2, 2)
         # first order moves the rim; that of a blurred disk moves less than its radius grows
         rest = np.linalg.solve(centres[label], stretch) - np.eye(2)

@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from scipy import ndimage
 
 from ..base.arrays import AnyArray, Bools, Floats, with_rows
+from ..base.normal import inverses, solved
 from ..base.robust import spread
 from ..records.spots import Noise
 from .model import SpotState, model_of
@@ -32,14 +32,15 @@ _CHUNK, _LEAST = 1 << 17, 32
 #: Below so many pixels threads wait for each other longer than they work.
 _WORTH_THREADS = 500_000
 #: A pixel is left out when it is this many sigma off the fit (of a normal noise one in two million is) ...
-_WILD = 5.0
+WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect: in the last step, and before.
 TOLERANCE, _GLARING = 0.12, 0.8
 #: A window that would lose more of its pixels is not spoilt in places, it shows something else.
-_MOST_WILD = 0.2
+_MOSTWILD = 0.2
 #: A gradient of this size is none.
 _NOTHING = 1e-7
-#: A spot has come near its place when a step is shorter than this, px: the next one ends it.
+#: A spot has come near its place when a step is shorter than this, px, and changes the light at the rim of the window
+#: by less than this share: the next one ends it.
 _NEAR = 0.03
 #: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes; a
 #: whole one is what a wrong place makes.
@@ -82,9 +83,10 @@ class FittedSpots:
         """(N, 2) px^2."""
         return np.abs(np.einsum("nii->ni", self.covariance)[:, :2])
 
-    def changed(self, rows: AnyArray, part: FittedSpots) -> FittedSpots:
-        """The same where the spots `rows` were fitted as in `part`."""
-        return with_rows(self, rows, vars(part))
+    def after(self, state: SpotState, dark: float) -> SpotState:
+        """Where a fit that began at `state` has ended."""
+        state = replace(state, yx=self.yx, amplitude=self.amplitude, background=self.background)
+        return state.topped(self.extra, dark)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,13 +179,13 @@ class _Kit:
             weight = seen.usable / variance
             if tolerance is not None:
                 least = (tolerance * state.amplitude[:, None].astype(np.float32)) ** 2
-                variance *= _WILD**2
+                variance *= WILD**2
                 variance += least
                 spot, pixel = np.nonzero((rows[:, -1] ** 2 > variance) & seen.usable)
                 count = np.bincount(spot, minlength=len(state))
                 some = np.flatnonzero(count)
                 share = count[some] / np.count_nonzero(seen.usable[some], axis=1)
-                lost[some] = np.where(share <= _MOST_WILD, share, 0.0)
+                lost[some] = np.where(share <= _MOSTWILD, share, 0.0)
                 left_out = lost[spot] > 0
                 weight[spot[left_out], pixel[left_out]] = 0
         # all sums of products at once: the last row and column are those with what is left over
@@ -242,15 +244,17 @@ def _fit_chunk(
             seen = replace(seen, usable=_calm(part.amplitude, seen))
             windows = replace(windows, usable=seen.usable)
         look = kit.look(part, seen, extra[rows], size[rows], TOLERANCE if last else _GLARING if step else None)
-        move = _solve(look.normal, look.right)
+        move = solved(look.normal, look.right)
+        bright = np.zeros(len(rows))
         if kit.columns:
             more = np.zeros((len(rows), 8))
             more[:, kit.columns] = move[:, 4:]
             extra[rows] += more
             part = part.topped(more, kit.dark)
+            bright = np.abs(more[:, :2]).max(axis=1) * kit.templates.reach
         # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
         yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
-        far = np.abs(yx - part.yx).max(axis=1) > _NEAR
+        far = (np.abs(yx - part.yx).max(axis=1) > _NEAR) | (bright > _NEAR)
         part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
         state = state.changed(rows, part)
         # who has left the middle pixel of its window gets another window
@@ -271,7 +275,7 @@ def _fit_chunk(
 
 def _summary(state: SpotState, start: Floats, limit: float, end: _Look, kit: _Kit, extra: Floats) -> FittedSpots:
     chi2 = end.square / np.maximum(np.count_nonzero(end.weight, axis=1) - 4, 1)
-    covariance = _inverse(end.normal)
+    covariance = inverses(end.normal)
     if kit.noise is None:
         covariance = covariance * chi2[:, None, None]
     good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
@@ -279,7 +283,7 @@ def _summary(state: SpotState, start: Floats, limit: float, end: _Look, kit: _Ki
     variance, lever, columns = np.zeros_like(extra), np.zeros_like(extra), kit.columns
     if columns:
         variance[:, columns] = np.abs(np.einsum("nii->ni", covariance)[:, 4:])
-        moved = _inverse(end.normal[:, :4, :4])[:, :2] @ end.normal[:, :4, 4:]
+        moved = inverses(end.normal[:, :4, :4])[:, :2] @ end.normal[:, :4, 4:]
         # what goes along an axis moves along that axis
         lever[:, columns] = np.where(np.arange(len(columns)) % 2 == 0, moved[:, 0], moved[:, 1]) ** 2
     return FittedSpots(
@@ -295,27 +299,6 @@ def _summary(state: SpotState, start: Floats, limit: float, end: _Look, kit: _Ki
         lever,
         state.slope_a,
     )
-
-
-def _scaled(normal: Floats) -> tuple[Floats, Floats]:
-    """Normal matrices with unit diagonal (and a whiff of damping), and their scales."""
-    scale: Floats = 1 / np.sqrt(np.maximum(np.einsum("nii->ni", normal), 1e-30))
-    out: Floats = normal * scale[:, :, None] * scale[:, None, :]
-    k = np.arange(normal.shape[1])
-    out[:, k, k] += 1e-7
-    return out, scale
-
-
-def _solve(normal: Floats, right: Floats) -> Floats:
-    scaled, scale = _scaled(np.nan_to_num(normal))
-    out: Floats = np.linalg.solve(scaled, (np.nan_to_num(right) * scale)[:, :, None])[:, :, 0] * scale
-    return out
-
-
-def _inverse(normal: Floats) -> Floats:
-    scaled, scale = _scaled(np.nan_to_num(normal))
-    out: Floats = np.linalg.inv(scaled) * scale[:, :, None] * scale[:, None, :]
-    return out
 
 
 def fit_spots(
@@ -368,60 +351,15 @@ def fit_spots(
     return FittedSpots(*(np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(FittedSpots)))
 
 
-def left_over(
+def looked_at(
     image: PreparedImage, state: SpotState, bank: TemplateBank
-) -> Iterator[tuple[AnyArray, Windows, AnyArray]]:
-    """Rows, windows and (n, P) counts that the model leaves over of spots as they stand, some at a time."""
+) -> Iterator[tuple[AnyArray, Windows, AnyArray, AnyArray]]:
+    """What pixels say of spots as they stand, some at a time: their rows, windows, the levels (n, P) that are expected,
+    and the derivatives of these by y, x, amplitude and background and last what is left over, (n, 5, P)."""
     most = max(_CHUNK // (2 * bank.templates[0].reach + 1) ** 2, _LEAST)
     for label, templates in enumerate(bank.templates):
         every = np.flatnonzero(bank.label == label)
         for rows in (every[a : a + most] for a in range(0, len(every), most)):
             windows = image.windows(state.yx[rows], templates.reach)
             seen = _Kit(image, templates, None, 0.0).seen(state.select(rows), windows, bank.rest[rows])
-            yield rows, windows, seen.rows[:, -1]
-
-
-def size_moves(
-    image: PreparedImage, state: SpotState, bank: TemplateBank, noise: Noise, *, radius: float
-) -> tuple[Floats, Floats]:
-    """What holes say of their own size and blur: one step of Gauss and Newton with both.
-
-    A rim that lies farther out by dR changes the picture by its slope along the direction from the middle. A blur whose
-    square grows changes it as the heat equation says, by half the Laplacian. On whole windows both are even, moves and
-    gradients odd, so they hardly mix.
-
-    Parameters
-    ----------
-    state, bank : whole holes that have been fitted, and templates for them
-    radius : of the holes, px
-
-    Returns
-    -------
-    moves (N, 6) of y, x, amplitude, background, radius (px) and square of the blur (px^2), and the variances (N, 2) of
-    the last two
-    """
-    moves, variance = np.zeros((len(state), 6)), np.full((len(state), 2), np.inf)
-    y, x = ramp(bank.templates[0].reach)
-    side = 2 * bank.templates[0].reach + 1
-    size = max(_CHUNK // side**2, _LEAST)
-    for label, templates in enumerate(bank.templates):
-        every = np.flatnonzero(bank.label == label)
-        for rows in (every[a : a + size] for a in range(0, len(every), size)):
-            part, windows = state.select(rows), image.windows(state.yx[rows], templates.reach)
-            seen = _Kit(image, templates, noise, 0.0).seen(part, windows, bank.rest[rows])
-            # two more columns between the four of the fit and what is left over
-            off = (part.yx - windows.middle).astype(np.float32)
-            dy, dx = y - off[:, :1], x - off[:, 1:]
-            far = np.maximum(np.hypot(dy, dx), 0.4 * radius)
-            grown = (seen.rows[:, 0] * dy + seen.rows[:, 1] * dx) / far
-            value = seen.rows[:, 2].reshape(-1, side, side)
-            half = 0.5 * part.amplitude[:, None]
-            blurred = half * ndimage.laplace(value, mode="nearest", axes=(1, 2)).reshape(len(rows), -1)
-            all_rows = np.stack([*seen.rows[:, :4].swapaxes(0, 1), grown, blurred, seen.rows[:, 4]], axis=1)
-            expected = noise.variance(seen.level if image.sign > 0 else -seen.level)
-            wild = seen.rows[:, 4] ** 2 > _WILD**2 * expected + (0.2 * part.amplitude[:, None]) ** 2
-            gram = np.matmul(all_rows * (seen.usable & ~wild)[:, None] / expected[:, None], all_rows.swapaxes(1, 2))
-            normal, right = gram[:, :-1, :-1].astype(np.float64), gram[:, :-1, -1].astype(np.float64)
-            moves[rows] = _solve(normal, right)
-            variance[rows] = np.abs(np.einsum("nii->ni", _inverse(normal))[:, 4:])
-    return moves, variance
+            yield rows, windows, seen.level, seen.rows

@@ -30,7 +30,7 @@ from .refinement import FittedSpots
 from .selection import SIGNIFICANT, Usual, chosen, oddity, usual_misfit
 from .sizes import learn_sizes
 from .survey import HoleGuess
-from .tilts import FREE_TILT, LocalTilts, learn_tilts, shading
+from .tilts import FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
 from .windows import PreparedImage
 
 #: Pixels nearer to the border than so many blurs are not used: a twentieth of their light, and more, falls outside.
@@ -142,6 +142,7 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     # and the gradient of the light where that matters
     tilts = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
+    tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
     fitted = tools.fit(state, 4, tilt)
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
@@ -261,7 +262,7 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     if look.vary and usual.sizes is not None:
         start = usual.sizes.given_to(start)
     tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)
-    tilt[:, 0] = np.maximum(tilt[:, 0], shading(tools, start, whole))
+    tilt[:, 0] = np.maximum.reduce([tilt[:, 0], shading(tools, start, whole), unsure_slopes(start)])
     fitted = tools.fit(start, 5, tilt)
     typical = np.median(look.fitted.amplitude[look.good]) if look.good.any() else 0.0
     local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)

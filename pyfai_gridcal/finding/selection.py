@@ -26,8 +26,10 @@ _ASSUMED = 2.5
 _WORTHLESS = 60.0
 #: A misfit is out of the common when it is this large and so many times that of most spots.
 _ODD, _TIMES = 0.02, 3.0
+#: The same for holes that are cut, of which no second half makes up for it: a tenth of a pixel in a radius of 30.
+_ODD_CUT, _TIMES_CUT = 0.003, 1.5
 #: Where more than this share of the spots is off by the model, the model is what is wrong, and none is left out for it.
-_FEW = 0.2
+_FEW = 0.4
 #: Fewest whole spots whose median is that of most.
 _ENOUGH = 9
 #: Relative error of the radius that a hole is expected to have: 2 µm of half a millimetre.
@@ -185,10 +187,13 @@ def usual_misfit(tools: Instrument, fitted: FittedSpots, whole: Bools) -> float:
 def oddity(tools: Instrument, fitted: FittedSpots, usual: float) -> Floats:
     """(N,) misfit of the spots beyond the `usual` one, in units of the amplitude; 0 for the usual ones.
 
-    Pixels that were left out were off by at least what a wild one is.
+    Pixels that were left out were off by at least what a wild one is. Of a hole that is cut, whatever is off is on one
+    side.
     """
     square = _misfit(tools, fitted) ** 2 + TOLERANCE**2 * fitted.lost
-    out: Floats = np.sqrt(np.maximum(square - max(_ODD, _TIMES * usual) ** 2, 0.0))
+    whole = tools.image.is_whole(fitted.yx, tools.reach)
+    floor = np.where(whole, max(_ODD, _TIMES * usual), max(_ODD_CUT, _TIMES_CUT * usual))
+    out: Floats = np.sqrt(np.maximum(square - floor**2, 0.0))
     return out
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ..base.arrays import Bools, Floats
+from ..base.normal import inverses, solved
 from .learning import Instrument
 from .model import SpotState
-from .refinement import size_moves
+from .profile import TemplateBank
+from .refinement import WILD, looked_at
 from .smoothing import LocalLines, neighbours_of, smoothed
+from .windows import ramp
 
 #: Fewest holes that tell how size and blur vary, most that are asked, and those around a place that tell how single
 #: ones scatter.
@@ -21,6 +25,8 @@ _FEWEST, _MOST, _AROUND = 20, 3000, 12
 _VARIED = (0.01, 0.1)
 #: Errors of size and squared blur that any hole is expected to have, relative: 1 µm of half a millimetre.
 _LEAST_ERROR = (0.002, 0.02)
+#: A pixel that is off by such a share of the amplitude is no matter of size.
+_GLARING = 0.2
 #: Rounds of learning, and how far size and squared blur may lie from the mean ones.
 _TURNS, _BOUNDS = 4, ((0.5, 0.15), (2.0, 10.0))
 
@@ -95,7 +101,7 @@ def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleS
         # what each hole shows beyond the values of the last turn, which are smooth
         now = sized(some, value) if turn else some
         bank = tools.maker.bank(now.stretch, len(now), now.wider)
-        moves, variance = size_moves(tools.image, now, bank, tools.learned.noise, radius=radius)
+        moves, variance = _moves(tools, now, bank)
         # no step takes more than half of what there is, or adds more than that or twice it
         step = np.clip(np.nan_to_num(moves[:, 4:] / [radius, square]), -0.5 * value, [[0.5, 1.0]] * value)
         known = np.isfinite(moves).all(axis=1) & np.isfinite(variance).all(axis=1)
@@ -121,3 +127,35 @@ def _varies(value: Floats, sizes: HoleSizes) -> bool:
     spread = np.diff(np.quantile(value, (0.05, 0.95), axis=0), axis=0)[0]
     least = 5 * np.sqrt(np.median(sizes.variance, axis=0) / 6)
     return bool((spread > np.maximum(_VARIED, least)).any())
+
+
+def _moves(tools: Instrument, state: SpotState, bank: TemplateBank) -> tuple[Floats, Floats]:
+    """One step of Gauss and Newton with size and blur: moves (N, 6) of y, x, amplitude, background, radius (px) and
+    square of the blur (px^2), and the variances (N, 2) of the last two.
+
+    A rim that lies farther out by dR changes the picture by its slope along the direction from the middle. A blur whose
+    square grows changes it as the heat equation says, by half the Laplacian. On whole windows both are even, places and
+    gradients odd, so they hardly mix.
+    """
+    moves, variance = np.zeros((len(state), 6)), np.full((len(state), 2), np.inf)
+    noise, sign = tools.learned.noise, tools.image.sign
+    y, x = ramp(tools.reach)
+    side = 2 * tools.reach + 1
+    for rows, windows, level, seen in looked_at(tools.image, state, bank):
+        # two more columns between the four of the fit and what is left over
+        off = (state.yx[rows] - windows.middle).astype(np.float32)
+        dy, dx = y - off[:, :1], x - off[:, 1:]
+        far = np.maximum(np.hypot(dy, dx), 0.4 * tools.profile_radius)
+        grown = (seen[:, 0] * dy + seen[:, 1] * dx) / far
+        amplitude = state.amplitude[rows, None].astype(np.float32)
+        curved = ndimage.laplace(seen[:, 2].reshape(-1, side, side), mode="nearest", axes=(1, 2))
+        blurred = 0.5 * amplitude * curved.reshape(len(rows), -1)
+        columns = np.stack([*seen[:, :4].swapaxes(0, 1), grown, blurred, seen[:, 4]], axis=1)
+        # weighed by the noise, without what is wild
+        expected = noise.variance(sign * level)
+        wild = seen[:, 4] ** 2 > WILD**2 * expected + (_GLARING * amplitude) ** 2
+        gram = np.matmul(columns * ((windows.usable & ~wild) / expected)[:, None], columns.swapaxes(1, 2))
+        normal, right = gram[:, :-1, :-1].astype(np.float64), gram[:, :-1, -1].astype(np.float64)
+        moves[rows] = solved(normal, right)
+        variance[rows] = np.abs(np.einsum("nii->ni", inverses(normal))[:, 4:])
+    return moves, variance

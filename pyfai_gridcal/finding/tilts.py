@@ -25,6 +25,9 @@ FREE_TILT = 0.05
 _STEEP_TILT, _ANY_GROUND, _LARGEST = 0.15, 0.3, 0.2
 #: The gradient is fitted when leaving it out would move spots by so many of their sigma: 0.3 makes 4 % of the error.
 _TILTED = 0.3
+#: Light that changes by more per px is steep, and its slope known to a seventh: logistic edges as wide as half a pitch
+#: are followed so well.
+_STEEP_LIGHT, _UNSURE = 0.007, 0.15
 #: Gradients of the light are at most so many times what makes neighbours differ in brightness.
 _STEEPER = 2.0
 #: Neighbours that are asked for what they share, and how many of its own errors that must be.
@@ -54,6 +57,13 @@ class LocalTilts:
         # farther out nobody has looked: what is not known may differ more
         out *= np.maximum(1.0, distance[:, :1] / self.spacing)
         return np.asarray(out)
+
+
+def unsure_slopes(state: SpotState) -> Floats:
+    """By how much (N,) the slope of steep light may be wrong, relative per px: what is smooth over some holes does not
+    follow light that ends between two of them."""
+    slope = np.hypot(*state.slope_a.T)
+    return np.where(slope > _STEEP_LIGHT, _UNSURE * slope, 0.0)
 
 
 def learn_tilts(tools: Instrument, state: SpotState, good: Bools, usual_misfit: float) -> LocalTilts | None:

@@ -143,8 +143,9 @@ def _with_rival(tiled: Choice, smooth: FieldFit) -> Choice:
 
 
 def _smooth(sample: Sample, start: Placement, nothing: Bools) -> Choice:
-    """A spline, or a polynomial where that predicts better."""
+    """A spline, or a polynomial where that predicts better, and the field is known as well among the holes."""
     fit: FieldFit = BSpline().fit(sample)
+    support = support_of(fit, sample)
     some = evenly_drawn(len(sample))
     with one_blas_thread():
         rival = Polynomial().fit(sample.select(some))
@@ -152,8 +153,12 @@ def _smooth(sample: Sample, start: Placement, nothing: Bools) -> Choice:
     if _predicts_better(rival, fit, some):
         other = Polynomial().fit(sample)
         if _predicts_better(other, fit, np.arange(len(sample))):
-            fit, trials = other, [replace(trials[0], chosen=False), _trial(other, chosen=True)]
-    return Choice(fit, support_of(fit, sample), start, tuple(trials), nothing)
+            known = support_of(other, sample)
+            # what left out holes do not tell: the places between them, and in gaps
+            if known.rms_inside <= support.rms_inside:
+                trials = [replace(trials[0], chosen=False), _trial(other, chosen=True)]
+                return Choice(other, known, start, tuple(trials), nothing)
+    return Choice(fit, support, start, tuple(trials), nothing)
 
 
 def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:

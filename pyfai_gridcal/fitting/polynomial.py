@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats, freeze, in_a_line
 from ..base.threads import one_blas_thread
@@ -12,6 +13,14 @@ from ..indexing.nodes import isolated_outliers
 from .recipe import FieldFit, Sample, Uncertainty
 
 __all__ = ["Polynomial", "PolynomialField"]
+
+#: A polynomial that is so many times larger between the holes than at them (rms) is not determined by them. One of
+#: degree n on n + 1 rows, which just determine it, is 2 times as large for n = 5 and 3.3 times for n = 7; on n rows,
+#: where it may vanish at every hole, 5 times for n = 3 if they are bent, and hundreds of times if they are straight.
+_BETWEEN = 4.0
+
+#: Places between holes that are enough to tell.
+_PLACES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +163,8 @@ class Polynomial:
     def _fit(self, sample: Sample, order: int) -> FieldFit:
         shell, terms = _shell(sample, order)
         rows = _rows(shell, terms, sample.yx)
+        known = _determined(rows[sample.used], _rows(shell, terms, _between(sample.yx[sample.used])))
+        rows = rows @ known
         used, nugget = sample.used.copy(), 0.0
         # fit, judge the outliers, learn the scatter, until all three stay
         for _ in range(6):
@@ -168,7 +179,7 @@ class Polynomial:
             if np.array_equal(used, before) and abs(nugget - old) < 0.02 * (old + 1e-3):
                 break
         full = np.zeros((order + 1, order + 1, 2))
-        full[terms] = c
+        full[terms] = known @ c
         field = replace(shell, coefficients=full)
         return FieldFit(
             name=self.name,
@@ -178,9 +189,9 @@ class Polynomial:
             used=before,
             z=-z,
             leverage=np.clip(leverage, 0, 1 - 1e-9),
-            uncertainty=_Covariance(field, terms, roots),
+            uncertainty=_Covariance(field, terms, (known @ roots[0], known @ roots[1])),
             nugget=old,
-            freedom=float(len(terms[0])),
+            freedom=float(known.shape[1]),
             note=f"order {order}",
             sigma=sample.sigma,
         )
@@ -192,6 +203,29 @@ def _shell(sample: Sample, order: int) -> tuple[PolynomialField, tuple[AnyArray,
     a, b = (v.ravel() for v in np.mgrid[0 : order + 1, 0 : order + 1])
     field = PolynomialField(np.asarray(sample.origin) + half - 0.5, half, np.zeros((order + 1, order + 1, 2)))
     return field, (a[a + b <= order], b[a + b <= order])
+
+
+def _between(yx: Floats) -> Floats:
+    """Places (M, 2) in the middle between neighbouring points, px."""
+    near = np.asarray(cKDTree(yx).query(yx, k=min(9, len(yx)))[1])
+    places = (0.5 * (yx[:, None] + yx[near[:, 1:]])).reshape(-1, 2)
+    return places[np.random.default_rng(0).permutation(len(places))[:_PLACES]]
+
+
+def _determined(at: Floats, between: Floats) -> Floats:
+    """Basis (terms, K) of the polynomials that are not much larger between the holes than at them.
+
+    Polynomials of too high an order vanish at all holes: no residual tells of them, nor that of a hole left out.
+
+    Parameters
+    ----------
+    at, between : (N, terms), (M, terms) values of the terms at the holes, and between them
+    """
+    _, size, axes = np.linalg.svd(between / np.sqrt(len(between)), full_matrices=False)
+    some = size > 3e-7 * size[0]
+    unit = axes[some].T / size[some]
+    values, vectors = np.linalg.eigh((at @ unit).T @ (at @ unit) / len(at))
+    return np.asarray(unit @ vectors[:, values > _BETWEEN**-2])
 
 
 def _solve(

@@ -18,6 +18,13 @@ __all__ = ["Support", "support_of"]
 #: Uncertainty beyond which a pixel is masked when nothing else is asked for, px: a tenth, by convention.
 MAX_SIGMA_PX = 0.1
 
+#: Share of that beyond which pixels outside of the hull of the points are masked: right to 0.1 px at four sigma.
+_OUTSIDE = 0.25
+
+#: Share of the area that is expected to be off by more than a tenth of a pixel, at most, where masking less than a
+#: part of it does that: half of what a good calibration may have, since sigmas are not exact.
+_PROMISED, _LOST = 0.005, 0.9
+
 #: How much more is granted to the last half per cent of the area within the hull, which would else be lost to a rim.
 _RIM = 3.0
 
@@ -52,18 +59,30 @@ class Support:
         """The uncertainty as a field."""
         return SampledField(self.y, self.x, self.sigma, clamp=True)
 
+    @property
+    def rms_inside(self) -> float:
+        """Rms of the uncertainty within the hull of the points, px per axis; 0 where no node lies there."""
+        return float(np.sqrt((self.sigma[self.inside] ** 2).mean())) if self.inside.any() else 0.0
+
     def default_limits(self) -> tuple[float, float]:
         """Uncertainty beyond which pixels are masked, px: within the hull of the points, and outside.
 
         0.1 px within, more where the middle of the field is not known that well either, or where just the rim would be
-        lost; less outside, so that both coordinates are right to 0.1 px in 95 of 100 places there.
+        lost; less where a small part makes most of the area that may be off by a tenth of a pixel. Less outside, where
+        nothing tells whether the field goes on as smoothly.
         """
         worst = self.sigma.max(axis=2)[self.inside]
         if not len(worst):
-            return MAX_SIGMA_PX, 0.4 * MAX_SIGMA_PX
+            return MAX_SIGMA_PX, _OUTSIDE * MAX_SIGMA_PX
         base = max(MAX_SIGMA_PX, 3.0 * float(np.median(worst)))
         rim = min(float(np.quantile(worst, 0.995)), _RIM * MAX_SIGMA_PX)
-        return max(base, rim), 0.4 * base
+        # from the best places on, as many as may be taken until too many of them are off
+        order = np.argsort(worst)
+        off = share_off(np.hypot(*self.sigma[self.inside].T))[order]
+        promised = np.cumsum(off) < _PROMISED * np.arange(1, len(off) + 1)
+        kept = int(np.flatnonzero(promised).max(initial=-1)) + 1
+        tail = float(worst[order][kept - 1]) if _LOST * len(off) < kept < len(off) else np.inf
+        return min(max(base, rim), tail), _OUTSIDE * base
 
     def unknown(
         self, shape: tuple[int, int], limit: float, *, outside: float | None = None, origin: tuple[int, int] = (0, 0)
@@ -106,6 +125,12 @@ class Support:
             for at in (x, np.full(len(rows), x1)) if y1 == y0 else (x,):
                 left[rows], right[rows] = np.minimum(left[rows], at), np.maximum(right[rows], at)
         return left, right
+
+
+def share_off(sigma: Floats, limit: float = MAX_SIGMA_PX) -> Floats:
+    """Probability that a place is off by more than `limit` px, for the length `sigma` of its uncertainty, px: that of
+    two normal coordinates (Rayleigh)."""
+    return np.asarray(np.exp(-((limit / np.maximum(sigma, 1e-9)) ** 2)))
 
 
 def support_of(

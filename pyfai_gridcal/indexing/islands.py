@@ -57,7 +57,8 @@ def seeds_of(yx: Floats, local: LocalLattice, free: Bools) -> AnyArray:
 def with_islands(cloud: Cloud, local: LocalLattice, patch: Patch) -> tuple[Patch, float]:
     """Grow what the main patch left out, and join the pieces, those first whose places leave least doubt.
 
-    The second value is the largest misfit of two joined pieces, in nodes: 0.5 could as well be the next node.
+    The second value is the largest misfit of two joined pieces of the lattice that comes out, in nodes: 0.5 could as
+    well be the next node. Pieces that were joined with each other only, of dirt or of what is smeared, are not of it.
     """
     yx = cloud.yx
     # grow islands from what is left over, turned as the nearest part of the main patch
@@ -78,7 +79,7 @@ def with_islands(cloud: Cloud, local: LocalLattice, patch: Patch) -> tuple[Patch
     pieces = sorted(pieces, key=len, reverse=True)[:_PIECES]
     junctions: dict[tuple[int, int], _Junction | None] = {}
     # join the two that fit best, compare what came out with the others, and so on
-    names, worst = list(range(len(pieces))), 0.0
+    names, misfit = list(range(len(pieces))), [0.0] * len(pieces)
     while len(names) > 1:
         for a, b in combinations(names, 2):
             if (a, b) not in junctions:
@@ -101,9 +102,10 @@ def with_islands(cloud: Cloud, local: LocalLattice, patch: Patch) -> tuple[Patch
             continue
         pieces.append(joined)
         names.append(len(pieces) - 1)
-        if min(len(pieces[a]), len(pieces[b])) >= LEAST:
-            worst = max(worst, junction.miss)
-    return max((pieces[k] for k in names), key=len), worst
+        here = junction.miss if min(len(pieces[a]), len(pieces[b])) >= LEAST else 0.0
+        misfit.append(max(misfit[a], misfit[b], here))
+    largest = max(names, key=lambda k: len(pieces[k]))
+    return pieces[largest], misfit[largest]
 
 
 @dataclass(frozen=True)

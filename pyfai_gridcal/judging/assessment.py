@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from ..base.arrays import Bools
+from ..base.arrays import Bools, Floats
 from ..base.robust import rms
 from ..base.units import format_length
 from ..fitting.fitting import folded_pixels
+from ..fitting.support import share_off
 from ..fitting.tiles.seams import Seam, find_seams
 from ..indexing.regularity import regularity_of
 from ..records.field import TiledField
@@ -218,24 +219,26 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
     words["held-out error, share of the pitch"] = f"{held:.2g} px: {cause}"
     words["scatter beyond the spots' own sigma, px"] = cause
+    sigma = np.hypot(_field_sigma(fit) * _caution(fit, scale.sigma), systematic)
     return {
         "held-out error, share of the pitch": held / scale.pitch,
-        "error of the field, px": float(np.hypot(_field_sigma(fit) * _caution(fit, scale.sigma), systematic)),
+        "error of the field, px": rms(sigma),
+        "area off by a tenth of a pixel": float(share_off(sigma).mean()),
         "common residuals of neighbours, px": systematic,
         "scatter beyond the spots' own sigma, px": scatter,
     }
 
 
-def _field_sigma(fit: DistortionFit) -> float:
-    """Rms uncertainty of the field over the pixels that are not masked, length of the vector, px."""
+def _field_sigma(fit: DistortionFit) -> Floats:
+    """Uncertainty (N,) of the field at the pixels that are not masked, length of the vector, px."""
     d = fit.distortion
     maps = d.sigma_maps(step=_STEP)
     if maps is None:
-        return 0.0
+        return np.zeros(1)
     valid = np.isfinite(maps[0]) & np.isfinite(maps[1])
     if d.mask is not None:
         valid &= ~d.mask[::_STEP, ::_STEP]
-    return rms(np.hypot(*maps)[valid]) if valid.any() else float("inf")
+    return np.asarray(np.hypot(*maps)[valid]) if valid.any() else np.full(1, np.inf)
 
 
 def _caution(fit: DistortionFit, sigma: float) -> float:

@@ -102,6 +102,8 @@ RULES = (
     Rule("held-out error, share of the pitch", 0.03, 0.12, "points left out are predicted no better than {cause}"),
     Rule("error of the field, px", _NEGLIGIBLE, lambda scale: max(1.0, 0.05 * scale.pitch),
          "the field is known no better than {value:.2g} px"),
+    Rule("area off by a tenth of a pixel", 0.01, None,
+         "{percent:.1f} % of the area that is claimed may be off by more than a tenth of a pixel"),
     Rule("common residuals of neighbours, px", _NEGLIGIBLE, None,
          "neighbouring points are off together, by {value:.2g} px: the model does not follow the field"),
     Rule("scatter beyond the spots' own sigma, px", lambda scale: max(0.015 * scale.pitch, 5 * scale.sigma, 0.3), None,

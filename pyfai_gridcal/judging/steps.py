@@ -21,6 +21,11 @@ _WEIGHTS = np.array([-1.0, 5.0, -10.0, 10.0, -5.0, 1.0]) / 6
 #: chance. Plates without steps reach 3 and 3.5, plates with steps of three sigma of a spot 4 and 4.5. Usual is what
 #: this share of the rows stays below: a step shows in five rows, which may be most of them.
 _TIMES, _SURE, _USUAL = 3.5, 4.0, 0.3
+#: What a step in one place makes of the difference some rows away, in units of what it makes there; how far from that,
+#: rms, rows with steps of three sigma are at most, and what no field does by chance.
+_BESIDE = {-2: 1 / 6, -1: -2 / 3, 1: -2 / 3, 2: 1 / 6}
+_LIKE, _EXACTLY = 0.25, 0.1
+_LATER, _EARLIER = slice(1, None), slice(None, -1)
 
 
 def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) -> tuple[float, int]:
@@ -38,7 +43,7 @@ def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) 
     table[tuple(ij[used].T)] = d[used]
     place = np.full(table.shape, np.nan)
     place[tuple(ij.T)] = points.yx
-    largest, count = 0.0, 0
+    largest, count, least_off = 0.0, 0, np.inf
     for axis in (0, 1):
         values, at = np.moveaxis(table, axis, 0), np.moveaxis(place, axis, 0)
         rows = len(values) - len(_WEIGHTS) + 1
@@ -52,10 +57,13 @@ def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) 
         known = np.isfinite(size)
         if known.any():
             least = _TIMES * float(np.quantile(np.abs(size[known]), _USUAL))
-            clear = known & (sigmas > _SURE) & (size > least) & _stays(jump, least)
+            off = _unlike_a_step(jump)
+            clear = known & (sigmas > _SURE) & (size > least) & _stays(jump, least) & (off < _LIKE)
             largest = max(largest, float(size[clear].max(initial=0.0)))
+            least_off = min(least_off, float(off[clear].min(initial=np.inf)))
             count += _peaks(size, clear)
-    return largest, count
+    # a rough field looks like a step in a row now and then; it does not in two, nor exactly
+    return (largest, count) if count > 1 or least_off < _EXACTLY else (0.0, 0)
 
 
 def _shared(jump: Floats) -> tuple[Floats, Floats]:
@@ -74,6 +82,30 @@ def _shared(jump: Floats) -> tuple[Floats, Floats]:
         # the cosine of the angle between two random directions has a variance of a half
         sigmas[k] = float(np.nanmean(alike[k])) * np.sqrt(2 * count[k])
     return size, sigmas
+
+
+def _unlike_a_step(jump: Floats) -> Floats:
+    """How far (R,) what rows have in common with the two on each side, in units of what they have themselves, is from
+    what a step between two rows makes of these differences; rms."""
+    count = len(jump)
+
+    def common(k: int, other: int) -> float:
+        if not 0 <= other < count:
+            return np.nan
+        # of neighbouring holes, which share no noise
+        product = [(jump[k, a] * jump[other, b]).sum(axis=-1) for a, b in ((_LATER, _EARLIER), (_EARLIER, _LATER))]
+        both = np.concatenate(product)
+        return float(np.median(both[np.isfinite(both)])) if np.isfinite(both).any() else np.nan
+
+    out = np.full(count, np.inf)
+    for k in range(count):
+        own = common(k, k)
+        if not own > 0:
+            continue
+        off = np.array([common(k, k + step) / own - share for step, share in _BESIDE.items()])
+        if np.isfinite(off).any():
+            out[k] = np.sqrt(np.nanmean(np.square(off)))
+    return out
 
 
 def _stays(jump: Floats, least: float) -> Bools:

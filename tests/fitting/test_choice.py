@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fieldtruth import PIXEL, PLATE, SHAPE, Truth, observe
+from fieldtruth import PIXEL, PLATE, SHAPE, SQUARE, Truth, observe
 
 from pyfai_gridcal.base.errors import UsageError
+from pyfai_gridcal.fitting import choice as choice_module
 from pyfai_gridcal.fitting.choice import MODELS, Choice, choose
 from pyfai_gridcal.fitting.view import PlateView
 from pyfai_gridcal.records.plate import Plate
@@ -94,3 +95,36 @@ def test_gaps_of_the_mask_part_tiles() -> None:
     choice = choose(seen(field), mask=mask)
     assert any("2 tiles from the gaps of the mask" in note for note in choice.notes)
     assert choice.fit.held_out_px < 0.05
+
+
+def few_holes(seed: int) -> PlateView:
+    """Six rows of five holes in one part of a larger detector, seen through a lens."""
+    shape = (480, 640)
+    truth = observe(
+        fields.radial(shape, 0.02, -0.01),
+        plate=SQUARE,
+        shape=shape,
+        pixel_size=(17e-6, 17e-6),
+        angle_deg=-1.6,
+        seed=seed,
+    )
+    ij = truth.points.ij
+    low = ij.min(axis=0) + 1
+    return PlateView(truth.points.select(((ij >= low) & (ij < low + (6, 5))).all(axis=1)), SQUARE, shape, None)
+
+
+@pytest.mark.parametrize("seed", [0, 3, 5])
+def test_few_columns_of_holes_tell_the_field_between_them(seed: int) -> None:
+    """A fifth order vanishes at all of five columns, and may be anything between them."""
+    view = few_holes(seed)
+    assert len(view.points) == 30
+    assert choose(view).support.rms_inside < 0.05  # type: ignore[union-attr]
+    assert choose(view, model="polynomial").support.rms_inside < 0.05  # type: ignore[union-attr]
+
+
+def test_a_polynomial_must_be_known_between_the_holes(bent: PlateView, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it predicts left out holes, but says little of what lies between, the spline stays."""
+    monkeypatch.setattr(choice_module, "_predicts_better", lambda *_: True)
+    assert chosen_of(choose(bent)) == ["spline"]
+    # a field that is a polynomial is known better by one
+    assert chosen_of(choose(seen(fields.radial(SMALL, 0.03, -0.01)))) == ["polynomial"]

@@ -10,12 +10,13 @@ from pyfai_gridcal.fitting.recipe import Sample
 from pyfai_gridcal.synthetic import fields
 
 SHAPE = (400, 530)
+TRUE = fields.radial(SHAPE, 0.05, -0.01)
 
 
 def sample(sigma: float = 0.02, count: int = 400) -> Sample:
     rng = np.random.default_rng(0)
     yx = rng.uniform((0, 0), (399, 529), (count, 2))
-    d = fields.radial(SHAPE, 0.05, -0.01).at(yx) + rng.normal(0, sigma, (count, 2))
+    d = TRUE.at(yx) + rng.normal(0, sigma, (count, 2))
     return Sample(yx, d, np.full((count, 2), sigma), SHAPE, 23.0, np.ones(count, bool))
 
 
@@ -26,15 +27,13 @@ def probe() -> np.ndarray:
 def test_the_order_of_the_truth_is_found() -> None:
     fit = Polynomial().fit(sample())
     assert fit.note == "order 5"
-    assert (fit.field.at(probe()) - fields.radial(SHAPE, 0.05, -0.01).at(probe())).std() < 0.008
+    assert (fit.field.at(probe()) - TRUE.at(probe())).std() < 0.008
 
 
 def test_sigma_and_held_out() -> None:
     fit = Polynomial(5).fit(sample())
     assert fit.uncertainty is not None
-    z = (fit.field.at(probe()) - fields.radial(SHAPE, 0.05, -0.01).at(probe())) / np.sqrt(
-        fit.uncertainty.variance(probe())
-    )
+    z = (fit.field.at(probe()) - TRUE.at(probe())) / np.sqrt(fit.uncertainty.variance(probe()))
     assert 0.5 < z.std() < 1.6
     given = sample()
     without = Polynomial(5).fit(given.select(np.arange(400) != 33))
@@ -77,3 +76,35 @@ def test_grid_gradient_and_motion() -> None:
 def test_plain_least_squares() -> None:
     given = sample(sigma=1e-6)
     assert np.abs(Polynomial().plain(given, 5).at(given.yx) - given.d).max() < 1e-4
+
+
+def lattice(rows: int, columns: int, degrees: float, sigma: float = 0.02, seed: int = 3) -> Sample:
+    """Holes of a bent, turned plate in the middle of a larger detector."""
+    ij = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1).reshape(-1, 2)
+    turn = np.deg2rad(degrees)
+    basis = 41.0 * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    nodes = (ij - (np.array([rows, columns]) - 1) / 2) @ basis + (190.0, 270.0)
+    yx = nodes
+    for _ in range(6):
+        yx = nodes - TRUE.at(yx)
+    d = TRUE.at(yx) + np.random.default_rng(seed).normal(0, sigma, yx.shape)
+    return Sample(yx, d, np.full(yx.shape, sigma), SHAPE, 41.0, np.ones(len(yx), bool))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(6, 5), (5, 8), (4, 9), (7, 5)])
+@pytest.mark.parametrize("degrees", [-1.7, 11.0])
+def test_a_polynomial_that_vanishes_at_all_holes_is_left_out(rows: int, columns: int, degrees: float) -> None:
+    """Five columns say nothing of a fifth order across them, whatever the residuals are."""
+    given = lattice(rows, columns, degrees)
+    order = min(rows, columns)
+    fit = Polynomial(order).fit(given)
+    assert fit.freedom < (order + 1) * (order + 2) / 2
+    between = 0.5 * (given.yx[1:] + given.yx[:-1])
+    assert fit.uncertainty is not None
+    assert np.sqrt(fit.uncertainty.variance(between)).max() < 0.1
+
+
+def test_orders_that_the_holes_determine_keep_all_their_terms() -> None:
+    given = lattice(6, 7, 4.0)
+    for order in range(1, 6):
+        assert Polynomial(order).fit(given).freedom == (order + 1) * (order + 2) / 2

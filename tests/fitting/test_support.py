@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial import Delaunay
@@ -36,6 +38,14 @@ def test_sigma_grows_away_from_the_points(support: Support) -> None:
     assert 0.003 < at[0] < 0.02
     assert at[1] > 1.5 * at[0]
     assert at[3] > 10 * at[2] > 10 * at[0]
+
+
+def test_rms_among_the_points(support: Support) -> None:
+    """What is far from the points, where nothing is known, does not count."""
+    nodes = np.stack(np.meshgrid(support.y, support.x, indexing="ij"), -1)[support.inside]
+    assert support.rms_inside == pytest.approx(np.sqrt((support.field.at(nodes) ** 2).mean()))
+    assert 0.003 < support.rms_inside < 0.05 < np.sqrt((support.sigma**2).mean())
+    assert replace(support, inside=np.zeros_like(support.inside)).rms_inside == 0.0
 
 
 def test_mask_is_that_of_the_sigma_map(support: Support) -> None:

@@ -66,6 +66,27 @@ def test_a_piece_between_the_nodes_is_doubted(torn: tuple[np.ndarray, np.ndarray
     assert doubt > 0.3
 
 
+def test_pieces_that_never_join_the_lattice_leave_no_doubt_of_it(torn: tuple[np.ndarray, np.ndarray]) -> None:
+    """Two patches of dirt that are joined between their nodes, far from the plate, say nothing of the plate."""
+    ij, yx = torn
+    dirt = np.stack(np.meshgrid(np.arange(4), np.arange(12), indexing="ij"), axis=-1).reshape(-1, 2)
+    dirt = dirt[(dirt[:, 1] < 4) | (dirt[:, 1] > 7)]
+    own = dirt @ STEPS + (0.0, 1200.0) + np.where(dirt[:, 1:] < 4, 0.42 * STEPS[1], 0.0)
+    # the dirt alone is a lattice in doubt
+    far = Cloud(own)
+    apart = local_lattices(far, np.arange(len(own)))
+    joined, doubt = with_islands(far, apart, grow(far, int(seeds_of(own, apart, np.ones(len(own), bool))[0]), STEPS))
+    assert len(joined) == len(own)
+    assert doubt > 0.3
+    # beside the plate it is none of it
+    cloud = Cloud(np.concatenate([yx, own]))
+    local = local_lattices(cloud, np.arange(len(cloud.yx)))
+    seed = int(np.flatnonzero((ij == (5, 15)).all(axis=1))[0])
+    patch, doubt = with_islands(cloud, local, grow(cloud, seed, STEPS))
+    assert sorted(patch.rows.tolist()) == list(range(len(yx)))
+    assert doubt < 0.1
+
+
 def test_seeds_have_a_lattice_around_them(torn: tuple[np.ndarray, np.ndarray]) -> None:
     ij, yx = torn
     alone = np.concatenate([yx, [[-500.0, 900.0]]])
