@@ -43,7 +43,11 @@ def _without_dead(one: Exposure, gaps: Bools | None) -> Exposure:
     level = dead_level(one.data, mask)
     if level is None:
         return replace(one, mask=mask)
-    radius = survey(filled(one.data, _united(mask, one.data < level)))[0].radius_px
+    live = filled(one.data, _united(mask, one.data < level))
+    if np.ptp(live) <= 1e-4 * abs(float(live.max())):
+        # a drawing in two levels: what is dark are the holes
+        return replace(one, mask=mask)
+    radius = survey(live)[0].radius_px
     dead = dead_areas(one.data, mask, larger_than=6 * radius, level=level)
     if dead is None:
         return replace(one, mask=mask)

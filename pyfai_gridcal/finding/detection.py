@@ -18,11 +18,11 @@ from ..indexing.regularity import Regularity, regularity_of
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Polarity, Spots
+from .large import enlarged, prepared_for, shrunk
 from .picking import Candidates, pick
 from .search import Found, completed, instrument_of, look_at
 from .selection import chosen
 from .survey import HoleGuess, filled, squared, survey, without_lines
-from .windows import PreparedImage
 
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
 
@@ -43,6 +43,9 @@ _WIDER = 2.5
 _CHANCE = 0.03
 #: Share of the candidates on the lattice from which on no other guess is looked at.
 _PLAIN = 0.9
+#: Share of the image that holes cover at the least where the survey has seen them sharply: it clips the one per cent
+#: that stands out most along with hot pixels, and its guess is good to 30 %.
+_SPARSE = 0.025
 #: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most, unless its
 #: merit is hopeless beside that of the best: that of holes of half the radius is a tenth.
 _STEP, _CLIMB, _HOPELESS = 2**0.5, 4, 0.1
@@ -174,15 +177,18 @@ def search_spots(
     # its size was seen on pixels of the shorter side
     found = replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
     say(0.3, f"fitting {len(found.candidates)} spots")
-    prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
+    prepared = prepared_for(image, mask, saturation, found)
+    factor = prepared.factor
     # from here on each stage knows more: what a hole looks like, where each is, where one is missing
-    tools, candidates, stretch_error = instrument_of(prepared, found, noise, workers)
+    tools, candidates, stretch_error = instrument_of(prepared, *shrunk(found, noise, factor), workers)
     look = look_at(tools, candidates, stretch_error)
     spots, usual = chosen(look.tools, look.fitted, look.usual)
     grown = None
     if complete:
         say(0.8, "looking again where holes are missing")
         spots, grown = completed(look, spots, usual, lattice, aspect)
+    if factor > 1:
+        spots, grown = enlarged(spots, factor), None
     spots = replace(spots, passed_over=_passed_over(found, spots, image.shape))
     say(1.0, "spots found")
     return SpotsFound(spots, lattice, grown, aspect)
@@ -260,6 +266,9 @@ def _best_guess(
         clear = [guess for guess in survey(picture) if guess.polarity in told and guess.radius_px > _WIDER]
         attempts += [attempt(guess) for guess in clear[:3]]
         attempts += _climbed(attempts, attempt)
+    elif len(guesses) > 1 and _is_sparse(attempts[-1], image):
+        # of holes that are lost among the strays of their scale, the survey sees a blurred picture only
+        attempts += _climbed(attempts, attempt)
     if not any(len(one.found.candidates) for one in attempts):
         raise PickingError(
             "no spots stand out of the noise",
@@ -274,6 +283,12 @@ def _best_guess(
             hint="is this the image of a regular grid of holes?",
         )
     return _with_fainter(best, attempts, lambda candidates: _lattice_of(candidates, lattice, aspect))
+
+
+def _is_sparse(one: _Attempt, image: AnyArray) -> bool:
+    """Whether holes of this size cover so little of the image that smaller ones were specks to the survey."""
+    guess = one.found.guess
+    return bool(len(one.found.candidates) * np.pi * guess.radius_px**2 < _SPARSE * image.size)
 
 
 def _climbed(attempts: list[_Attempt], attempt: Callable[[HoleGuess], _Attempt]) -> list[_Attempt]:

@@ -30,11 +30,16 @@ _FEW = 400
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """Profile of the holes, noise of the pixels, and by how much it is grainy (the factor of the positions' sigma)."""
+    """Profile of the holes, noise of the pixels, and by how much it is grainy (the factor of the positions' sigma).
+
+    `rims` is how far, px, the pixels at the rims of most holes may move a place by what they are off their picture: of
+    smooth rims that is what the noise does, of those that are steps from pixel to pixel, as in a drawing, far more.
+    """
 
     profile: HoleProfile
     noise: Noise
     grain: float = 1.0
+    rims: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +98,13 @@ class Instrument:
         bank = self.maker.bank(state.stretch, len(state), state.wider)
         level, residual, steep, _ = _relearn(self.image, state, self.learned.profile, bank, self.reach)
         quiet = steep < _QUIET
-        noise = noise_of(level[quiet], residual[quiet], quantised=_quantised(self.image))
+        noise = _noise(self.image, level[quiet], residual[quiet])
         return replace(self, learned=replace(self.learned, noise=noise))
 
 
-def _quantised(image: PreparedImage) -> bool:
-    """Whether readings are whole numbers."""
-    return bool(np.all(image.data[::7, ::7] == np.rint(image.data[::7, ::7])))
+def _noise(image: PreparedImage, level: AnyArray, residual: AnyArray) -> Noise:
+    """Noise of the pixels from what a fit leaves over of those that tell."""
+    return noise_of(level, residual, quantised=image.quantised, factor=image.factor)
 
 
 def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
@@ -168,9 +173,18 @@ def learn(
         level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
         if turn >= 1:
             quiet = steep < _QUIET
-            noise = noise_of(level[quiet], residual[quiet], quantised=_quantised(image))
+            noise = _noise(image, level[quiet], residual[quiet])
     assert noise is not None
-    return Learned(profile, noise, grain_factor(correlation_of(residual, steep < _FLAT), profile))
+    grain = grain_factor(correlation_of(residual, steep < _FLAT), profile)
+    return Learned(profile, noise, grain, _rims(residual / sample.amplitude[:, None], steep, profile))
+
+
+def _rims(relative: AnyArray, steep: AnyArray, profile: HoleProfile) -> float:
+    """Error of a coordinate, px, of most holes by what their pixels are off, in units of the amplitude: for weights g
+    that are the slopes of the profile, the root of ``sum(g**2 r**2) / sum(g**2)**2``."""
+    steepest = 0.5 * max(float((s**2).max()) for s in np.gradient(profile.table)) * profile.oversampling**2
+    square = np.where(np.isfinite(steep), steep, 0.0) * steepest
+    return float(np.sqrt(np.median((square * relative**2).sum(axis=1) / np.maximum(square.sum(axis=1), 1e-9) ** 2)))
 
 
 def _teachers(image: PreparedImage, state: SpotState, reach: int) -> SpotState:
@@ -239,7 +253,11 @@ def _relearn(
     weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size
-    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 3)
+    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 1)
     steep[~windows.usable] = np.inf
+    # what is cut does not scatter
+    cut_off = image.is_cut(windows)
+    if cut_off is not None:
+        steep[cut_off] = np.inf
     residual = relative * sample.amplitude[:, None]
     return image.sign * levels, residual, steep, normalised(learned, reach)

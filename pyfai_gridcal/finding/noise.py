@@ -16,13 +16,14 @@ _BINS = 12
 _PIXELS = 100_000
 
 
-def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
+def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool, factor: int = 1) -> Noise:
     """Variance as a straight line of the level, through robust variances of bins.
 
     Parameters
     ----------
     level, residual : expected counts and what was read minus that, of many pixels, any shape
     quantised : readings are whole numbers, so the variance is at least 1/12
+    factor : each pixel is a mean over blocks of so many readings along each axis
 
     Raises
     ------
@@ -44,8 +45,8 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool) -> Noise:
     x = np.array([level[b].mean() for b in bins])
     # the median of the square of a normal variable is 0.4549 of its variance; quantised data want the quartiles'
     # neighbourhood as well
-    variance = np.array([_robust_variance(square[b], quantised) for b in bins])
-    floor = 1 / 12 if quantised else 1e-12
+    variance = np.array([_robust_variance(square[b], quantised and factor == 1) for b in bins])
+    floor = 1 / 12 / factor**2 if quantised else 1e-12
     variance = np.maximum(variance, floor)
     # a line through these, weighed by how well each is known; its slope is the gain
     gain, base = 0.0, float(np.median(variance))

@@ -52,6 +52,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.yx)
 
+    @property
+    def strong_first(self) -> Floats:
+        """(N, 2) places, those of the largest relative contrast first."""
+        return self.yx[np.argsort(-self.relative, kind="stable")]
+
     def select(self, which: AnyArray) -> Candidates:
         """The candidates of a boolean mask or an array of indices."""
         return select_rows(self, which, "yx", "contrast", "relative", "significance")
@@ -140,9 +145,12 @@ def _peaks(contrast: AnyArray, least: float) -> AnyArray:
     """Indices (N, 2) of the local maxima above `least`."""
     top = contrast == _highest_around(contrast)
     top &= contrast > least
-    if contrast.size > _WATERSHED_PIXELS or int(np.count_nonzero(top)) > _WATERSHED_MAXIMA:
-        # also the way out for clipped images: every pixel of a plateau is a maximum, and the watershed drowns in them
-        return _thinned(np.argwhere(top), contrast)
+    every = np.argwhere(top)
+    peaks = _thinned(every, contrast)
+    # also the way out for clipped images, and drawings without noise: every pixel of a plateau is a maximum, and the
+    # watershed drowns in them
+    if contrast.size > _WATERSHED_PIXELS or not 0 < len(peaks) == len(every) <= _WATERSHED_MAXIMA:
+        return peaks
     from pyFAI.ext.watershed import InverseWatershed
 
     watershed = InverseWatershed(_drained(contrast, least))

@@ -95,8 +95,8 @@ def instrument_of(
     """
     yx = found.candidates.yx
     # the mean picture of the strong ones tells the size, that the windows
-    spacing = _spacing(yx)
-    strong = yx[np.argsort(-found.candidates.relative, kind="stable")]
+    spacing = spacing_of(yx)
+    strong = found.candidates.strong_first
     radius = hole_radius(image, strong, found.guess.radius_px, spacing)
     reach = min(window_reach(radius, spacing), image.pad - 1)
     # the lattice tells how the holes are stretched against their mean
@@ -203,7 +203,7 @@ def _continued(tools: Instrument, state: SpotState, fitted: FittedSpots) -> Spot
     return replace(state, yx=yx, amplitude=amplitude, background=background)
 
 
-def _spacing(yx: Floats) -> float:
+def spacing_of(yx: Floats) -> float:
     """Distance that most spots have at least to their nearest neighbour, px."""
     if len(yx) < 2:
         return float("inf")

@@ -36,6 +36,8 @@ _FEW = 0.4
 _ENOUGH = 9
 #: Relative error of the radius that a hole is expected to have: 2 µm of half a millimetre.
 _RADIUS_ERROR = 0.004
+#: Rims that make places so many times less sure than the noise does are steps: what is smooth has a third of it.
+_STEPS = 3.0
 #: Two spots nearer than this share of the spacing are one.
 _ONE = 0.35
 
@@ -115,6 +117,8 @@ def _sigma(tools: Instrument, fitted: FittedSpots, usual: Usual, *, all_of_them:
     # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
     # counted
     counted = np.sqrt(fitted.position_variance) * tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
+    if fitted.good.any() and tools.learned.rims > _STEPS * np.median(counted[fitted.good]):
+        counted = np.maximum(counted, tools.learned.rims)
     # of a hole of which one side is seen, the rest is assumed
     assumed = _one_sided(tools, fitted.yx, usual)
     seen = np.hypot(counted, assumed)

@@ -10,7 +10,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array, select_rows, with_rows
 from ..records.spots import Polarity
+from .survey import binned
 
+#: Squares of four pixels that read the same, and as much as any, of which fewer may be chance or specks.
+_PLATEAU = 20
 #: Pixels along the border of the image that are not fitted, whatever the blur; a blur that is known leaves out more.
 _RIM = 2
 
@@ -62,19 +65,47 @@ class Windows:
         return with_rows(self, rows, vars(part))
 
 
+def ceiling_of(data: AnyArray, usable: Bools, saturation: float | None) -> float | None:
+    """Reading from which on pixels (ny, nx) are cut: the saturation, or the largest one where many pixels share it and
+    lie together; None where none are cut."""
+    top = float(data.max(initial=-np.inf, where=usable))
+    if saturation is not None:
+        return saturation if top >= saturation else None
+    at = (data == top) & usable
+    together = at[1:, 1:] & at[:-1, 1:] & at[1:, :-1] & at[:-1, :-1]
+    return top if together.sum() > max(_PLATEAU, 0.05 * at.sum()) else None
+
+
 class PreparedImage:
-    """An image padded for cutting windows, holes made positive, with a map of usable pixels."""
+    """An image padded for cutting windows, holes made positive, with a map of usable pixels.
+
+    With a `factor` its pixels are means over blocks of so many of the image along each axis, and usable where all of
+    these are.
+    """
 
     def __init__(
-        self, image: AnyArray, mask: Bools | None, polarity: Polarity, saturation: float | None = None, pad: int = 40
+        self,
+        image: AnyArray,
+        mask: Bools | None,
+        polarity: Polarity,
+        saturation: float | None = None,
+        pad: int = 40,
+        factor: int = 1,
     ):
         data = np.asarray(image, dtype=np.float32)
-        self.pad = pad
+        self.pad, self.factor = pad, factor
         usable = np.isfinite(data)
         if mask is not None:
             usable &= ~mask
         hot = data >= saturation if saturation is not None else None
+        if factor > 1:
+            readings = np.where(usable, data, np.float32(0))
+            data = binned(readings, factor)
+            usable = binned(usable.astype(np.float32), factor) == 1
+            hot = None if hot is None else binned(hot.astype(np.float32), factor) > 0
         self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
+        #: reading from which on pixels are cut; None where none are
+        self.ceiling = ceiling_of(data, usable, saturation)
         self.polarity: Polarity = polarity
         self.sign = 1.0 if polarity == "bright" else -1.0
         self.whole = bool(usable.all())
@@ -83,6 +114,9 @@ class PreparedImage:
         self.leave_out_rim(_RIM)
         if not self.whole:
             self.data[~self.usable] = 0
+        some = self.data[::7, ::7] if factor == 1 else readings[::7, ::7]
+        #: whether readings are whole numbers
+        self.quantised = bool(np.all(some == np.rint(some)))
         self.shape = (int(data.shape[0]), int(data.shape[1]))
 
     def leave_out_rim(self, width: int) -> None:
@@ -97,6 +131,12 @@ class PreparedImage:
         middle = np.clip(np.rint(yx).astype(np.int64), -self.pad + reach, np.array(self.shape) - 1 + self.pad - reach)
         data, usable = (_cut(raster, middle + self.pad, reach) for raster in (self.data, self.usable))
         return Windows(middle, data, usable)
+
+    def is_cut(self, windows: Windows) -> Bools | None:
+        """(N, m * m) whether pixels of these windows read as much as any can; None where none do."""
+        if self.ceiling is None:
+            return None
+        return np.asarray(self.sign * windows.data >= self.ceiling)
 
     def touches_saturation(self, yx: Floats, reach: int) -> Bools:
         """(N,) whether a saturated pixel lies within the window."""

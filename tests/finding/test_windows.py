@@ -94,3 +94,33 @@ def test_windows_that_are_whole(image: np.ndarray) -> None:
     mask[33, 43] = True
     assert not PreparedImage(image, mask, "bright").is_whole(at, 3).any()
     assert PreparedImage(image, mask, "bright").is_whole(at, 2)[0]
+
+
+def test_larger_pixels_are_usable_where_all_of_theirs_are() -> None:
+    rows, columns = np.mgrid[:61, :86]
+    data = (10.0 * rows + columns).astype(np.float32)
+    data[30, 40] = np.nan
+    mask = np.zeros(data.shape, bool)
+    mask[9, 50] = True
+    data[22, 62] = 5000
+    prepared = PreparedImage(data, mask, "bright", saturation=4000.0, factor=3)
+    assert prepared.shape == (20, 28)
+    window = prepared.windows(np.array([[6.0, 9.0], [10.0, 13.0], [3.0, 16.0]]), 0)
+    assert window.data[0, 0] == 10 * 19 + 28
+    assert window.usable[:, 0].tolist() == [True, False, False]
+    assert prepared.touches_saturation(np.array([[7.0, 20.0], [7.0, 19.0]]), 0).tolist() == [True, False]
+    assert prepared.quantised
+
+
+def test_what_is_cut_at_the_top_is_seen_without_being_told() -> None:
+    noise = np.random.default_rng(0).normal(900, 40, (70, 90)).round()
+    assert PreparedImage(noise, None, "bright").ceiling is None
+    cut = np.minimum(noise, 910)
+    for polarity, sign in (("bright", 1), ("dark", -1)):
+        prepared = PreparedImage(cut, None, polarity)  # type: ignore[arg-type]
+        assert prepared.ceiling == 910
+        windows = prepared.windows(np.array([[30.0, 40.0]]), 3)
+        is_cut = prepared.is_cut(windows)
+        assert is_cut is not None
+        assert np.array_equal(is_cut, sign * windows.data == 910)
+        assert 5 < is_cut.sum() < 40

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from ...base.arrays import AnyArray, AnyDtype, Bools
 from ...base.errors import FileFormatError, ImageError, UsageError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pyFAI.detectors import Detector
 
 
+MANY_BLOBS = 9  # 3 x 3 holes are the least that make a grid
+LEAST_BLOB = 5  # pixels: a cross is the smallest thing that is more than a zinger and its neighbour
 MANY_DUMMIES = 16  # different negative values (detectors have two or three codes); more are noise around zero
 FEW_SATURATED = 1e-3  # share of the pixels: hot ones and specks are fewer, a bright background or bright holes far more
 
@@ -155,7 +158,7 @@ def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
 
     Negative values are codes when they are few different ones that stand apart from the data, as -1 and -2 in the gaps
     of a pixel detector; many different ones are the noise of a subtracted background. The largest value of an integer
-    type is a code when nothing comes near it.
+    type is a code when nothing comes near it, and when it is neither what holes read nor what is around them.
 
     Parameters
     ----------
@@ -164,7 +167,7 @@ def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
     """
     out = np.zeros(data.shape, bool)
     top = _ceiling(dtype)
-    if top is not None and data.max() >= top and (dtype.itemsize >= 4 or not _comes_near(data, top)):
+    if top is not None and data.max() >= top and (dtype.itemsize >= 4 or not _is_light(data, top)):
         out |= data >= top
     if dtype.kind != "u" and data.min() < 0:
         for value in _negative_codes(data):
@@ -174,6 +177,28 @@ def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
 
 def _ceiling(dtype: AnyDtype) -> int | None:
     return int(np.iinfo(dtype).max) if dtype.kind in "ui" else None
+
+
+def _is_light(data: AnyArray, top: int) -> bool:
+    """Whether pixels at `top` have seen much light rather than none: others come near, or they show holes."""
+    where = data >= top
+    return _comes_near(data, top) or _are_blobs(where) or (float(where.mean()) > 0.5 and _are_blobs(~where))
+
+
+def _are_blobs(where: Bools) -> bool:
+    """Whether these pixels (ny, nx) mostly lie in many compact pieces of one size, as those of holes do: neither specks
+    nor lines nor modules."""
+    labels, count = ndimage.label(where)
+    if count < MANY_BLOBS:
+        return False
+    area = np.bincount(labels.ravel())[1:]
+    boxes = [[s.stop - s.start for s in box] for box in ndimage.find_objects(labels) if box is not None]
+    extent = np.max(boxes, axis=1)
+    # the size of the piece that a pixel of them is in, and pieces like it
+    order = np.argsort(area)
+    typical = area[order][np.searchsorted(np.cumsum(area[order]), 0.5 * area.sum())]
+    alike = (area > 0.5 * typical) & (area < 2 * typical) & (area > 0.4 * extent**2) & (8 * extent < max(where.shape))
+    return bool(typical >= LEAST_BLOB and alike.sum() >= MANY_BLOBS and area[alike].sum() > 0.5 * area.sum())
 
 
 def _comes_near(data: AnyArray, top: int) -> bool:
@@ -216,7 +241,7 @@ def saturation_level(data: AnyArray, dtype: AnyDtype) -> float | None:
     top = _ceiling(dtype)
     highest = float(data.max())
     if top is not None and dtype.itemsize <= 2 and highest >= top:
-        return float(top) if _comes_near(data, top) else None
+        return float(top) if _is_light(data, top) else None
     codes = dummies(data, dtype)
     if codes.any():
         rest = data[~codes]
@@ -235,11 +260,12 @@ def saturation_level(data: AnyArray, dtype: AnyDtype) -> float | None:
 
 
 def blemishes(saturated: Bools, notes: list[str], level: float) -> Bools:
-    """Saturated pixels that are better ignored: few of them. Many are a clipped background or flat-topped holes."""
+    """Saturated pixels that are better ignored: few of them, in specks. Many are a clipped background or flat-topped
+    holes."""
     share = float(saturated.mean())
     if share == 0:
         return saturated
-    if share <= FEW_SATURATED:
+    if share <= FEW_SATURATED and not _are_blobs(saturated):
         notes.append(f"{int(saturated.sum())} saturated pixels ({level:g} counts) are ignored")
         return saturated
     notes.append(f"{100 * share:.3g} % of the pixels are saturated ({level:g} counts)")

@@ -152,3 +152,36 @@ def test_plateau_of_a_12_bit_camera() -> None:
 def test_few_counts_do_not_saturate() -> None:
     assert load_image(np.random.default_rng(0).poisson(3, (300, 400)).astype(np.uint16)).saturation is None
     assert load_image(np.random.default_rng(0).normal(100, 5, (300, 400))).saturation is None
+
+
+def disks(shape: tuple[int, int], pitch: tuple[int, int], radius: float) -> AnyArray:
+    """Whether pixels lie in one of the disks of a grid."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.hypot(y % pitch[0] - pitch[0] / 2.1, x % pitch[1] - pitch[1] / 1.9) < radius
+
+
+@pytest.mark.parametrize("white", ["holes", "plate"])
+@pytest.mark.parametrize("noise", [0, 6])
+def test_white_of_a_picture_in_two_levels_is_no_code(white: str, noise: int) -> None:
+    holes = disks((170, 230), (24, 27), 5.3)
+    black = np.random.default_rng(0).integers(0, noise + 1, holes.shape)
+    data = np.where(holes == (white == "holes"), 255, black).astype(np.uint8)
+    image = load_image(data)
+    assert not image.mask.any()
+    assert image.saturation == 255
+    assert "are saturated" in image.notes[-1]
+
+
+def test_few_small_spots_that_all_saturate_are_not_ignored() -> None:
+    spots = disks((700, 850), (134, 160), 2.4)
+    data = np.random.default_rng(0).integers(0, 240, spots.shape).astype(np.uint8)
+    data[spots] = 255
+    assert spots.mean() < 1e-3
+    assert not load_image(data).mask.any()
+
+
+@pytest.mark.parametrize("at", [np.s_[::40, ::50], np.s_[90:94], np.s_[60:130, :80]])
+def test_codes_in_specks_and_gaps_and_modules_are_codes(at: tuple[slice, ...]) -> None:
+    data = np.random.default_rng(0).poisson(300, (170, 230)).astype(np.uint16)
+    data[at] = 65535
+    assert np.array_equal(load_image(data).mask, data == 65535)
