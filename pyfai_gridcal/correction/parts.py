@@ -22,7 +22,7 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import check_writable, replacing
 from ..base.errors import FileFormatError, UsageError
-from ..base.opening import members, open_hdf5
+from ..base.opening import make_hdf5, members, open_hdf5
 from ..base.progress import Progress
 from ..io.images.frames import parse_address
 from ..io.images.sources import open_frames
@@ -227,7 +227,7 @@ def _told(path: Path) -> dict[str, Any]:
 
 def _nothing(path: Path, corrector: Corrector, work: str, job: str) -> Corrected:
     """A part without a frame: there are more parts than frames."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, make_hdf5(temporary) as file:
         process = file.create_group(_PROCESS)
         process["work"], process["job"] = work, job
         data = file.create_dataset(DATA_PATH, (0, *corrector.table.shape_out), np.float32)
@@ -262,7 +262,7 @@ def join_parts(output: str | os.PathLike[str], parts: int) -> Corrected:
         # By name only: the files may be moved together.
         layout[start : start + count] = h5py.VirtualSource(path.name, DATA_PATH, one["shape"], dtype)
         start += count
-    with replacing(target) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+    with replacing(target) as temporary, make_hdf5(temporary, libver=("v110", "v110")) as file:
         with open_hdf5(filled[0][0]) as first:
             _copy_frame(first, file)
         dummy = filled[0][1]["dummy"]

@@ -134,12 +134,11 @@ def save_image(path: str | PathLike[str], array: AnyArray, header: Mapping[str, 
 
 
 def _save_hdf5(path: Path, array: AnyArray, header: Mapping[str, str]) -> Path:
-    import h5py
-
     from ..base.atomic import replacing
+    from ..base.opening import make_hdf5
     from ..io.nexus.groups import new_entry, new_group, write_data
 
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as beside, make_hdf5(beside) as file:
         entry = new_entry(file, "Corrected image")
         entry.attrs["default"] = "image"
         write_data(

@@ -218,14 +218,14 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
     """
     import h5py
 
-    from ..base.opening import reading_hdf5
+    from ..base.opening import make_hdf5, reading_hdf5
     from ..io.nexus.contents import find_detector
 
     with reading_hdf5(path) as file:
         name = find_detector(file).name
     with tempfile.TemporaryDirectory() as folder:
         alias = Path(folder) / "alias.h5"
-        with h5py.File(alias, "w") as file:
+        with make_hdf5(alias) as file:
             file["entry_0000/pyFAI/Eiger2_CdTe_4M"] = h5py.ExternalLink(str(path.resolve()), name)
         found = blobcorrector.detector_spatial(h5file=str(alias), detector="eiger")
         return np.asarray(found.dx, float), np.asarray(found.dy, float)
