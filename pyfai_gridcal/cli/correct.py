@@ -54,7 +54,9 @@ def run(options: argparse.Namespace) -> int:
         corrector, key, remarks = _corrector(job, options)
         common: dict[str, Any] = {"key": key, "dtype": job.dtype, "workers": job.workers, "progress": progress}
         if plan is None:
-            done = correct_stack(job.images, corrector, job.output, packing=packing, remarks=remarks, **common)
+            done = correct_stack(
+                job.images, corrector, job.output, packing=packing, missing=job.missing, remarks=remarks, **common
+            )
         else:
             done = correct_files(job.images, corrector, plan, **common)
     if options.json_file:
@@ -64,12 +66,15 @@ def run(options: argparse.Namespace) -> int:
             "resumed": done.resumed,
             "shape": list(done.shape),
             "lost_share": corrector.lost(),
+            "notes": list(done.notes),
         }
         write_json(record, options.json_file)
     if options.json_file != "-":
         again = f" ({done.resumed} more were done before)" if done.resumed else ""
         frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
         print(f"corrected: {frames}{again}, {done.shape[0]} x {done.shape[1]} pixels")
+        for note in done.notes:
+            print(f"note:      {note}")
         lost = corrector.lost()
         if lost > 1e-4:
             print(
@@ -122,7 +127,7 @@ def _corrector(job: Correct, options: argparse.Namespace) -> tuple[Corrector, st
     from ..io.kinds.kinds import locate
 
     files = files_of(job, split_pair(options.detector_file), reading_of(options))
-    corrector, key = open_corrector(files, device=job.device, image=job.images[0])
+    corrector, key = open_corrector(files, device=job.device, image=job.images[0], missing=job.missing)
     named = locate(files.detector, files.reading)[1][0]
     remarks = {"detector": str(named.absolute()), "dark": str(job.dark or ""), "flat": str(job.flat or "")}
     return corrector, key, remarks

@@ -35,6 +35,7 @@ class FrameReader(AbstractContextManager["FrameReader"]):
     count : frames of all of them
     dtype : that holds all of them
     attributes : texts and numbers that the first dataset tells about itself
+    notes : remarks on the sources, in words
     """
 
     def __init__(self, sources: Sequence[Frames]):
@@ -46,6 +47,7 @@ class FrameReader(AbstractContextManager["FrameReader"]):
             raise ImageError("no frame to correct")
         self._packed = [_packed_reader(source) for source in self._sources]
         self.dtype: DType = np.result_type(*(s.dtype for s in self._sources))
+        self.notes = tuple(note for source in self._sources for note in source.notes)
         kept = ("units", "long_name")
         self.attributes = {k: v for k, v in self._sources[0].header.items() if k in kept}
 
@@ -66,12 +68,12 @@ class FrameReader(AbstractContextManager["FrameReader"]):
                 )
 
     def identity(self) -> tuple[object, ...]:
-        """What tells these frames from others: names, sizes and times of the files."""
+        """What tells these frames from others: names, sizes and times of the files, and what they lack."""
         parts: list[object] = []
         for source in self._sources:
             stat = os.stat(source.path) if source.path else None
             when = (stat.st_size, stat.st_mtime_ns) if stat else source.sha256()
-            parts.append((_absolute(source), source.count, when))
+            parts.append((_absolute(source), source.count, when, *source.notes))
         return tuple(parts)
 
     def read(self, number: int) -> AnyArray:

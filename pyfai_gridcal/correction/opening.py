@@ -21,7 +21,7 @@ from ..io.images.masks import load_mask
 from ..io.images.sources import open_frames
 from ..io.kinds.kinds import locate, open_distortion
 from ..records.distortion import Distortion
-from ..records.jobs import Correct, Reading
+from ..records.jobs import Correct, Missing, Reading
 from .corrector import Corrector
 from .frames import FrameReader
 from .table import Table, build_table
@@ -77,7 +77,11 @@ def files_of(job: Correct, detector: Files, reading: Reading | None = None) -> C
 
 
 def open_corrector(
-    files: CorrectorFiles, *, device: str | tuple[int, int] | None = None, image: str | PathLike[str] | None = None
+    files: CorrectorFiles,
+    *,
+    device: str | tuple[int, int] | None = None,
+    image: str | PathLike[str] | None = None,
+    missing: Missing = "error",
 ) -> tuple[Corrector, str]:
     """The corrector, and a checksum of all that its results depend on besides the images.
 
@@ -86,6 +90,7 @@ def open_corrector(
     files : what it is made of
     device : OpenCL device of pyFAI
     image : one of those to correct; its shape is looked at before the table of shares is made, which takes long
+    missing : what to do about frames of it that are not there
 
     Raises
     ------
@@ -94,7 +99,7 @@ def open_corrector(
     UsageError
         Something is of another shape than the detector.
     """
-    table, key = _table(files, image)
+    table, key = _table(files, image, missing)
     shape = table.shape_in
     masks = [load_mask(one, shape) for one in _listed(files.mask)]
     mask = np.logical_or.reduce(masks) if masks else None
@@ -115,7 +120,7 @@ def open_corrector(
     return corrector, digest.hexdigest()
 
 
-def _table(files: CorrectorFiles, image: str | PathLike[str] | None) -> tuple[Table, str]:
+def _table(files: CorrectorFiles, image: str | PathLike[str] | None, missing: Missing) -> tuple[Table, str]:
     name = files.detector
     _, _, paths = locate(name, files.reading)
     key = key_of_files(paths, repr(files.reading), files.whole)
@@ -123,7 +128,7 @@ def _table(files: CorrectorFiles, image: str | PathLike[str] | None) -> tuple[Ta
     if table is None:
         distortion = open_distortion(name, files.reading).distortion
         if image is not None:
-            with FrameReader([open_frames(image)]) as first:
+            with FrameReader([open_frames(image, missing=missing)]) as first:
                 first.require(distortion.shape)
         table = cached_table(distortion, paths[0], key, whole=files.whole, keep=files.keep_table)
     assert table is not None

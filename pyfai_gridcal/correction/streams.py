@@ -18,6 +18,7 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import check_writable, replacing
 from ..base.errors import ImageError, UsageError
+from ..base.opening import make_hdf5
 from ..base.progress import Progress, untold
 from ..base.threads import processors
 from ..io.images.frames import Frames, parse_address
@@ -25,6 +26,7 @@ from ..io.images.sources import open_frames
 from ..io.kinds.rasters import image_of
 from ..io.nexus.groups import new_group
 from ..io.nexus.packing import Packing
+from ..records.jobs import Missing
 from .corrector import Corrector
 from .frames import DType, FrameReader
 from .spool import Journal, Spool, checksum
@@ -46,12 +48,14 @@ class Corrected:
     frames : corrected in this run
     resumed : frames that an earlier, interrupted run had done already
     shape : of a corrected frame
+    notes : remarks on the images, in words
     """
 
     written: tuple[Path, ...]
     frames: int
     resumed: int
     shape: tuple[int, int] = field(default=(0, 0))
+    notes: tuple[str, ...] = ()
 
 
 def workers_by_default() -> int:
@@ -91,6 +95,7 @@ def correct_stack(
     packing: Packing | None = None,
     dtype: str | None = None,
     workers: int | None = None,
+    missing: Missing = "error",
     remarks: dict[str, str] | None = None,
     finished: Callable[[], Corrected | None] = lambda: None,
     progress: Progress | None = None,
@@ -108,6 +113,7 @@ def correct_stack(
     packing : compression
     dtype : of the corrected frames; float32 by default, float64 for float64 frames. Whole numbers are rounded.
     workers : threads; all processors by default
+    missing : what to do about frames that are not there; the file says how many there were
     remarks : texts for the file
     finished : asked once no other process can write the output any more; what it returns, if anything, is the outcome
     progress : called with a fraction and a text; what it raises stops the work (which can be resumed)
@@ -119,9 +125,8 @@ def correct_stack(
     UsageError
         The output cannot be written, or another process is writing it.
     """
-    target = check_writable(output)
-    packing, say = packing or Packing(), progress or untold
-    with FrameReader([open_frames(s) for s in sources]) as reader:
+    target, packing, say = check_writable(output), packing or Packing(), progress or untold
+    with FrameReader([open_frames(s, missing=missing) for s in sources]) as reader:
         reader.require(corrector.table.shape_in)
         out_dtype = _out_dtype(reader.dtype, dtype)
         # What is done already: pieces of the very same work, told by the checksum of all that decides about them.
@@ -131,9 +136,8 @@ def correct_stack(
                 spool.close(remove=True)
                 return outcome
             resumed = min(spool.count, reader.count)
-            corrector.prepare()
             # What is left, computed ahead by the threads, kept in order.
-            make = partial(_piece, reader, corrector, packing, out_dtype)
+            make = partial(_piece, reader, corrector.prepare(), packing, out_dtype)
             for done, piece in enumerate(in_order(make, range(resumed, reader.count), workers), resumed + 1):
                 spool.append(piece)
                 say(done / reader.count, f"frame {done} of {reader.count}")
@@ -141,7 +145,7 @@ def correct_stack(
             with replacing(target) as temporary:
                 _write_nexus(temporary, spool, reader, corrector, packing, out_dtype, remarks or {})
             spool.close(remove=True)
-    return Corrected((target,), reader.count - resumed, resumed, corrector.table.shape_out)
+    return Corrected((target,), reader.count - resumed, resumed, corrector.table.shape_out, reader.notes)
 
 
 def _piece(reader: FrameReader, corrector: Corrector, packing: Packing, dtype: DType, number: int) -> bytes:
@@ -188,16 +192,15 @@ def _write_nexus(
 
     The earliest format of HDF5 has no times in its groups; in later ones h5py leaves them away only since 3.16.
     """
-    import h5py
-
     shape = corrector.table.shape_out
-    with h5py.File(path, "w", libver="earliest") as file:
+    with make_hdf5(path, libver="earliest") as file:
         file.attrs.update({"NX_class": "NXroot", "default": "entry_0000", "creator": "pyFAI-gridcal correct"})
         entry = new_group(file, "entry_0000", "NXentry")
         entry.attrs["default"] = "corrected"
         entry["title"] = f"{reader.name}, distortion corrected"
         process = new_group(entry, "correction", "NXprocess")
-        for name, text in {"program": "pyFAI-gridcal", "input": reader.name, **remarks}.items():
+        notes = {"notes": "\n".join(reader.notes)} if reader.notes else {}
+        for name, text in {"program": "pyFAI-gridcal", "input": reader.name, **notes, **remarks}.items():
             process[name] = text
         process["offset"] = np.array(corrector.table.offset)
         process["offset"].attrs["units"] = "px"

@@ -19,6 +19,8 @@ from .verdict import Level
 
 #: Motion that a comparison does not count.
 Alignment = Literal["rigid", "similarity", "affine", "none"]
+#: What to do about frames that are not there.
+Missing = Literal["error", "skip", "nan"]
 _WAYS = ("median", "mean")
 _RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
 _HOW, _UNTOLD = "how", "what the input does not tell"
@@ -235,6 +237,14 @@ class Correct:
     whole: bool = told(False, "as large as the corrected detector, nothing is cut off", "flag", group=_CORRECTED)
     dtype: str | None = told(
         None, "float32 (default), float64, same, or a type of whole numbers (rounded)", group=_CORRECTED
+    )
+    missing: Missing = told(
+        "error",
+        "frames whose data are not there: an error (default), left out, or nan; a stack says so",
+        "choice",
+        choices=get_args(Missing),
+        group=_CORRECTED,
+        doors=(CLI,),
     )
     suffix: str | None = told(
         None,
