@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
         again = f" ({done.resumed} more were done before)" if done.resumed else ""
         frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
         print(f"corrected: {frames}{again}, {done.shape[0]} x {done.shape[1]} pixels")
-        for note in done.notes:
+        for note in (*done.notes, *filter(None, [remarks.get("orientation")])):
             print(f"note:      {note}")
         lost = corrector.lost()
         if lost > 1e-4:
@@ -128,6 +128,8 @@ def _corrector(job: Correct, options: argparse.Namespace) -> tuple[Corrector, st
 
     files = files_of(job, split_pair(options.detector_file), reading_of(options))
     corrector, key = open_corrector(files, device=job.device, image=job.images[0], missing=job.missing)
-    named = locate(files.detector, files.reading)[1][0]
+    kind, (named, *_), _ = locate(files.detector, files.reading)
     remarks = {"detector": str(named.absolute()), "dark": str(job.dark or ""), "flat": str(job.flat or "")}
+    if files.reading.orientation is None and (said := kind.orientation(named)) != 3:
+        remarks["orientation"] = f"images are in pyFAI's orientation {said}, corrected ones in orientation 3"
     return corrector, key, remarks

@@ -122,8 +122,8 @@ def open_corrector(
 
 def _table(files: CorrectorFiles, image: str | PathLike[str] | None, missing: Missing) -> tuple[Table, str]:
     name = files.detector
-    _, _, paths = locate(name, files.reading)
-    key = key_of_files(paths, repr(files.reading), files.whole)
+    kind, named, paths = locate(name, files.reading)
+    key = key_of_files(paths, repr(files.reading), files.whole, kind.orientation(named[0]))
     table = cached_table(None, paths[0], key, whole=files.whole, keep=files.keep_table)
     if table is None:
         distortion = open_distortion(name, files.reading).distortion

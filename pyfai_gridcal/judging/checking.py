@@ -32,6 +32,12 @@ from .inspection import inspect
 __all__ = ["Difference", "FileCheck", "check_file", "difference"]
 
 
+#: What is said of files for images in another orientation than 3.
+TURNED = (
+    "for images in orientation {}: pyFAI's methods read such detectors in different ways; convert to .h5 mends that"
+)
+
+
 @dataclass(frozen=True)
 class FileCheck:
     """What was found about one file.
@@ -108,7 +114,9 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
         return FileCheck(paths[0], None, (), tuple(findings))
     meant = positions(source.distortion)
     known = None if source.distortion.mask is None else ~np.asarray(source.distortion.mask)
-    plain = reading is None or (reading.binning, reading.orientation) == ((1, 1), 3)
+    plain = reading is None or (reading.binning, reading.orientation) == ((1, 1), None)
+    if source.orientation != 3:
+        findings.insert(0, Finding(TURNED.format(source.orientation), wrong=True))
     opinions: list[Opinion] = []
     if plain:
         opinions = [
@@ -158,7 +166,8 @@ def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: DistortionFile) 
     if kind == "nexus":
         return detector_factory(str(paths[0])), "detector_factory"
     if kind == "json":
-        return detector_factory(str(detector_of(paths[0]))), "detector_factory, on the file that it names"
+        config = {"filename": str(detector_of(paths[0])), "orientation": source.orientation}
+        return detector_factory("NexusDetector", config), "detector_factory, on the file that it names"
     if kind == "poni":
         import pyFAI
 

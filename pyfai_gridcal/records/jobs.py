@@ -67,9 +67,10 @@ class Reading:
     binning: tuple[int, int] = told(
         (1, 1), "pixels read out as one in the images to come: 2 or 2,1", "shape", metavar="N", group=_UNTOLD
     )
-    orientation: Literal[1, 2, 3, 4] = told(
-        3,
-        "pyFAI orientation of the images that the file was made for (the result is for orientation 3)",
+    orientation: Literal[1, 2, 3, 4] | None = told(
+        None,
+        "pyFAI orientation of the images that the file was made for (the result is then for orientation 3; by default "
+        "it is for these images, in the orientation that the file says)",
         "choice",
         choices=(1, 2, 3, 4),
         group=_UNTOLD,
@@ -194,7 +195,7 @@ class Convert:
     shape: tuple[int, int] | None = like(Reading, "shape")
     pixel: tuple[float, float] | float | None = like(Reading, "pixel_size")
     binning: tuple[int, int] = like(Reading, "binning")
-    orientation: Literal[1, 2, 3, 4] = like(Reading, "orientation")
+    orientation: Literal[1, 2, 3, 4] | None = like(Reading, "orientation")
 
     @property
     def reading(self) -> Reading:

@@ -39,3 +39,25 @@ def test_missing_frames_are_an_error_or_told(tmp_path: Path, capsys: pytest.Capt
     told = json.loads((tmp_path / "out.json").read_text())
     assert told["frames"] == 1
     assert "gone.h5" in told["notes"][0]
+
+
+def test_the_orientation_of_a_detector_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Images that are turned as their detectors say become one and the same, and the table of one is not another's."""
+    write_distortion(wave((40, 61), masked=True), tmp_path / "det.h5")
+    image = np.random.default_rng(2).poisson(100, (40, 61)).astype(np.float32)
+    found = []
+    for orientation, turned in ((3, image), (2, image[::-1]), (1, image[::-1, ::-1]), (4, image[:, ::-1])):
+        config = {"filename": str(tmp_path / "det.h5"), "orientation": orientation}
+        (tmp_path / "a.json").write_text(json.dumps({"detector_config": config}))
+        np.save(tmp_path / "image.npy", turned)
+        assert run("correct", tmp_path / "a.json", tmp_path / "image.npy", "-o", tmp_path / "out.npy") == 0
+        said = capsys.readouterr().out
+        assert ("pyFAI's orientation" in said) == (orientation != 3)
+        assert f"orientation {orientation}, corrected ones in orientation 3" in said or orientation == 3
+        found.append(np.load(tmp_path / "out.npy"))
+        (tmp_path / "out.npy").unlink()
+    for one in found[1:]:
+        np.testing.assert_allclose(one, found[0], rtol=1e-4)
+    assert run("correct", tmp_path / "a.json", tmp_path / "image.npy", "-o", tmp_path / "out.h5") == 0
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert b"orientation 4" in file["entry_0000/correction/orientation"][()]

@@ -33,9 +33,8 @@ def hdf5_frames(address: Address, missing: Missing = "error") -> Frames:
     try:
         file = open_hdf5(address.file)
     except FileFormatError as error:
-        if error.hint:
-            raise ImageError(error.what, hint=error.hint) from error
-        raise ImageError(f"{address.file} is no readable HDF5 file ({error.what})", hint="is it complete?") from error
+        what = error.what if error.hint else f"{address.file} is no readable HDF5 file ({error.what})"
+        raise ImageError(what, hint=error.hint or "is it complete?") from error
     try:
         return _frames(file, address, missing)
     except BaseException:
@@ -60,10 +59,8 @@ def _frames(file: h5py.File, address: Address, missing: Missing) -> Frames:
     datasets = {name: one for name, one in found.items() if not isinstance(one, str)}
     known = {name: _planes(dataset, index, address) for name, dataset in datasets.items()}
     shapes = {part.shape for part in known.values()}
-    if len(shapes) != 1:
-        what = f"frames of shapes {sorted(shapes)} in {address.file}"
-        what = what if shapes else f"{address.file} without {', '.join(map(str, found.values()))[:400]}"
-        raise ImageError(what, expected="one shape" if shapes else "the files that hold its frames")
+    if len(shapes) > 1:
+        raise ImageError(f"frames of shapes {sorted(shapes)} in {address.file}", expected="one shape")
     # A file that is not there is taken to hold as many frames as the longest of the others.
     (path, first), most = next(iter(known.items())), max(len(part.lost) for part in known.values())
     parts = [known.get(name) or replace(first, lost=[True] * most, places=[str(one)]) for name, one in found.items()]
@@ -127,16 +124,17 @@ def _datasets(file: h5py.File, address: Address) -> dict[str, h5py.Dataset | str
         raise ImageError(f"no dataset {path} in {address.file}", hint=_others(file))
     node = file[path]
     found: dict[str, h5py.Dataset | str] = {path: node} if isinstance(node, h5py.Dataset) else _search(node, path)
-    there = {name: one for name, one in found.items() if not isinstance(one, str)}
     default = _default_signal(file)
     series = {name: found[name] for name in sorted(found) if _is_series([name])}
-    if _is_series(series) and (default not in there or default in series):
-        return series
+    if _is_series(series) and (default not in found or default in series):
+        found = series
+    there = {name: one for name, one in found.items() if not isinstance(one, str)}
     if not there:
-        elsewhere = f" ({', '.join(map(str, found.values()))[:400]} cannot be read)" if found else ""
-        raise ImageError(
-            f"no image in {address.file}::{path}{elsewhere}", expected="a dataset of two or more dimensions"
-        )
+        elsewhere = f": {', '.join(map(str, found.values()))[:400]} cannot be read" if found else ""
+        what = f"no image in {address.file}::{path}{elsewhere}"
+        raise ImageError(what, expected="a dataset of two or more dimensions")
+    if found is series:
+        return found
     if default in there and len(there) > 1:
         return {default: there[default]}
     if len(there) > 1:

@@ -77,21 +77,11 @@ def _holds(shape: tuple[int, ...] | None, wanted: h5py.h5s.SpaceID, instead: h5p
 
 
 def _selected(space: h5py.h5s.SpaceID, shape: tuple[int, ...]) -> list[AnyArray]:
-    """Along each axis, the indices of a virtual dataset that come from one source."""
-    if space.get_select_type() == h5py.h5s.SEL_ALL:
+    """Along each axis, the indices of a virtual dataset that come from one source; all, where they make no pattern."""
+    if space.get_select_type() != h5py.h5s.SEL_HYPERSLABS or not space.is_regular_hyperslab():
         return [np.arange(n) for n in shape]
-    if space.is_regular_hyperslab():
-        selection = space.get_regular_hyperslab()
-    else:
-        first, last = space.get_select_bounds()
-        selection = (
-            first,
-            (1,) * len(first),
-            (1,) * len(first),
-            tuple(b - a + 1 for a, b in zip(first, last, strict=True)),
-        )
     out = []
-    for n, start, stride, count, block in zip(shape, *selection, strict=True):
+    for n, start, stride, count, block in zip(shape, *space.get_regular_hyperslab(), strict=True):
         at = (start + stride * np.arange(min(count, n))[:, None] + np.arange(min(block, n))).ravel()
         out.append(at[at < n])
     return out

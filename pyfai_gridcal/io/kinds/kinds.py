@@ -20,13 +20,14 @@ from ...base.errors import FileFormatError, UsageError
 from ...base.opening import HDF5_MAGIC
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
-from ..nexus.groups import read_detector
+from ..nexus.contents import ORIENTATIONS
+from ..nexus.groups import read_detector, read_orientation
 from . import pairs
 from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
-from .pointers import detector_of, save_pointer
-from .readout import binned, to_orientation_3
+from .pointers import detector_of, save_pointer, told_orientation
+from .readout import binned, in_orientation, to_orientation_3
 
 __all__ = [
     "KINDS",
@@ -47,16 +48,19 @@ class DistortionFile:
 
     Attributes
     ----------
-    distortion : in orientation 3, binned as asked for
+    distortion : binned as asked for. Where no orientation was asked for, it is for images in that of the file, and its
+        places are those of pyFAI; else for images that were turned to orientation 3
     kind : name of the kind of file
     paths : the files read
     binning : (slow, fast), as asked for
+    orientation : pyFAI's, of the images that the file is for, as it says itself (3 where it does not)
     """
 
     distortion: Distortion
     kind: str
     paths: tuple[Path, ...]
     binning: tuple[int, int] = (1, 1)
+    orientation: int = 3
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,10 @@ class Kind:
     name, title : for options and for people
     statement : frame, order, unit and sign of what is in the file
     suffixes : by which an output name asks for it
-    read : (paths, what the file does not tell) -> Distortion
+    read : (paths, what the file does not tell) -> Distortion, for images in orientation 3 where the file tells another
     write : (distortion, path, choices) -> files written
     keeps_mask : whether the file holds the mask
+    orientation : path -> pyFAI's orientation of the images that the file is for
     """
 
     name: str
@@ -80,6 +85,7 @@ class Kind:
     read: Callable[[tuple[Path, ...], Reading], Distortion]
     write: Callable[[Distortion, Path, Writing], list[Path]]
     keeps_mask: bool = False
+    orientation: Callable[[Path], int] = lambda _: 3
 
 
 # -- writers and readers that are no maps
@@ -120,9 +126,16 @@ def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
     target = detector_of(paths[0])
     if kind_of(target).name in ("poni", "json"):
         raise FileFormatError(f"{paths[0]} points to {target.name}, which is only a pointer as well")
-    plain = Reading(shape=reading.shape, pixel_size=reading.pixel_size)
-    return read_distortion(target, plain)
+    kind, found, _ = locate(target, plain := Reading(shape=reading.shape, pixel_size=reading.pixel_size))
+    return kind.read(found, plain)
 
+
+def _orientation_of_pointer(path: Path) -> int:
+    target = detector_of(path)
+    return told_orientation(path) or kind_of(target).orientation(target)
+
+
+_POINTER = _read_pointer, _write_pointer, False, _orientation_of_pointer
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -135,6 +148,7 @@ KINDS: dict[str, Kind] = {
             lambda paths, reading: read_detector(paths[0]),
             _write_nexus,
             keeps_mask=True,
+            orientation=read_orientation,
         ),
         Kind(
             "spline",
@@ -209,9 +223,9 @@ KINDS: dict[str, Kind] = {
             lambda paths, reading: read_modules(paths[0]).distortion(),
             _write_modules,
         ),
-        Kind("poni", "PONI file that names the detector", "absolute path", (".poni",), _read_pointer, _write_pointer),
-        Kind(
-            "json", "JSON snippet that names the detector", "absolute path", (".json",), _read_pointer, _write_pointer
+        *(
+            Kind(name, f"{title} that names the detector", "absolute path", (f".{name}",), *_POINTER)
+            for name, title in (("poni", "PONI file"), ("json", "JSON snippet"))
         ),
     )
 }
@@ -318,12 +332,18 @@ def open_distortion(
         distortion = kind.read(paths, reading)
     except MemoryError as error:
         raise FileFormatError(f"{paths[0]} does not fit in memory") from error
+    said = kind.orientation(paths[0])
+    if said not in ORIENTATIONS:
+        raise FileFormatError(f"{paths[0]} has orientation {said}", expected="1, 2, 3 or 4")
     if reading.shape and tuple(reading.shape) != distortion.shape:
         raise FileFormatError(f"{paths[0]} is of {distortion.shape} pixels", expected=f"{tuple(reading.shape)}")
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
-    distortion = binned(to_orientation_3(distortion, reading.orientation), reading.binning)
-    return DistortionFile(distortion, kind.name, paths, reading.binning)
+    if reading.orientation is None:
+        distortion = in_orientation(distortion, said)
+    else:
+        distortion = to_orientation_3(to_orientation_3(distortion, said), reading.orientation)
+    return DistortionFile(binned(distortion, reading.binning), kind.name, paths, reading.binning, said)
 
 
 def read_distortion(

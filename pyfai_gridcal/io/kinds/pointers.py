@@ -14,7 +14,7 @@ from pathlib import Path
 from ...base.atomic import read_text, replacing
 from ...base.errors import FileFormatError, UsageError
 
-__all__ = ["GEOMETRY", "detector_of", "format_json", "format_poni", "save_pointer"]
+__all__ = ["GEOMETRY", "detector_of", "format_json", "format_poni", "save_pointer", "told_orientation"]
 
 MAX_BYTES = 2**20
 #: What a PONI file says about the experiment; metres and radians.
@@ -70,8 +70,7 @@ def detector_of(path: str | PathLike[str]) -> Path:
         It points to none, or to one that does not exist.
     """
     path = Path(path)
-    text = read_text(path, MAX_BYTES)
-    named = _named_in_json(text, path) if text.lstrip().startswith("{") else _named_in_poni(text)
+    named, _ = _named(path)
     if not named:
         raise FileFormatError(
             f"{path} names no detector file", expected="a NexusDetector with its filename, or a spline"
@@ -90,9 +89,23 @@ def detector_of(path: str | PathLike[str]) -> Path:
     return found
 
 
-def _named_in_poni(text: str) -> str | None:
+def told_orientation(path: str | PathLike[str]) -> int | None:
+    """pyFAI's orientation that a PONI file or a JSON configuration asks for; None where it leaves it to the detector.
+
+    As in pyFAI, one beside the path of the detector does not count, only one beside its ``filename``.
+    """
+    return _named(Path(path))[1]
+
+
+def _named(path: Path) -> tuple[str | None, int | None]:
+    """What a pointer names, and the orientation that it asks for."""
+    text = read_text(path, MAX_BYTES)
+    return _named_in_json(text, path) if text.lstrip().startswith("{") else _named_in_poni(text)
+
+
+def _named_in_poni(text: str) -> tuple[str | None, int | None]:
     """What the last detector of a PONI file names: later entries replace earlier ones, as in pyFAI."""
-    named = None
+    named: tuple[str | None, int | None] = None, None
     for line in text.splitlines():
         match = re.match(r"\s*(\w+)\s*:\s*(.*?)\s*$", line)
         if not match or line.lstrip().startswith("#"):
@@ -101,16 +114,16 @@ def _named_in_poni(text: str) -> str | None:
         if (key == "detector" and (os.path.sep in value or re.search(r"\.(h5|hdf5?|nxs|spline)$", value))) or (
             key == "splinefile" and value not in ("", "None")
         ):
-            named = value
+            named = value, None
         elif key == "detector_config":
             try:
-                named = _filename_of(json.loads(value)) or named
+                named = _named_in_config(json.loads(value)) or named
             except (json.JSONDecodeError, RecursionError):
                 continue
     return named
 
 
-def _named_in_json(text: str, path: Path) -> str | None:
+def _named_in_json(text: str, path: Path) -> tuple[str | None, int | None]:
     try:
         content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -118,18 +131,19 @@ def _named_in_json(text: str, path: Path) -> str | None:
     parts = [content, content.get("poni")] if isinstance(content, dict) else []
     for part in parts:
         if isinstance(part, dict):
-            named = _filename_of(part.get("detector_config"))
+            named = _named_in_config(part.get("detector_config"))
             if named:
                 return named
             detector = part.get("detector")
             if isinstance(detector, str) and os.path.sep in detector:
-                return detector
-    return None
+                return detector, None
+    return None, None
 
 
-def _filename_of(config: object) -> str | None:
+def _named_in_config(config: object) -> tuple[str, int | None] | None:
     if isinstance(config, dict):
         for key in ("filename", "splineFile", "splinefile"):
             if isinstance(config.get(key), str) and config[key]:
-                return str(config[key])
+                orientation = config.get("orientation")
+                return str(config[key]), orientation if isinstance(orientation, int) and orientation else None
     return None

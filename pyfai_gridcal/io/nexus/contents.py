@@ -12,6 +12,9 @@ from ...base.errors import FileFormatError
 from ...base.opening import members, reading_hdf5, text_of
 from ..images.frames import parse_address
 
+#: pyFAI's orientations -> whether the slow and the fast axis run the other way than in orientation 3.
+ORIENTATIONS = {1: (True, True), 2: (True, False), 3: (False, False), 4: (False, True)}
+
 
 def find_detector(file: h5py.File) -> h5py.Group:
     """The detector group that pyFAI would take: of the newest entry, by its start.
@@ -29,6 +32,11 @@ def find_detector(file: h5py.File) -> h5py.Group:
                 for detector in _groups(instrument, "NXdetector"):
                     return detector
     raise FileFormatError(f"{file.filename} holds no NeXus detector", expected="NXentry/NXsubentry/NXdetector")
+
+
+def orientation_of(detector: h5py.Group) -> int:
+    """pyFAI's orientation of the images that a detector group is for; 3 where it says nothing."""
+    return int(detector["orientation"][()]) or 3 if "orientation" in detector else 3
 
 
 def _groups(parent: h5py.Group, nx_class: str) -> list[h5py.Group]:

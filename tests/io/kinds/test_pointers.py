@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import warnings
 
+import h5py
+import numpy as np
 import pytest
 from hub import wave
 
 from pyfai_gridcal.base.errors import FileFormatError, UsageError
-from pyfai_gridcal.io.kinds.kinds import write_distortion
-from pyfai_gridcal.io.kinds.pointers import GEOMETRY, detector_of, format_json, format_poni, save_pointer
+from pyfai_gridcal.io.kinds.kinds import open_distortion, read_distortion, write_distortion
+from pyfai_gridcal.io.kinds.options import Writing
+from pyfai_gridcal.io.kinds.pointers import (
+    GEOMETRY,
+    detector_of,
+    format_json,
+    format_poni,
+    save_pointer,
+    told_orientation,
+)
 
 
 @pytest.fixture
@@ -63,3 +74,57 @@ def test_older_forms_and_the_last_entry_count(detector, tmp_path):
     assert detector_of(tmp_path / "b.json") == detector
     with pytest.raises(UsageError, match="no detector file"):
         save_pointer(tmp_path / "c.poni", tmp_path / "missing.h5")
+
+
+HEAD, TAIL = "poni_version: 2.1\nDetector: {}\n", "\nDistance: 0.1\nPoni1: 0\nPoni2: 0\nRot1: 0\nRot2: 0\nRot3: 0\n"
+
+
+@pytest.mark.parametrize(
+    ("detector_line", "config", "said"),
+    [
+        ("NexusDetector", {"orientation": 4}, 4),
+        ("NexusDetector", {"orientation": 3}, 3),
+        ("NexusDetector", {"orientation": 0}, None),
+        ("NexusDetector", {}, None),
+        ("{path}", {"orientation": 4}, None),
+    ],
+)
+@pytest.mark.parametrize("own", [1, 3])
+def test_the_orientation_is_the_one_that_pyfai_takes(detector, tmp_path, detector_line, config, said, own):
+    import pyFAI
+
+    with h5py.File(detector, "r+") as file:
+        file["entry_0000/pyFAI/calibrated/orientation"][...] = own
+    by_path = detector_line != "NexusDetector"
+    config = config if by_path else {"filename": str(detector), **config}
+    head = HEAD.format(detector_line.format(path=detector))
+    (tmp_path / "a.poni").write_text(f"{head}Detector_config: {json.dumps(config)}{TAIL}")
+    snippet = {"detector": detector_line.format(path=detector), "detector_config": config}
+    (tmp_path / "a.json").write_text(json.dumps({"poni": snippet}))
+    with warnings.catch_warnings(action="ignore"):
+        taken = pyFAI.load(str(tmp_path / "a.poni")).detector
+    for name in ("a.poni", "a.json"):
+        assert told_orientation(tmp_path / name) == said
+        opened = open_distortion(tmp_path / name)
+        assert opened.orientation == int(taken.orientation) == (said or own)
+        places = opened.distortion.pixel_corners(np.float64)[..., 1:].mean(axis=2)
+        np.testing.assert_allclose(places, np.stack(taken.calc_cartesian_positions()[:2], axis=-1), atol=2e-9)
+
+
+def test_the_orientation_of_a_spline(tmp_path):
+    from pyFAI.detectors import Detector
+
+    write_distortion(wave((60, 91)), tmp_path / "a.spline", writing=Writing(tolerance=0.1))
+    config = {"splineFile": str(tmp_path / "a.spline"), "orientation": 2}
+    (tmp_path / "a.poni").write_text(f"{HEAD.format('Detector')}Detector_config: {json.dumps(config)}{TAIL}")
+    expected = Detector(splinefile=config["splineFile"], orientation=2)
+    expected.shape = (60, 91)
+    found = read_distortion(tmp_path / "a.poni").pixel_corners(np.float64)[..., 1:].mean(axis=2)
+    np.testing.assert_allclose(found, np.stack(expected.calc_cartesian_positions()[:2], axis=-1), atol=1e-8)
+
+
+def test_an_orientation_that_is_none(detector, tmp_path):
+    config = {"filename": str(detector), "orientation": 77}
+    (tmp_path / "a.json").write_text(json.dumps({"detector_config": config}))
+    with pytest.raises(FileFormatError, match=r"orientation 77; expected 1, 2, 3 or 4"):
+        open_distortion(tmp_path / "a.json")

@@ -7,7 +7,8 @@ import pytest
 from hub import PIXEL, corner_gap, modules, wave
 
 from pyfai_gridcal.base.errors import UsageError
-from pyfai_gridcal.io.kinds.readout import binned, mirrored, to_orientation_3
+from pyfai_gridcal.io.kinds.readout import binned, in_orientation, mirrored, to_orientation_3
+from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import CornerField, SampledField, corner_values
 
@@ -40,6 +41,28 @@ def test_orientations_mirror_the_detector(orientation, flip):
         assert corner_gap(truth, again)[0] < 1e-9
         if truth.mask is not None:
             assert np.array_equal(turned.mask, truth.mask[:: flip[0], :: flip[1]])
+
+
+@pytest.mark.parametrize("make", [lambda: wave((60, 91), masked=True), modules])
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4])
+def test_pixels_of_turned_images_stay_where_they_are(make, orientation):
+    truth = make()
+    slow, fast = ORIENTATIONS[orientation]
+    one = in_orientation(truth, orientation)
+    order = [(0, 1, 2, 3), (1, 0, 3, 2), (3, 2, 1, 0), (2, 3, 0, 1)][slow + 2 * fast]
+    cut = slice(None, None, 1 - 2 * slow), slice(None, None, 1 - 2 * fast)
+    expected = truth.pixel_corners(np.float64)[cut][:, :, order]
+    known = ~one.mask
+    np.testing.assert_allclose(one.pixel_corners(np.float64)[known], expected[known], atol=1e-13)
+    np.testing.assert_array_equal(one.mask, truth.mask[cut])
+    places = np.array([[13.0, 21.0], [40.25, 70.5]])
+    flipped = np.where((slow, fast), np.array(truth.shape) - 1 - places, places)
+    if not truth.is_tiled:
+        np.testing.assert_allclose(one.correct(flipped), truth.correct(places), atol=1e-9)
+    np.testing.assert_allclose(
+        binned(one, (2, 1)).pixel_corners(np.float64)[0, 0],
+        one.pixel_corners(np.float64)[:2, 0][[0, 1, 1, 0], range(4)],
+    )
 
 
 @pytest.mark.parametrize("make", [lambda: wave((60, 91), masked=True), modules])
