@@ -12,7 +12,7 @@ Other rooms may use::
     kinds.pointers    detector_of
     kinds.rasters     image_of, read_raster, write_raster
     kinds.splinefit   SplineFit, fit_spline
-    nexus.contents    detector_beside, find_detector, find_process, holds_detector, holds_result
+    nexus.contents    ORIENTATIONS, detector_beside, find_detector, find_process, holds_detector, holds_result
     nexus.detector    from_detector, to_detector
     nexus.groups      detector_nodes, new_entry, new_group, write_data
     nexus.packing     Packing, unpack_chunk

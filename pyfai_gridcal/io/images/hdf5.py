@@ -55,9 +55,8 @@ class _Part:
 def _frames(file: h5py.File, address: Address, missing: Missing) -> Frames:
     found = _datasets(file, address)
     series = _is_series(found) and address.data_path not in found
-    index = (..., *address.index[1:]) if series and address.index else address.index
     datasets = {name: one for name, one in found.items() if not isinstance(one, str)}
-    known = {name: _planes(dataset, index, address) for name, dataset in datasets.items()}
+    known = {name: _planes(dataset, address, series=series) for name, dataset in datasets.items()}
     shapes = {part.shape for part in known.values()}
     if len(shapes) > 1:
         raise ImageError(f"frames of shapes {sorted(shapes)} in {address.file}", expected="one shape")
@@ -72,7 +71,7 @@ def _frames(file: h5py.File, address: Address, missing: Missing) -> Frames:
     places = [place for part in parts for place in part.places]
     lost = [part.lost[k] for part, k in table]
     table, notes = without_lost(table, lost, places, address.text or address.file, missing)
-    bad = _pixel_mask(file, path, first.shape) if series else None
+    bad = _pixel_mask(file, path, address.index) if series else None
     if bad is not None and bad.any():
         notes += (f"{int(bad.sum())} pixels are ignored, as the pixel_mask of {address.file} has it",)
     return Frames(
@@ -148,23 +147,24 @@ def _datasets(file: h5py.File, address: Address) -> dict[str, h5py.Dataset | str
 
 def _is_series(names: Collection[str]) -> bool:
     """Whether paths are those of an Eiger master file, in one group."""
-    return len({name.rpartition("/")[0] for name in names}) == 1 and all(
-        re.search(r"/data_\d+$", name) for name in names
-    )
+    return len({one.rpartition("/")[0] for one in names}) == 1 and all(re.search(r"/data_\d+$", one) for one in names)
 
 
-def _pixel_mask(file: h5py.File, path: str, shape: tuple[int, ...]) -> Bools | None:
-    """The mask of the detector in the entry of a dataset, None when there is none: where Eiger keeps it, and NeXus."""
+def _pixel_mask(file: h5py.File, path: str, index: tuple[Index, ...] | None) -> Bools | None:
+    """The mask of the detector in the entry of a dataset, None when there is none: where Eiger keeps it, and NeXus.
+
+    The index is that of the frames: without its first number it is for a plane.
+    """
     entry = path.strip("/").partition("/")[0]
     for place in ("detectorSpecific/pixel_mask", "pixel_mask"):
         mask = file.get(f"{entry}/instrument/detector/{place}")
-        if isinstance(mask, h5py.Dataset) and mask.shape == shape:
-            return np.asarray(mask[()] != 0)
+        if isinstance(mask, h5py.Dataset) and mask.shape == file[path].shape[-2:]:
+            return np.asarray(np.asarray(mask[()] != 0)[(index or ())[1:]])
     return None
 
 
-def _planes(dataset: h5py.Dataset, index: tuple[Index, ...] | None, address: Address) -> _Part:
-    """The planes of a dataset with an index applied."""
+def _planes(dataset: h5py.Dataset, address: Address, *, series: bool) -> _Part:
+    """The planes of a dataset with the index of the address applied; of a series, without its first number."""
     name = f"{address.file}::{dataset.name}"
     if dataset.dtype.kind not in "uifb":
         raise ImageError(f"{name} holds {dataset.dtype}", expected="numbers")
@@ -172,6 +172,7 @@ def _planes(dataset: h5py.Dataset, index: tuple[Index, ...] | None, address: Add
         raise ImageError(f"{name} has the shape {dataset.shape}", expected="two dimensions or a stack of three")
     tail = 3 if dataset.ndim > 2 and dataset.shape[-1] in (3, 4) and min(dataset.shape[-3:-1]) >= SMALLEST_SIDE else 2
     lead = dataset.ndim - tail
+    index = (*[slice(None)] * lead, *address.index[1:]) if series and address.index else address.index
     full = _full_index(index, dataset, name)
     chosen = [np.atleast_1d(np.arange(n)[i]) for n, i in zip(dataset.shape[:lead], full[:lead], strict=True)]
     inner = full[lead:]

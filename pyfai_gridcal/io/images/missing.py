@@ -48,8 +48,7 @@ def lost_frames(dataset: h5py.Dataset, lead: int) -> tuple[Bools, list[str]]:
 def _shape_of_source(dataset: h5py.Dataset, file_name: str, name: str) -> tuple[int, ...] | None:
     """Shape of what a virtual dataset takes frames from, None when it is not all there; found as HDF5 does."""
     home = dataset.file.filename
-    if file_name == ".":
-        file_name = os.path.abspath(home)
+    file_name = os.path.abspath(home) if file_name == "." else file_name
     homes = [os.path.dirname(os.path.abspath(home)), os.path.dirname(os.path.realpath(home))]
     prefix = os.environ.get("HDF5_VDS_PREFIX", "").replace("${ORIGIN}", homes[0])
     places = [os.path.join(folder, file_name) for folder in (prefix, *homes, "")]

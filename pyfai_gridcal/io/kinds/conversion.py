@@ -47,8 +47,8 @@ class Conversion:
             d = self.source.distortion
             by = "binned {} x {} to ".format(*self.source.binning) if self.source.binning != (1, 1) else ""
             lines.append(f"read:    {names} ({KINDS[self.source.kind].title}, {by}{d.shape[0]} x {d.shape[1]} pixels)")
-            if (said := self.source.orientation) != 3:
-                lines.append(f"note:    the input is for images in pyFAI's orientation {said}")
+            said = f"note:    the input is for images in pyFAI's orientation {self.source.orientation}"
+            lines += [said] if self.source.orientation != 3 else []
         lines.append(f"written: {', '.join(str(p) for p in self.written)} ({KINDS[self.kind].title})")
         lines.append(f"holds:   {KINDS[self.kind].statement}")
         lines.append(f"loss:    {self.largest:.2g} px at most, {self.rms:.2g} px rms, at the pixel corners")

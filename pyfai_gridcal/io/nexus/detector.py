@@ -69,7 +69,6 @@ def from_detector(detector: Detector) -> Distortion:
     mask = detector.mask
     if mask is not None and np.shape(mask) != corners.shape[:2]:
         mask = None
-    found = distortion_of_corners(
-        corners, size, mask, gauge=f"as in {detector.name}", what=what, orientation=orientation
-    )
+    gauge = f"as in {detector.name}"
+    found = distortion_of_corners(corners, size, mask, gauge=gauge, what=what, orientation=orientation)
     return in_orientation(found, orientation)

@@ -199,7 +199,7 @@ def distortion_of_corners(
     """
     if corners.ndim != 4 or corners.shape[2:] != (4, 3):
         raise FileFormatError(f"{what} with corners of shape {corners.shape}", expected="(ny, nx, 4, 3): square pixels")
-    corners, mask = _forwards(corners, mask, orientation, what)
+    corners, mask = _ahead(corners, mask, orientation, what)
     ny, nx = corners.shape[:2]
     if np.nanmax(np.abs(corners[..., 0]), initial=0) > 1e-3 * max(pixel_size):
         raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, z = 0")
@@ -209,9 +209,7 @@ def distortion_of_corners(
     return Distortion(field, (ny, nx), pixel_size, ignore, gauge=gauge)
 
 
-def _forwards(
-    corners: AnyArray, mask: AnyArray | None, orientation: int, what: str
-) -> tuple[AnyArray, AnyArray | None]:
+def _ahead(corners: AnyArray, mask: AnyArray | None, orientation: int, what: str) -> tuple[AnyArray, AnyArray | None]:
     """Corners and mask in the order of orientation 3.
 
     With the other orientations pyFAI turns round what it reads. What it has saved stands in either order: that of
@@ -285,8 +283,8 @@ def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
     mask = group["mask"][()] if "mask" in group else None
     gauge = f"as in {os.path.basename(what)}"
     if "pixel_corners" in group:
-        corners = group["pixel_corners"][()]
-        return distortion_of_corners(corners, (size[0], size[1]), mask, gauge=gauge, what=what, orientation=orientation)
+        corners, metres = group["pixel_corners"][()], (size[0], size[1])
+        return distortion_of_corners(corners, metres, mask, gauge=gauge, what=what, orientation=orientation)
     if mask is not None:  # of the images: without corners there is nothing else to which it could belong
         mask = mask[tuple(slice(None, None, -1 if turned else 1) for turned in ORIENTATIONS[orientation])]
     shape = group["shape"][()] if "shape" in group else group["max_shape"][()]
