@@ -75,22 +75,19 @@ class Corrector:
         object.__setattr__(self, "mask", frozen_array(bad, np.bool_))
 
     @cached_property
-    def _prepared(self) -> tuple[Any, Bools, AnyArray]:
-        """(matrix with masked pixels taken out and partly known rows scaled up, unknown corrected pixels, known area
-        of each).
+    def _prepared(self) -> tuple[AnyArray | None, Bools, AnyArray]:
+        """(factor of each corrected pixel of which a part is known, None for 1, unknown corrected pixels, known area of
+        each).
         """
-        matrix = self.table.matrix
-        good = ~np.asarray(self.mask).ravel()
+        matrix, good = self.table.matrix, ~np.asarray(self.mask).ravel()
         all_area = matrix @ self.table.area
         known = all_area if good.all() else matrix @ np.where(good, self.table.area, 0).astype(np.float32)
         share = np.divide(known, all_area, out=np.zeros_like(known), where=all_area > 0)
         unknown = (share < self.coverage) | (all_area <= 0)
-        if not good.all():
-            share = np.where(share > 1 - 1e-5, 1.0, np.maximum(share, 1e-6)).astype(np.float32)
-            matrix = matrix.copy()
-            matrix.data *= good[matrix.indices]
-            matrix.data *= np.repeat(np.where(unknown, 0, 1 / share).astype(np.float32), np.diff(matrix.indptr))
-        return matrix, unknown, known
+        if good.all():
+            return None, unknown, known
+        share = np.where(share > 1 - 1e-5, 1.0, np.maximum(share, 1e-6)).astype(np.float32)
+        return np.where(unknown, 0, 1 / share).astype(np.float32), unknown, known
 
     @cached_property
     def _engine(self) -> Any:
@@ -110,15 +107,14 @@ class Corrector:
         detector.uniform_pixel = False
         detector.mask = np.zeros((ny, nx), np.int8)
         engine = PyFAIDistortion(detector, shape=self.table.shape_out, method="csr", device=self.device)
-        matrix = self._prepared[0]
-        engine.lut = tuple(np.array(part) for part in (matrix.data, matrix.indices, matrix.indptr))  # writeable
+        engine.lut = tuple(np.array(part) for part in (self.table.weights, self.table.columns, self.table.rows))
         with silenced_stdout():
             engine.calc_init()
         return engine.integrator
 
     def prepare(self) -> Corrector:
         """Do now what the first frame would have to wait for."""
-        _ = self._prepared if self.device is None else self._engine
+        _ = self._prepared, None if self.device is None else self._engine
         return self
 
     def __call__(self, frame: AnyArray) -> AnyArray:
@@ -146,29 +142,25 @@ class Corrector:
             np.subtract(values, self.dark, out=values)
         if self._flat_inverse is not None:
             np.multiply(values, self._flat_inverse, out=values)
-        matrix, unknown, known = self._prepared
+        values[self.mask] = 0
+        factor, unknown, known = self._prepared
         if bad is not None and (bad := bad & ~np.asarray(self.mask)).any():
             values[bad] = 0
-            unknown, factor = self._lost(bad, unknown, known)
-        else:
-            factor = None
-        out = self._product(matrix, values.ravel())
+            unknown, more = self._lost(bad, unknown, known)
+            factor = more if factor is None else factor * more
+        out = self._product(values.ravel())
         if factor is not None:
             out *= factor
         out[unknown] = self.dummy
         return out.reshape(self.table.shape_out)
 
-    def _product(self, matrix: Any, values: AnyArray) -> AnyArray:
+    def _product(self, values: AnyArray) -> AnyArray:
         if self.device is not None:
             result = self._engine.integrate_ng(values.reshape(self.table.shape_in).astype(np.float32))
             return np.array(result.signal, np.float32).ravel()  # sums, not means: counts are kept
-        if values.dtype == np.float64:
-            return np.asarray(self._double @ values)
-        return np.asarray(matrix @ values)
-
-    @cached_property
-    def _double(self) -> Any:
-        return self._prepared[0].astype(np.float64)
+        if values.dtype == np.float64:  # for which scipy makes a copy of the shares
+            return np.concatenate([part @ values for part in self.table.slices()])
+        return np.asarray(self.table.matrix @ values)
 
     def _lost(self, bad: Bools, unknown: Bools, known: AnyArray) -> tuple[Bools, AnyArray]:
         """What bad pixels of one frame take away: more unknown pixels, and the factor for those that lose a part."""

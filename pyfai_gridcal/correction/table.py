@@ -8,8 +8,8 @@ kept, the raster is shifted and sized to hold it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -32,6 +32,8 @@ __all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_imag
 _COVERED = 0.98
 #: Raster beyond what is known, px.
 _MARGIN = 3
+#: Rows of the image whose shares are computed at a time: of 4096 pixels each, in 100 MB.
+_ROWS = 128
 #: Place of pixels that are not to be used, px: outside of every raster.
 _ASIDE = -1e4
 
@@ -188,6 +190,17 @@ class Table:
         shape = (int(np.prod(self.shape_out)), int(np.prod(self.shape_in)))
         return csr_matrix((self.weights, self.columns, self.rows), shape=shape, copy=False)
 
+    def slices(self) -> Iterator[Any]:
+        """The same matrix by some rows of corrected pixels at a time."""
+        from scipy.sparse import csr_matrix
+
+        ny, nx = self.shape_out
+        for start in range(0, ny, _ROWS):
+            rows = self.rows[start * nx : min(ny, start + _ROWS) * nx + 1]
+            some = slice(rows[0], rows[-1])
+            shape = len(rows) - 1, int(np.prod(self.shape_in))
+            yield csr_matrix((self.weights[some], self.columns[some], rows - rows[0]), shape=shape, copy=False)
+
 
 def build_table(distortion: Distortion, *, whole: bool = False) -> Table:
     """The table of a distortion, by pyFAI.
@@ -254,31 +267,150 @@ def _built(
     shape: tuple[int, int] | None = None,
     whole: bool = False,
 ) -> Table:
-    """The table of a detector whose corners are at the nodes, without pixels that are unknown or not finite."""
+    """The table of a detector whose corners are at the nodes, without pixels that are unknown or not finite.
+
+    A few rows of the image at a time: pyFAI's room to work in is several times as large as the table.
+    """
+    ny, nx = distortion.shape
+    if unknown is None:
+        unknown = _not_finite(nodes, distortion.shape)
+    offset, shape_out = np.zeros(2, np.float32), shape or distortion.shape
+    if whole:
+        low, high = _limits_px(nodes, ~unknown, distortion.pixel_size)
+        offset, size = low, np.ceil(high - low).astype(int)
+        shape_out = int(size[0]), int(size[1])
+    area, shares = np.empty(distortion.shape, np.float32), _Growing(shape_out[0] * shape_out[1])
+    # Which corrected rows some rows of the image reach: those before all that are still to come are complete.
+    blocks = [slice(k, min(ny, k + _ROWS)) for k in range(0, ny, _ROWS) if not unknown[k : k + _ROWS].all()]
+    firsts, lasts = [], []
+    for rows in blocks:
+        low, high = _limits_px(_some(nodes, rows), ~unknown[rows], distortion.pixel_size)
+        firsts.append(int(np.clip(np.floor(low - offset)[0], 0, shape_out[0])))
+        lasts.append(int(np.clip(np.ceil(high - offset)[0], 0, shape_out[0])))
+    for start in range(0, ny, _ROWS):
+        rows = slice(start, min(ny, start + _ROWS))
+        area[rows] = np.where(unknown[rows], 0, _areas(_some(nodes, rows), distortion.pixel_size))
+    with silenced_stdout():
+        for k, rows in enumerate(blocks):
+            part = _shares(
+                _some(nodes, rows),
+                unknown[rows],
+                distortion.pixel_size,
+                offset=offset,
+                height=(firsts[k], lasts[k]),
+                width=shape_out[1],
+            )
+            part = replace(part, columns=part.columns + np.int32(rows.start * nx))
+            shares.add(part, min(firsts[k + 1 :], default=shape_out[0]) * shape_out[1])
+    return Table(
+        shares.weights,
+        shares.columns,
+        np.cumsum(shares.counts, dtype=np.int32),
+        area.ravel(),
+        distortion.shape,
+        shape_out,
+        (float(offset[0]), float(offset[1])),
+        distortion.mask,
+    )
+
+
+def _some(nodes: AnyArray, rows: slice) -> AnyArray:
+    """Nodes of some rows of pixels."""
+    return nodes[rows] if nodes.ndim == 4 else nodes[rows.start : rows.stop + 1]
+
+
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """What some rows of the image give to the corrected pixels from number `first` on; see :class:`Table`."""
+
+    first: int
+    weights: AnyArray
+    columns: AnyArray
+    rows: AnyArray
+
+
+def _limits_px(nodes: AnyArray, known: Bools, size: tuple[float, float]) -> tuple[AnyArray, AnyArray]:
+    """Lowest and highest (slow, fast) corner of the known pixels, px, rounded as pyFAI does it."""
+    low, high = (limit.astype(np.float32) / np.asarray(size, np.float32) for limit in _limits(nodes, known))
+    return low, high
+
+
+def _shares(
+    nodes: AnyArray,
+    unknown: Bools,
+    size: tuple[float, float],
+    *,
+    offset: AnyArray,
+    height: tuple[int, int],
+    width: int,
+) -> _Shares:
+    """The shares of some rows of pixels in the corrected rows `height` of a raster that begins at `offset`, px."""
     from pyFAI.detectors import NexusDetector
     from pyFAI.distortion import Distortion as PyFAIDistortion
 
-    size = distortion.pixel_size
-    if unknown is None:
-        unknown = _not_finite(nodes, distortion.shape)
+    first, last = height
     corners = corners_of_nodes(nodes)
-    # The raster does not have to hold pixels that are not to be used: while it is laid out, they are at the rim.
-    low, _ = _limits(nodes, ~unknown)
-    corners[unknown] = np.nan_to_num([0.0, *low], posinf=0.0)
+    corners[unknown] = 0
     detector = NexusDetector(orientation=3)
     detector._pixel1, detector._pixel2 = size
-    detector.max_shape = detector.shape = distortion.shape
+    detector.max_shape = detector.shape = unknown.shape
     detector.set_pixel_corners(corners)
     detector.uniform_pixel = False
-    engine = PyFAIDistortion(detector, shape=shape, method="csr", resize=whole, mask=False)
-    with silenced_stdout():
-        # Then they are put outside of it, where they cannot bleed into others.
-        engine.calc_pos()[unknown] = _ASIDE
-        weights, columns, rows = engine.calc_LUT()
-    area = np.where(unknown, 0, _areas(nodes, size)).ravel()
-    shape_out = int(engine.shape_out[0]), int(engine.shape_out[1])
-    offset = (float(engine.offset1), float(engine.offset2)) if whole else (0.0, 0.0)
-    return Table(weights, columns, rows, area, distortion.shape, shape_out, offset, distortion.mask)
+    # pyFAI has room for eight shares in a corrected pixel: where the image is squeezed, rows that stay empty help.
+    room = max(last - first, 2 * len(unknown)), width
+    engine = PyFAIDistortion(detector, shape=room, method="csr", mask=False)
+    place = engine.calc_pos()
+    place -= offset
+    place[..., 0] -= first
+    # A pixel that is moved by a part of one may touch one more; pyFAI would write beyond the end of its room then.
+    engine.delta1, engine.delta2 = engine.delta1 + 1, engine.delta2 + 1
+    # Outside of the raster, where they cannot bleed into others.
+    place[unknown] = _ASIDE
+    weights, columns, rows = engine.calc_LUT()
+    rows = rows[: (last - first) * width + 1]
+    return _Shares(first * width, weights[: rows[-1]], columns[: rows[-1]], rows)
+
+
+class _Growing:
+    """The shares of all corrected pixels, from parts that come in the order of the image.
+
+    Those of pixels that no later part reaches are moved to their place at once, so that nothing is held twice.
+    """
+
+    def __init__(self, pixels: int):
+        self.weights, self.columns = np.empty(0, np.float32), np.empty(0, np.int32)
+        self.counts = np.zeros(pixels + 1, np.int32)
+        self._left = _Shares(0, self.weights, self.columns, self.counts[:1])
+
+    def add(self, part: _Shares, ready: int) -> None:
+        """Take a part; corrected pixels before number `ready` are complete with it."""
+        both = _merged(self._left, part)
+        count = int(np.clip(ready - both.first, 0, len(both.rows) - 1))
+        end = both.rows[count]
+        self.counts[both.first + 1 : both.first + count + 1] = np.diff(both.rows[: count + 1])
+        for mine, more in ((self.weights, both.weights), (self.columns, both.columns)):
+            mine.resize(len(mine) + end, refcheck=False)  # in place, unlike np.concatenate
+            mine[len(mine) - end :] = more[:end]
+        self._left = _Shares(both.first + count, both.weights[end:], both.columns[end:], both.rows[count:] - end)
+
+
+def _merged(*parts: _Shares) -> _Shares:
+    """Two parts in one; the shares in a corrected pixel in the order of the parts."""
+    filled = [part for part in parts if len(part.rows) > 1]
+    if len(filled) < 2:
+        return (filled or parts)[0]
+    first = min(part.first for part in filled)
+    rows = np.zeros(max(part.first + len(part.rows) for part in filled) - first, np.int32)
+    for part in filled:
+        rows[part.first - first + 1 :][: len(part.rows) - 1] += np.diff(part.rows)
+    np.cumsum(rows, out=rows)
+    weights, columns, free = np.empty(rows[-1], np.float32), np.empty(rows[-1], np.int32), rows[:-1].copy()
+    for part in filled:
+        mine, counts = free[part.first - first :][: len(part.rows) - 1], np.diff(part.rows)
+        at = np.repeat(mine - part.rows[:-1], counts) + np.arange(len(part.weights))
+        weights[at], columns[at] = part.weights, part.columns
+        mine += counts
+    return _Shares(first, weights, columns, rows)
 
 
 def _not_finite(nodes: AnyArray, shape: tuple[int, int]) -> Bools:
