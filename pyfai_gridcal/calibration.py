@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
-from .base.errors import FileFormatError, GridcalError, ImageError, UsageError
+from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, untold
 from .base.units import Length, Lengths
 from .exposure import Exposure, common_mask, nominal_of, take_exposure
@@ -196,16 +196,21 @@ def calibrate(
     exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in images]
     _common_shape(exposures)
     found, points = [], []
-    for k, one in enumerate(exposures):
-        low, high = 0.7 * k / len(exposures), 0.7 * (k + 1) / len(exposures)
-        spots, nodes = spots_and_points(
-            one,
-            chosen,
-            lambda f, text, low=low, high=high: say(low + f * (high - low), text),  # type: ignore[misc]
-        )
-        found.append(spots)
-        points.append(nodes)
-    return assemble(chosen, exposures, found, points, progress=lambda f, text: say(0.72 + 0.28 * f, text))
+    try:
+        for k, one in enumerate(exposures):
+            low, high = 0.7 * k / len(exposures), 0.7 * (k + 1) / len(exposures)
+            spots, nodes = spots_and_points(
+                one,
+                chosen,
+                lambda f, text, low=low, high=high: say(low + f * (high - low), text),  # type: ignore[misc]
+            )
+            found.append(spots)
+            points.append(nodes)
+        return assemble(chosen, exposures, found, points, progress=lambda f, text: say(0.72 + 0.28 * f, text))
+    except CalibrationError as error:
+        for note in dict.fromkeys(note for one in exposures for note in one.notes):
+            error.add_note(note)  # which may be the reason
+        raise
 
 
 def load(path: str | PathLike[str]) -> Calibration:

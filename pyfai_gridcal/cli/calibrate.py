@@ -76,10 +76,11 @@ def run(options: argparse.Namespace) -> int:
     _write_extras(job, calibration, written)
     if not failed:
         return 0
-    reasons = "; ".join(calibration.verdict.reasons) or "the checks failed"
+    # What the report above tells is not told again.
+    told = "" if job.json_file != "-" else ": " + ("; ".join(calibration.verdict.reasons) or "the checks failed")
     kept = f"{output} was written all the same (--force)" if written else f"{output} was not written; --force does"
     sys.stdout.flush()
-    tell(f"error: the result is not to be trusted: {reasons}; {kept}")
+    tell(f"error: the result is not to be trusted{told}; {kept}")
     return 1
 
 
