@@ -42,8 +42,9 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
 
 def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     """Write a record as JSON to a file (complete or not at all), or to standard output for ``-``."""
-    text = json.dumps(plain(record, finite=True), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if str(target) == "-":
+    told = str(target) == "-"  # in an encoding that may not hold all signs
+    text = json.dumps(plain(record, finite=True), indent=2, ensure_ascii=told, allow_nan=False) + "\n"
+    if told:
         sys.stdout.write(text)
         return
     from ..base.atomic import replacing
