@@ -14,6 +14,8 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 AnyArray = NDArray[Any]
 AnyDtype = np.dtype[Any]
+#: No counter holds more than 64 bit do; programs write 1e30 and the like where nothing was measured.
+_NO_COUNT = 2.0**64
 _Record = TypeVar("_Record", bound=Any)
 
 
@@ -26,6 +28,12 @@ def frozen_array(values: object, dtype: object = np.float64, ndim: int | None = 
         array = array.view()
         array.flags.writeable = False
     return array
+
+
+def measured(values: AnyArray) -> Bools:
+    """Where floating-point numbers can be meant: finite, and none of the huge ones that stand for nothing measured."""
+    out: Bools = np.abs(values.astype(np.float32) if values.dtype.itemsize < 4 else values) < _NO_COUNT
+    return out
 
 
 def freeze(record: object, ndim: int, *names: str, dtype: object = np.float64) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, frozen_array
+from ..base.arrays import AnyArray, AnyDtype, Bools, frozen_array, measured
 from ..base.errors import ImageError, UsageError
 from ..base.silence import silenced_stdout
+from ..io.images.masks import dummies
 from ..records.distortion import Distortion
 from .table import Table, build_table
 
@@ -120,14 +121,51 @@ class Corrector:
     def __call__(self, frame: AnyArray) -> AnyArray:
         """The corrected frame, float32 (float64 for a float64 frame), the dummy where nothing is known.
 
-        Pixels that are not finite, and for whole numbers those that are negative or at the upper end of an unsigned
-        type, count as masked.
+        Pixels that are not finite or beyond what counters hold, and for whole numbers those that are negative or at the
+        upper end of an unsigned type (of eight bit: when nothing comes near it), count as masked.
 
         Raises
         ------
         ImageError
             The frame has another shape than the detector.
         """
+        out, unknown = self._corrected(frame)
+        out[unknown] = self.dummy
+        return out.reshape(self.table.shape_out)
+
+    def as_type(self, frame: AnyArray, dtype: AnyDtype) -> AnyArray:
+        """The same in a type of numbers: whole ones are rounded, clipped to what fits, and :meth:`stand_in` in place of
+        what is not known.
+        """
+        out, unknown = self._corrected(frame)
+        if dtype.kind != "f":
+            limits = np.iinfo(dtype)
+            out = np.clip(np.rint(out.astype(np.float64)), limits.min, _largest_double(limits))
+        out = out.astype(dtype, copy=False)
+        out[unknown] = self.stand_in(dtype)
+        return out.reshape(self.table.shape_out)
+
+    def stand_in(self, dtype: AnyDtype) -> int | float:
+        """The dummy in a type of numbers; for NaN in a type of whole ones -1, or the largest of an unsigned type.
+
+        Raises
+        ------
+        UsageError
+            The type does not hold it.
+        """
+        if dtype.kind == "f":
+            return self.dummy
+        limits = np.iinfo(dtype)
+        if np.isnan(self.dummy):
+            return -1 if dtype.kind == "i" else int(limits.max)
+        if not (float(self.dummy).is_integer() and limits.min <= self.dummy <= limits.max):
+            raise UsageError(
+                f"dummy {self.dummy:g} in {dtype}", expected=f"a whole number from {limits.min} to {limits.max}"
+            )
+        return int(self.dummy)
+
+    def _corrected(self, frame: AnyArray) -> tuple[AnyArray, Bools]:
+        """The numbers of the corrected frame, flat, and which of them are not known."""
         frame = np.asarray(frame)
         if frame.shape != self.table.shape_in:
             raise ImageError(
@@ -151,8 +189,7 @@ class Corrector:
         out = self._product(values.ravel())
         if factor is not None:
             out *= factor
-        out[unknown] = self.dummy
-        return out.reshape(self.table.shape_out)
+        return out, unknown
 
     def _product(self, values: AnyArray) -> AnyArray:
         if self.device is not None:
@@ -177,15 +214,23 @@ class Corrector:
         return float(1 - (arrived * good).sum(dtype=float) / max(1.0, float(good.sum(dtype=float))))
 
 
+def _largest_double(limits: Any) -> float:
+    """The largest float64 that does not exceed a type of whole numbers: 2**64 - 1 is none."""
+    largest = float(limits.max)
+    return largest if int(largest) <= limits.max else float(np.nextafter(largest, 0))
+
+
 def _invalid(frame: AnyArray) -> Bools | None:
     """Pixels whose value says that they have none; None when there are none."""
     if frame.dtype.kind == "f":
-        bad = ~np.isfinite(frame)
+        bad = ~measured(frame)
     elif frame.dtype.kind == "i":
         bad = frame < 0
     elif frame.dtype.kind == "u" and frame.dtype.itemsize > 1:
         bad = frame == np.iinfo(frame.dtype).max
-    elif frame.dtype.kind in "ub":
+    elif frame.dtype == np.uint8:  # where 255 is white more often than it is a gap
+        bad = dummies(frame, frame.dtype)
+    elif frame.dtype.kind == "b":
         return None
     else:
         raise ImageError(f"image of {frame.dtype}", expected="numbers")

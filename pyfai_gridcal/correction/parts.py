@@ -267,7 +267,7 @@ def join_parts(output: str | os.PathLike[str], parts: int) -> Corrected:
             _copy_frame(first, file)
         dummy = filled[0][1]["dummy"]
         dataset = file[DATA_PATH.rsplit("/", 1)[0]].create_virtual_dataset(
-            "data", layout, fillvalue=dummy if dtype.kind == "f" else 0
+            "data", layout, fillvalue=np.array(dummy).astype(dtype)
         )
         dataset.attrs["interpretation"], dataset.attrs["dummy"] = "image", dummy
     return Corrected((target,), total, 0, (shape[0], shape[1]))

@@ -124,6 +124,7 @@ def correct_stack(
     with FrameReader([open_frames(s) for s in sources]) as reader:
         reader.require(corrector.table.shape_in)
         out_dtype = _out_dtype(reader.dtype, dtype)
+        corrector.stand_in(out_dtype)  # or an error at once
         # What is done already: pieces of the very same work, told by the checksum of all that decides about them.
         work = checksum(key, reader.identity(), str(packing), str(out_dtype), corrector.dummy, corrector.coverage)
         with Spool(target.with_name(target.name + ".part"), work) as spool:
@@ -146,14 +147,14 @@ def correct_stack(
 
 def _piece(reader: FrameReader, corrector: Corrector, packing: Packing, dtype: DType, number: int) -> bytes:
     """One corrected frame, as it stands in the file."""
-    return packing.pack(_cast(corrector(reader.read(number)), dtype, corrector.dummy))
+    return packing.pack(corrector.as_type(reader.read(number), dtype))
 
 
 def _out_dtype(recorded: DType, wanted: str | None) -> DType:
     if wanted is None:
         return np.dtype(np.float64 if recorded == np.float64 else np.float32)
     if wanted == "same":
-        return recorded
+        return recorded if recorded.kind in "fiu" else np.dtype(np.uint8)
     try:
         dtype = np.dtype(wanted)
     except TypeError:
@@ -163,16 +164,6 @@ def _out_dtype(recorded: DType, wanted: str | None) -> DType:
             f"type {wanted!r}", expected="float32, float64, same, or a type of whole numbers such as uint32"
         )
     return dtype
-
-
-def _cast(frame: AnyArray, dtype: DType, dummy: float) -> AnyArray:
-    if dtype.kind == "f":
-        return frame.astype(dtype, copy=False)
-    limits = np.iinfo(dtype)
-    stand_in = dummy if np.isfinite(dummy) else (-1 if dtype.kind == "i" else limits.max)
-    frame = np.where(np.isnan(frame), stand_in, np.rint(frame))
-    # The largest float below the limit: a float32 of 2**32 - 1 would be one more than fits.
-    return np.clip(frame.astype(np.float64), limits.min, limits.max).astype(dtype)
 
 
 def _write_nexus(
@@ -204,7 +195,7 @@ def _write_nexus(
         data = new_group(entry, "corrected", "NXdata")
         data.attrs.update({"signal": "data", "interpretation": "image"})
         dataset = data.create_dataset("data", (reader.count, *shape), dtype, chunks=(1, *shape), **packing.options())
-        dataset.attrs.update({"interpretation": "image", "dummy": corrector.dummy})
+        dataset.attrs.update({"interpretation": "image", "dummy": corrector.stand_in(dtype)})
         dataset.attrs.update(reader.attributes)
         for number, chunk in zip(range(reader.count), spool, strict=False):
             dataset.id.write_direct_chunk((number, 0, 0), chunk)
@@ -268,8 +259,9 @@ def _correct_file(source: str | PathLike[str], corrector: Corrector, target: Pat
         recorded = frames.read(0)
         if recorded.shape != corrector.table.shape_in:
             raise ImageError(f"{source} is of {recorded.shape} pixels", expected=f"{corrector.table.shape_in}")
-        corrected = _cast(corrector(recorded), _out_dtype(recorded.dtype, dtype), corrector.dummy)
-        _write_image(target, corrected, _kept_header(frames, corrector))
+        out_dtype = _out_dtype(recorded.dtype, dtype)
+        header = _kept_header(frames, corrector.stand_in(out_dtype))
+        _write_image(target, corrector.as_type(recorded, out_dtype), header)
 
 
 def _identity(source: str | PathLike[str]) -> tuple[str, int, int]:
@@ -284,9 +276,9 @@ _STRUCTURE = re.compile(
 )
 
 
-def _kept_header(frames: Frames, corrector: Corrector) -> dict[str, str]:
+def _kept_header(frames: Frames, dummy: float) -> dict[str, str]:
     header = {k: v for k, v in frames.header.items() if not _STRUCTURE.match(k)}
-    return {**header, "distortion_corrected": "pyFAI-gridcal", "dummy": repr(corrector.dummy)}
+    return {**header, "distortion_corrected": "pyFAI-gridcal", "dummy": repr(dummy)}
 
 
 def _write_image(path: Path, data: AnyArray, header: dict[str, str]) -> None:

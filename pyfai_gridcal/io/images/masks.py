@@ -155,7 +155,7 @@ def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
 
     Negative values are codes when they are few different ones that stand apart from the data, as -1 and -2 in the gaps
     of a pixel detector; many different ones are the noise of a subtracted background. The largest value of an integer
-    type is a code when nothing comes near it.
+    type is a code when nothing comes near it, and when the rest is a picture: of a drawing in two levels it is one.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
     """
     out = np.zeros(data.shape, bool)
     top = _ceiling(dtype)
-    if top is not None and data.max() >= top and (dtype.itemsize >= 4 or not _comes_near(data, top)):
+    if top is not None and data.max() >= top and (dtype.itemsize >= 4 or _stands_apart(data, top)):
         out |= data >= top
     if dtype.kind != "u" and data.min() < 0:
         for value in _negative_codes(data):
@@ -174,6 +174,12 @@ def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
 
 def _ceiling(dtype: AnyDtype) -> int | None:
     return int(np.iinfo(dtype).max) if dtype.kind in "ui" else None
+
+
+def _stands_apart(data: AnyArray, top: int) -> bool:
+    """Whether the values below `top` are a picture of their own, far from it."""
+    rest = data[data < top]
+    return bool(rest.size and rest.min() < rest.max() and not _comes_near(data, top))
 
 
 def _comes_near(data: AnyArray, top: int) -> bool:

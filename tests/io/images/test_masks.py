@@ -101,12 +101,29 @@ def test_gaps_are_masked(picture: AnyArray) -> None:
 
 
 def test_largest_integer_in_gaps_is_masked(picture: AnyArray) -> None:
-    for dtype in (np.uint16, np.uint32):
-        data = picture.astype(dtype)
+    for dtype in (np.uint8, np.uint16, np.uint32):
+        data = (picture / picture.max() * 200).astype(dtype)
         data[10:14] = np.iinfo(dtype).max
         image = load_image(data)
         assert np.array_equal(image.mask, data == data.max())
         assert image.saturation is None
+
+
+def test_a_drawing_in_two_levels_has_no_gaps() -> None:
+    drawing = np.full(SHAPE, 255, np.uint8)
+    drawing[10:20, 12:25] = 0
+    for data in (drawing, 255 - drawing):
+        assert not load_image(data).mask.any()
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(np.float64, 1e30), (np.float64, -1e30), (np.float32, 3.4e38)])
+def test_numbers_that_no_counter_holds_are_masked(picture: AnyArray, dtype: type, value: float) -> None:
+    data = picture.astype(dtype)
+    data[10:14, 5:9] = value
+    for image in (load_image(data), load_image([data, data, data]), load_image([data] * 2, combine="mean")):
+        assert np.array_equal(image.mask, np.abs(data) > 1e29)
+        assert image.data.max() <= picture.max()
+    assert np.array_equal(load_image(picture, dark=np.where(np.abs(data) > 1e29, value, 1.0)).mask, np.abs(data) > 1e29)
 
 
 def test_noise_around_zero_stays() -> None:
