@@ -151,7 +151,7 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
         raise FileFormatError(f"{path} has more than {max_bytes / 2**20:.0f} MiB", expected="a text file")
     if b"\0" in data[:65536]:
         raise FileFormatError(f"{path} is binary", expected="a text file")
-    return data.decode("utf-8", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")  # with or without a byte-order mark
 
 
 #: More pixels than this are not believed: 2 GiB of float64.

@@ -64,12 +64,15 @@ def run(options: argparse.Namespace) -> int:
             "resumed": done.resumed,
             "shape": list(done.shape),
             "lost_share": corrector.lost(),
+            "notes": list(corrector.notes),
         }
         write_json(record, options.json_file)
     if options.json_file != "-":
         again = f" ({done.resumed} more were done before)" if done.resumed else ""
         frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
         print(f"corrected: {frames}{again}, {done.shape[0]} x {done.shape[1]} pixels")
+        for note in corrector.notes:
+            print(f"note:      {note}")
         lost = corrector.lost()
         if lost > 1e-4:
             print(
@@ -125,4 +128,6 @@ def _corrector(job: Correct, options: argparse.Namespace) -> tuple[Corrector, st
     corrector, key = open_corrector(files, device=job.device, image=job.images[0])
     named = locate(files.detector, files.reading)[1][0]
     remarks = {"detector": str(named.absolute()), "dark": str(job.dark or ""), "flat": str(job.flat or "")}
+    if corrector.notes:
+        remarks["notes"] = "; ".join(corrector.notes)
     return corrector, key, remarks

@@ -18,7 +18,9 @@ import numpy as np
 from ..base.arrays import AnyArray, AnyDtype, Bools, frozen_array, measured
 from ..base.errors import ImageError, UsageError
 from ..base.silence import silenced_stdout
+from ..base.units import Region
 from ..io.images.masks import dummies
+from ..io.images.regions import why_not
 from ..records.distortion import Distortion
 from .table import Table, build_table
 
@@ -39,6 +41,8 @@ class Corrector:
     coverage : least known part of a corrected pixel
     dummy : value of pixels that are not known
     device : pyFAI's name of an OpenCL device ("gpu", "cpu" or (platform, device)), None for the processor
+    region : part of the detector that the images show, where the first of them tells
+    notes : remarks, in words
     """
 
     table: Table
@@ -48,6 +52,8 @@ class Corrector:
     coverage: float = 0.5
     dummy: float = float("nan")
     device: str | tuple[int, int] | None = None
+    region: Region | None = None
+    notes: tuple[str, ...] = ()
     _flat_inverse: AnyArray | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -170,7 +176,7 @@ class Corrector:
         if frame.shape != self.table.shape_in:
             raise ImageError(
                 f"image of shape {frame.shape} for a detector of {self.table.shape_in} pixels",
-                hint="is it binned? convert the detector with --binning",
+                hint=why_not(frame.shape, self.table.shape_in),
             )
         bad = _invalid(frame)
         values: AnyArray = frame.astype(np.float32 if frame.dtype != np.float64 else np.float64)

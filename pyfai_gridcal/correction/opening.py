@@ -7,7 +7,7 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
@@ -16,14 +16,17 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import replacing
 from ..base.errors import GridcalError, UsageError
+from ..base.units import as_region
+from ..io.images.frames import Frames
 from ..io.images.images import load_image
 from ..io.images.masks import load_mask
+from ..io.images.regions import binning_of, region_told
 from ..io.images.sources import open_frames
 from ..io.kinds.kinds import locate, open_distortion
 from ..records.distortion import Distortion
 from ..records.jobs import Correct, Reading
 from .corrector import Corrector
-from .frames import FrameReader
+from .frames import require
 from .table import Table, build_table
 
 logger = logging.getLogger(__name__)
@@ -94,9 +97,10 @@ def open_corrector(
     UsageError
         Something is of another shape than the detector.
     """
-    table, key = _table(files, image)
-    shape = table.shape_in
-    masks = [load_mask(one, shape) for one in _listed(files.mask)]
+    table, key, reading, notes = _table(files, image)
+    shape, roi = table.shape_in, reading.roi
+    region = None if roi is None else as_region(roi)
+    masks = [load_mask(one, shape, region=region) for one in _listed(files.mask)]
     mask = np.logical_or.reduce(masks) if masks else None
     corrector = Corrector(
         table,
@@ -106,6 +110,8 @@ def open_corrector(
         coverage=files.coverage,
         dummy=files.dummy,
         device=device,
+        region=None if roi == files.reading.roi else region,
+        notes=notes,
     )
     # Whatever changes the result changes the checksum: table, arrays and options.
     digest = hashlib.sha256(key.encode())
@@ -115,19 +121,45 @@ def open_corrector(
     return corrector, digest.hexdigest()
 
 
-def _table(files: CorrectorFiles, image: str | PathLike[str] | None) -> tuple[Table, str]:
-    name = files.detector
-    _, _, paths = locate(name, files.reading)
-    key = key_of_files(paths, repr(files.reading), files.whole)
+def _table(
+    files: CorrectorFiles, image: str | PathLike[str] | None
+) -> tuple[Table, str, Reading, tuple[str, ...]]:
+    """The table, its checksum, and the reading with what the image tells of how it was read out, also in words."""
+    name, reading = files.detector, files.reading
+    _, _, paths = locate(name, reading)
+    key = key_of_files(paths, repr(reading), files.whole)
     table = cached_table(None, paths[0], key, whole=files.whole, keep=files.keep_table)
+    shape = None if table is None else table.shape_in
+    distortion = None
+    if image is not None:
+        with open_frames(image) as frames:
+            if frames.shape != shape:
+                distortion = open_distortion(name, reading).distortion
+                told = _told(reading, frames, distortion.shape)
+                if told is not None:
+                    table, key, reading, _ = _table(replace(files, reading=told[0]), None)
+                    return table, key, reading, (told[1],)
+                require(frames, distortion.shape)
     if table is None:
-        distortion = open_distortion(name, files.reading).distortion
-        if image is not None:
-            with FrameReader([open_frames(image)]) as first:
-                first.require(distortion.shape)
+        distortion = distortion or open_distortion(name, reading).distortion
         table = cached_table(distortion, paths[0], key, whole=files.whole, keep=files.keep_table)
     assert table is not None
-    return table, key
+    return table, key, reading, ()
+
+
+def _told(reading: Reading, frames: Frames, detector: tuple[int, int]) -> tuple[Reading, str] | None:
+    """How an image of another shape than the detector was read out, by its header or by its shape."""
+    if tuple(frames.shape) == detector or reading.roi is not None:
+        return None
+    region = region_told(frames.header, frames.shape)
+    if region and region[1] <= detector[0] and region[3] <= detector[1]:
+        text = "the images show rows {}:{}, columns {}:{} of the detector, by their header"
+        return replace(reading, roi=region), text.format(*region)
+    factor = binning_of(frames.shape, detector)
+    if factor and reading.binning == (1, 1):
+        text = "by their shape, the images are binned {} x {} (slow x fast)"
+        return replace(reading, binning=factor), text.format(*factor)
+    return None
 
 
 def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray | None:

@@ -26,7 +26,7 @@ from ..io.kinds.rasters import image_of
 from ..io.nexus.groups import new_group
 from ..io.nexus.packing import Packing
 from .corrector import Corrector
-from .frames import DType, FrameReader
+from .frames import DType, FrameReader, require
 from .spool import Journal, Spool, checksum
 
 _Answer = TypeVar("_Answer")
@@ -122,7 +122,7 @@ def correct_stack(
     target = check_writable(output)
     packing, say = packing or Packing(), progress or untold
     with FrameReader([open_frames(s) for s in sources]) as reader:
-        reader.require(corrector.table.shape_in)
+        reader.require(corrector.table.shape_in, corrector.region)
         out_dtype = _out_dtype(reader.dtype, dtype)
         corrector.stand_in(out_dtype)  # or an error at once
         # What is done already: pieces of the very same work, told by the checksum of all that decides about them.
@@ -257,8 +257,7 @@ def _correct_file(source: str | PathLike[str], corrector: Corrector, target: Pat
         if frames.count != 1:
             raise ImageError(f"{source} holds {frames.count} frames", hint="name an .h5 file as output, or one frame")
         recorded = frames.read(0)
-        if recorded.shape != corrector.table.shape_in:
-            raise ImageError(f"{source} is of {recorded.shape} pixels", expected=f"{corrector.table.shape_in}")
+        require(frames, corrector.table.shape_in, corrector.region)
         out_dtype = _out_dtype(recorded.dtype, dtype)
         header = _kept_header(frames, corrector.stand_in(out_dtype))
         _write_image(target, corrector.as_type(recorded, out_dtype), header)

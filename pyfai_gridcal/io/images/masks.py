@@ -15,7 +15,9 @@ from ...base.arrays import AnyArray, AnyDtype, Bools
 from ...base.errors import FileFormatError, ImageError, UsageError
 from ...base.opening import reading_hdf5
 from ...base.silence import quiet
+from ...base.units import Region
 from ..nexus.contents import find_detector
+from .regions import binning_of, why_not
 from .sources import open_frames
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ MANY_DUMMIES = 16  # different negative values (detectors have two or three code
 FEW_SATURATED = 1e-3  # share of the pixels: hot ones and specks are fewer, a bright background or bright holes far more
 
 
-def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
+def load_mask(source: object, shape: tuple[int, ...], *, region: Region | None = None) -> Bools:
     """Read a mask.
 
     Parameters
@@ -34,6 +36,7 @@ def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
     source : file or silx URL (not 0 = ignore), name of a pyFAI detector or of its NeXus file, array, or a sequence of
         those, which are united
     shape : (slow, fast) of the image it is for
+    region : part of the detector that the image shows; a mask may be of that part, or of all
 
     Returns
     -------
@@ -45,19 +48,21 @@ def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
         It cannot be read, or is of another shape.
     """
     if isinstance(source, Sequence) and not isinstance(source, str) and not _is_numbers(source):
-        masks = [load_mask(one, shape) for one in source]
+        masks = [load_mask(one, shape, region=region) for one in source]
         return np.logical_or.reduce(masks) if masks else np.zeros(shape, bool)
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
         name = f"mask {text}"
         bare = not os.path.exists(text) and "::" not in text and "?" not in text
         if bare and Path(text).suffix == "" and os.sep not in text:
-            return detector_mask(text, shape)
+            return detector_mask(text, shape, region)
         values = _nexus_mask(text) if os.path.exists(text) else None
         if values is None:
             values = _plane(text, name)
     else:
         name, values = "mask", np.asarray(source)
+    if region and values.ndim == 2 and values.shape != tuple(shape):
+        values = values[region[0] : region[1], region[2] : region[3]]
     if values.shape != tuple(shape):
         raise ImageError(f"{name} has the shape {values.shape}", expected=f"that of the image, {tuple(shape)}")
     ignore: Bools = np.isnan(values) | (values != 0) if values.dtype.kind == "f" else values != 0
@@ -89,13 +94,16 @@ def _nexus_mask(text: str) -> AnyArray | None:
         return None
 
 
-def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float], Bools | None]:
+def named_detector(
+    name: str, shape: tuple[int, ...], region: Region | None = None
+) -> tuple[tuple[float, float], Bools | None]:
     """Nominal pixel size (slow, fast) in metres and the gaps (ny, nx), True = no pixel, or None where there are none.
 
     Parameters
     ----------
     name : of a detector that pyFAI knows, or of a detector file
-    shape : (slow, fast) of the image it is for
+    shape : (slow, fast) of the image it is for; where it divides that of the detector, pixels were read out as one
+    region : part of the detector that the image shows
 
     Raises
     ------
@@ -105,20 +113,22 @@ def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, floa
         It has another shape.
     """
     with quiet("pyFAI"):
-        detector = _detector(name, shape)
-        if not detector.pixel1 or not detector.pixel2:
-            raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
-        gaps = _mask_of(detector, shape)
-        return (float(detector.pixel1), float(detector.pixel2)), gaps if gaps.any() else None
+        pixel, gaps = _detector(name, shape, region)
+    if pixel is None:
+        raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
+    return pixel, gaps if gaps.any() else None
 
 
-def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
+def detector_mask(name: str, shape: tuple[int, ...], region: Region | None = None) -> Bools:
     """Mask (ny, nx) of a detector alone; see :func:`named_detector`."""
     with quiet("pyFAI"):
-        return _mask_of(_detector(name, shape), shape)
+        return _detector(name, shape, region)[1]
 
 
-def _detector(name: str, shape: tuple[int, ...]) -> Detector:
+def _detector(
+    name: str, shape: tuple[int, ...], region: Region | None
+) -> tuple[tuple[float, float] | None, Bools]:
+    """Pixel size, if it is known, and mask."""
     from pyFAI.detectors import ALL_DETECTORS, detector_factory
 
     try:
@@ -133,21 +143,40 @@ def _detector(name: str, shape: tuple[int, ...]) -> Detector:
             hint=f"did you mean {' or '.join(near)}?" if near else "a name is such as Pilatus1M",
         ) from error
     own = tuple(int(n) for n in (detector.shape or ()))
-    if own and own != tuple(shape):
-        raise ImageError(
-            f"detector {name!r} has the shape {own}",
-            expected=f"that of the image, {tuple(shape)}",
-            hint="calibrate each binning on its own, with the pixel size of the binned image"
-            if len(own) == len(shape) and all(n % m == 0 for n, m in zip(own, shape, strict=True))
-            else None,
-        )
-    return detector
+    factor = (1, 1)
+    if own and own != tuple(shape) and region is None:
+        divided = binning_of(shape, own)
+        factor = divided or factor
+        # pyFAI knows the size of binned pixels of its own detectors; of those from files it does not guess it.
+        if divided is None or (detector.force_pixel and not detector.guess_binning(tuple(shape))):
+            raise ImageError(
+                f"detector {name!r} has the shape {own}",
+                expected=f"that of the image, {tuple(shape)}",
+                hint=why_not(shape, own),
+            )
+    mask = _mask_of(detector, own or shape, factor)
+    if region is not None and own and own != tuple(shape):
+        mask = mask[region[0] : region[1], region[2] : region[3]]
+        if mask.shape != tuple(shape):
+            raise ImageError(f"detector {name!r} has the shape {own}", expected="the region within it")
+    if not detector.pixel1 or not detector.pixel2:
+        return None, mask
+    scale = (1, 1) if detector.force_pixel else factor
+    return (float(detector.pixel1) * scale[0], float(detector.pixel2) * scale[1]), mask
 
 
-def _mask_of(detector: Detector, shape: tuple[int, ...]) -> Bools:
-    """Zeros where it has none: what knows no shape has no gaps either."""
+def _mask_of(detector: Detector, own: tuple[int, ...], factor: tuple[int, int]) -> Bools:
+    """Mask of the image with `factor` pixels read out as one; zeros where the detector has none: what knows no shape
+    has no gaps either.
+    """
     mask = detector.mask if detector.shape else None
-    return np.zeros(shape, bool) if mask is None else np.asarray(mask) != 0
+    shape = own[0] // factor[0], own[1] // factor[1]
+    if mask is None:
+        return np.zeros(shape, bool)
+    ignore = np.asarray(mask) != 0
+    if ignore.shape == shape:
+        return ignore
+    return np.asarray(ignore.reshape(shape[0], factor[0], shape[1], factor[1]).any(axis=(1, 3)))
 
 
 def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,7 @@ from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
 from .pointers import detector_of, save_pointer
-from .readout import binned, to_orientation_3
+from .readout import binned, part_of, to_orientation_3
 
 __all__ = [
     "KINDS",
@@ -99,7 +100,7 @@ def _write_spline(distortion: Distortion, path: Path, writing: Writing, *, inver
 
 
 def _read_spline(paths: tuple[Path, ...], reading: Reading) -> Distortion:
-    return read_spline(paths[0]).distortion()
+    return read_spline(paths[0]).distortion(reading.shape)
 
 
 def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
@@ -248,7 +249,7 @@ def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
         return KINDS["xds"]
     if start[:4] in (b"II*\0", b"MM\0*"):
         return KINDS["tiff"]
-    return _kind_of_text(start.decode("latin-1"), path, reading)
+    return _kind_of_text(start.removeprefix(BOM_UTF8).decode("latin-1"), path, reading)
 
 
 def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
@@ -264,7 +265,7 @@ def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
         return KINDS[pairs.edf_dialect(path, reading.shape)]
     if head.startswith("{"):
         try:
-            json.loads(path.read_text(encoding="utf-8", errors="replace")) if path.stat().st_size < 2**20 else None
+            json.loads(path.read_text(encoding="utf-8-sig", errors="replace")) if path.stat().st_size < 2**20 else None
         except (json.JSONDecodeError, RecursionError):
             pass
         else:
@@ -322,7 +323,7 @@ def open_distortion(
         raise FileFormatError(f"{paths[0]} is of {distortion.shape} pixels", expected=f"{tuple(reading.shape)}")
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
-    distortion = binned(to_orientation_3(distortion, reading.orientation), reading.binning)
+    distortion = part_of(binned(to_orientation_3(distortion, reading.orientation), reading.binning), reading.roi)
     return DistortionFile(distortion, kind.name, paths, reading.binning)
 
 

@@ -12,7 +12,7 @@ from pyfai_gridcal.base.arrays import AnyArray
 from pyfai_gridcal.base.errors import ImageError, UsageError
 from pyfai_gridcal.exposure import take_exposure
 from pyfai_gridcal.io.images.images import load_image
-from pyfai_gridcal.io.images.masks import named_detector
+from pyfai_gridcal.io.images.masks import load_mask, named_detector
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.records.settings import Settings
 
@@ -47,8 +47,14 @@ def test_named_detector() -> None:
     with pytest.raises(ImageError, match=r"\(619, 487\)") as other:
         named_detector("Pilatus300k", (10, 10))
     assert "binning" not in str(other.value), "it is none"
-    with pytest.raises(ImageError, match=r"\(2048, 2048\).*each binning on its own"):
-        named_detector("Perkin", (1024, 512))
+    assert named_detector("Perkin", (1024, 512)) == ((4e-4, 8e-4), None), "pixels read out as one, as pyFAI guesses"
+    with pytest.raises(ImageError, match=r"\(2048, 2048\).*a part of the detector"):
+        named_detector("Perkin", (1024, 500))
+    size, gaps = named_detector("Eiger4M", (2167, 1035))
+    assert size == pytest.approx((75e-6, 150e-6))
+    assert gaps is not None
+    assert gaps.shape == (2167, 1035)
+    assert gaps[520].all()
     with pytest.raises(UsageError, match="no pixel size"):
         named_detector("Detector", (10, 10))
 
@@ -65,6 +71,30 @@ def test_named_detector_from_a_file(tmp_path: Path) -> None:
     exposure = take_exposure(np.random.default_rng(0).normal(100, 1, SHAPE), settings)
     assert exposure.mask is not None
     assert exposure.mask[true.mask].all(), "the calibration asks the same"
+
+
+def test_a_part_and_a_binning_of_a_named_detector(tmp_path: Path) -> None:
+    from hub import wave
+
+    true = wave((36, 48), masked=True)
+    assert true.mask is not None
+    write_distortion(true, tmp_path / "det.h5")
+    size, gaps = named_detector(str(tmp_path / "det.h5"), (18, 16))
+    assert size == pytest.approx((2 * true.pixel_size[0], 3 * true.pixel_size[1]))
+    assert np.array_equal(gaps, true.mask.reshape(18, 2, 16, 3).any(axis=(1, 3)))
+    size, gaps = named_detector(str(tmp_path / "det.h5"), (20, 9), (11, 31, 39, 48))
+    assert size == true.pixel_size
+    assert np.array_equal(gaps, true.mask[11:31, 39:48])
+    settings = Settings(pitch=5e-3, detector=str(tmp_path / "det.h5"), roi="11:31,39:48")
+    exposure = take_exposure(np.random.default_rng(0).normal(100, 1, (20, 9)), settings)
+    assert np.array_equal(exposure.mask, true.mask[11:31, 39:48])
+    with pytest.raises(ImageError, match="region within"):
+        named_detector(str(tmp_path / "det.h5"), (20, 9), (30, 50, 39, 48))
+    pilatus = named_detector("Pilatus300k", (619, 487))[1]
+    assert pilatus is not None
+    for mask in ("Pilatus300k", pilatus, [pilatus]):
+        part = load_mask(mask, (30, 400), region=(190, 220, 50, 450))
+        assert np.array_equal(part, pilatus[190:220, 50:450])
 
 
 def test_mask_of_a_detector_file(tmp_path: Path) -> None:
