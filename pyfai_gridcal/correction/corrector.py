@@ -27,6 +27,10 @@ from .table import Table, build_table
 __all__ = ["Corrector", "correct_image"]
 
 
+#: Corrected pixels at a time whose shares scipy copies for float64: 4 MB of numbers.
+_ROWS = 2**19
+
+
 @dataclass(frozen=True, eq=False)
 class Corrector:
     """Corrects frames of one detector; may be used by several threads at once.
@@ -201,9 +205,8 @@ class Corrector:
         if self.device is not None:
             result = self._engine.integrate_ng(values.reshape(self.table.shape_in).astype(np.float32))
             return np.array(result.signal, np.float32).ravel()  # sums, not means: counts are kept
-        if values.dtype == np.float64:  # for which scipy makes a copy of the shares
-            return np.concatenate([part @ values for part in self.table.slices()])
-        return np.asarray(self.table.matrix @ values)
+        matrix, step = self.table.matrix, _ROWS if values.dtype == np.float64 else self.table.matrix.shape[0]
+        return np.concatenate([matrix[k : k + step] @ values for k in range(0, matrix.shape[0], step)])
 
     def _lost(self, bad: Bools, unknown: Bools, known: AnyArray) -> tuple[Bools, AnyArray]:
         """What bad pixels of one frame take away: more unknown pixels, and the factor for those that lose a part."""

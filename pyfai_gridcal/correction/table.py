@@ -8,8 +8,8 @@ kept, the raster is shifted and sized to hold it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -190,17 +190,6 @@ class Table:
         shape = (int(np.prod(self.shape_out)), int(np.prod(self.shape_in)))
         return csr_matrix((self.weights, self.columns, self.rows), shape=shape, copy=False)
 
-    def slices(self) -> Iterator[Any]:
-        """The same matrix by some rows of corrected pixels at a time."""
-        from scipy.sparse import csr_matrix
-
-        ny, nx = self.shape_out
-        for start in range(0, ny, _ROWS):
-            rows = self.rows[start * nx : min(ny, start + _ROWS) * nx + 1]
-            some = slice(rows[0], rows[-1])
-            shape = len(rows) - 1, int(np.prod(self.shape_in))
-            yield csr_matrix((self.weights[some], self.columns[some], rows - rows[0]), shape=shape, copy=False)
-
 
 def build_table(distortion: Distortion, *, whole: bool = False) -> Table:
     """The table of a distortion, by pyFAI.
@@ -271,146 +260,97 @@ def _built(
 
     A few rows of the image at a time: pyFAI's room to work in is several times as large as the table.
     """
-    ny, nx = distortion.shape
+    (ny, nx), size = distortion.shape, np.asarray(distortion.pixel_size, np.float32)
     if unknown is None:
         unknown = _not_finite(nodes, distortion.shape)
     offset, shape_out = np.zeros(2, np.float32), shape or distortion.shape
     if whole:
-        low, high = _limits_px(nodes, ~unknown, distortion.pixel_size)
-        offset, size = low, np.ceil(high - low).astype(int)
-        shape_out = int(size[0]), int(size[1])
-    area, shares = np.empty(distortion.shape, np.float32), _Growing(shape_out[0] * shape_out[1])
-    # Which corrected rows some rows of the image reach: those before all that are still to come are complete.
-    blocks = [slice(k, min(ny, k + _ROWS)) for k in range(0, ny, _ROWS) if not unknown[k : k + _ROWS].all()]
-    firsts, lasts = [], []
-    for rows in blocks:
-        low, high = _limits_px(_some(nodes, rows), ~unknown[rows], distortion.pixel_size)
-        firsts.append(int(np.clip(np.floor(low - offset)[0], 0, shape_out[0])))
-        lasts.append(int(np.clip(np.ceil(high - offset)[0], 0, shape_out[0])))
+        offset, high = _limits_px(nodes, ~unknown, size)
+        sides = np.ceil(high - offset).astype(int)
+        shape_out = int(sides[0]), int(sides[1])
+    area, blocks = np.empty((ny, nx), np.float32), []
     for start in range(0, ny, _ROWS):
         rows = slice(start, min(ny, start + _ROWS))
-        area[rows] = np.where(unknown[rows], 0, _areas(_some(nodes, rows), distortion.pixel_size))
+        some = nodes[rows] if nodes.ndim == 4 else nodes[rows.start : rows.stop + 1]
+        area[rows] = np.where(unknown[rows], 0, _areas(some, distortion.pixel_size))
+        low, high = _limits_px(some, ~unknown[rows], size)
+        first, last = np.clip([np.floor(low - offset)[0], np.ceil(high - offset)[0]], 0, shape_out[0])
+        if first < last:
+            blocks.append((rows, some, range(int(first), int(last))))
+    weights, columns = np.empty(0, np.float32), np.empty(0, np.int32)
+    counts, done = np.zeros(shape_out[0] * shape_out[1] + 1, np.int32), 0
+    waiting: list[tuple[int, Any]] = []
     with silenced_stdout():
-        for k, rows in enumerate(blocks):
-            part = _shares(
-                _some(nodes, rows),
-                unknown[rows],
-                distortion.pixel_size,
-                offset=offset,
-                height=(firsts[k], lasts[k]),
-                width=shape_out[1],
-            )
-            part = replace(part, columns=part.columns + np.int32(rows.start * nx))
-            shares.add(part, min(firsts[k + 1 :], default=shape_out[0]) * shape_out[1])
-    return Table(
-        shares.weights,
-        shares.columns,
-        np.cumsum(shares.counts, dtype=np.int32),
-        area.ravel(),
-        distortion.shape,
-        shape_out,
-        (float(offset[0]), float(offset[1])),
-        distortion.mask,
-    )
+        for k, (rows, some, to) in enumerate(blocks):
+            part = _shares(some, unknown[rows], size, offset, to, shape_out[1])
+            waiting.append((to.start * shape_out[1], _matrix(part, rows.start * nx, ny * nx)))
+            # Those of corrected rows that no later block reaches are moved to their place, so that few are held twice.
+            ready = min((later[2].start for later in blocks[k + 1 :]), default=shape_out[0]) * shape_out[1]
+            total = _sum(waiting, range(done, ready), ny * nx)
+            waiting = [(begin, one) for begin, one in waiting if begin + one.shape[0] > ready]
+            counts[done + 1 : ready + 1], done = np.diff(total.indptr), ready
+            for grown, more in ((weights, total.data), (columns, total.indices)):
+                grown.resize(len(grown) + len(more), refcheck=False)
+                grown[len(grown) - len(more) :] = more
+    table = weights, columns, np.cumsum(counts, out=counts), area.ravel()
+    return Table(*table, distortion.shape, shape_out, (float(offset[0]), float(offset[1])), distortion.mask)
 
 
-def _some(nodes: AnyArray, rows: slice) -> AnyArray:
-    """Nodes of some rows of pixels."""
-    return nodes[rows] if nodes.ndim == 4 else nodes[rows.start : rows.stop + 1]
-
-
-@dataclass(frozen=True, eq=False)
-class _Shares:
-    """What some rows of the image give to the corrected pixels from number `first` on; see :class:`Table`."""
-
-    first: int
-    weights: AnyArray
-    columns: AnyArray
-    rows: AnyArray
-
-
-def _limits_px(nodes: AnyArray, known: Bools, size: tuple[float, float]) -> tuple[AnyArray, AnyArray]:
+def _limits_px(nodes: AnyArray, known: Bools, size: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Lowest and highest (slow, fast) corner of the known pixels, px, rounded as pyFAI does it."""
-    low, high = (limit.astype(np.float32) / np.asarray(size, np.float32) for limit in _limits(nodes, known))
+    low, high = (limit.astype(np.float32) / size for limit in _limits(nodes, known))
     return low, high
 
 
 def _shares(
-    nodes: AnyArray,
-    unknown: Bools,
-    size: tuple[float, float],
-    *,
-    offset: AnyArray,
-    height: tuple[int, int],
-    width: int,
-) -> _Shares:
-    """The shares of some rows of pixels in the corrected rows `height` of a raster that begins at `offset`, px."""
+    nodes: AnyArray, unknown: Bools, size: AnyArray, offset: AnyArray, rows: range, width: int
+) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """(weights, columns, ends of rows) of some rows of pixels in some rows of the raster that begins at `offset`, px."""
     from pyFAI.detectors import NexusDetector
     from pyFAI.distortion import Distortion as PyFAIDistortion
 
-    first, last = height
     corners = corners_of_nodes(nodes)
     corners[unknown] = 0
     detector = NexusDetector(orientation=3)
-    detector._pixel1, detector._pixel2 = size
+    detector._pixel1, detector._pixel2 = map(float, size)
     detector.max_shape = detector.shape = unknown.shape
     detector.set_pixel_corners(corners)
     detector.uniform_pixel = False
     # pyFAI has room for eight shares in a corrected pixel: where the image is squeezed, rows that stay empty help.
-    room = max(last - first, 2 * len(unknown)), width
+    room = max(len(rows), 2 * len(unknown)), width
     engine = PyFAIDistortion(detector, shape=room, method="csr", mask=False)
     place = engine.calc_pos()
     place -= offset
-    place[..., 0] -= first
-    # A pixel that is moved by a part of one may touch one more; pyFAI would write beyond the end of its room then.
-    engine.delta1, engine.delta2 = engine.delta1 + 1, engine.delta2 + 1
+    place[..., 0] -= rows.start
     # Outside of the raster, where they cannot bleed into others.
     place[unknown] = _ASIDE
-    weights, columns, rows = engine.calc_LUT()
-    rows = rows[: (last - first) * width + 1]
-    return _Shares(first * width, weights[: rows[-1]], columns[: rows[-1]], rows)
+    # A pixel that is moved by a part of one may touch one more; pyFAI would write beyond the end of its room then.
+    engine.delta1, engine.delta2 = engine.delta1 + 1, engine.delta2 + 1
+    weights, columns, ends = engine.calc_LUT()
+    ends = ends[: len(rows) * width + 1]
+    return weights[: ends[-1]], columns[: ends[-1]], ends
 
 
-class _Growing:
-    """The shares of all corrected pixels, from parts that come in the order of the image.
+def _matrix(shares: tuple[AnyArray, AnyArray, AnyArray], first: int, pixels: int) -> Any:
+    """The sparse matrix of shares whose columns count from pixel number `first` of so many."""
+    from scipy.sparse import csr_matrix
 
-    Those of pixels that no later part reaches are moved to their place at once, so that nothing is held twice.
-    """
-
-    def __init__(self, pixels: int):
-        self.weights, self.columns = np.empty(0, np.float32), np.empty(0, np.int32)
-        self.counts = np.zeros(pixels + 1, np.int32)
-        self._left = _Shares(0, self.weights, self.columns, self.counts[:1])
-
-    def add(self, part: _Shares, ready: int) -> None:
-        """Take a part; corrected pixels before number `ready` are complete with it."""
-        both = _merged(self._left, part)
-        count = int(np.clip(ready - both.first, 0, len(both.rows) - 1))
-        end = both.rows[count]
-        self.counts[both.first + 1 : both.first + count + 1] = np.diff(both.rows[: count + 1])
-        for mine, more in ((self.weights, both.weights), (self.columns, both.columns)):
-            mine.resize(len(mine) + end, refcheck=False)  # in place, unlike np.concatenate
-            mine[len(mine) - end :] = more[:end]
-        self._left = _Shares(both.first + count, both.weights[end:], both.columns[end:], both.rows[count:] - end)
+    weights, columns, ends = shares
+    return csr_matrix((weights, columns + np.int32(first), ends), shape=(len(ends) - 1, pixels))
 
 
-def _merged(*parts: _Shares) -> _Shares:
-    """Two parts in one; the shares in a corrected pixel in the order of the parts."""
-    filled = [part for part in parts if len(part.rows) > 1]
-    if len(filled) < 2:
-        return (filled or parts)[0]
-    first = min(part.first for part in filled)
-    rows = np.zeros(max(part.first + len(part.rows) for part in filled) - first, np.int32)
-    for part in filled:
-        rows[part.first - first + 1 :][: len(part.rows) - 1] += np.diff(part.rows)
-    np.cumsum(rows, out=rows)
-    weights, columns, free = np.empty(rows[-1], np.float32), np.empty(rows[-1], np.int32), rows[:-1].copy()
-    for part in filled:
-        mine, counts = free[part.first - first :][: len(part.rows) - 1], np.diff(part.rows)
-        at = np.repeat(mine - part.rows[:-1], counts) + np.arange(len(part.weights))
-        weights[at], columns[at] = part.weights, part.columns
-        mine += counts
-    return _Shares(first, weights, columns, rows)
+def _sum(parts: list[tuple[int, Any]], rows: range, pixels: int) -> Any:
+    """Some rows of the sum of matrices, of each of which is told which row its first one is."""
+    from scipy.sparse import csr_matrix
+
+    total = csr_matrix((len(rows), pixels), dtype=np.float32)
+    for begin, part in parts:
+        own = part[max(0, rows.start - begin) : max(0, rows.stop - begin)]
+        before = max(0, begin - rows.start)
+        if own.shape[0]:
+            ends = np.pad(own.indptr, (before, len(rows) - before - own.shape[0]), mode="edge")
+            total = total + csr_matrix((own.data, own.indices, ends), shape=total.shape)
+    return total
 
 
 def _not_finite(nodes: AnyArray, shape: tuple[int, int]) -> Bools:
