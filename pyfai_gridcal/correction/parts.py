@@ -107,16 +107,30 @@ def _frames_of(source: Images, first: int, last: int) -> Images:
     if not isinstance(source, str | os.PathLike):
         return np.asarray(source)[first:last]
     with open_frames(source) as frames:
-        address = parse_address(frames.url or os.fspath(source))
-    if address.data_path:
-        index = f"{first}:{last}" if address.index is None else _chosen(address.index, first, last)
-        name = f"{address.file}::{address.data_path}[{index}]"
-    else:
-        name = f"fabio:{address.file}?slice={first}:{last}"
+        name = _name_of_frames(frames.url or os.fspath(source), first, last)
     with open_frames(name) as frames:
         if frames.count != last - first:
             raise UsageError(f"frames {first} to {last} of {source}", hint="name one dataset of three dimensions")
     return name
+
+
+def frames_apart(source: str) -> list[str]:
+    """Names of the frames of a source, one by one; its own where it holds no more than one."""
+    with open_frames(source) as frames:
+        count, url = frames.count, frames.url
+    if count > 1:
+        _frames_of(source, 0, count)  # or an error
+    return [_name_of_frames(url, k, k + 1) for k in range(count)] if count > 1 else [source]
+
+
+def _name_of_frames(url: str, first: int, last: int) -> str:
+    address = parse_address(url)
+    if not address.data_path and address.index is None:
+        return f"fabio:{address.file}?slice={first}:{last}"
+    index = f"{first}:{last}" if address.index is None else _chosen(address.index, first, last)
+    if not address.data_path:
+        return f"fabio:{address.file}?slice={index}"
+    return f"{address.file}::{address.data_path}[{index}]"
 
 
 def _chosen(index: tuple[Any, ...], first: int, last: int) -> str:

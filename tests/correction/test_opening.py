@@ -201,3 +201,24 @@ def test_binned_images_are_told_by_their_shape(whole, tmp_path, capsys):
     np.save(tmp_path / "odd.npy", image[:100])
     assert main(["correct", str(detector), str(tmp_path / "odd.npy"), "-o", str(tmp_path / "c.npy")]) == 1
     assert "--roi" in capsys.readouterr().err
+
+
+def test_frames_of_one_file_are_corrected_into_files_of_the_same_kind(detector, tmp_path, frames, capsys):
+    from pyfai_gridcal.cli import main
+
+    image = fabio.edfimage.EdfImage(data=frames[0], header={"number": "0"})
+    image.append_frame(data=frames[1], header={"number": "1"})
+    image.write(str(tmp_path / "many.edf"))
+    fabio.edfimage.EdfImage(data=frames[2]).write(str(tmp_path / "one.edf"))
+    words = ["correct", str(detector), str(tmp_path / "many.edf"), str(tmp_path / "one.edf"), "-o"]
+    assert main([*words, str(tmp_path / "out.h5")]) == 0
+    stack = read(tmp_path / "out.h5")
+    assert main([*words, str(tmp_path / "out") + "/"]) == 0
+    names = ["many_0000.edf", "many_0001.edf", "one.edf"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
+    for name, expected, number in zip(names, stack, ("0", "1", None), strict=True):
+        with fabio.open(str(tmp_path / "out" / name)) as done:
+            np.testing.assert_array_equal(done.data, expected)
+            assert done.header.get("number") == number
+    assert main([*words[:3], "-o", str(tmp_path / "many_out.edf")]) == 2
+    assert "2 images for the one output" in capsys.readouterr().err
