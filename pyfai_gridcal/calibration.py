@@ -62,9 +62,10 @@ class Calibration(Result):
 
     def save(self, path: str | Path, *, progress: Progress | None = None) -> Path:
         """Write the detector, with everything else, to an HDF5 file; an old file goes once the new one is good."""
+        from .io.nexus.contents import result_name
         from .io.nexus.result import save_result
 
-        return save_result(self, path, progress=progress)
+        return save_result(self, result_name(path), progress=progress)
 
     def validate(self, *, progress: Progress | None = None) -> Validation:
         """Correct the image with pyFAI and look at the grid again; see
@@ -322,6 +323,15 @@ def _common_shape(exposures: Sequence[Exposure]) -> tuple[int, int]:
     shape = exposures[0].data.shape
     if any(one.data.shape != shape for one in exposures):
         raise ImageError(f"images of shapes {[one.data.shape for one in exposures]}", expected="one shape")
+    for k, one in enumerate(exposures):
+        for other in exposures[:k]:
+            if np.array_equal(one.data, other.data):
+                name = getattr(next(iter(one.sources), None), "url", "") or f"image {k + 1}"
+                raise UsageError(
+                    f"{name} is one of the images before",
+                    expected="exposures between which the plate was moved",
+                    hint="the same image twice tells nothing about the holes",
+                )
     return shape[0], shape[1]
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from .base.arrays import AnyArray, Bools, frozen_array
 from .base.errors import UsageError
 from .base.geometry import as_pair
-from .base.units import as_region
 from .finding.dead import dead_areas, dead_level
 from .finding.survey import filled, survey
 from .records.settings import Settings
@@ -86,7 +85,7 @@ def nominal_of(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float,
     if settings.detector is not None:
         from .io.images.masks import named_detector
 
-        pixel, gaps = named_detector(settings.detector, shape, None if settings.roi is None else as_region(settings.roi))
+        pixel, gaps = named_detector(settings.detector, shape, settings.roi)
     if settings.pixel is not None:
         pixel = as_pair(settings.pixel)
     return pixel, gaps

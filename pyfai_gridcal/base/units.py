@@ -250,9 +250,9 @@ def as_region(value: object, *, name: str = "roi") -> Region:
     UsageError
         Not two ranges of pixels.
     """
-    texts = re.split("[:,]", value) if isinstance(value, str) else value
+    parts = re.split("[:,]", value) if isinstance(value, str) else _parts(value)
     try:
-        y0, y1, x0, x1 = (int(one) for one in _parts(texts) or ())
+        y0, y1, x0, x1 = (int(one) for one in parts or ())  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         y0 = y1 = x0 = x1 = 0
     if not (0 <= y0 < y1 and 0 <= x0 < x1):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..base.atomic import check_suffix, check_writable, replacing
 from ..base.errors import UsageError
 from ..base.plain import plain
 
@@ -21,8 +22,6 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
     UsageError
         With the first output that cannot be.
     """
-    from ..base.atomic import check_writable
-
     sources = {os.path.realpath(one.split("::")[0]) for one in inputs}
     seen: set[str] = set()
     for output in outputs:
@@ -40,6 +39,22 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
             raise UsageError(f"output {path} is write-protected")
 
 
+def check_report(path: str | Path | None) -> None:
+    """Refuse the name of a report that says something else."""
+    if path:
+        from ..report.page import SUFFIXES, WHAT
+
+        check_suffix(path, SUFFIXES, WHAT)
+
+
+def check_image(path: str | Path | None) -> None:
+    """Refuse the name of an image that tells no format that is written."""
+    if path:
+        from ..correction.table import SUFFIXES, WHAT
+
+        check_suffix(path, SUFFIXES, WHAT)
+
+
 def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     """Write a record as JSON to a file (complete or not at all), or to standard output for ``-``."""
     told = str(target) == "-"  # in an encoding that may not hold all signs
@@ -47,7 +62,5 @@ def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     if told:
         sys.stdout.write(text)
         return
-    from ..base.atomic import replacing
-
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..base.errors import FileFormatError, GridcalError, UsageError
-from ._files import check_outputs
+from ..base.errors import FileFormatError, GridcalError
+from ._files import check_outputs, check_report
 from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
@@ -38,8 +38,7 @@ def run(options: argparse.Namespace) -> int:
     from ..report import write_report
 
     output = Path(options.output) if options.output else Path(options.result).with_suffix(".html")
-    if output.suffix.lower() not in (".html", ".htm", ".json"):
-        raise UsageError(f"output {output}", expected="a name with the suffix .html or .json")
+    check_report(output)
     check_outputs([output], [options.result])
     calibration = load_result(options.result)
     if not isinstance(calibration, Calibration):

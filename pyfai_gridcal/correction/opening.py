@@ -16,7 +16,6 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import replacing
 from ..base.errors import GridcalError, UsageError
-from ..base.units import as_region
 from ..io.images.frames import Frames
 from ..io.images.images import load_image
 from ..io.images.masks import load_mask
@@ -98,8 +97,7 @@ def open_corrector(
         Something is of another shape than the detector.
     """
     table, key, reading, notes = _table(files, image)
-    shape, roi = table.shape_in, reading.roi
-    region = None if roi is None else as_region(roi)
+    shape, region = table.shape_in, reading.roi
     masks = [load_mask(one, shape, region=region) for one in _listed(files.mask)]
     mask = np.logical_or.reduce(masks) if masks else None
     corrector = Corrector(
@@ -110,7 +108,7 @@ def open_corrector(
         coverage=files.coverage,
         dummy=files.dummy,
         device=device,
-        region=None if roi == files.reading.roi else region,
+        region=None if region == files.reading.roi else region,
         notes=notes,
     )
     # Whatever changes the result changes the checksum: table, arrays and options.
@@ -121,9 +119,7 @@ def open_corrector(
     return corrector, digest.hexdigest()
 
 
-def _table(
-    files: CorrectorFiles, image: str | PathLike[str] | None
-) -> tuple[Table, str, Reading, tuple[str, ...]]:
+def _table(files: CorrectorFiles, image: str | PathLike[str] | None) -> tuple[Table, str, Reading, tuple[str, ...]]:
     """The table, its checksum, and the reading with what the image tells of how it was read out, also in words."""
     name, reading = files.detector, files.reading
     _, _, paths = locate(name, reading)

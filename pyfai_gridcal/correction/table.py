@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
+from ..base.atomic import check_suffix
 from ..base.errors import UsageError
 from ..base.frames import CORNERS
 from ..base.progress import Progress, untold
@@ -28,6 +29,9 @@ from ..records.distortion import Distortion
 
 __all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_image"]
 
+#: Names of images.
+SUFFIXES = (".edf", ".tif", ".tiff", ".cbf", ".npy", ".h5", ".hdf5", ".nxs")
+WHAT = "the suffix tells the image format"
 #: Part of a corrected pixel that must be covered by known pixels to be shown.
 _COVERED = 0.98
 #: Raster beyond what is known, px.
@@ -123,12 +127,8 @@ def save_image(path: str | PathLike[str], array: AnyArray, header: Mapping[str, 
     UsageError
         Another suffix, or nothing can be written there.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    known = (".edf", ".tif", ".tiff", ".cbf", ".npy", ".h5", ".hdf5", ".nxs")
-    if suffix not in known:
-        raise UsageError(f"image format {suffix or 'without suffix'} of {path}", expected=", ".join(known))
-    if suffix in (".h5", ".hdf5", ".nxs"):
+    path = check_suffix(path, SUFFIXES, WHAT)
+    if path.suffix.lower() in (".h5", ".hdf5", ".nxs"):
         return _save_hdf5(path, array, header or {})
     from ..io.kinds.rasters import write_raster
 
@@ -305,7 +305,7 @@ def _limits_px(nodes: AnyArray, known: Bools, size: AnyArray) -> tuple[AnyArray,
 def _shares(
     nodes: AnyArray, unknown: Bools, size: AnyArray, offset: AnyArray, rows: range, width: int
 ) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """(weights, columns, ends of rows) of some rows of pixels in some rows of the raster that begins at `offset`, px."""
+    """(weights, columns, ends of rows) of rows of pixels in rows of the raster that begins at `offset`, px."""
     from pyFAI.detectors import NexusDetector
     from pyFAI.distortion import Distortion as PyFAIDistortion
 
@@ -343,7 +343,7 @@ def _sum(parts: list[tuple[int, Any]], rows: range, pixels: int) -> Any:
     """Some rows of the sum of matrices, of each of which is told which row its first one is."""
     from scipy.sparse import csr_matrix
 
-    total = csr_matrix((len(rows), pixels), dtype=np.float32)
+    total: Any = csr_matrix((len(rows), pixels), dtype=np.float32)  # type: ignore[arg-type]
     for begin, part in parts:
         own = part[max(0, rows.start - begin) : max(0, rows.stop - begin)]
         before = max(0, begin - rows.start)

@@ -73,7 +73,7 @@ class Reading:
         choices=(1, 2, 3, 4),
         group=_UNTOLD,
     )
-    roi: Region | str | None = told(
+    roi: Region | None = told(
         None,
         "part of the detector that the images to come show, rows and columns as slices of Python: 100:400,150:550 "
         "(after binning)",
@@ -205,7 +205,7 @@ class Convert:
     pixel: tuple[float, float] | float | None = like(Reading, "pixel_size")
     binning: tuple[int, int] = like(Reading, "binning")
     orientation: Literal[1, 2, 3, 4] = like(Reading, "orientation")
-    roi: Region | str | None = like(Reading, "roi")
+    roi: Region | None = like(Reading, "roi")
 
     @property
     def reading(self) -> Reading:

@@ -123,7 +123,7 @@ class Settings:
         group=_REFINEMENTS,
     )
 
-    roi: Region | str | None = told(
+    roi: Region | None = told(
         None,
         "part of the detector that the image shows, rows and columns as slices of Python, such as 100:400,150:550: "
         "so the gaps of a detector that is named are found",

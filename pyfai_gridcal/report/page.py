@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.atomic import replacing
+from ..base.atomic import check_suffix, replacing
 from ..base.robust import rms
 from ..fitting.rigid import place
 from ..records.result import Result
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..judging.validation import Validation
 
 
+#: Names of reports.
+SUFFIXES, WHAT = (".htm", ".html", ".json"), "a report is an HTML page, or plain data"
 #: Sections of the page in their order, with their headings.
 _SECTIONS = {
     "verdict": "Verdict",
@@ -251,8 +253,13 @@ def write_report(calibration: Result, path: str | PathLike[str], *, validation: 
     Returns
     -------
     the path
+
+    Raises
+    ------
+    UsageError
+        Another suffix, or nothing can be written there.
     """
-    path = Path(path)
+    path = check_suffix(path, SUFFIXES, WHAT)
     if path.suffix.lower() == ".json":
         text = json.dumps(report_data(calibration, validation=validation), indent=1, ensure_ascii=False) + "\n"
     else:

@@ -119,12 +119,21 @@ def test_raw_data_beside_the_image_are_not_replaced(core: Core, image: Path) -> 
         assert file["entry/data"][()].tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize("name", ["detector.spline", "detector.EDF", "detector.poni"])
+@pytest.mark.parametrize("name", ["detector.spline", "detector.EDF", "detector.poni", "detector.xyz"])
 def test_result_under_the_name_of_another_kind(
     core: Core, image: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("calibrate", image, "--pitch", "5mm", "-o", image.with_name(name)) == 2
     assert "pyFAI-gridcal convert" in capsys.readouterr().err
+    assert not core.calls
+
+
+@pytest.mark.parametrize("words", [("--report", "r.pdf"), ("--corrected", "c.pdf")])
+def test_names_that_say_something_else_are_refused_before_the_work(
+    core: Core, image: Path, words: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("calibrate", image, "--pitch", "5mm", words[0], image.with_name(words[1])) == 2
+    assert "expected a name that ends in ." in capsys.readouterr().err
     assert not core.calls
 
 

@@ -125,9 +125,7 @@ def detector_mask(name: str, shape: tuple[int, ...], region: Region | None = Non
         return _detector(name, shape, region)[1]
 
 
-def _detector(
-    name: str, shape: tuple[int, ...], region: Region | None
-) -> tuple[tuple[float, float] | None, Bools]:
+def _detector(name: str, shape: tuple[int, ...], region: Region | None) -> tuple[tuple[float, float] | None, Bools]:
     """Pixel size, if it is known, and mask."""
     from pyFAI.detectors import ALL_DETECTORS, detector_factory
 

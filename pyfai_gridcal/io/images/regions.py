@@ -58,4 +58,4 @@ def why_not(shape: Shape, detector: Shape) -> str | None:
         return "the axes are exchanged: was the image turned by a quarter?"
     if len(shape) == 2 and all(n <= m for n, m in zip(shape, detector, strict=True)):
         return "is it a part of the detector? --roi Y0:Y1,X0:X1"
-    return "is the detector file that of a binned image, of a part, or of another detector?" if len(shape) == 2 else None
+    return "is the detector file one of binned pixels, or of another detector?" if len(shape) == 2 else None

@@ -26,7 +26,7 @@ from . import pairs
 from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
-from .pointers import detector_of, save_pointer
+from .pointers import detector_of, offset_files_of, save_pointer
 from .readout import binned, part_of, to_orientation_3
 
 __all__ = [
@@ -118,6 +118,8 @@ def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list
 
 
 def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
+    if offsets := offset_files_of(paths[0]):
+        return pairs.read_offsets(*offsets)
     target = detector_of(paths[0])
     if kind_of(target).name in ("poni", "json"):
         raise FileFormatError(f"{paths[0]} points to {target.name}, which is only a pointer as well")
@@ -283,7 +285,9 @@ def kind_for_output(path: str | PathLike[str], name: str | None = None) -> Kind:
         return _kind(name)
     lower = Path(path).name.lower()
     for kind in sorted(KINDS.values(), key=lambda k: -max(map(len, k.suffixes))):
-        if lower.endswith(kind.suffixes) or (kind.name == "imaged11" and ("e2dx" in lower or "e2dy" in lower)):
+        if lower.endswith(kind.suffixes) or (
+            kind.name == "imaged11" and ("e2dx" in lower or "e2dy" in lower) and Path(lower).suffix in ("", ".edf")
+        ):
             return kind
     raise UsageError(
         f"output {path} does not tell its kind",
@@ -300,7 +304,10 @@ def locate(
     paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
     kind = kind_of(paths[0], reading)
     paths = pairs.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
-    return kind, paths, (detector_of(paths[0]),) if kind.name in ("poni", "json") else paths
+    if kind.name not in ("poni", "json"):
+        return kind, paths, paths
+    offsets = offset_files_of(paths[0])
+    return kind, paths, offsets[1] if offsets else (detector_of(paths[0]),)
 
 
 def open_distortion(

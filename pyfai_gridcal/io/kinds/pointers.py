@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
-from ...base.atomic import read_text, replacing
+from ...base.atomic import existing, read_text, replacing
 from ...base.errors import FileFormatError, UsageError
 
-__all__ = ["GEOMETRY", "detector_of", "format_json", "format_poni", "save_pointer"]
+__all__ = ["GEOMETRY", "detector_of", "format_json", "format_poni", "offset_files_of", "save_pointer"]
 
 MAX_BYTES = 2**20
 #: What a PONI file says about the experiment; metres and radians.
@@ -88,6 +89,24 @@ def detector_of(path: str | PathLike[str]) -> Path:
     if found.resolve() == path.resolve():
         raise FileFormatError(f"{path} points to itself")
     return found
+
+
+def offset_files_of(path: str | PathLike[str]) -> tuple[str, tuple[Path, Path]] | None:
+    """pyFAI's name of the detector, and its files of offsets along x and y, that a PONI file or a JSON configuration
+    names; None where it names none.
+    """
+    path = Path(path)
+    text = read_text(path, MAX_BYTES)
+    poni = {k.lower(): v for k, v in re.findall(r"(?im)^[ \t]*(detector\w*)[ \t]*:[ \t]*(.*?)[ \t]*$", text)}
+    with suppress(json.JSONDecodeError, RecursionError, AttributeError):  # what is no record names nothing
+        content = json.loads(text) if text.lstrip().startswith("{") else poni
+        for part in filter(None, (content, content.get("poni"))):
+            config = part.get("detector_config") or {}
+            config = json.loads(config) if isinstance(config, str) else config
+            x, y = config.get("x_offset_file"), config.get("y_offset_file")
+            if isinstance(x, str) and isinstance(y, str):
+                return str(part.get("detector")), (existing(path.parent / x), existing(path.parent / y))
+    return None
 
 
 def _named_in_poni(text: str) -> str | None:
