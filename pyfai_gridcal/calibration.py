@@ -14,7 +14,7 @@ import numpy as np
 
 from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, untold
-from .base.units import Length, Lengths, Region
+from .base.units import Length, Lengths
 from .exposure import Exposure, common_mask, nominal_of, take_exposure
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
@@ -121,7 +121,6 @@ def calibrate(
     gauge: Gauge = "least displacement",
     max_sigma: float | None = None,
     positions: Sequence[tuple[Length, Length]] | str | None = None,
-    roi: Region | str | None = None,
     mask: Any = None,
     dark: Any = None,
     flat: Any = None,
@@ -149,7 +148,6 @@ def calibrate(
     gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
     max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
     positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
-    roi : part of `detector` that the image shows, (y0, y1, x0, x1) or ``"y0:y1,x0:x1"``, half-open
     mask : pixels to ignore (True), for all images
     dark, flat : image without light, image of uniform light
     progress : called with a fraction and what is being done; may raise to cancel

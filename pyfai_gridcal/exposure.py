@@ -85,7 +85,7 @@ def nominal_of(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float,
     if settings.detector is not None:
         from .io.images.masks import named_detector
 
-        pixel, gaps = named_detector(settings.detector, shape, settings.roi)
+        pixel, gaps = named_detector(settings.detector, shape)
     if settings.pixel is not None:
         pixel = as_pair(settings.pixel)
     return pixel, gaps

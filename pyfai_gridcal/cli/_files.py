@@ -47,14 +47,6 @@ def check_report(path: str | Path | None) -> None:
         check_suffix(path, SUFFIXES, WHAT)
 
 
-def check_image(path: str | Path | None) -> None:
-    """Refuse the name of an image that tells no format that is written."""
-    if path:
-        from ..correction.table import SUFFIXES, WHAT
-
-        check_suffix(path, SUFFIXES, WHAT)
-
-
 def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     """Write a record as JSON to a file (complete or not at all), or to standard output for ``-``."""
     told = str(target) == "-"  # in an encoding that may not hold all signs

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CalibrationError, GridcalError
 from ..records.jobs import Calibrate, corrections_of
 from ..records.settings import Settings
-from ._files import check_image, check_outputs, check_report, write_json
+from ._files import check_outputs, check_report, write_json
 from ._options import add_fields, given_settings, job_of
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -52,7 +52,6 @@ def run(options: argparse.Namespace) -> int:
     check_outputs([output, job.json_file, job.report, job.corrected], job.images)
     result_name(output)
     check_report(job.report)
-    check_image(job.corrected)
     try:
         with ProgressLine() as progress:
             calibration = _calibrate(job, given_settings(options), progress)

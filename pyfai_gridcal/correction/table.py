@@ -29,9 +29,8 @@ from ..records.distortion import Distortion
 
 __all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_image"]
 
-#: Names of images.
-SUFFIXES = (".edf", ".tif", ".tiff", ".cbf", ".npy", ".h5", ".hdf5", ".nxs")
-WHAT = "the suffix tells the image format"
+#: Suffixes of images.
+_SUFFIXES = (".edf", ".tif", ".tiff", ".cbf", ".npy", ".h5", ".hdf5", ".nxs")
 #: Part of a corrected pixel that must be covered by known pixels to be shown.
 _COVERED = 0.98
 #: Raster beyond what is known, px.
@@ -127,7 +126,7 @@ def save_image(path: str | PathLike[str], array: AnyArray, header: Mapping[str, 
     UsageError
         Another suffix, or nothing can be written there.
     """
-    path = check_suffix(path, SUFFIXES, WHAT)
+    path = check_suffix(path, _SUFFIXES, "the suffix tells the image format")
     if path.suffix.lower() in (".h5", ".hdf5", ".nxs"):
         return _save_hdf5(path, array, header or {})
     from ..io.kinds.rasters import write_raster

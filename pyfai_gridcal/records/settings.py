@@ -12,7 +12,7 @@ import numpy as np
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
-from ..base.units import Length, Lengths, Region, as_length, as_lengths, as_positions, as_region, format_length
+from ..base.units import Length, Lengths, as_length, as_lengths, as_positions, format_length
 from .distortion import Gauge
 from .options import documented, option, told
 from .plate import LatticeKind
@@ -123,15 +123,6 @@ class Settings:
         group=_REFINEMENTS,
     )
 
-    roi: Region | None = told(
-        None,
-        "part of the detector that the image shows, rows and columns as slices of Python, such as 100:400,150:550: "
-        "so the gaps of a detector that is named are found",
-        metavar="Y0:Y1,X0:X1",
-        title="Region",
-        group=_REFINEMENTS,
-    )
-
     if TYPE_CHECKING:  # what may be given is more than what is kept
 
         def __init__(
@@ -139,15 +130,13 @@ class Settings:
             lattice: LatticeKind = "auto", angle: float | None = None, polarity: str = "auto",
             hole: Length | None = None, origin: tuple[float, float] | None = None, model: str = "auto",
             gauge: Gauge = "least displacement", max_sigma: float | None = None,
-            positions: Sequence[tuple[Length, Length]] | str | None = None, roi: Region | str | None = None,
+            positions: Sequence[tuple[Length, Length]] | str | None = None,
         ) -> None: ...  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name, as_kept in (
-            ("pixel", as_lengths), ("hole", as_length), ("positions", as_positions), ("roi", as_region),
-        ):  # fmt: skip
+        for name, in_metres in (("pixel", as_lengths), ("hole", as_length), ("positions", as_positions)):
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, as_kept(getattr(self, name), name=name))
+                object.__setattr__(self, name, in_metres(getattr(self, name), name=name))
         object.__setattr__(self, "pitch", as_lengths(self.pitch, name="pitch"))
         if max(self.pitches) > 1:
             raise UsageError(

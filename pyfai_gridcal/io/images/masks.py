@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,12 +16,8 @@ from ...base.opening import reading_hdf5
 from ...base.silence import quiet
 from ...base.units import Region
 from ..nexus.contents import find_detector
-from .regions import binning_of, why_not
+from .regions import binning_of
 from .sources import open_frames
-
-if TYPE_CHECKING:
-    from pyFAI.detectors import Detector
-
 
 MANY_DUMMIES = 16  # different negative values (detectors have two or three codes); more are noise around zero
 FEW_SATURATED = 1e-3  # share of the pixels: hot ones and specks are fewer, a bright background or bright holes far more
@@ -55,7 +50,7 @@ def load_mask(source: object, shape: tuple[int, ...], *, region: Region | None =
         name = f"mask {text}"
         bare = not os.path.exists(text) and "::" not in text and "?" not in text
         if bare and Path(text).suffix == "" and os.sep not in text:
-            return detector_mask(text, shape, region)
+            return detector_mask(text, shape)
         values = _nexus_mask(text) if os.path.exists(text) else None
         if values is None:
             values = _plane(text, name)
@@ -94,16 +89,13 @@ def _nexus_mask(text: str) -> AnyArray | None:
         return None
 
 
-def named_detector(
-    name: str, shape: tuple[int, ...], region: Region | None = None
-) -> tuple[tuple[float, float], Bools | None]:
+def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float], Bools | None]:
     """Nominal pixel size (slow, fast) in metres and the gaps (ny, nx), True = no pixel, or None where there are none.
 
     Parameters
     ----------
     name : of a detector that pyFAI knows, or of a detector file
     shape : (slow, fast) of the image it is for; where it divides that of the detector, pixels were read out as one
-    region : part of the detector that the image shows
 
     Raises
     ------
@@ -113,20 +105,20 @@ def named_detector(
         It has another shape.
     """
     with quiet("pyFAI"):
-        pixel, gaps = _detector(name, shape, region)
+        pixel, gaps = _detector(name, shape)
     if pixel is None:
         raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
     return pixel, gaps if gaps.any() else None
 
 
-def detector_mask(name: str, shape: tuple[int, ...], region: Region | None = None) -> Bools:
+def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
     """Mask (ny, nx) of a detector alone; see :func:`named_detector`."""
     with quiet("pyFAI"):
-        return _detector(name, shape, region)[1]
+        return _detector(name, shape)[1]
 
 
-def _detector(name: str, shape: tuple[int, ...], region: Region | None) -> tuple[tuple[float, float] | None, Bools]:
-    """Pixel size, if it is known, and mask."""
+def _detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, Bools]:
+    """Pixel size, if it is known, and mask: zeros where there is none, what knows no shape has no gaps either."""
     from pyFAI.detectors import ALL_DETECTORS, detector_factory
 
     try:
@@ -141,40 +133,21 @@ def _detector(name: str, shape: tuple[int, ...], region: Region | None) -> tuple
             hint=f"did you mean {' or '.join(near)}?" if near else "a name is such as Pilatus1M",
         ) from error
     own = tuple(int(n) for n in (detector.shape or ()))
-    factor = (1, 1)
-    if own and own != tuple(shape) and region is None:
-        divided = binning_of(shape, own)
-        factor = divided or factor
-        # pyFAI knows the size of binned pixels of its own detectors; of those from files it does not guess it.
-        if divided is None or (detector.force_pixel and not detector.guess_binning(tuple(shape))):
-            raise ImageError(
-                f"detector {name!r} has the shape {own}",
-                expected=f"that of the image, {tuple(shape)}",
-                hint=why_not(shape, own),
-            )
-    mask = _mask_of(detector, own or shape, factor)
-    if region is not None and own and own != tuple(shape):
-        mask = mask[region[0] : region[1], region[2] : region[3]]
-        if mask.shape != tuple(shape):
-            raise ImageError(f"detector {name!r} has the shape {own}", expected="the region within it")
+    factor = binning_of(shape, own) if own else (1, 1)
+    # pyFAI knows which binnings its own detectors have; those from files it does not bin.
+    if factor is None or (own and detector.force_pixel and not detector.guess_binning(tuple(shape))):
+        raise ImageError(
+            f"detector {name!r} has the shape {own}",
+            expected=f"that of the image, {tuple(shape)}, or one that it divides",
+            hint="for a part of a detector, give pixel size and mask instead",
+        )
+    mask: Bools = np.asarray(detector.mask) != 0 if own and detector.mask is not None else np.zeros(shape, bool)
+    if mask.shape != tuple(shape):
+        mask = np.asarray(mask.reshape(shape[0], factor[0], shape[1], factor[1]).any(axis=(1, 3)))
     if not detector.pixel1 or not detector.pixel2:
         return None, mask
     scale = (1, 1) if detector.force_pixel else factor
     return (float(detector.pixel1) * scale[0], float(detector.pixel2) * scale[1]), mask
-
-
-def _mask_of(detector: Detector, own: tuple[int, ...], factor: tuple[int, int]) -> Bools:
-    """Mask of the image with `factor` pixels read out as one; zeros where the detector has none: what knows no shape
-    has no gaps either.
-    """
-    mask = detector.mask if detector.shape else None
-    shape = own[0] // factor[0], own[1] // factor[1]
-    if mask is None:
-        return np.zeros(shape, bool)
-    ignore = np.asarray(mask) != 0
-    if ignore.shape == shape:
-        return ignore
-    return np.asarray(ignore.reshape(shape[0], factor[0], shape[1], factor[1]).any(axis=(1, 3)))
 
 
 def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
