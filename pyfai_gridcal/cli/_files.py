@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base.atomic import check_suffix, check_writable, replacing
+from ..base.atomic import check_writable, replacing
 from ..base.errors import UsageError
 from ..base.plain import plain
 
@@ -37,14 +37,6 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
         check_writable(path)
         if path.exists() and not os.access(path, os.W_OK):
             raise UsageError(f"output {path} is write-protected")
-
-
-def check_report(path: str | Path | None) -> None:
-    """Refuse the name of a report that says something else."""
-    if path:
-        from ..report.page import SUFFIXES, WHAT
-
-        check_suffix(path, SUFFIXES, WHAT)
 
 
 def write_json(record: Mapping[str, Any], target: str | Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import CalibrationError, GridcalError
 from ..records.jobs import Calibrate, corrections_of
 from ..records.settings import Settings
-from ._files import check_outputs, check_report, write_json
+from ._files import check_outputs, write_json
 from ._options import add_fields, given_settings, job_of
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -46,12 +46,13 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     from ..io.nexus.contents import detector_beside, result_name
+    from ..report import report_name
 
     job = job_of(Calibrate, options)
     output = Path(job.output) if job.output else detector_beside(job.images[0])
     check_outputs([output, job.json_file, job.report, job.corrected], job.images)
     result_name(output)
-    check_report(job.report)
+    report_name(job.report or "report.html")
     try:
         with ProgressLine() as progress:
             calibration = _calibrate(job, given_settings(options), progress)

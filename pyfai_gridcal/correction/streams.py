@@ -119,8 +119,7 @@ def correct_stack(
     UsageError
         The output cannot be written, or another process is writing it.
     """
-    target = check_writable(output)
-    packing, say = packing or Packing(), progress or untold
+    target, packing, say = check_writable(output), packing or Packing(), progress or untold
     with FrameReader([open_frames(s) for s in sources]) as reader:
         reader.require(corrector.table.shape_in, corrector.region)
         out_dtype = _out_dtype(reader.dtype, dtype)

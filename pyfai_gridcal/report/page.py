@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ..judging.validation import Validation
 
 
-#: Names of reports.
-SUFFIXES, WHAT = (".htm", ".html", ".json"), "a report is an HTML page, or plain data"
 #: Sections of the page in their order, with their headings.
 _SECTIONS = {
     "verdict": "Verdict",
@@ -239,6 +237,17 @@ def _source(one: object) -> tuple[object, ...]:
     return one.get("role", "image"), one["url"], one.get("frames", 1), one.get("sha256", "")
 
 
+def report_name(path: str | PathLike[str]) -> Path:
+    """The path of a file that may get a report.
+
+    Raises
+    ------
+    UsageError
+        Its name says that it is something else.
+    """
+    return check_suffix(path, (".htm", ".html", ".json"), "a report is an HTML page, or plain data")
+
+
 def write_report(calibration: Result, path: str | PathLike[str], *, validation: Validation | None = None) -> Path:
     """Write everything that a reviewer of a calibration may want to see to one file.
 
@@ -259,7 +268,7 @@ def write_report(calibration: Result, path: str | PathLike[str], *, validation: 
     UsageError
         Another suffix, or nothing can be written there.
     """
-    path = check_suffix(path, SUFFIXES, WHAT)
+    path = report_name(path)
     if path.suffix.lower() == ".json":
         text = json.dumps(report_data(calibration, validation=validation), indent=1, ensure_ascii=False) + "\n"
     else:
