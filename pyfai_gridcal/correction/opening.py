@@ -19,7 +19,7 @@ from ..base.errors import GridcalError, UsageError
 from ..io.images.frames import Frames
 from ..io.images.images import load_image
 from ..io.images.masks import load_mask
-from ..io.images.regions import binning_of, region_told
+from ..io.images.regions import binning_of, binning_told, region_told
 from ..io.images.sources import open_frames
 from ..io.kinds.kinds import locate, open_distortion
 from ..records.distortion import Distortion
@@ -144,18 +144,26 @@ def _table(files: CorrectorFiles, image: str | PathLike[str] | None) -> tuple[Ta
 
 
 def _told(reading: Reading, frames: Frames, detector: tuple[int, int]) -> tuple[Reading, str] | None:
-    """How an image of another shape than the detector was read out, by its header or by its shape."""
-    if tuple(frames.shape) == detector or reading.roi is not None:
+    """How images of another shape than the detector were read out, by the header or the shape of one; None where they
+    were not, or where it has been told already.
+    """
+    if frames.shape == detector or reading.roi is not None:
         return None
-    region = region_told(frames.header, frames.shape)
-    if region and region[1] <= detector[0] and region[3] <= detector[1]:
-        text = "the images show rows {}:{}, columns {}:{} of the detector, by their header"
-        return replace(reading, roi=region), text.format(*region)
-    factor = binning_of(frames.shape, detector)
-    if factor and reading.binning == (1, 1):
-        text = "by their shape, the images are binned {} x {} (slow x fast)"
-        return replace(reading, binning=factor), text.format(*factor)
-    return None
+    region, binning, source, texts = region_told(frames.header, frames.shape), None, "header", []
+    if reading.binning == (1, 1):
+        binning = binning_told(frames.header)
+        if binning is None and not (region and (region[0] or region[2])):
+            binning, source = binning_of(frames.shape, detector), "shape"
+    if binning and binning != (1, 1):
+        reading = replace(reading, binning=binning)
+        detector = detector[0] // binning[0], detector[1] // binning[1]
+        texts.append(f"by their {source}, the images are binned {binning[0]} x {binning[1]} (slow x fast)")
+    if frames.shape != detector:
+        if region is None or region[1] > detector[0] or region[3] > detector[1]:
+            return None
+        reading = replace(reading, roi=region)
+        texts.append("by their header, the images show rows {}:{}, columns {}:{} of the detector".format(*region))
+    return reading, "; ".join(texts)
 
 
 def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray | None:

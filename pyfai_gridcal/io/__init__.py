@@ -5,7 +5,7 @@ Other rooms may use::
     images.frames     Frames, parse_address
     images.images     Image, load_image
     images.masks      dummies, load_mask, named_detector
-    images.regions    binning_of, region_told, why_not
+    images.regions    binning_of, binning_told, region_told, why_not
     images.sources    open_frames
     kinds.conversion  convert_files
     kinds.kinds       DistortionFile, KINDS, locate, open_distortion, read_distortion, write_distortion

@@ -173,6 +173,40 @@ def test_an_image_of_a_part_of_the_detector(whole, tmp_path, told, capsys):
         assert differs[19:34, 25:42].sum() == differs.sum()
 
 
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ({"image_bin": "<3x2>", "image_roi": "<0,0>-<56x60>"}, "by their header, the images are binned 2 x 3"),
+        ({"Offset_1": "0", "Offset_2": "0"}, "by their shape, the images are binned 2 x 3"),
+        ({"image_bin": "<1x1>", "image_roi": "<0,0>-<56x60>"}, "rows 0:60, columns 0:56"),
+        ({"image_roi": "<9,0>-<56x60>"}, "rows 0:60, columns 9:65"),
+        ({"image_bin": "<1x1>"}, None),
+    ],
+)
+def test_a_binned_image_is_no_corner_of_the_detector(whole, tmp_path, header, says, capsys):
+    from pyfai_gridcal.cli import main
+
+    fabio.edfimage.EdfImage(data=whole[1][:60, :56], header=header).write(str(tmp_path / "a.edf"))
+    assert main(["correct", str(whole[0]), str(tmp_path / "a.edf"), "-o", str(tmp_path / "b.edf")]) == (says is None)
+    told = capsys.readouterr()
+    assert (says or "--binning 2,3") in told.out + told.err
+
+
+def test_a_binned_part(whole, tmp_path, capsys):
+    from pyfai_gridcal.cli import main
+
+    binned = whole[1].reshape(60, 2, 56, 3).sum(axis=(1, 3))
+    header = {"image_bin": "<3x2>", "image_roi": "<6,10>-<40x30>"}
+    fabio.edfimage.EdfImage(data=binned[10:40, 6:46], header=header).write(str(tmp_path / "a.edf"))
+    np.save(tmp_path / "all.npy", binned)
+    assert main(["correct", str(whole[0]), str(tmp_path / "a.edf"), "-o", str(tmp_path / "b.edf")]) == 0
+    assert "binned 2 x 3" in capsys.readouterr().out
+    assert main(["correct", str(whole[0]), str(tmp_path / "all.npy"), "-o", str(tmp_path / "all_out.npy")]) == 0
+    with fabio.open(str(tmp_path / "b.edf")) as part:
+        expected = np.load(tmp_path / "all_out.npy")[10:40, 6:46]
+        np.testing.assert_allclose(part.data[6:-6, 6:-6], expected[6:-6, 6:-6], rtol=1e-4)
+
+
 def test_parts_that_differ_are_not_mixed(whole, tmp_path, capsys):
     from pyfai_gridcal.cli import main
 

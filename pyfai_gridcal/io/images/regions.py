@@ -36,6 +36,17 @@ def region_told(header: Mapping[str, str], shape: Shape) -> Region | None:
     return found if (found[1] - found[0], found[3] - found[2]) == tuple(shape) else None
 
 
+def binning_told(header: Mapping[str, str]) -> tuple[int, int] | None:
+    """Pixels (slow, fast) read out as one, by the header: ``image_bin`` of Lima, ``row_bin`` and ``col_bin`` of Frelon
+    cameras, ``BSize_2`` and ``BSize_1`` of the SAXS programs; None where it tells none.
+    """
+    told = {key.lower(): value for key, value in header.items()}
+    lima = re.fullmatch(r"\s*<(\d+)\s*x\s*(\d+)>\s*", told.get("image_bin", ""))
+    found = (int(lima[2]), int(lima[1])) if lima else _whole(told, "row_bin", "col_bin")
+    found = found or _whole(told, "bsize_2", "bsize_1")
+    return (found[0], found[1]) if found and min(found) > 0 else None
+
+
 def _whole(told: Mapping[str, str], *keys: str) -> tuple[int, ...]:
     """Entries that are whole numbers, none negative; () when one of them is not."""
     texts = [re.fullmatch(r"\s*(\d+)(?:\.0*)?\s*", told.get(key, "")) for key in keys]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyfai_gridcal.io.images.regions import binning_of, region_told, why_not
+from pyfai_gridcal.io.images.regions import binning_of, binning_told, region_told, why_not
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,21 @@ def test_headers_tell_the_part(header: dict[str, str]) -> None:
 )
 def test_what_does_not_fit_tells_nothing(header: dict[str, str]) -> None:
     assert region_told(header, (300, 400)) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ({"image_bin": "<3x2>"}, (2, 3)),
+        ({"row_bin": "2", "col_bin": "3"}, (2, 3)),
+        ({"BSize_1": "3.0", "BSize_2": "2"}, (2, 3)),
+        ({"image_bin": "<1x1>", "BSize_1": "3", "BSize_2": "2"}, (1, 1)),
+        ({"image_bin": "<0x1>"}, None),
+        ({}, None),
+    ],
+)
+def test_headers_tell_the_binning(header: dict[str, str], expected: tuple[int, int] | None) -> None:
+    assert binning_told(header) == expected
 
 
 def test_binning_is_whole() -> None:
