@@ -205,8 +205,10 @@ class Corrector:
         if self.device is not None:
             result = self._engine.integrate_ng(values.reshape(self.table.shape_in).astype(np.float32))
             return np.array(result.signal, np.float32).ravel()  # sums, not means: counts are kept
-        matrix, step = self.table.matrix, _ROWS if values.dtype == np.float64 else self.table.matrix.shape[0]
-        return np.concatenate([matrix[k : k + step] @ values for k in range(0, matrix.shape[0], step)])
+        matrix = self.table.matrix
+        if values.dtype == np.float64:
+            return np.concatenate([matrix[k : k + _ROWS] @ values for k in range(0, matrix.shape[0], _ROWS)])
+        return np.asarray(matrix @ values)
 
     def _lost(self, bad: Bools, unknown: Bools, known: AnyArray) -> tuple[Bools, AnyArray]:
         """What bad pixels of one frame take away: more unknown pixels, and the factor for those that lose a part."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hub import Wave, modules, wave
@@ -160,6 +162,22 @@ def test_dark_and_flat(table):
     mask = np.zeros(SHAPE, bool)
     mask[5, 5] = mask[7, 9] = True
     assert np.allclose(out, Corrector(table, mask)(light), rtol=1e-4, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float64])
+def test_a_frame_needs_no_second_table(dtype, monkeypatch):
+    monkeypatch.setattr("pyfai_gridcal.correction.corrector._ROWS", 5000)
+    mask = np.zeros((1200, 400), bool)
+    mask[50:60, 70:90] = True
+    corrector = Corrector(build_table(wave((1200, 400))), mask).prepare()
+    frame = np.ones((1200, 400), dtype)
+    tracemalloc.start()
+    try:
+        corrector(frame)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < corrector.table.weights.nbytes + corrector.table.columns.nbytes
 
 
 def test_types_of_frames(table):
