@@ -80,8 +80,7 @@ class Corrector:
         if self.flat is not None:
             good = np.isfinite(self.flat) & (np.asarray(self.flat) > 0)
             bad |= ~good
-            inverse = np.zeros(shape, np.float32)
-            inverse[good] = 1.0 / np.asarray(self.flat, np.float64)[good]
+            inverse = np.divide(1, self.flat, out=np.zeros(shape, np.float32), where=good, casting="same_kind")
             object.__setattr__(self, "_flat_inverse", frozen_array(inverse, np.float32))
         object.__setattr__(self, "mask", frozen_array(bad, np.bool_))
 

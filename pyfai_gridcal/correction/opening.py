@@ -173,7 +173,8 @@ def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray |
     image = load_image(_listed(names))
     if image.data.shape != shape:
         raise UsageError(f"{role} of {image.data.shape} pixels", expected=f"{shape}, as the detector")
-    data: AnyArray = np.where(image.mask, np.nan, image.data.astype(np.float64))
+    data: AnyArray = image.data.astype(np.float32)
+    data[image.mask] = np.nan
     return data / np.nanmedian(data) if role == "flat" else data
 
 
