@@ -231,7 +231,7 @@ def _told(path: Path) -> dict[str, Any]:
         with open_hdf5(path) as file:
             process, data = file[_PROCESS], file[DATA_PATH]
             texts = {name: item.asstr()[()] for name, item in members(process).items() if item.dtype.kind == "O"}
-            return {**texts, "shape": data.shape, "dtype": data.dtype, "dummy": float(data.attrs["dummy"])}
+            return {**texts, "shape": data.shape, "dtype": data.dtype, "dummy": data.attrs["dummy"]}
     except (OSError, KeyError, FileFormatError) as error:
         if not path.exists():
             missing = f"{path} is missing: no complete part of corrected images"
@@ -281,7 +281,7 @@ def join_parts(output: str | os.PathLike[str], parts: int) -> Corrected:
             _copy_frame(first, file)
         dummy = filled[0][1]["dummy"]
         dataset = file[DATA_PATH.rsplit("/", 1)[0]].create_virtual_dataset(
-            "data", layout, fillvalue=np.array(dummy).astype(dtype)
+            "data", layout, fillvalue=dummy if dtype.kind == "f" or np.isfinite(dummy) else 0
         )
         dataset.attrs["interpretation"], dataset.attrs["dummy"] = "image", dummy
     return Corrected((target,), total, 0, (shape[0], shape[1]))

@@ -11,6 +11,7 @@ from stacks import COUNT, read
 from pyfai_gridcal.base.errors import FileFormatError
 from pyfai_gridcal.correction.opening import CorrectorFiles
 from pyfai_gridcal.correction.parts import Work, correct_part, frames_apart, join_parts, part_path, portion
+from pyfai_gridcal.correction.streams import DATA_PATH
 from pyfai_gridcal.io.images.sources import open_frames
 
 
@@ -40,6 +41,18 @@ def test_parts_of_other_work_are_not_joined(stack, detector, tmp_path) -> None:
         join_parts(tmp_path / "out.h5", 2)
     with pytest.raises(FileFormatError, match="missing"):
         join_parts(tmp_path / "none.h5", 2)
+
+
+@pytest.mark.parametrize(("dtype", "dummy"), [("uint16", 65535), ("uint64", 2**64 - 1), ("int32", -1)])
+def test_frames_of_a_part_that_was_lost_are_not_known(stack, detector, tmp_path, dtype, dummy) -> None:
+    for k in range(2):
+        correct_part(Work(CorrectorFiles(str(detector)), [stack], tmp_path / "out.h5", dtype, part=(k, 2)))
+    join_parts(tmp_path / "out.h5", 2)
+    part_path(tmp_path / "out.h5", (1, 2)).unlink()
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert file[DATA_PATH].attrs["dummy"] == dummy
+        assert (file[DATA_PATH][0] != dummy).any()
+        assert (file[DATA_PATH][COUNT - 1] == dummy).all()
 
 
 def test_a_part_of_a_slice_is_a_slice(frames, tmp_path) -> None:
