@@ -148,8 +148,10 @@ class Corrector:
         """
         out, unknown = self._corrected(frame)
         if dtype.kind != "f":
-            limits = np.iinfo(dtype)
-            out = np.clip(np.rint(out.astype(np.float64)), limits.min, _largest_double(limits))
+            # The largest number of 64 bit is none of float64, and the next one is too large.
+            low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+            most = high if dtype.itemsize < 8 else np.nextafter(float(high), 0)
+            out = np.clip(np.rint(out.astype(np.float64)), low, most)
         out = out.astype(dtype, copy=False)
         out[unknown] = self.stand_in(dtype)
         return out.reshape(self.table.shape_out)
@@ -222,12 +224,6 @@ class Corrector:
         good = (~np.asarray(self.mask)).ravel().astype(np.float32)
         arrived = np.asarray(self.table.matrix.T @ np.ones(self.table.matrix.shape[0], np.float32))
         return float(1 - (arrived * good).sum(dtype=float) / max(1.0, float(good.sum(dtype=float))))
-
-
-def _largest_double(limits: Any) -> float:
-    """The largest float64 that does not exceed a type of whole numbers: 2**64 - 1 is none."""
-    largest = float(limits.max)
-    return largest if int(largest) <= limits.max else float(np.nextafter(largest, 0))
 
 
 def _invalid(frame: AnyArray) -> Bools | None:
