@@ -259,6 +259,8 @@ def _built(
 
     A few rows of the image at a time: pyFAI's room to work in is several times as large as the table.
     """
+    from scipy.sparse import csr_matrix
+
     (ny, nx), size = distortion.shape, np.asarray(distortion.pixel_size, np.float32)
     if unknown is None:
         unknown = _not_finite(nodes, distortion.shape)
@@ -281,8 +283,9 @@ def _built(
     waiting: list[tuple[int, Any]] = []
     with silenced_stdout():
         for k, (rows, some, to) in enumerate(blocks):
-            part = _shares(some, unknown[rows], size, offset, to, shape_out[1])
-            waiting.append((to.start * shape_out[1], _matrix(part, rows.start * nx, ny * nx)))
+            weights_of, columns_of, ends = _shares(some, unknown[rows], size, offset, to, shape_out[1])
+            part = csr_matrix((weights_of, columns_of + np.int32(rows.start * nx), ends), (len(ends) - 1, ny * nx))
+            waiting.append((to.start * shape_out[1], part))
             # Those of corrected rows that no later block reaches are moved to their place, so that few are held twice.
             ready = min((later[2].start for later in blocks[k + 1 :]), default=shape_out[0]) * shape_out[1]
             total = _sum(waiting, range(done, ready), ny * nx)
@@ -328,14 +331,6 @@ def _shares(
     weights, columns, ends = engine.calc_LUT()
     ends = ends[: len(rows) * width + 1]
     return weights[: ends[-1]], columns[: ends[-1]], ends
-
-
-def _matrix(shares: tuple[AnyArray, AnyArray, AnyArray], first: int, pixels: int) -> Any:
-    """The sparse matrix of shares whose columns count from pixel number `first` of so many."""
-    from scipy.sparse import csr_matrix
-
-    weights, columns, ends = shares
-    return csr_matrix((weights, columns + np.int32(first), ends), shape=(len(ends) - 1, pixels))
 
 
 def _sum(parts: list[tuple[int, Any]], rows: range, pixels: int) -> Any:
