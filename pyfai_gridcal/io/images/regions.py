@@ -62,11 +62,12 @@ def binning_of(shape: Shape, detector: Shape) -> tuple[int, int] | None:
 
 def why_not(shape: Shape, detector: Shape) -> str | None:
     """What may be done about an image of another shape than the detector, in words."""
-    factor = binning_of(shape, detector)
-    if factor:
+    if len(shape) != 2:
+        return None
+    if factor := binning_of(shape, detector):
         return f"is it binned? --binning {factor[0]},{factor[1]}"
     if tuple(shape) == tuple(detector)[::-1]:
         return "the axes are exchanged: was the image turned by a quarter?"
-    if len(shape) == 2 and all(n <= m for n, m in zip(shape, detector, strict=True)):
+    if all(n <= m for n, m in zip(shape, detector, strict=True)):
         return "is it a part of the detector? --roi Y0:Y1,X0:X1"
-    return "is the detector file one of binned pixels, or of another detector?" if len(shape) == 2 else None
+    return "is the detector file of binned pixels, of a part (a spline: --shape), or of another detector?"
