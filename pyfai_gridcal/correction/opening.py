@@ -7,7 +7,7 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
@@ -16,14 +16,16 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import replacing
 from ..base.errors import GridcalError, UsageError
+from ..io.images.frames import Frames
 from ..io.images.images import load_image
 from ..io.images.masks import load_mask
+from ..io.images.regions import binning_of, binning_told, region_told
 from ..io.images.sources import open_frames
 from ..io.kinds.kinds import locate, open_distortion
 from ..records.distortion import Distortion
 from ..records.jobs import Correct, Missing, Reading
 from .corrector import Corrector
-from .frames import FrameReader
+from .frames import require
 from .table import Table, build_table
 
 logger = logging.getLogger(__name__)
@@ -99,9 +101,9 @@ def open_corrector(
     UsageError
         Something is of another shape than the detector.
     """
-    table, key = _table(files, image, missing)
-    shape = table.shape_in
-    masks = [load_mask(one, shape) for one in _listed(files.mask)]
+    table, key, reading, notes = _table(files, image, missing)
+    shape, region = table.shape_in, reading.roi
+    masks = [load_mask(one, shape, region=region) for one in _listed(files.mask)]
     mask = np.logical_or.reduce(masks) if masks else None
     corrector = Corrector(
         table,
@@ -111,6 +113,8 @@ def open_corrector(
         coverage=files.coverage,
         dummy=files.dummy,
         device=device,
+        region=None if region == files.reading.roi else region,
+        notes=notes,
     )
     # Whatever changes the result changes the checksum: table, arrays and options.
     digest = hashlib.sha256(key.encode())
@@ -120,19 +124,53 @@ def open_corrector(
     return corrector, digest.hexdigest()
 
 
-def _table(files: CorrectorFiles, image: str | PathLike[str] | None, missing: Missing) -> tuple[Table, str]:
-    name = files.detector
-    kind, named, paths = locate(name, files.reading)
-    key = key_of_files(paths, repr(files.reading), files.whole, kind.orientation(named[0]))
+def _table(
+    files: CorrectorFiles, image: str | PathLike[str] | None, missing: Missing = "error"
+) -> tuple[Table, str, Reading, tuple[str, ...]]:
+    """The table, its checksum, and the reading with what the image tells of how it was read out, also in words."""
+    name, reading = files.detector, files.reading
+    kind, named, paths = locate(name, reading)
+    key = key_of_files(paths, repr(reading), files.whole, kind.orientation(named[0]))
     table = cached_table(None, paths[0], key, whole=files.whole, keep=files.keep_table)
+    shape = None if table is None else table.shape_in
+    distortion = None
+    if image is not None:
+        with open_frames(image, missing=missing) as frames:
+            if frames.shape != shape:
+                distortion = open_distortion(name, reading).distortion
+                told = _told(reading, frames, distortion.shape)
+                if told is not None:
+                    table, key, reading, _ = _table(replace(files, reading=told[0]), None)
+                    return table, key, reading, (told[1],)
+                require(frames, distortion.shape)
     if table is None:
-        distortion = open_distortion(name, files.reading).distortion
-        if image is not None:
-            with FrameReader([open_frames(image, missing=missing)]) as first:
-                first.require(distortion.shape)
+        distortion = distortion or open_distortion(name, reading).distortion
         table = cached_table(distortion, paths[0], key, whole=files.whole, keep=files.keep_table)
     assert table is not None
-    return table, key
+    return table, key, reading, ()
+
+
+def _told(reading: Reading, frames: Frames, detector: tuple[int, int]) -> tuple[Reading, str] | None:
+    """How images of another shape than the detector were read out, by the header or the shape of one; None where they
+    were not, or where it has been told already.
+    """
+    if frames.shape == detector or reading.roi is not None:
+        return None
+    region, binning, source, texts = region_told(frames.header, frames.shape), None, "header", []
+    if reading.binning == (1, 1):
+        binning = binning_told(frames.header)
+        if binning is None and not (region and (region[0] or region[2])):
+            binning, source = binning_of(frames.shape, detector), "shape"
+    if binning and binning != (1, 1):
+        reading = replace(reading, binning=binning)
+        detector = detector[0] // binning[0], detector[1] // binning[1]
+        texts.append(f"by their {source}, the images are binned {binning[0]} x {binning[1]} (slow x fast)")
+    if frames.shape != detector:
+        if region is None or region[1] > detector[0] or region[3] > detector[1]:
+            return None
+        reading = replace(reading, roi=region)
+        texts.append("by their header, the images show rows {}:{}, columns {}:{} of the detector".format(*region))
+    return reading, "; ".join(texts)
 
 
 def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray | None:
@@ -142,7 +180,8 @@ def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray |
     image = load_image(_listed(names))
     if image.data.shape != shape:
         raise UsageError(f"{role} of {image.data.shape} pixels", expected=f"{shape}, as the detector")
-    data: AnyArray = np.where(image.mask, np.nan, image.data.astype(np.float64))
+    data: AnyArray = image.data.astype(np.float32)
+    data[image.mask] = np.nan
     return data / np.nanmedian(data) if role == "flat" else data
 
 

@@ -28,7 +28,7 @@ from ..io.nexus.groups import new_group
 from ..io.nexus.packing import Packing
 from ..records.jobs import Missing
 from .corrector import Corrector
-from .frames import DType, FrameReader
+from .frames import DType, FrameReader, require
 from .spool import Journal, Spool, checksum
 
 _Answer = TypeVar("_Answer")
@@ -127,8 +127,8 @@ def correct_stack(
     """
     target, packing, say = check_writable(output), packing or Packing(), progress or untold
     with FrameReader([open_frames(s, missing=missing) for s in sources]) as reader:
-        reader.require(corrector.table.shape_in)
-        out_dtype = _out_dtype(reader.dtype, dtype)
+        reader.require(corrector.table.shape_in, corrector.region)
+        out_dtype = _out_dtype(reader.dtype, dtype, corrector)
         # What is done already: pieces of the very same work, told by the checksum of all that decides about them.
         work = checksum(key, reader.identity(), str(packing), str(out_dtype), corrector.dummy, corrector.coverage)
         with Spool(target.with_name(target.name + ".part"), work) as spool:
@@ -150,14 +150,15 @@ def correct_stack(
 
 def _piece(reader: FrameReader, corrector: Corrector, packing: Packing, dtype: DType, number: int) -> bytes:
     """One corrected frame, as it stands in the file."""
-    return packing.pack(_cast(corrector(reader.read(number)), dtype, corrector.dummy))
+    return packing.pack(corrector.as_type(reader.read(number), dtype))
 
 
-def _out_dtype(recorded: DType, wanted: str | None) -> DType:
+def _out_dtype(recorded: DType, wanted: str | None, corrector: Corrector) -> DType:
+    """The type of the corrected numbers, which holds the dummy, or an error."""
     if wanted is None:
         return np.dtype(np.float64 if recorded == np.float64 else np.float32)
     if wanted == "same":
-        return recorded
+        wanted = str(recorded) if recorded.kind in "fiu" else "uint8"
     try:
         dtype = np.dtype(wanted)
     except TypeError:
@@ -166,17 +167,8 @@ def _out_dtype(recorded: DType, wanted: str | None) -> DType:
         raise UsageError(
             f"type {wanted!r}", expected="float32, float64, same, or a type of whole numbers such as uint32"
         )
+    corrector.stand_in(dtype)
     return dtype
-
-
-def _cast(frame: AnyArray, dtype: DType, dummy: float) -> AnyArray:
-    if dtype.kind == "f":
-        return frame.astype(dtype, copy=False)
-    limits = np.iinfo(dtype)
-    stand_in = dummy if np.isfinite(dummy) else (-1 if dtype.kind == "i" else limits.max)
-    frame = np.where(np.isnan(frame), stand_in, np.rint(frame))
-    # The largest float below the limit: a float32 of 2**32 - 1 would be one more than fits.
-    return np.clip(frame.astype(np.float64), limits.min, limits.max).astype(dtype)
 
 
 def _write_nexus(
@@ -199,15 +191,16 @@ def _write_nexus(
         entry.attrs["default"] = "corrected"
         entry["title"] = f"{reader.name}, distortion corrected"
         process = new_group(entry, "correction", "NXprocess")
-        notes = {"notes": "\n".join(reader.notes)} if reader.notes else {}
-        for name, text in {"program": "pyFAI-gridcal", "input": reader.name, **notes, **remarks}.items():
+        notes = "\n".join((*corrector.notes, *reader.notes))
+        told = {"program": "pyFAI-gridcal", "input": reader.name, **({"notes": notes} if notes else {}), **remarks}
+        for name, text in told.items():
             process[name] = text
         process["offset"] = np.array(corrector.table.offset)
         process["offset"].attrs["units"] = "px"
         data = new_group(entry, "corrected", "NXdata")
         data.attrs.update({"signal": "data", "interpretation": "image"})
         dataset = data.create_dataset("data", (reader.count, *shape), dtype, chunks=(1, *shape), **packing.options())
-        dataset.attrs.update({"interpretation": "image", "dummy": corrector.dummy})
+        dataset.attrs.update({"interpretation": "image", "dummy": corrector.stand_in(dtype)})
         dataset.attrs.update(reader.attributes)
         for number, chunk in zip(range(reader.count), spool, strict=False):
             dataset.id.write_direct_chunk((number, 0, 0), chunk)
@@ -269,10 +262,10 @@ def _correct_file(source: str | PathLike[str], corrector: Corrector, target: Pat
         if frames.count != 1:
             raise ImageError(f"{source} holds {frames.count} frames", hint="name an .h5 file as output, or one frame")
         recorded = frames.read(0)
-        if recorded.shape != corrector.table.shape_in:
-            raise ImageError(f"{source} is of {recorded.shape} pixels", expected=f"{corrector.table.shape_in}")
-        corrected = _cast(corrector(recorded), _out_dtype(recorded.dtype, dtype), corrector.dummy)
-        _write_image(target, corrected, _kept_header(frames, corrector))
+        require(frames, corrector.table.shape_in, corrector.region)
+        out_dtype = _out_dtype(recorded.dtype, dtype, corrector)
+        header = _kept_header(frames, corrector.stand_in(out_dtype))
+        _write_image(target, corrector.as_type(recorded, out_dtype), header)
 
 
 def _identity(source: str | PathLike[str]) -> tuple[str, int, int]:
@@ -287,9 +280,9 @@ _STRUCTURE = re.compile(
 )
 
 
-def _kept_header(frames: Frames, corrector: Corrector) -> dict[str, str]:
+def _kept_header(frames: Frames, dummy: float) -> dict[str, str]:
     header = {k: v for k, v in frames.header.items() if not _STRUCTURE.match(k)}
-    return {**header, "distortion_corrected": "pyFAI-gridcal", "dummy": repr(corrector.dummy)}
+    return {**header, "distortion_corrected": "pyFAI-gridcal", "dummy": repr(dummy)}
 
 
 def _write_image(path: Path, data: AnyArray, header: dict[str, str]) -> None:

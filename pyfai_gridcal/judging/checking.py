@@ -114,7 +114,7 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
         return FileCheck(paths[0], None, (), tuple(findings))
     meant = positions(source.distortion)
     known = None if source.distortion.mask is None else ~np.asarray(source.distortion.mask)
-    plain = reading is None or (reading.binning, reading.orientation) == ((1, 1), None)
+    plain = reading is None or (reading.binning, reading.orientation, reading.roi) == ((1, 1), None, None)
     if source.orientation != 3:
         findings.insert(0, Finding(TURNED.format(source.orientation), wrong=True))
     opinions: list[Opinion] = []

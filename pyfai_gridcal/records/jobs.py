@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
+from ..base.units import Region, as_region
 from .options import CLI, EWOKS, Option, documented, like, option, told
 from .settings import POLARITIES, Settings
 from .verdict import Level
@@ -75,6 +76,17 @@ class Reading:
         choices=(1, 2, 3, 4),
         group=_UNTOLD,
     )
+    roi: Region | None = told(
+        None,
+        "part of the detector that the images to come show, rows and columns as slices of Python: 100:400,150:550 "
+        "(after binning)",
+        metavar="Y0:Y1,X0:X1",
+        group=_UNTOLD,
+    )
+
+    def __post_init__(self) -> None:
+        if self.roi is not None:
+            object.__setattr__(self, "roi", as_region(self.roi))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,12 +208,13 @@ class Convert:
     pixel: tuple[float, float] | float | None = like(Reading, "pixel_size")
     binning: tuple[int, int] = like(Reading, "binning")
     orientation: Literal[1, 2, 3, 4] | None = like(Reading, "orientation")
+    roi: Region | None = like(Reading, "roi")
 
     @property
     def reading(self) -> Reading:
         """What the input does not tell about itself."""
         size = None if self.pixel is None else as_pair(self.pixel)
-        return Reading(self.from_kind, self.shape, size, self.binning, self.orientation)
+        return Reading(self.from_kind, self.shape, size, self.binning, self.orientation, self.roi)
 
 
 @documented

@@ -142,6 +142,26 @@ def test_types_of_the_output(stack, frames, corrector, tmp_path, dtype, expected
         assert set(np.unique(out[2][~known])) == {np.iinfo(out.dtype).max if out.dtype.kind == "u" else -1}
 
 
+def test_files_of_whole_numbers_tell_the_dummy_that_they_hold(frames, stack, corrector, tmp_path):
+    fabio.edfimage.EdfImage(data=frames[0]).write(str(tmp_path / "a.edf"))
+    correct_files([tmp_path / "a.edf"], corrector, [tmp_path / "b.edf"], dtype="uint16")
+    correct_stack([stack], corrector, tmp_path / "out.h5", dtype="uint16")
+    with fabio.open(str(tmp_path / "b.edf")) as image, h5py.File(tmp_path / "out.h5") as file:
+        told = float(image.header["dummy"]), float(file[DATA_PATH].attrs["dummy"])
+        unknown = np.isnan(corrector(frames[0]))
+        assert told == (65535, 65535)
+        assert (image.data[unknown] == 65535).all()
+        assert (file[DATA_PATH][0][unknown] == 65535).all()
+    odd = Corrector(corrector.table, dummy=-1)
+    for job in (
+        lambda: correct_stack([stack], odd, tmp_path / "no.h5", dtype="uint16"),
+        lambda: correct_files([tmp_path / "a.edf"], odd, [tmp_path / "no.edf"], dtype="uint16"),
+    ):
+        with pytest.raises(UsageError, match="dummy -1 in uint16"):
+            job()
+    assert not list(tmp_path.glob("no.*"))
+
+
 def test_wrong_types_are_refused(stack, corrector, tmp_path):
     for wrong in ("complex64", "str", "nonsense"):
         with pytest.raises(UsageError, match="type"):

@@ -108,7 +108,8 @@ def _open_fabio(address: Address) -> Frames:
         _complain(remarks, address)
         return frame
 
-    header = _tidy(dict(image.header))
+    own = image if image.nframes == 1 or not chosen else image.get_frame(chosen[0])
+    header = _tidy(dict(own.header))
     shape, dtype = data.shape, data.dtype
     return _with_file(Frames(len(chosen), shape, dtype, read, header=header, close=image.close), address)
 

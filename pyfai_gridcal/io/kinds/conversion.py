@@ -84,7 +84,7 @@ def convert(
     if any(Path(target).resolve() == p.resolve() for p in opened.paths):
         raise UsageError(f"{target} is the input", hint="choose another name")
     writing = writing or Writing()
-    plain = reading is None or (reading.binning, reading.orientation, reading.pixel_size) == ((1, 1), None, None)
+    plain = reading is None or replace(reading, kind=None, shape=None) == Reading()
     if opened.kind == "nexus" and plain and opened.orientation == 3 and writing.source is None:
         writing = replace(writing, source=opened.paths[0])
     result = export(opened.distortion, target, kind=out.name, writing=writing)

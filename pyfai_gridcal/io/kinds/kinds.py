@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,8 +27,8 @@ from . import pairs
 from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
-from .pointers import detector_of, save_pointer, told_orientation
-from .readout import binned, in_orientation, to_orientation_3
+from .pointers import detector_of, offset_files_of, save_pointer, told_orientation
+from .readout import binned, in_orientation, part_of, to_orientation_3
 
 __all__ = [
     "KINDS",
@@ -105,7 +106,7 @@ def _write_spline(distortion: Distortion, path: Path, writing: Writing, *, inver
 
 
 def _read_spline(paths: tuple[Path, ...], reading: Reading) -> Distortion:
-    return read_spline(paths[0]).distortion()
+    return read_spline(paths[0]).distortion(reading.shape)
 
 
 def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
@@ -123,6 +124,8 @@ def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list
 
 
 def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
+    if offsets := offset_files_of(paths[0]):
+        return pairs.read_offsets(*offsets, ORIENTATIONS.get(_orientation_of_pointer(paths[0]), ()))
     target = detector_of(paths[0])
     if kind_of(target).name in ("poni", "json"):
         raise FileFormatError(f"{paths[0]} points to {target.name}, which is only a pointer as well")
@@ -131,8 +134,9 @@ def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
 
 
 def _orientation_of_pointer(path: Path) -> int:
-    target = detector_of(path)
-    return told_orientation(path) or kind_of(target).orientation(target)
+    if told := told_orientation(path):
+        return told
+    return 3 if offset_files_of(path) else kind_of(target := detector_of(path)).orientation(target)
 
 
 _POINTER = _read_pointer, _write_pointer, False, _orientation_of_pointer
@@ -262,7 +266,7 @@ def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
         return KINDS["xds"]
     if start[:4] in (b"II*\0", b"MM\0*"):
         return KINDS["tiff"]
-    return _kind_of_text(start.decode("latin-1"), path, reading)
+    return _kind_of_text(start.removeprefix(BOM_UTF8).decode("latin-1"), path, reading)
 
 
 def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
@@ -278,7 +282,7 @@ def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
         return KINDS[pairs.edf_dialect(path, reading.shape)]
     if head.startswith("{"):
         try:
-            json.loads(path.read_text(encoding="utf-8", errors="replace")) if path.stat().st_size < 2**20 else None
+            json.loads(path.read_text(encoding="utf-8-sig", errors="replace")) if path.stat().st_size < 2**20 else None
         except (json.JSONDecodeError, RecursionError):
             pass
         else:
@@ -296,7 +300,9 @@ def kind_for_output(path: str | PathLike[str], name: str | None = None) -> Kind:
         return _kind(name)
     lower = Path(path).name.lower()
     for kind in sorted(KINDS.values(), key=lambda k: -max(map(len, k.suffixes))):
-        if lower.endswith(kind.suffixes) or (kind.name == "imaged11" and ("e2dx" in lower or "e2dy" in lower)):
+        if lower.endswith(kind.suffixes) or (
+            kind.name == "imaged11" and ("e2dx" in lower or "e2dy" in lower) and Path(lower).suffix in ("", ".edf")
+        ):
             return kind
     raise UsageError(
         f"output {path} does not tell its kind",
@@ -313,7 +319,10 @@ def locate(
     paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
     kind = kind_of(paths[0], reading)
     paths = pairs.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
-    return kind, paths, (detector_of(paths[0]),) if kind.name in ("poni", "json") else paths
+    if kind.name not in ("poni", "json"):
+        return kind, paths, paths
+    offsets = offset_files_of(paths[0])
+    return kind, paths, offsets[1] if offsets else (detector_of(paths[0]),)
 
 
 def open_distortion(
@@ -343,7 +352,8 @@ def open_distortion(
         distortion = in_orientation(distortion, said)
     else:
         distortion = to_orientation_3(to_orientation_3(distortion, said), reading.orientation)
-    return DistortionFile(binned(distortion, reading.binning), kind.name, paths, reading.binning, said)
+    distortion = part_of(binned(distortion, reading.binning), reading.roi)
+    return DistortionFile(distortion, kind.name, paths, reading.binning, said)
 
 
 def read_distortion(

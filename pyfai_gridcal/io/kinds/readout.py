@@ -1,4 +1,4 @@
-"""The same detector read out otherwise: mirrored images, binned pixels, another nominal pixel size."""
+"""The same detector read out otherwise: mirrored images, binned pixels, a part of it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from ...base.arrays import AnyArray, Bools, Floats
 from ...base.errors import UsageError
 from ...base.frames import CORNERS, edge_from_index, index_from_edge
+from ...base.units import Region
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, corner_values
 from ..nexus.contents import ORIENTATIONS
@@ -60,6 +61,40 @@ class _Binned:
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         return self.field.on_grid(self._source(y, 0), self._source(x, 1)) / self.factor
+
+
+@dataclass(frozen=True, eq=False)
+class FieldFrom:
+    """A field whose positions are counted from another pixel, `first` (y, x), px."""
+
+    field: Field
+    first: tuple[float, float]
+
+    def at(self, yx: AnyArray) -> Floats:
+        return self.field.at(np.asarray(yx, float).reshape(-1, 2) + self.first)
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        return self.field.on_grid(np.asarray(y, float) + self.first[0], np.asarray(x, float) + self.first[1])
+
+
+def part_of(distortion: Distortion, region: Region | None) -> Distortion:
+    """The distortion of images that show rows y0 to y1 - 1 and columns x0 to x1 - 1 only."""
+    if region is None:
+        return distortion
+    y0, y1, x0, x1 = region
+    if y1 > distortion.shape[0] or x1 > distortion.shape[1]:
+        raise UsageError(
+            f"region {y0}:{y1},{x0}:{x1} of a detector of {distortion.shape} pixels", expected="a part of it"
+        )
+    cut = slice(y0, y1), slice(x0, x1)
+    field: Field
+    if distortion.is_tiled:
+        field = CornerField(corner_values(distortion.field, distortion.shape)[cut])
+    else:
+        field = FieldFrom(distortion.field, (y0, x0))
+    mask = None if distortion.mask is None else distortion.mask[cut]
+    sigma = None if distortion.sigma is None else FieldFrom(distortion.sigma, (y0, x0))
+    return replace(distortion, field=field, shape=(y1 - y0, x1 - x0), mask=mask, sigma=sigma)
 
 
 def mirrored(distortion: Distortion, *, slow: bool, fast: bool, in_place: bool = False) -> Distortion:

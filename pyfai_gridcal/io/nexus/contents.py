@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 
+from ...base.atomic import check_suffix
 from ...base.errors import FileFormatError
 from ...base.opening import members, reading_hdf5, text_of
 from ..images.frames import parse_address
@@ -43,6 +44,19 @@ def _groups(parent: h5py.Group, nx_class: str) -> list[h5py.Group]:
     """Members of this NeXus class."""
     groups = (item for item in members(parent).values() if isinstance(item, h5py.Group))
     return [group for group in groups if text_of(group.attrs.get("NX_class", "")) == nx_class]
+
+
+def result_name(path: str | PathLike[str]) -> Path:
+    """The path of a file that may get the result of a calibration.
+
+    Raises
+    ------
+    UsageError
+        Its name says that it is something else.
+    """
+    names = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", "")
+    hint = "pyFAI-gridcal convert, or write_distortion of pyfai_gridcal.io.kinds.kinds, makes other kinds of it"
+    return check_suffix(path, names, "the result of a calibration is HDF5", hint)
 
 
 def find_process(file: h5py.File) -> h5py.Group | None:

@@ -11,7 +11,7 @@ import pytest
 from hub import wave
 
 from pyfai_gridcal.base.errors import FileFormatError, UsageError
-from pyfai_gridcal.io.kinds.kinds import open_distortion, read_distortion, write_distortion
+from pyfai_gridcal.io.kinds.kinds import locate, open_distortion, read_distortion, write_distortion
 from pyfai_gridcal.io.kinds.options import Writing
 from pyfai_gridcal.io.kinds.pointers import (
     GEOMETRY,
@@ -21,6 +21,7 @@ from pyfai_gridcal.io.kinds.pointers import (
     save_pointer,
     told_orientation,
 )
+from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 
 
 @pytest.fixture
@@ -128,3 +129,37 @@ def test_an_orientation_that_is_none(detector, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"detector_config": config}))
     with pytest.raises(FileFormatError, match=r"orientation 77; expected 1, 2, 3 or 4"):
         open_distortion(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("orientation", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("form", ["poni", "json", "relative"])
+def test_offset_files_of_a_pilatus_are_meant_as_pyfai_means_them(tmp_path, form, orientation):
+    import fabio
+    import pyFAI
+
+    shape = (195, 487)
+    y, x = np.indices(shape)
+    tables = np.rint(30 * np.sin(y / 40) + x / 50).astype(np.int32), np.rint(20 * np.cos(x / 60)).astype(np.int32)
+    for axis, table in zip("xy", tables, strict=True):
+        fabio.cbfimage.CbfImage(data=table).write(str(tmp_path / f"{axis}_table.cbf"))
+    folder = "" if form == "relative" else f"{tmp_path}/"
+    config = {f"{axis}_offset_file": f"{folder}{axis}_table.cbf" for axis in "xy"} | {"orientation": orientation}
+    geometry = "\nDistance: 0.1\nPoni1: 0\nPoni2: 0\nRot1: 0\nRot2: 0\nRot3: 0\n"
+    text = f"poni_version: 2.1\nDetector: Pilatus100k\nDetector_config: {json.dumps(config)}{geometry}"
+    if form == "json":
+        text = json.dumps({"poni": {"detector": "Pilatus100k", "detector_config": config}})
+    (tmp_path / "a").write_text(text)
+    found = read_distortion(tmp_path / "a")
+    assert locate(tmp_path / "a")[2] == (tmp_path / "x_table.cbf", tmp_path / "y_table.cbf")
+    assert found.pixel_size == (172e-6, 172e-6)
+    slow, fast = ORIENTATIONS[orientation or 3]
+    shown = 194 - y if slow else y, 486 - x if fast else x
+    ours = np.stack(found.displacement_maps()) + (y + 0.5, x + 0.5)
+    expected = np.stack(shown) + 0.5 - np.stack([tables[1], tables[0]]) / 100
+    np.testing.assert_allclose(ours, expected, atol=1e-9)
+    if form == "poni":
+        places = pyFAI.load(str(tmp_path / "a")).detector.calc_cartesian_positions()[:2]
+        np.testing.assert_allclose(ours, np.stack(places) / 172e-6, atol=1e-9)
+    (tmp_path / "x_table.cbf").unlink()
+    with pytest.raises(FileFormatError, match=r"x_table.cbf is missing"):
+        read_distortion(tmp_path / "a")

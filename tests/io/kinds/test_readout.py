@@ -7,7 +7,7 @@ import pytest
 from hub import PIXEL, corner_gap, modules, wave
 
 from pyfai_gridcal.base.errors import UsageError
-from pyfai_gridcal.io.kinds.readout import binned, in_orientation, mirrored, to_orientation_3
+from pyfai_gridcal.io.kinds.readout import binned, in_orientation, mirrored, part_of, to_orientation_3
 from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import CornerField, SampledField, corner_values
@@ -25,6 +25,24 @@ def test_a_binned_read_out_has_the_same_corners():
         for k, (a, b) in enumerate(((0, 0), (1, 0), (1, 1), (0, 1))):
             at = fine[a : 2 * ny : 2, 2 * b : 3 * nx : 3, k]
             assert np.allclose(corners[:, :, k], at, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", [lambda: wave((232, 312), masked=True), modules])
+def test_a_part_has_the_displacement_of_its_pixels(make):
+    truth = make()
+    part = part_of(truth, (31, 80, 11, 102))
+    assert part.shape == (49, 91)
+    for mine, whole in zip(part.displacement_maps(), truth.displacement_maps(), strict=True):
+        np.testing.assert_allclose(mine, whole[31:80, 11:102], atol=1e-12)
+    np.testing.assert_allclose(
+        part.pixel_corners(np.float64)[..., 1:] + np.array([31, 11]) * truth.pixel_size,
+        truth.pixel_corners(np.float64)[31:80, 11:102, :, 1:],
+        atol=1e-12,
+    )
+    assert np.array_equal(part.mask, truth.mask[31:80, 11:102])
+    assert part_of(truth, None) is truth
+    with pytest.raises(UsageError, match="a part of it"):
+        part_of(truth, (31, 80, 11, 1000))
 
 
 @pytest.mark.parametrize(("orientation", "flip"), [(1, (-1, -1)), (2, (-1, 1)), (3, (1, 1)), (4, (1, -1))])
