@@ -254,7 +254,7 @@ class Correct:
     )
     missing: Missing = told(
         "error",
-        "frames whose data are not there: an error (default), left out, or nan; a stack says so",
+        "frames whose data are not there: an error (default), or left out or nan in a stack, which says so",
         "choice",
         choices=get_args(Missing),
         group=_CORRECTED,

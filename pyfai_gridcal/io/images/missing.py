@@ -100,7 +100,7 @@ def without_lost(
         return frames, ()
     what = f"{sum(lost)} of {len(lost)} frames of {name} are missing: cannot read {', '.join(dict.fromkeys(places))}"
     if missing == "error" or all(lost):
-        hint = "put them in place, name the frames that are there, or let correct go on with --missing skip or nan"
+        hint = "put them in place, name those that are there, or let correct write an .h5 with --missing skip or nan"
         raise ImageError(what[:600], expected="all frames", hint=hint)
     if missing == "nan":
         return frames, (f"{what}; they are nan",)

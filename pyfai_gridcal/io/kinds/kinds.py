@@ -352,7 +352,8 @@ def open_distortion(
         distortion = in_orientation(distortion, said)
     else:
         distortion = to_orientation_3(to_orientation_3(distortion, said), reading.orientation)
-    distortion = part_of(binned(distortion, reading.binning), reading.roi)
+    seen = said if reading.orientation is None else 3
+    distortion = part_of(binned(distortion, reading.binning), reading.roi, seen)
     return DistortionFile(distortion, kind.name, paths, reading.binning, said)
 
 

@@ -65,20 +65,26 @@ class _Binned:
 
 @dataclass(frozen=True, eq=False)
 class FieldFrom:
-    """A field whose positions are counted from another pixel, `first` (y, x), px."""
+    """A field whose positions are counted from another pixel, `first` (y, x), px, with values that are `more`."""
 
     field: Field
     first: tuple[float, float]
+    more: tuple[float, float] = (0.0, 0.0)
 
     def at(self, yx: AnyArray) -> Floats:
-        return self.field.at(np.asarray(yx, float).reshape(-1, 2) + self.first)
+        return self.field.at(np.asarray(yx, float).reshape(-1, 2) + self.first) + self.more
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        return self.field.on_grid(np.asarray(y, float) + self.first[0], np.asarray(x, float) + self.first[1])
+        return (
+            self.field.on_grid(np.asarray(y, float) + self.first[0], np.asarray(x, float) + self.first[1]) + self.more
+        )
 
 
-def part_of(distortion: Distortion, region: Region | None) -> Distortion:
-    """The distortion of images that show rows y0 to y1 - 1 and columns x0 to x1 - 1 only."""
+def part_of(distortion: Distortion, region: Region | None, orientation: int = 3) -> Distortion:
+    """The distortion of images that show rows y0 to y1 - 1 and columns x0 to x1 - 1 only.
+
+    Of images in another orientation, too, places count from the corner of the part that is the first in orientation 3.
+    """
     if region is None:
         return distortion
     y0, y1, x0, x1 = region
@@ -87,11 +93,13 @@ def part_of(distortion: Distortion, region: Region | None) -> Distortion:
             f"region {y0}:{y1},{x0}:{x1} of a detector of {distortion.shape} pixels", expected="a part of it"
         )
     cut = slice(y0, y1), slice(x0, x1)
+    (ny, nx), (slow, fast) = distortion.shape, ORIENTATIONS[orientation]
+    more = float(y0 + y1 - ny if slow else 0), float(x0 + x1 - nx if fast else 0)
     field: Field
     if distortion.is_tiled:
-        field = CornerField(corner_values(distortion.field, distortion.shape)[cut])
+        field = CornerField(corner_values(distortion.field, distortion.shape)[cut] + more)
     else:
-        field = FieldFrom(distortion.field, (y0, x0))
+        field = FieldFrom(distortion.field, (y0, x0), more)
     mask = None if distortion.mask is None else distortion.mask[cut]
     sigma = None if distortion.sigma is None else FieldFrom(distortion.sigma, (y0, x0))
     return replace(distortion, field=field, shape=(y1 - y0, x1 - x0), mask=mask, sigma=sigma)

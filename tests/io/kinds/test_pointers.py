@@ -22,6 +22,7 @@ from pyfai_gridcal.io.kinds.pointers import (
     told_orientation,
 )
 from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
+from pyfai_gridcal.records.jobs import Reading
 
 
 @pytest.fixture
@@ -122,6 +123,19 @@ def test_the_orientation_of_a_spline(tmp_path):
     expected.shape = (60, 91)
     found = read_distortion(tmp_path / "a.poni").pixel_corners(np.float64)[..., 1:].mean(axis=2)
     np.testing.assert_allclose(found, np.stack(expected.calc_cartesian_positions()[:2], axis=-1), atol=1e-8)
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4])
+def test_a_part_of_images_in_the_orientation_that_is_told(detector, tmp_path, orientation):
+    config = {"filename": str(detector), "orientation": orientation}
+    (tmp_path / "a.json").write_text(json.dumps({"detector_config": config}))
+    whole = read_distortion(tmp_path / "a.json")
+    (ny, nx), (slow, fast) = whole.shape, ORIENTATIONS[orientation]
+    y0, y1, x0, x1 = 7, 18, 2, 21
+    part = read_distortion(tmp_path / "a.json", Reading(roi=(y0, y1, x0, x1)))
+    first = np.array([ny - y1 if slow else y0, nx - x1 if fast else x0])
+    found = part.pixel_corners(np.float64)[..., 1:] + first * whole.pixel_size
+    np.testing.assert_allclose(found, whole.pixel_corners(np.float64)[y0:y1, x0:x1, :, 1:], atol=1e-11)
 
 
 def test_an_orientation_that_is_none(detector, tmp_path):

@@ -120,3 +120,17 @@ def test_binned_pixels_of_tiles_reach_from_first_to_last_corner():
     fine, coarse = d.pixel_corners(np.float64), one.pixel_corners(np.float64)
     np.testing.assert_allclose(coarse[4, 7, 0], fine[12, 14, 0], atol=1e-12)
     np.testing.assert_allclose(coarse[4, 7, 2], fine[14, 15, 2], atol=1e-12)
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_a_part_of_images_in_another_orientation_is_where_it_is_on_the_detector(orientation, tiled):
+    truth = wave((60, 91))
+    if tiled:
+        truth = Distortion(CornerField(corner_values(truth.field, truth.shape)), truth.shape, PIXEL)
+    slow, fast = ORIENTATIONS[orientation]
+    y0, y1, x0, x1 = 31, 57, 11, 42
+    on_detector = (60 - y1, 60 - y0) if slow else (y0, y1), (91 - x1, 91 - x0) if fast else (x0, x1)
+    expected = in_orientation(part_of(truth, (*on_detector[0], *on_detector[1])), orientation)
+    found = part_of(in_orientation(truth, orientation), (y0, y1, x0, x1), orientation)
+    assert corner_gap(found, expected)[0] < 1e-9
