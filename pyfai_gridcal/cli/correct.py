@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         again = f" ({done.resumed} more were done before)" if done.resumed else ""
         frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
         print(f"corrected: {frames}{again}, {done.shape[0]} x {done.shape[1]} pixels")
-        for note in (*corrector.notes, *done.notes, *filter(None, [remarks.get("orientation")])):
+        for note in (*corrector.notes, *done.notes):
             print(f"note:      {note}")
         lost = corrector.lost()
         if lost > 1e-4:
@@ -136,8 +136,6 @@ def _corrector(job: Correct, options: argparse.Namespace) -> tuple[Corrector, st
 
     files = files_of(job, split_pair(options.detector_file), reading_of(options))
     corrector, key = open_corrector(files, device=job.device, image=job.images[0], missing=job.missing)
-    kind, (named, *_), _ = locate(files.detector, files.reading)
+    named = locate(files.detector, files.reading)[1][0]
     remarks = {"detector": str(named.absolute()), "dark": str(job.dark or ""), "flat": str(job.flat or "")}
-    if files.reading.orientation is None and (said := kind.orientation(named)) != 3:
-        remarks["orientation"] = f"images are in pyFAI's orientation {said}, corrected ones in orientation 3"
     return corrector, key, remarks

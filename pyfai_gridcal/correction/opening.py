@@ -127,10 +127,13 @@ def open_corrector(
 def _table(
     files: CorrectorFiles, image: str | PathLike[str] | None, missing: Missing = "error"
 ) -> tuple[Table, str, Reading, tuple[str, ...]]:
-    """The table, its checksum, and the reading with what the image tells of how it was read out, also in words."""
+    """The table, its checksum, the reading with what the image tells of how it was read out, and remarks on that."""
     name, reading = files.detector, files.reading
     kind, named, paths = locate(name, reading)
-    key = key_of_files(paths, repr(reading), files.whole, kind.orientation(named[0]))
+    orientation = kind.orientation(named[0])
+    key = key_of_files(paths, repr(reading), files.whole, orientation)
+    turned = f"images are in pyFAI's orientation {orientation}, corrected ones in orientation 3"
+    notes = (turned,) if reading.orientation is None and orientation != 3 else ()
     table = cached_table(None, paths[0], key, whole=files.whole, keep=files.keep_table)
     shape = None if table is None else table.shape_in
     distortion = None
@@ -141,13 +144,13 @@ def _table(
                 told = _told(reading, frames, distortion.shape)
                 if told is not None:
                     table, key, reading, _ = _table(replace(files, reading=told[0]), None)
-                    return table, key, reading, (told[1],)
+                    return table, key, reading, (told[1], *notes)
                 require(frames, distortion.shape)
     if table is None:
         distortion = distortion or open_distortion(name, reading).distortion
         table = cached_table(distortion, paths[0], key, whole=files.whole, keep=files.keep_table)
     assert table is not None
-    return table, key, reading, ()
+    return table, key, reading, notes
 
 
 def _told(reading: Reading, frames: Frames, detector: tuple[int, int]) -> tuple[Reading, str] | None:

@@ -60,4 +60,4 @@ def test_the_orientation_of_a_detector_counts(tmp_path: Path, capsys: pytest.Cap
         np.testing.assert_allclose(one, found[0], rtol=1e-4)
     assert run("correct", tmp_path / "a.json", tmp_path / "image.npy", "-o", tmp_path / "out.h5") == 0
     with h5py.File(tmp_path / "out.h5") as file:
-        assert b"orientation 4" in file["entry_0000/correction/orientation"][()]
+        assert b"orientation 4" in file["entry_0000/correction/notes"][()]
