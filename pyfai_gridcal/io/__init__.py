@@ -10,7 +10,7 @@ Other rooms may use::
     kinds.conversion  convert_files
     kinds.kinds       DistortionFile, KINDS, locate, open_distortion, read_distortion, write_distortion
     kinds.options     Writing
-    kinds.pointers    detector_of
+    kinds.pointers    detector_of, offset_files_of
     kinds.rasters     image_of, read_raster, write_raster
     kinds.splinefit   SplineFit, fit_spline
     nexus.contents    ORIENTATIONS, detector_beside, find_detector, find_process, holds_detector, holds_result,

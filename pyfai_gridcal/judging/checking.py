@@ -21,7 +21,7 @@ from ..base.frames import edge_from_index, index_from_edge, pixel_centres
 from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
-from ..io.kinds.pointers import detector_of
+from ..io.kinds.pointers import detector_of, offset_files_of
 from ..records.distortion import Distortion
 from ..records.jobs import Alignment, Reading
 from .comparison import align, require_same_shape
@@ -166,8 +166,11 @@ def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: DistortionFile) 
     if kind == "nexus":
         return detector_factory(str(paths[0])), "detector_factory"
     if kind == "json":
-        config = {"filename": str(detector_of(paths[0])), "orientation": source.orientation}
-        return detector_factory("NexusDetector", config), "detector_factory, on the file that it names"
+        offsets = offset_files_of(paths[0])
+        name, files = offsets or ("NexusDetector", (detector_of(paths[0]),))
+        keys = ("x_offset_file", "y_offset_file") if offsets else ("filename",)
+        config = {**dict(zip(keys, map(str, files), strict=True)), "orientation": source.orientation}
+        return detector_factory(name, config), "detector_factory, on what it names"
     if kind == "poni":
         import pyFAI
 

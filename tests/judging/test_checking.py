@@ -234,3 +234,16 @@ def test_the_orientation_of_a_pointer_is_named(nexus, tmp_path, kind):
     mended = check_file(tmp_path / "out.h5")
     assert mended.good, mended.report()
     assert check_file(tmp_path / f"a.{kind}", Reading(orientation=4)).opinions == ()
+
+
+def test_a_configuration_that_names_files_of_offsets(tmp_path):
+    import fabio
+
+    y, x = np.indices((195, 487))
+    config = {"orientation": 2}
+    for axis, table in (("x", 30 * np.sin(y / 40) + x / 50), ("y", 20 * np.cos(x / 60) + y / 9)):
+        config[f"{axis}_offset_file"] = str(tmp_path / f"{axis}.cbf")
+        fabio.cbfimage.CbfImage(data=np.rint(table).astype(np.int32)).write(config[f"{axis}_offset_file"])
+    (tmp_path / "a.json").write_text(json.dumps({"detector": "Pilatus100k", "detector_config": config}))
+    check = check_file(tmp_path / "a.json")
+    assert check.opinions[0].found.agreed, check.report()
