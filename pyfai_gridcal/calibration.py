@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
-from .base.errors import FileFormatError, GridcalError, ImageError, UsageError
+from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, untold
 from .base.units import Length, Lengths
 from .exposure import Exposure, common_mask, nominal_of, take_exposure
@@ -62,9 +62,10 @@ class Calibration(Result):
 
     def save(self, path: str | Path, *, progress: Progress | None = None) -> Path:
         """Write the detector, with everything else, to an HDF5 file; an old file goes once the new one is good."""
+        from .io.nexus.contents import result_name
         from .io.nexus.result import save_result
 
-        return save_result(self, path, progress=progress)
+        return save_result(self, result_name(path), progress=progress)
 
     def validate(self, *, progress: Progress | None = None) -> Validation:
         """Correct the image with pyFAI and look at the grid again; see
@@ -196,16 +197,21 @@ def calibrate(
     exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in images]
     _common_shape(exposures)
     found, points = [], []
-    for k, one in enumerate(exposures):
-        low, high = 0.7 * k / len(exposures), 0.7 * (k + 1) / len(exposures)
-        spots, nodes = spots_and_points(
-            one,
-            chosen,
-            lambda f, text, low=low, high=high: say(low + f * (high - low), text),  # type: ignore[misc]
-        )
-        found.append(spots)
-        points.append(nodes)
-    return assemble(chosen, exposures, found, points, progress=lambda f, text: say(0.72 + 0.28 * f, text))
+    try:
+        for k, one in enumerate(exposures):
+            low, high = 0.7 * k / len(exposures), 0.7 * (k + 1) / len(exposures)
+            spots, nodes = spots_and_points(
+                one,
+                chosen,
+                lambda f, text, low=low, high=high: say(low + f * (high - low), text),  # type: ignore[misc]
+            )
+            found.append(spots)
+            points.append(nodes)
+        return assemble(chosen, exposures, found, points, progress=lambda f, text: say(0.72 + 0.28 * f, text))
+    except CalibrationError as error:
+        for note in dict.fromkeys(note for one in exposures for note in one.notes):
+            error.add_note(note)  # which may be the reason
+        raise
 
 
 def load(path: str | PathLike[str]) -> Calibration:
@@ -316,6 +322,15 @@ def _common_shape(exposures: Sequence[Exposure]) -> tuple[int, int]:
     shape = exposures[0].data.shape
     if any(one.data.shape != shape for one in exposures):
         raise ImageError(f"images of shapes {[one.data.shape for one in exposures]}", expected="one shape")
+    for k, one in enumerate(exposures):
+        for other in exposures[:k]:
+            if np.array_equal(one.data, other.data):
+                name = getattr(next(iter(one.sources), None), "url", "") or f"image {k + 1}"
+                raise UsageError(
+                    f"{name} is one of the images before",
+                    expected="exposures between which the plate was moved",
+                    hint="the same image twice tells nothing about the holes",
+                )
     return shape[0], shape[1]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import pyfai_gridcal
 from pyfai_gridcal import calibrate
-from pyfai_gridcal.base.errors import GridcalError, ImageError, UsageError
+from pyfai_gridcal.base.errors import CalibrationError, GridcalError, ImageError, UsageError
+from pyfai_gridcal.io.images.images import load_image
 from pyfai_gridcal.records.settings import Settings
+from pyfai_gridcal.report import write_report
 from pyfai_gridcal.synthetic import SyntheticImage, demo_scene, field_error
 
 
@@ -93,6 +97,31 @@ def test_nothing_to_calibrate_with(image: np.ndarray) -> None:
 def test_images_of_two_shapes_are_refused(picture: SyntheticImage) -> None:
     with pytest.raises(ImageError, match="shapes"):
         calibrate([picture.image, picture.image[:300]], pitch=1e-3)
+
+
+def test_a_failure_carries_the_notes_of_the_images() -> None:
+    empty = np.random.default_rng(4).poisson(200, (150, 190)).astype(np.uint16)
+    hot = [empty.copy(), empty[::-1].copy()]
+    for one in hot:
+        one[40, 30:50] = 4095
+    with pytest.raises(CalibrationError) as caught:
+        calibrate([load_image(one) for one in hot], pitch="1mm")
+    assert caught.value.__notes__ == ["20 saturated pixels (4095 counts) are ignored"]
+
+
+def test_one_image_is_not_two_exposures(picture: SyntheticImage) -> None:
+    with pytest.raises(UsageError, match="image 3 is one of the images before"):
+        calibrate([picture.image, picture.image[::-1], picture.image.copy()], pitch="1mm")
+
+
+def test_a_result_is_saved_under_a_name_that_says_so(calibration: pyfai_gridcal.Calibration, tmp_path: Path) -> None:
+    for name in ("x.spline", "x.xyz", "x.poni"):
+        with pytest.raises(UsageError, match=r"is HDF5; expected .*\.h5.*write_distortion"):
+            calibration.save(tmp_path / name)
+    with pytest.raises(UsageError, match=r"HTML page.*\.html"):
+        write_report(calibration, tmp_path / "r.pdf")
+    assert not list(tmp_path.iterdir())
+    assert calibration.save(tmp_path / "detector").exists()
 
 
 def test_progress_can_cancel(picture: SyntheticImage) -> None:

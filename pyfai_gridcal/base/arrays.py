@@ -9,11 +9,15 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import UsageError
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 AnyArray = NDArray[Any]
 AnyDtype = np.dtype[Any]
+#: No counter holds more than 64 bit do; programs write 1e30 and the like where nothing was measured.
+_NO_COUNT = 2.0**64
 _Record = TypeVar("_Record", bound=Any)
 
 
@@ -21,11 +25,17 @@ def frozen_array(values: object, dtype: object = np.float64, ndim: int | None = 
     """Return `values` as a contiguous read-only array (a copy only where the dtype or the layout asks for it)."""
     array = np.ascontiguousarray(values, dtype=dtype)  # type: ignore[call-overload]
     if ndim is not None and array.ndim != ndim:
-        raise ValueError(f"array of {array.ndim} dimensions given, expected {ndim}")
+        raise UsageError(f"array of {array.ndim} dimensions given, expected {ndim}")
     if array.flags.writeable:
         array = array.view()
         array.flags.writeable = False
     return array
+
+
+def measured(values: AnyArray) -> Bools:
+    """Where floating-point numbers can be meant: finite, and none of the huge ones that stand for nothing measured."""
+    out: Bools = np.abs(values.astype(np.float32) if values.dtype.itemsize < 4 else values) < _NO_COUNT
+    return out
 
 
 def freeze(record: object, ndim: int, *names: str, dtype: object = np.float64) -> None:

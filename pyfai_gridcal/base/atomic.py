@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
@@ -74,6 +74,22 @@ def check_writable(path: str | PathLike[str]) -> Path:
     except OSError as error:
         raise _refusal(target, error) from error
     return target
+
+
+def check_suffix(path: str | PathLike[str], suffixes: Sequence[str], what: str, hint: str | None = None) -> Path:
+    """The path of a file whose name says what will be in it.
+
+    Raises
+    ------
+    UsageError
+        It says something else: `what` are the words for what would be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        *most, last = filter(None, suffixes)
+        expected = f"a name that ends in {', '.join(most)} or {last}"
+        raise UsageError(f"output {path}: {what}", expected=expected, hint=hint)
+    return path
 
 
 @contextmanager
@@ -151,7 +167,7 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
         raise FileFormatError(f"{path} has more than {max_bytes / 2**20:.0f} MiB", expected="a text file")
     if b"\0" in data[:65536]:
         raise FileFormatError(f"{path} is binary", expected="a text file")
-    return data.decode("utf-8", errors="replace")
+    return data.decode("utf-8-sig", errors="replace")  # with or without a byte-order mark
 
 
 #: More pixels than this are not believed: 2 GiB of float64.

@@ -1,12 +1,13 @@
-"""HDF5 files of others: the one way to open them, and to go through what they hold."""
+"""HDF5 files: the one way to open and to make them, and to go through what they hold."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import FileFormatError
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 #: What every HDF5 file begins with.
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+#: How to open a file, one after the other: as usual, without its lock, and beside a program that writes it for readers.
+_WAYS: tuple[dict[str, bool], ...] = ({}, {"locking": False}, {"locking": False, "swmr": True})
+#: What HDF5 says of a file that is marked as being written, and of that or of a lock.
+_WRITTEN = "already open for|SWMR"
+_IN_USE = f"lock|{_WRITTEN}"
 
 
 def is_hdf5(path: str | PathLike[str]) -> bool:
@@ -27,25 +33,39 @@ def is_hdf5(path: str | PathLike[str]) -> bool:
 def open_hdf5(path: str | PathLike[str], *, expected: str = "a complete HDF5 file") -> h5py.File:
     """Open a file to be read; whoever asked closes it.
 
-    Here, and nowhere else, it is decided how: a file that another process keeps locked while it writes is read all the
-    same.
+    Here, and nowhere else, it is decided how. A file is read all the same where another process keeps it locked, where
+    the file system has no locks, and while another process writes it for readers (SWMR).
 
     Raises
     ------
     FileFormatError
-        There is no such file, or it is no HDF5 file, or a damaged one.
+        There is no such file, or it is no HDF5 file, or a damaged one, or another process writes it for itself.
     """
     import h5py
 
-    try:
+    for way in _WAYS:
         try:
-            return h5py.File(path, "r")
+            return h5py.File(path, "r", **way)
         except OSError as error:
-            if "lock" not in str(error):
-                raise
-            return h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise _unreadable(path, error, expected) from error
+            if way is _WAYS[-1] or not re.search(_IN_USE, str(error)):
+                raise _unreadable(path, error, expected) from error
+    raise AssertionError  # the last way returns or raises
+
+
+def make_hdf5(path: str | PathLike[str], mode: Literal["w", "r+"] = "w", **details: Any) -> h5py.File:
+    """Open a file of our own to be written: one that nobody else knows of yet, so that it needs no lock.
+
+    Some file systems have none, and those that fail there would do so after all of the work.
+
+    Parameters
+    ----------
+    path : of the file
+    mode : as h5py has it
+    details : more of what h5py.File can be told
+    """
+    import h5py
+
+    return h5py.File(path, mode, locking=False, **details)
 
 
 @contextmanager
@@ -62,6 +82,12 @@ def _unreadable(path: str | PathLike[str], error: OSError, expected: str) -> Fil
     if not os.path.exists(path):
         return FileFormatError(f"no such file: {path}")
     reason = " ".join(str(error).split())[:200]
+    if re.search(_WRITTEN, reason):
+        return FileFormatError(
+            f"{path} is open for writing in another program, or was left so by one that was killed",
+            expected=expected,
+            hint="try again when it is closed; if nothing writes it any more, mend a copy of it with h5clear -s",
+        )
     return FileFormatError(f"{path} cannot be read as HDF5: {reason}", expected=expected)
 
 

@@ -18,9 +18,11 @@ __all__ = [
     "UNITS",
     "Length",
     "Lengths",
+    "Region",
     "as_length",
     "as_lengths",
     "as_positions",
+    "as_region",
     "format_length",
     "parse_length",
     "parse_lengths",
@@ -33,6 +35,9 @@ __all__ = [
 Length = float | str
 #: One length for both axes or one for each, in one text too: ``"3mm,2mm"``.
 Lengths = Length | tuple[Length, Length]
+
+#: Rows y0 to y1 - 1 and columns x0 to x1 - 1 of an image: (y0, y1, x0, x1).
+Region = tuple[int, int, int, int]
 
 #: Metres per unit. Both micro signs (U+00B5 and U+03BC) are accepted.
 UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "nm": 1e-9, **dict.fromkeys(("um", "µm", "μm", "micron", "microns"), 1e-6)}
@@ -196,7 +201,7 @@ def parse_positions(text: str, *, name: str = "positions") -> tuple[tuple[float,
     lines = re.split(r";", text)
     if not re.search(r"\d\s*[a-zµμ]+\s*,", text):
         try:
-            lines = [line.partition("#")[0] for line in path.read_text(encoding="utf-8").splitlines()]
+            lines = [line.partition("#")[0] for line in path.read_text(encoding="utf-8-sig").splitlines()]
         except (OSError, ValueError) as error:  # no such file, no text, no name of a file
             raise UsageError(
                 f"{name} {text!r}: {error}", expected="a file, or pairs such as 0mm,0mm;2mm,-1mm"
@@ -235,6 +240,24 @@ def parse_shape(text: str, *, name: str = "shape") -> tuple[int, int]:
         raise UsageError(f"{name} {text!r}", expected="one or two whole numbers of pixels", hint="such as 2160,2560")
     numbers = [int(part) for part in parts]
     return numbers[0], numbers[-1]
+
+
+def as_region(value: object, *, name: str = "roi") -> Region:
+    """Return (y0, y1, x0, x1), rows y0 to y1 - 1 and columns x0 to x1 - 1, of four numbers or of ``"100:400,150:550"``.
+
+    Raises
+    ------
+    UsageError
+        Not two ranges of pixels.
+    """
+    parts = re.split("[:,]", value) if isinstance(value, str) else _parts(value)
+    try:
+        y0, y1, x0, x1 = (int(one) for one in parts or ())  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        y0 = y1 = x0 = x1 = 0
+    if not (0 <= y0 < y1 and 0 <= x0 < x1):
+        raise UsageError(f"{name} {value!r}", expected="rows and columns Y0:Y1,X0:X1", hint="such as 100:400,150:550")
+    return y0, y1, x0, x1
 
 
 def parse_positive(text: str, *, name: str = "number") -> float:

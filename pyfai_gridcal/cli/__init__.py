@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from ._parser import Parser
-from ._session import session
+from ._session import plain_where_needed, session
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
@@ -70,6 +70,11 @@ def load(name: str) -> ModuleType:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (that of the process when omitted) and return the exit status."""
+    with plain_where_needed():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     names = {name for name, module, _ in COMMANDS if _exists(module)}
     command = next((word for word in arguments if not word.startswith("-")), None)

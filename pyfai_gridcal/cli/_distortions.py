@@ -12,7 +12,7 @@ from ..records.jobs import Convert, Reading
 from ._options import add_fields
 
 #: Fields of a conversion that are a :class:`~pyfai_gridcal.records.jobs.Reading`.
-READING = ("from_kind", "shape", "pixel", "binning", "orientation")
+READING = ("from_kind", "shape", "pixel", "binning", "orientation", "roi")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 def reading_of(options: argparse.Namespace) -> Reading:
     """What was told on the command line."""
-    return Reading(options.from_kind, options.shape, options.pixel, options.binning, options.orientation)
+    return Reading(options.from_kind, options.shape, options.pixel, options.binning, options.orientation, options.roi)
 
 
 def split_pair(text: str) -> str | Sequence[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..base.atomic import check_writable, replacing
 from ..base.errors import UsageError
 from ..base.plain import plain
 
@@ -21,8 +22,6 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
     UsageError
         With the first output that cannot be.
     """
-    from ..base.atomic import check_writable
-
     sources = {os.path.realpath(one.split("::")[0]) for one in inputs}
     seen: set[str] = set()
     for output in outputs:
@@ -42,11 +41,10 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
 
 def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     """Write a record as JSON to a file (complete or not at all), or to standard output for ``-``."""
-    text = json.dumps(plain(record, finite=True), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if str(target) == "-":
+    told = str(target) == "-"  # in an encoding that may not hold all signs
+    text = json.dumps(plain(record, finite=True), indent=2, ensure_ascii=told, allow_nan=False) + "\n"
+    if told:
         sys.stdout.write(text)
         return
-    from ..base.atomic import replacing
-
     with replacing(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -26,6 +28,35 @@ EXTRAS = {
 }
 OTHERS = ("pyFAI", "silx", "fabio", "h5py", "matplotlib", "PIL")
 INTERRUPTED = 130
+
+
+#: What stands for signs that a terminal cannot show; an escape for others, as of the names of files.
+PLAIN = {"µ": "u", "μ": "u", "°": " deg", "±": "+-", "×": "x", "…": "...", "→": "->", "²": "^2", "—": "-", "–": "-"}
+
+
+def _in_plain_signs(error: UnicodeError) -> tuple[str, int]:
+    """An error handler of codecs."""
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    return "".join(PLAIN.get(one) or one.encode("ascii", "backslashreplace").decode() for one in signs), error.end
+
+
+codecs.register_error("pyfai-gridcal", _in_plain_signs)
+
+
+@contextlib.contextmanager
+def plain_where_needed() -> Iterator[None]:
+    """Let no output fail because the terminal, or a pipe, has an encoding without µ and °."""
+    streams = [one for one in (sys.stdout, sys.stderr) if isinstance(one, io.TextIOWrapper)]
+    before = [one.errors for one in streams]
+    for one in streams:
+        one.reconfigure(errors="pyfai-gridcal")
+    try:
+        yield
+    finally:
+        for one, errors in zip(streams, before, strict=True):
+            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+                one.reconfigure(errors=errors)
 
 
 @dataclass
@@ -74,6 +105,8 @@ def _failed(error: Exception, status: int, debug: bool) -> int:
 
         traceback.print_exception(error)
     tell(f"error: {error}")
+    for note in dict.fromkeys(getattr(error, "__notes__", ())):
+        tell(f"note: {note}")
     return status
 
 

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..base.errors import CalibrationError, GridcalError, UsageError
+from ..base.errors import CalibrationError, GridcalError
 from ..records.jobs import Calibrate, corrections_of
 from ..records.settings import Settings
 from ._files import check_outputs, write_json
@@ -30,9 +30,6 @@ EPILOG = """examples:
 
 exit status: 0 good or doubtful (said why), 1 not to be trusted: no detector is written unless --force, 2 wrong usage"""
 
-#: What stands for other kinds of files: a detector under such a name would mislead the program that opens it.
-OTHER_KINDS = (".spline", ".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz", ".modules", ".poni", ".json", ".html")
-
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
@@ -48,17 +45,14 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    from ..io.nexus.contents import detector_beside
+    from ..io.nexus.contents import detector_beside, result_name
+    from ..report import report_name
 
     job = job_of(Calibrate, options)
     output = Path(job.output) if job.output else detector_beside(job.images[0])
     check_outputs([output, job.json_file, job.report, job.corrected], job.images)
-    if output.suffix.lower() in OTHER_KINDS:
-        raise UsageError(
-            f"output {output}: the result of a calibration is HDF5",
-            expected="a name that ends in .h5",
-            hint=f"pyFAI-gridcal convert makes {output.suffix} files of it",
-        )
+    result_name(output)
+    report_name(job.report or "report.html")
     try:
         with ProgressLine() as progress:
             calibration = _calibrate(job, given_settings(options), progress)
@@ -76,10 +70,11 @@ def run(options: argparse.Namespace) -> int:
     _write_extras(job, calibration, written)
     if not failed:
         return 0
-    reasons = "; ".join(calibration.verdict.reasons) or "the checks failed"
+    # What the report above tells is not told again.
+    told = "" if job.json_file != "-" else ": " + ("; ".join(calibration.verdict.reasons) or "the checks failed")
     kept = f"{output} was written all the same (--force)" if written else f"{output} was not written; --force does"
     sys.stdout.flush()
-    tell(f"error: the result is not to be trusted: {reasons}; {kept}")
+    tell(f"error: the result is not to be trusted{told}; {kept}")
     return 1
 
 

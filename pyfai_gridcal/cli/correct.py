@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   pyFAI-gridcal correct detector.h5 image.edf -o corrected.edf
   pyFAI-gridcal correct detector.h5 scan_*.edf -o corrected/          (as many files, headers kept)
+  pyFAI-gridcal correct detector.h5 many.edf -o corrected/            (many_0000.edf, many_0001.edf ... of its frames)
   pyFAI-gridcal correct detector.h5 scan.h5::/entry/data -o corrected.h5
   pyFAI-gridcal correct camera.spline scan_*.tif -o corrected.h5      (one stack)
 
@@ -48,15 +49,17 @@ def run(options: argparse.Namespace) -> int:
 
     packing = Packing.parse(options.compression)
     job = job_of(Correct, options)
-    plan = _plan(options)
+    images, plan = _plan(options)
     with ProgressLine() as progress:
         progress(0.0, "look-up table")
         corrector, key, remarks = _corrector(job, options)
         common: dict[str, Any] = {"key": key, "dtype": job.dtype, "workers": job.workers, "progress": progress}
         if plan is None:
-            done = correct_stack(job.images, corrector, job.output, packing=packing, remarks=remarks, **common)
+            done = correct_stack(
+                job.images, corrector, job.output, packing=packing, missing=job.missing, remarks=remarks, **common
+            )
         else:
-            done = correct_files(job.images, corrector, plan, **common)
+            done = correct_files(images, corrector, plan, **common)
     if options.json_file:
         record = {
             "written": [str(p) for p in done.written],
@@ -64,12 +67,15 @@ def run(options: argparse.Namespace) -> int:
             "resumed": done.resumed,
             "shape": list(done.shape),
             "lost_share": corrector.lost(),
+            "notes": [*corrector.notes, *done.notes],
         }
         write_json(record, options.json_file)
     if options.json_file != "-":
         again = f" ({done.resumed} more were done before)" if done.resumed else ""
         frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
         print(f"corrected: {frames}{again}, {done.shape[0]} x {done.shape[1]} pixels")
+        for note in (*corrector.notes, *done.notes):
+            print(f"note:      {note}")
         lost = corrector.lost()
         if lost > 1e-4:
             print(
@@ -82,8 +88,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(options: argparse.Namespace) -> list[Path] | None:
-    """Names of the files to write, None for one stack."""
+def _plan(options: argparse.Namespace) -> tuple[list[str], list[Path] | None]:
+    """Names of the images and of the files to write, None for one stack; each frame has a file of its own."""
+    from ..correction.parts import frames_apart
     from ..io.images.frames import parse_address
 
     out = Path(options.output)
@@ -94,26 +101,32 @@ def _plan(options: argparse.Namespace) -> list[Path] | None:
     if inside or Path(str(options.detector_file)).resolve() == out.resolve():
         raise UsageError(f"output {out} is one of the inputs", hint="choose another name with -o")
     if out.suffix.lower() in HDF5:
-        return None
-    if not out.is_dir() and not str(options.output).endswith(("/", "\\")) and len(files) == 1:
-        return [out]
+        return options.images, None
+    frames = [frames_apart(one) for one in options.images]
+    images = [one for several in frames for one in several]
+    folder = out.is_dir() or str(options.output).endswith(("/", "\\"))
+    if not folder and len(images) == 1:
+        return images, [out]
     if not out.is_dir():
-        if out.suffix and not str(options.output).endswith(("/", "\\")):
+        if out.suffix and not folder:
             raise UsageError(
-                f"{len(files)} images for the one output {out}",
+                f"{len(images)} images for the one output {out}",
                 hint="name a folder (with a / at its end) or an .h5 file",
             )
         out.mkdir()
     kept = (".edf", ".tif", ".tiff", ".npy")
-    names = [f.stem + (options.suffix or (f.suffix.lower() if f.suffix.lower() in kept else ".edf")) for f in files]
-    plan = [out / name for name in names]
+    plan = []
+    for file, several in zip(files, frames, strict=True):
+        suffix = options.suffix or (file.suffix.lower() if file.suffix.lower() in kept else ".edf")
+        numbers = [f"_{k:04d}" for k in range(len(several))] if len(several) > 1 else [""]
+        plan += [out / f"{file.stem}{number}{suffix}" for number in numbers]
     if {p.resolve() for p in plan} & {f.resolve() for f in files}:
         raise UsageError(f"images in {out} would be replaced by corrected ones", hint="choose another folder")
-    if len(set(names)) < len(names):
+    if len(set(plan)) < len(plan):
         raise UsageError(
             "several images have the same name", hint="correct them into different folders, or into one .h5"
         )
-    return plan
+    return images, plan
 
 
 def _corrector(job: Correct, options: argparse.Namespace) -> tuple[Corrector, str, dict[str, str]]:
@@ -122,7 +135,7 @@ def _corrector(job: Correct, options: argparse.Namespace) -> tuple[Corrector, st
     from ..io.kinds.kinds import locate
 
     files = files_of(job, split_pair(options.detector_file), reading_of(options))
-    corrector, key = open_corrector(files, device=job.device, image=job.images[0])
+    corrector, key = open_corrector(files, device=job.device, image=job.images[0], missing=job.missing)
     named = locate(files.detector, files.reading)[1][0]
     remarks = {"detector": str(named.absolute()), "dark": str(job.dark or ""), "flat": str(job.flat or "")}
     return corrector, key, remarks

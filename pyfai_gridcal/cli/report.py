@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..base.errors import FileFormatError, GridcalError, UsageError
+from ..base.errors import FileFormatError, GridcalError
 from ._files import check_outputs
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -35,11 +35,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     from ..calibration import Calibration
     from ..io.nexus.result import load_result
-    from ..report import write_report
+    from ..report import report_name, write_report
 
-    output = Path(options.output) if options.output else Path(options.result).with_suffix(".html")
-    if output.suffix.lower() not in (".html", ".htm", ".json"):
-        raise UsageError(f"output {output}", expected="a name with the suffix .html or .json")
+    output = report_name(options.output or Path(options.result).with_suffix(".html"))
     check_outputs([output], [options.result])
     calibration = load_result(options.result)
     if not isinstance(calibration, Calibration):

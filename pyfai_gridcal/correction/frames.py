@@ -16,11 +16,41 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.errors import FileFormatError, ImageError
 from ..base.opening import open_hdf5
+from ..base.units import Region
 from ..io.images.frames import Frames, parse_address
+from ..io.images.regions import region_told, why_not
 from ..io.nexus.packing import unpack_chunk
 
 #: Type of the numbers of an array.
 DType = np.dtype[Any]
+
+
+def require(source: Frames, shape: tuple[int, int], region: Region | None = None) -> None:
+    """Refuse frames of another shape than the detector's, or that tell of another part of it.
+
+    Parameters
+    ----------
+    source : frames
+    shape : (slow, fast) px
+    region : that the first image told of, None when it told of none
+
+    Raises
+    ------
+    ImageError
+        They cannot be corrected with the others.
+    """
+    if tuple(source.shape) != shape:
+        raise ImageError(
+            f"{source.name} is of {tuple(source.shape)} pixels",
+            expected=f"{shape}, as the detector",
+            hint=why_not(source.shape, shape),
+        )
+    told = region_told(source.header, shape)
+    if region and told != region:
+        raise ImageError(
+            f"{source.name} shows another part of the detector than the first image: {told} instead of {region}",
+            hint="correct the images of each part by themselves",
+        )
 
 
 class FrameReader(AbstractContextManager["FrameReader"]):
@@ -35,6 +65,7 @@ class FrameReader(AbstractContextManager["FrameReader"]):
     count : frames of all of them
     dtype : that holds all of them
     attributes : texts and numbers that the first dataset tells about itself
+    notes : remarks on the sources, in words
     """
 
     def __init__(self, sources: Sequence[Frames]):
@@ -46,6 +77,7 @@ class FrameReader(AbstractContextManager["FrameReader"]):
             raise ImageError("no frame to correct")
         self._packed = [_packed_reader(source) for source in self._sources]
         self.dtype: DType = np.result_type(*(s.dtype for s in self._sources))
+        self.notes = tuple(note for source in self._sources for note in source.notes)
         kept = ("units", "long_name")
         self.attributes = {k: v for k, v in self._sources[0].header.items() if k in kept}
 
@@ -55,23 +87,18 @@ class FrameReader(AbstractContextManager["FrameReader"]):
         more = f" and {len(self._sources) - 1} more" if len(self._sources) > 1 else ""
         return f"{_absolute(self._sources[0])}{more}"
 
-    def require(self, shape: tuple[int, int]) -> None:
-        """Refuse what cannot be corrected before the long work begins."""
+    def require(self, shape: tuple[int, int], region: Region | None = None) -> None:
+        """Refuse what cannot be corrected before the long work begins; see :func:`require`."""
         for source in self._sources:
-            if tuple(source.shape) != shape:
-                raise ImageError(
-                    f"{source.name} is of {tuple(source.shape)} pixels",
-                    expected=f"{shape}, as the detector",
-                    hint="for binned images, convert the detector with --binning",
-                )
+            require(source, shape, region)
 
     def identity(self) -> tuple[object, ...]:
-        """What tells these frames from others: names, sizes and times of the files."""
+        """What tells these frames from others: names, sizes and times of the files, and what they lack."""
         parts: list[object] = []
         for source in self._sources:
             stat = os.stat(source.path) if source.path else None
             when = (stat.st_size, stat.st_mtime_ns) if stat else source.sha256()
-            parts.append((_absolute(source), source.count, when))
+            parts.append((_absolute(source), source.count, when, *source.notes))
         return tuple(parts)
 
     def read(self, number: int) -> AnyArray:

@@ -7,7 +7,7 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
@@ -16,14 +16,16 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import replacing
 from ..base.errors import GridcalError, UsageError
+from ..io.images.frames import Frames
 from ..io.images.images import load_image
 from ..io.images.masks import load_mask
+from ..io.images.regions import binning_of, binning_told, region_told
 from ..io.images.sources import open_frames
 from ..io.kinds.kinds import locate, open_distortion
 from ..records.distortion import Distortion
-from ..records.jobs import Correct, Reading
+from ..records.jobs import Correct, Missing, Reading
 from .corrector import Corrector
-from .frames import FrameReader
+from .frames import require
 from .table import Table, build_table
 
 logger = logging.getLogger(__name__)
@@ -77,7 +79,11 @@ def files_of(job: Correct, detector: Files, reading: Reading | None = None) -> C
 
 
 def open_corrector(
-    files: CorrectorFiles, *, device: str | tuple[int, int] | None = None, image: str | PathLike[str] | None = None
+    files: CorrectorFiles,
+    *,
+    device: str | tuple[int, int] | None = None,
+    image: str | PathLike[str] | None = None,
+    missing: Missing = "error",
 ) -> tuple[Corrector, str]:
     """The corrector, and a checksum of all that its results depend on besides the images.
 
@@ -86,6 +92,7 @@ def open_corrector(
     files : what it is made of
     device : OpenCL device of pyFAI
     image : one of those to correct; its shape is looked at before the table of shares is made, which takes long
+    missing : what to do about frames of it that are not there
 
     Raises
     ------
@@ -94,9 +101,9 @@ def open_corrector(
     UsageError
         Something is of another shape than the detector.
     """
-    table, key = _table(files, image)
-    shape = table.shape_in
-    masks = [load_mask(one, shape) for one in _listed(files.mask)]
+    table, key, reading, notes = _table(files, image, missing)
+    shape, region = table.shape_in, reading.roi
+    masks = [load_mask(one, shape, region=region) for one in _listed(files.mask)]
     mask = np.logical_or.reduce(masks) if masks else None
     corrector = Corrector(
         table,
@@ -106,6 +113,8 @@ def open_corrector(
         coverage=files.coverage,
         dummy=files.dummy,
         device=device,
+        region=None if region == files.reading.roi else region,
+        notes=notes,
     )
     # Whatever changes the result changes the checksum: table, arrays and options.
     digest = hashlib.sha256(key.encode())
@@ -115,19 +124,56 @@ def open_corrector(
     return corrector, digest.hexdigest()
 
 
-def _table(files: CorrectorFiles, image: str | PathLike[str] | None) -> tuple[Table, str]:
-    name = files.detector
-    _, _, paths = locate(name, files.reading)
-    key = key_of_files(paths, repr(files.reading), files.whole)
+def _table(
+    files: CorrectorFiles, image: str | PathLike[str] | None, missing: Missing = "error"
+) -> tuple[Table, str, Reading, tuple[str, ...]]:
+    """The table, its checksum, the reading with what the image tells of how it was read out, and remarks on that."""
+    name, reading = files.detector, files.reading
+    kind, named, paths = locate(name, reading)
+    orientation = kind.orientation(named[0])
+    key = key_of_files(paths, repr(reading), files.whole, orientation)
+    turned = f"images are in pyFAI's orientation {orientation}, corrected ones in orientation 3"
+    notes = (turned,) if reading.orientation is None and orientation != 3 else ()
     table = cached_table(None, paths[0], key, whole=files.whole, keep=files.keep_table)
+    shape = None if table is None else table.shape_in
+    distortion = None
+    if image is not None:
+        with open_frames(image, missing=missing) as frames:
+            if frames.shape != shape:
+                distortion = open_distortion(name, reading).distortion
+                told = _told(reading, frames, distortion.shape)
+                if told is not None:
+                    table, key, reading, _ = _table(replace(files, reading=told[0]), None)
+                    return table, key, reading, (told[1], *notes)
+                require(frames, distortion.shape)
     if table is None:
-        distortion = open_distortion(name, files.reading).distortion
-        if image is not None:
-            with FrameReader([open_frames(image)]) as first:
-                first.require(distortion.shape)
+        distortion = distortion or open_distortion(name, reading).distortion
         table = cached_table(distortion, paths[0], key, whole=files.whole, keep=files.keep_table)
     assert table is not None
-    return table, key
+    return table, key, reading, notes
+
+
+def _told(reading: Reading, frames: Frames, detector: tuple[int, int]) -> tuple[Reading, str] | None:
+    """How images of another shape than the detector were read out, by the header or the shape of one; None where they
+    were not, or where it has been told already.
+    """
+    if frames.shape == detector or reading.roi is not None:
+        return None
+    region, binning, source, texts = region_told(frames.header, frames.shape), None, "header", []
+    if reading.binning == (1, 1):
+        binning = binning_told(frames.header)
+        if binning is None and not (region and (region[0] or region[2])):
+            binning, source = binning_of(frames.shape, detector), "shape"
+    if binning and binning != (1, 1):
+        reading = replace(reading, binning=binning)
+        detector = detector[0] // binning[0], detector[1] // binning[1]
+        texts.append(f"by their {source}, the images are binned {binning[0]} x {binning[1]} (slow x fast)")
+    if frames.shape != detector:
+        if region is None or region[1] > detector[0] or region[3] > detector[1]:
+            return None
+        reading = replace(reading, roi=region)
+        texts.append("by their header, the images show rows {}:{}, columns {}:{} of the detector".format(*region))
+    return reading, "; ".join(texts)
 
 
 def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray | None:
@@ -137,7 +183,8 @@ def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray |
     image = load_image(_listed(names))
     if image.data.shape != shape:
         raise UsageError(f"{role} of {image.data.shape} pixels", expected=f"{shape}, as the detector")
-    data: AnyArray = np.where(image.mask, np.nan, image.data.astype(np.float64))
+    data: AnyArray = image.data.astype(np.float32)
+    data[image.mask] = np.nan
     return data / np.nanmedian(data) if role == "flat" else data
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import check_writable, replacing
 from ..base.errors import FileFormatError, UsageError
-from ..base.opening import members, open_hdf5
+from ..base.opening import make_hdf5, members, open_hdf5
 from ..base.progress import Progress
 from ..io.images.frames import parse_address
 from ..io.images.sources import open_frames
@@ -107,16 +107,30 @@ def _frames_of(source: Images, first: int, last: int) -> Images:
     if not isinstance(source, str | os.PathLike):
         return np.asarray(source)[first:last]
     with open_frames(source) as frames:
-        address = parse_address(frames.url or os.fspath(source))
-    if address.data_path:
-        index = f"{first}:{last}" if address.index is None else _chosen(address.index, first, last)
-        name = f"{address.file}::{address.data_path}[{index}]"
-    else:
-        name = f"fabio:{address.file}?slice={first}:{last}"
+        name = _name_of_frames(frames.url or os.fspath(source), first, last)
     with open_frames(name) as frames:
         if frames.count != last - first:
             raise UsageError(f"frames {first} to {last} of {source}", hint="name one dataset of three dimensions")
     return name
+
+
+def frames_apart(source: str) -> list[str]:
+    """Names of the frames of a source, one by one; its own where it holds no more than one."""
+    with open_frames(source) as frames:
+        count, url = frames.count, frames.url
+    if count > 1:
+        _frames_of(source, 0, count)  # or an error
+    return [_name_of_frames(url, k, k + 1) for k in range(count)] if count > 1 else [source]
+
+
+def _name_of_frames(url: str, first: int, last: int) -> str:
+    address = parse_address(url)
+    if not address.data_path and address.index is None:
+        return f"fabio:{address.file}?slice={first}:{last}"
+    index = f"{first}:{last}" if address.index is None else _chosen(address.index, first, last)
+    if not address.data_path:
+        return f"fabio:{address.file}?slice={index}"
+    return f"{address.file}::{address.data_path}[{index}]"
 
 
 def _chosen(index: tuple[Any, ...], first: int, last: int) -> str:
@@ -217,7 +231,7 @@ def _told(path: Path) -> dict[str, Any]:
         with open_hdf5(path) as file:
             process, data = file[_PROCESS], file[DATA_PATH]
             texts = {name: item.asstr()[()] for name, item in members(process).items() if item.dtype.kind == "O"}
-            return {**texts, "shape": data.shape, "dtype": data.dtype, "dummy": float(data.attrs["dummy"])}
+            return {**texts, "shape": data.shape, "dtype": data.dtype, "dummy": data.attrs["dummy"]}
     except (OSError, KeyError, FileFormatError) as error:
         if not path.exists():
             missing = f"{path} is missing: no complete part of corrected images"
@@ -227,7 +241,7 @@ def _told(path: Path) -> dict[str, Any]:
 
 def _nothing(path: Path, corrector: Corrector, work: str, job: str) -> Corrected:
     """A part without a frame: there are more parts than frames."""
-    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(path) as temporary, make_hdf5(temporary) as file:
         process = file.create_group(_PROCESS)
         process["work"], process["job"] = work, job
         data = file.create_dataset(DATA_PATH, (0, *corrector.table.shape_out), np.float32)
@@ -262,12 +276,12 @@ def join_parts(output: str | os.PathLike[str], parts: int) -> Corrected:
         # By name only: the files may be moved together.
         layout[start : start + count] = h5py.VirtualSource(path.name, DATA_PATH, one["shape"], dtype)
         start += count
-    with replacing(target) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+    with replacing(target) as temporary, make_hdf5(temporary, libver=("v110", "v110")) as file:
         with open_hdf5(filled[0][0]) as first:
             _copy_frame(first, file)
         dummy = filled[0][1]["dummy"]
         dataset = file[DATA_PATH.rsplit("/", 1)[0]].create_virtual_dataset(
-            "data", layout, fillvalue=dummy if dtype.kind == "f" else 0
+            "data", layout, fillvalue=dummy if dtype.kind == "f" or np.isfinite(dummy) else 0
         )
         dataset.attrs["interpretation"], dataset.attrs["dummy"] = "image", dummy
     return Corrected((target,), total, 0, (shape[0], shape[1]))

@@ -18,6 +18,7 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.atomic import check_writable, replacing
 from ..base.errors import ImageError, UsageError
+from ..base.opening import make_hdf5
 from ..base.progress import Progress, untold
 from ..base.threads import processors
 from ..io.images.frames import Frames, parse_address
@@ -25,8 +26,9 @@ from ..io.images.sources import open_frames
 from ..io.kinds.rasters import image_of
 from ..io.nexus.groups import new_group
 from ..io.nexus.packing import Packing
+from ..records.jobs import Missing
 from .corrector import Corrector
-from .frames import DType, FrameReader
+from .frames import DType, FrameReader, require
 from .spool import Journal, Spool, checksum
 
 _Answer = TypeVar("_Answer")
@@ -46,12 +48,14 @@ class Corrected:
     frames : corrected in this run
     resumed : frames that an earlier, interrupted run had done already
     shape : of a corrected frame
+    notes : remarks on the images, in words
     """
 
     written: tuple[Path, ...]
     frames: int
     resumed: int
     shape: tuple[int, int] = field(default=(0, 0))
+    notes: tuple[str, ...] = ()
 
 
 def workers_by_default() -> int:
@@ -91,6 +95,7 @@ def correct_stack(
     packing: Packing | None = None,
     dtype: str | None = None,
     workers: int | None = None,
+    missing: Missing = "error",
     remarks: dict[str, str] | None = None,
     finished: Callable[[], Corrected | None] = lambda: None,
     progress: Progress | None = None,
@@ -108,6 +113,7 @@ def correct_stack(
     packing : compression
     dtype : of the corrected frames; float32 by default, float64 for float64 frames. Whole numbers are rounded.
     workers : threads; all processors by default
+    missing : what to do about frames that are not there; the file says how many there were
     remarks : texts for the file
     finished : asked once no other process can write the output any more; what it returns, if anything, is the outcome
     progress : called with a fraction and a text; what it raises stops the work (which can be resumed)
@@ -119,11 +125,10 @@ def correct_stack(
     UsageError
         The output cannot be written, or another process is writing it.
     """
-    target = check_writable(output)
-    packing, say = packing or Packing(), progress or untold
-    with FrameReader([open_frames(s) for s in sources]) as reader:
-        reader.require(corrector.table.shape_in)
-        out_dtype = _out_dtype(reader.dtype, dtype)
+    target, packing, say = check_writable(output), packing or Packing(), progress or untold
+    with FrameReader([open_frames(s, missing=missing) for s in sources]) as reader:
+        reader.require(corrector.table.shape_in, corrector.region)
+        out_dtype = _out_dtype(reader.dtype, dtype, corrector)
         # What is done already: pieces of the very same work, told by the checksum of all that decides about them.
         work = checksum(key, reader.identity(), str(packing), str(out_dtype), corrector.dummy, corrector.coverage)
         with Spool(target.with_name(target.name + ".part"), work) as spool:
@@ -131,9 +136,8 @@ def correct_stack(
                 spool.close(remove=True)
                 return outcome
             resumed = min(spool.count, reader.count)
-            corrector.prepare()
             # What is left, computed ahead by the threads, kept in order.
-            make = partial(_piece, reader, corrector, packing, out_dtype)
+            make = partial(_piece, reader, corrector.prepare(), packing, out_dtype)
             for done, piece in enumerate(in_order(make, range(resumed, reader.count), workers), resumed + 1):
                 spool.append(piece)
                 say(done / reader.count, f"frame {done} of {reader.count}")
@@ -141,19 +145,20 @@ def correct_stack(
             with replacing(target) as temporary:
                 _write_nexus(temporary, spool, reader, corrector, packing, out_dtype, remarks or {})
             spool.close(remove=True)
-    return Corrected((target,), reader.count - resumed, resumed, corrector.table.shape_out)
+    return Corrected((target,), reader.count - resumed, resumed, corrector.table.shape_out, reader.notes)
 
 
 def _piece(reader: FrameReader, corrector: Corrector, packing: Packing, dtype: DType, number: int) -> bytes:
     """One corrected frame, as it stands in the file."""
-    return packing.pack(_cast(corrector(reader.read(number)), dtype, corrector.dummy))
+    return packing.pack(corrector.as_type(reader.read(number), dtype))
 
 
-def _out_dtype(recorded: DType, wanted: str | None) -> DType:
+def _out_dtype(recorded: DType, wanted: str | None, corrector: Corrector) -> DType:
+    """The type of the corrected numbers, which holds the dummy, or an error."""
     if wanted is None:
         return np.dtype(np.float64 if recorded == np.float64 else np.float32)
     if wanted == "same":
-        return recorded
+        wanted = str(recorded) if recorded.kind in "fiu" else "uint8"
     try:
         dtype = np.dtype(wanted)
     except TypeError:
@@ -162,17 +167,8 @@ def _out_dtype(recorded: DType, wanted: str | None) -> DType:
         raise UsageError(
             f"type {wanted!r}", expected="float32, float64, same, or a type of whole numbers such as uint32"
         )
+    corrector.stand_in(dtype)
     return dtype
-
-
-def _cast(frame: AnyArray, dtype: DType, dummy: float) -> AnyArray:
-    if dtype.kind == "f":
-        return frame.astype(dtype, copy=False)
-    limits = np.iinfo(dtype)
-    stand_in = dummy if np.isfinite(dummy) else (-1 if dtype.kind == "i" else limits.max)
-    frame = np.where(np.isnan(frame), stand_in, np.rint(frame))
-    # The largest float below the limit: a float32 of 2**32 - 1 would be one more than fits.
-    return np.clip(frame.astype(np.float64), limits.min, limits.max).astype(dtype)
 
 
 def _write_nexus(
@@ -188,23 +184,23 @@ def _write_nexus(
 
     The earliest format of HDF5 has no times in its groups; in later ones h5py leaves them away only since 3.16.
     """
-    import h5py
-
     shape = corrector.table.shape_out
-    with h5py.File(path, "w", libver="earliest") as file:
+    with make_hdf5(path, libver="earliest") as file:
         file.attrs.update({"NX_class": "NXroot", "default": "entry_0000", "creator": "pyFAI-gridcal correct"})
         entry = new_group(file, "entry_0000", "NXentry")
         entry.attrs["default"] = "corrected"
         entry["title"] = f"{reader.name}, distortion corrected"
         process = new_group(entry, "correction", "NXprocess")
-        for name, text in {"program": "pyFAI-gridcal", "input": reader.name, **remarks}.items():
+        notes = "\n".join((*corrector.notes, *reader.notes))
+        told = {"program": "pyFAI-gridcal", "input": reader.name, **({"notes": notes} if notes else {}), **remarks}
+        for name, text in told.items():
             process[name] = text
         process["offset"] = np.array(corrector.table.offset)
         process["offset"].attrs["units"] = "px"
         data = new_group(entry, "corrected", "NXdata")
         data.attrs.update({"signal": "data", "interpretation": "image"})
         dataset = data.create_dataset("data", (reader.count, *shape), dtype, chunks=(1, *shape), **packing.options())
-        dataset.attrs.update({"interpretation": "image", "dummy": corrector.dummy})
+        dataset.attrs.update({"interpretation": "image", "dummy": corrector.stand_in(dtype)})
         dataset.attrs.update(reader.attributes)
         for number, chunk in zip(range(reader.count), spool, strict=False):
             dataset.id.write_direct_chunk((number, 0, 0), chunk)
@@ -266,10 +262,10 @@ def _correct_file(source: str | PathLike[str], corrector: Corrector, target: Pat
         if frames.count != 1:
             raise ImageError(f"{source} holds {frames.count} frames", hint="name an .h5 file as output, or one frame")
         recorded = frames.read(0)
-        if recorded.shape != corrector.table.shape_in:
-            raise ImageError(f"{source} is of {recorded.shape} pixels", expected=f"{corrector.table.shape_in}")
-        corrected = _cast(corrector(recorded), _out_dtype(recorded.dtype, dtype), corrector.dummy)
-        _write_image(target, corrected, _kept_header(frames, corrector))
+        require(frames, corrector.table.shape_in, corrector.region)
+        out_dtype = _out_dtype(recorded.dtype, dtype, corrector)
+        header = _kept_header(frames, corrector.stand_in(out_dtype))
+        _write_image(target, corrector.as_type(recorded, out_dtype), header)
 
 
 def _identity(source: str | PathLike[str]) -> tuple[str, int, int]:
@@ -284,9 +280,9 @@ _STRUCTURE = re.compile(
 )
 
 
-def _kept_header(frames: Frames, corrector: Corrector) -> dict[str, str]:
+def _kept_header(frames: Frames, dummy: float) -> dict[str, str]:
     header = {k: v for k, v in frames.header.items() if not _STRUCTURE.match(k)}
-    return {**header, "distortion_corrected": "pyFAI-gridcal", "dummy": repr(corrector.dummy)}
+    return {**header, "distortion_corrected": "pyFAI-gridcal", "dummy": repr(dummy)}
 
 
 def _write_image(path: Path, data: AnyArray, header: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
+from ..base.atomic import check_suffix
 from ..base.errors import UsageError
 from ..base.frames import CORNERS
 from ..base.progress import Progress, untold
@@ -28,10 +29,14 @@ from ..records.distortion import Distortion
 
 __all__ = ["CorrectedImage", "Table", "build_table", "correct_known", "save_image"]
 
+#: Suffixes of images.
+_SUFFIXES = (".edf", ".tif", ".tiff", ".cbf", ".npy", ".h5", ".hdf5", ".nxs")
 #: Part of a corrected pixel that must be covered by known pixels to be shown.
 _COVERED = 0.98
 #: Raster beyond what is known, px.
 _MARGIN = 3
+#: Rows of the image whose shares are computed at a time: of 4096 pixels each, in 100 MB.
+_ROWS = 128
 #: Place of pixels that are not to be used, px: outside of every raster.
 _ASIDE = -1e4
 
@@ -121,12 +126,8 @@ def save_image(path: str | PathLike[str], array: AnyArray, header: Mapping[str, 
     UsageError
         Another suffix, or nothing can be written there.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    known = (".edf", ".tif", ".tiff", ".cbf", ".npy", ".h5", ".hdf5", ".nxs")
-    if suffix not in known:
-        raise UsageError(f"image format {suffix or 'without suffix'} of {path}", expected=", ".join(known))
-    if suffix in (".h5", ".hdf5", ".nxs"):
+    path = check_suffix(path, _SUFFIXES, "the suffix tells the image format")
+    if path.suffix.lower() in (".h5", ".hdf5", ".nxs"):
         return _save_hdf5(path, array, header or {})
     from ..io.kinds.rasters import write_raster
 
@@ -134,12 +135,11 @@ def save_image(path: str | PathLike[str], array: AnyArray, header: Mapping[str, 
 
 
 def _save_hdf5(path: Path, array: AnyArray, header: Mapping[str, str]) -> Path:
-    import h5py
-
     from ..base.atomic import replacing
+    from ..base.opening import make_hdf5
     from ..io.nexus.groups import new_entry, new_group, write_data
 
-    with replacing(path) as beside, h5py.File(beside, "w") as file:
+    with replacing(path) as beside, make_hdf5(beside) as file:
         entry = new_entry(file, "Corrected image")
         entry.attrs["default"] = "image"
         write_data(
@@ -254,31 +254,96 @@ def _built(
     shape: tuple[int, int] | None = None,
     whole: bool = False,
 ) -> Table:
-    """The table of a detector whose corners are at the nodes, without pixels that are unknown or not finite."""
+    """The table of a detector whose corners are at the nodes, without pixels that are unknown or not finite.
+
+    A few rows of the image at a time: pyFAI's room to work in is several times as large as the table.
+    """
+    from scipy.sparse import csr_matrix
+
+    (ny, nx), size = distortion.shape, np.asarray(distortion.pixel_size, np.float32)
+    if unknown is None:
+        unknown = _not_finite(nodes, distortion.shape)
+    offset, shape_out = np.zeros(2, np.float32), shape or distortion.shape
+    if whole:
+        offset, high = _limits_px(nodes, ~unknown, size)
+        sides = np.ceil(high - offset).astype(int)
+        shape_out = int(sides[0]), int(sides[1])
+    area, blocks = np.empty((ny, nx), np.float32), []
+    for start in range(0, ny, _ROWS):
+        rows = slice(start, min(ny, start + _ROWS))
+        some = nodes[rows] if nodes.ndim == 4 else nodes[rows.start : rows.stop + 1]
+        area[rows] = np.where(unknown[rows], 0, _areas(some, distortion.pixel_size))
+        low, high = _limits_px(some, ~unknown[rows], size)
+        first, last = np.clip([np.floor(low - offset)[0], np.ceil(high - offset)[0]], 0, shape_out[0])
+        if first < last:
+            blocks.append((rows, some, range(int(first), int(last))))
+    weights, columns = np.empty(0, np.float32), np.empty(0, np.int32)
+    counts, done = np.zeros(shape_out[0] * shape_out[1] + 1, np.int32), 0
+    waiting: list[tuple[int, Any]] = []
+    with silenced_stdout():
+        for k, (rows, some, to) in enumerate(blocks):
+            weights_of, columns_of, ends = _shares(some, unknown[rows], size, offset, to, shape_out[1])
+            part = csr_matrix((weights_of, columns_of + np.int32(rows.start * nx), ends), (len(ends) - 1, ny * nx))
+            waiting.append((to.start * shape_out[1], part))
+            # Those of corrected rows that no later block reaches are moved to their place, so that few are held twice.
+            ready = min((later[2].start for later in blocks[k + 1 :]), default=shape_out[0]) * shape_out[1]
+            total = _sum(waiting, range(done, ready), ny * nx)
+            waiting = [(begin, one) for begin, one in waiting if begin + one.shape[0] > ready]
+            counts[done + 1 : ready + 1], done = np.diff(total.indptr), ready
+            for grown, more in ((weights, total.data), (columns, total.indices)):
+                grown.resize(len(grown) + len(more), refcheck=False)
+                grown[len(grown) - len(more) :] = more
+    table = weights, columns, np.cumsum(counts, out=counts), area.ravel()
+    return Table(*table, distortion.shape, shape_out, (float(offset[0]), float(offset[1])), distortion.mask)
+
+
+def _limits_px(nodes: AnyArray, known: Bools, size: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Lowest and highest (slow, fast) corner of the known pixels, px, rounded as pyFAI does it."""
+    low, high = (limit.astype(np.float32) / size for limit in _limits(nodes, known))
+    return low, high
+
+
+def _shares(
+    nodes: AnyArray, unknown: Bools, size: AnyArray, offset: AnyArray, rows: range, width: int
+) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """(weights, columns, ends of rows) of rows of pixels in rows of the raster that begins at `offset`, px."""
     from pyFAI.detectors import NexusDetector
     from pyFAI.distortion import Distortion as PyFAIDistortion
 
-    size = distortion.pixel_size
-    if unknown is None:
-        unknown = _not_finite(nodes, distortion.shape)
     corners = corners_of_nodes(nodes)
-    # The raster does not have to hold pixels that are not to be used: while it is laid out, they are at the rim.
-    low, _ = _limits(nodes, ~unknown)
-    corners[unknown] = np.nan_to_num([0.0, *low], posinf=0.0)
+    corners[unknown] = 0
     detector = NexusDetector(orientation=3)
-    detector._pixel1, detector._pixel2 = size
-    detector.max_shape = detector.shape = distortion.shape
+    detector._pixel1, detector._pixel2 = map(float, size)
+    detector.max_shape = detector.shape = unknown.shape
     detector.set_pixel_corners(corners)
     detector.uniform_pixel = False
-    engine = PyFAIDistortion(detector, shape=shape, method="csr", resize=whole, mask=False)
-    with silenced_stdout():
-        # Then they are put outside of it, where they cannot bleed into others.
-        engine.calc_pos()[unknown] = _ASIDE
-        weights, columns, rows = engine.calc_LUT()
-    area = np.where(unknown, 0, _areas(nodes, size)).ravel()
-    shape_out = int(engine.shape_out[0]), int(engine.shape_out[1])
-    offset = (float(engine.offset1), float(engine.offset2)) if whole else (0.0, 0.0)
-    return Table(weights, columns, rows, area, distortion.shape, shape_out, offset, distortion.mask)
+    # pyFAI has room for eight shares in a corrected pixel: where the image is squeezed, rows that stay empty help.
+    room = max(len(rows), 2 * len(unknown)), width
+    engine = PyFAIDistortion(detector, shape=room, method="csr", mask=False)
+    place = engine.calc_pos()
+    place -= offset
+    place[..., 0] -= rows.start
+    # Outside of the raster, where they cannot bleed into others.
+    place[unknown] = _ASIDE
+    # A pixel that is moved by a part of one may touch one more; pyFAI would write beyond the end of its room then.
+    engine.delta1, engine.delta2 = engine.delta1 + 1, engine.delta2 + 1
+    weights, columns, ends = engine.calc_LUT()
+    ends = ends[: len(rows) * width + 1]
+    return weights[: ends[-1]], columns[: ends[-1]], ends
+
+
+def _sum(parts: list[tuple[int, Any]], rows: range, pixels: int) -> Any:
+    """Some rows of the sum of matrices, of each of which is told which row its first one is."""
+    from scipy.sparse import csr_matrix
+
+    total: Any = csr_matrix((len(rows), pixels), dtype=np.float32)  # type: ignore[arg-type]
+    for begin, part in parts:
+        own = part[max(0, rows.start - begin) : max(0, rows.stop - begin)]
+        before = max(0, begin - rows.start)
+        if own.shape[0]:
+            ends = np.pad(own.indptr, (before, len(rows) - before - own.shape[0]), mode="edge")
+            total = total + csr_matrix((own.data, own.indices, ends), shape=total.shape)
+    return total
 
 
 def _not_finite(nodes: AnyArray, shape: tuple[int, int]) -> Bools:

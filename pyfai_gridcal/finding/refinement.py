@@ -35,8 +35,8 @@ _WORTH_THREADS = 500_000
 WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect: in the last step, and before.
 TOLERANCE, _GLARING = 0.12, 0.8
-#: Amplitudes that a shade takes away at most, and what a pixel that is off by more counts among the lost ones.
-_SHADE, _BAD = 1.5, 0.05
+#: What a pixel counts among the lost ones that is brighter than it should be.
+_BAD = 0.05
 #: A window that would lose more of its pixels is not spoilt in places, it shows something else.
 _MOST_WILD = 0.2
 #: A gradient of this size is none.
@@ -188,8 +188,8 @@ class _Kit:
                 some = np.flatnonzero(count)
                 pixels = np.count_nonzero(seen.usable[some], axis=1)
                 share = count[some] / pixels
-                # nothing that shades a hole is off by more than that: such pixels are bad ones, and tell little
-                bad = np.abs(rows[spot, -1, pixel]) > _SHADE * state.amplitude[spot]
+                # nothing that covers a hole makes pixels brighter: such pixels are bad ones, and tell little
+                bad = self.image.sign * rows[spot, -1, pixel] > 0
                 told = np.bincount(spot, np.where(bad, _BAD, 1.0), minlength=len(state))[some] / pixels
                 lost[some] = np.where(share <= _MOST_WILD, told, 0.0)
                 left_out = lost[spot] > 0

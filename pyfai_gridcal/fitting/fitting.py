@@ -95,6 +95,10 @@ def fit_distortion(
     ((160, 260), True)
     """
     # what cannot be is said before anything is fitted
+    if not isinstance(plate, Plate):
+        raise UsageError(f"plate={plate!r}", expected='a Plate, such as Plate("1mm")')
+    if np.shape(shape) != (2,):
+        raise UsageError(f"shape={shape!r}", expected="pixels (slow, fast)")
     shape = (int(shape[0]), int(shape[1]))
     exposures = _exposures(points)
     task = _Task(
@@ -127,9 +131,9 @@ class _Task:
 
 def _exposures(points: ControlPoints | Sequence[ControlPoints]) -> tuple[ControlPoints, ...]:
     """The control points of each exposure, enough of each."""
-    exposures = (points,) if isinstance(points, ControlPoints) else tuple(points)
-    if not exposures:
-        raise UsageError("no control points", expected="those of one or more exposures")
+    exposures = tuple(points) if isinstance(points, list | tuple) else (points,)
+    if not exposures or not all(isinstance(each, ControlPoints) for each in exposures):
+        raise UsageError("no control points", expected="those of one or more exposures, as index_spots gives them")
     for k, each in enumerate(exposures):
         if len(each) < FEWEST_POINTS:
             of = f" in exposure {k + 1}" if len(exposures) > 1 else ""

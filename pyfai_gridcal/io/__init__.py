@@ -4,15 +4,17 @@ Other rooms may use::
 
     images.frames     Frames, parse_address
     images.images     Image, load_image
-    images.masks      load_mask, named_detector
+    images.masks      dummies, load_mask, named_detector
+    images.regions    binning_of, binning_told, region_told, why_not
     images.sources    open_frames
     kinds.conversion  convert_files
     kinds.kinds       DistortionFile, KINDS, locate, open_distortion, read_distortion, write_distortion
     kinds.options     Writing
-    kinds.pointers    detector_of
+    kinds.pointers    detector_of, offset_files_of
     kinds.rasters     image_of, read_raster, write_raster
     kinds.splinefit   SplineFit, fit_spline
-    nexus.contents    detector_beside, find_detector, find_process, holds_detector, holds_result
+    nexus.contents    ORIENTATIONS, detector_beside, find_detector, find_process, holds_detector, holds_result,
+                      result_name
     nexus.detector    from_detector, to_detector
     nexus.groups      detector_nodes, new_entry, new_group, write_data
     nexus.packing     Packing, unpack_chunk

@@ -21,7 +21,7 @@ from ..base.frames import edge_from_index, index_from_edge, pixel_centres
 from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
-from ..io.kinds.pointers import detector_of
+from ..io.kinds.pointers import detector_of, offset_files_of
 from ..records.distortion import Distortion
 from ..records.jobs import Alignment, Reading
 from .comparison import align, require_same_shape
@@ -30,6 +30,12 @@ from .findings import Finding, Opinion
 from .inspection import inspect
 
 __all__ = ["Difference", "FileCheck", "check_file", "difference"]
+
+
+#: What is said of files for images in another orientation than 3.
+TURNED = (
+    "for images in orientation {}: pyFAI's methods read such detectors in different ways; convert to .h5 mends that"
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,9 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
         return FileCheck(paths[0], None, (), tuple(findings))
     meant = positions(source.distortion)
     known = None if source.distortion.mask is None else ~np.asarray(source.distortion.mask)
-    plain = reading is None or (reading.binning, reading.orientation) == ((1, 1), 3)
+    plain = reading is None or (reading.binning, reading.orientation, reading.roi) == ((1, 1), None, None)
+    if source.orientation != 3:
+        findings.insert(0, Finding(TURNED.format(source.orientation), wrong=True))
     opinions: list[Opinion] = []
     if plain:
         opinions = [
@@ -158,7 +166,11 @@ def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: DistortionFile) 
     if kind == "nexus":
         return detector_factory(str(paths[0])), "detector_factory"
     if kind == "json":
-        return detector_factory(str(detector_of(paths[0]))), "detector_factory, on the file that it names"
+        offsets = offset_files_of(paths[0])
+        name, files = offsets or ("NexusDetector", (detector_of(paths[0]),))
+        keys = ("x_offset_file", "y_offset_file") if offsets else ("filename",)
+        config = {**dict(zip(keys, map(str, files), strict=True)), "orientation": source.orientation}
+        return detector_factory(name, config), "detector_factory, on what it names"
     if kind == "poni":
         import pyFAI
 
@@ -218,14 +230,14 @@ def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]
     """
     import h5py
 
-    from ..base.opening import reading_hdf5
+    from ..base.opening import make_hdf5, reading_hdf5
     from ..io.nexus.contents import find_detector
 
     with reading_hdf5(path) as file:
         name = find_detector(file).name
     with tempfile.TemporaryDirectory() as folder:
         alias = Path(folder) / "alias.h5"
-        with h5py.File(alias, "w") as file:
+        with make_hdf5(alias) as file:
             file["entry_0000/pyFAI/Eiger2_CdTe_4M"] = h5py.ExternalLink(str(path.resolve()), name)
         found = blobcorrector.detector_spatial(h5file=str(alias), detector="eiger")
         return np.asarray(found.dx, float), np.asarray(found.dy, float)

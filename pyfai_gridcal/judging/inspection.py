@@ -15,7 +15,7 @@ from ..base.arrays import AnyArray
 from ..base.errors import FileFormatError
 from ..base.frames import CORNERS
 from ..base.opening import is_hdf5, open_hdf5
-from ..io.nexus.contents import find_detector
+from ..io.nexus.contents import ORIENTATIONS, find_detector
 from .findings import Finding
 
 #: Corners are looked at on at most so many pixels along an axis.
@@ -90,11 +90,6 @@ def _sampled(group: h5py.Group) -> AnyArray:
 
 
 def _detector(group: h5py.Group) -> Iterator[Finding]:
-    orientation = int(group["orientation"][()]) if "orientation" in group else 3
-    if orientation not in (0, 3):
-        yield Finding(
-            f"orientation {orientation}: pyFAI's methods read such a file in different ways; only 3 is safe", wrong=True
-        )
     if "mask" not in group:
         yield Finding("no mask: pyFAI's Distortion raises a TypeError for such a detector", wrong=True)
     size = np.asarray(group["pixel_size"][()], float) if "pixel_size" in group else np.array([np.nan, np.nan])
@@ -132,7 +127,13 @@ def _corners(group: h5py.Group, size: AnyArray) -> Iterator[Finding]:
     if abs(across) > abs(down):
         yield Finding("transposed: the slow coordinate runs along the fast axis", wrong=True)
         return
-    yield from _offsets(p, centre, rows, columns)
+    along = float(np.nanmedian(np.diff(centre[..., 1], axis=1) / np.diff(columns))) if len(columns) > 1 else 1.0
+    back = down < 0, along < 0
+    if any(back):
+        turned = next(number for number, axes in ORIENTATIONS.items() if axes == back)
+        yield Finding(f"places run backwards: for images in orientation {turned}, each pixel where pyFAI has it then")
+        p = np.where(back, (ny, nx) - p, p)
+    yield from _offsets(p, np.nanmean(p, axis=2), rows, columns)
 
 
 def _offsets(p: AnyArray, centre: AnyArray, rows: AnyArray, columns: AnyArray) -> Iterator[Finding]:

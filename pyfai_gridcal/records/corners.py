@@ -39,9 +39,11 @@ def corner_nodes(
     if is_tiled(field):
         values = corner_values(field, shape)
         out: AnyArray = np.empty(values.shape, dtype)
-        for axis, size in enumerate(pixel_size):
-            first = np.arange(shape[axis])[:, None, None] if axis == 0 else np.arange(shape[axis])[:, None]
-            out[..., axis] = (values[..., axis] + first + np.array(CORNERS)[:, axis]) * size
+        down, right = np.arange(shape[0])[:, None, None], np.arange(shape[1])[:, None]
+        for start in range(0, shape[0], _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            for axis, first in ((0, down[rows]), (1, right)):
+                out[rows, ..., axis] = (values[rows, ..., axis] + first + np.array(CORNERS)[:, axis]) * pixel_size[axis]
         return out
     y, x = edge_nodes(shape)
     nodes: AnyArray = np.empty((len(y), len(x), 2), dtype)

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
+from ..base.errors import UsageError
 from ..base.frames import edge_nodes, index_from_edge, pixel_centres
 from ..base.geometry import as_pair
 from ..base.units import as_lengths, format_length
@@ -57,11 +58,15 @@ class Distortion:
     gauge: str = "as given"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
+        try:
+            ny, nx = (int(n) for n in self.shape)
+        except (TypeError, ValueError):
+            raise UsageError(f"shape={self.shape!r}", expected="pixels (slow, fast)") from None
+        object.__setattr__(self, "shape", (ny, nx))
         object.__setattr__(self, "pixel_size", as_pair(as_lengths(self.pixel_size, name="pixel_size")))
         if self.mask is not None:
             if np.shape(self.mask) != self.shape:
-                raise ValueError(f"mask of shape {np.shape(self.mask)} for a detector of shape {self.shape}")
+                raise UsageError(f"mask of shape {np.shape(self.mask)} for a detector of shape {self.shape}")
             object.__setattr__(self, "mask", frozen_array(self.mask, np.bool_, 2))
 
     def __repr__(self) -> str:

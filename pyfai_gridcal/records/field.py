@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ..base.arrays import AnyArray, Floats, freeze, frozen_array, in_a_line
+from ..base.errors import UsageError
 from ..base.frames import CORNERS, index_from_edge
 
 __all__ = [
@@ -76,7 +77,7 @@ class SampledField:
         freeze(self, 1, "y", "x")
         freeze(self, 3, "values")
         if self.values.shape != (len(self.y), len(self.x), 2) or len(self.y) < 2 or len(self.x) < 2:
-            raise ValueError(
+            raise UsageError(
                 f"values of shape {self.values.shape} for axes of {len(self.y)} and {len(self.x)} nodes, "
                 "expected (ny, nx, 2)"
             )
@@ -162,7 +163,7 @@ class TiledField:
     def corners(self, shape: tuple[int, int]) -> Floats:
         """Values (ny, nx, 4, 2) at the four corners of each pixel, each corner seen from its own pixel's tile."""
         if shape != self.labels.shape:
-            raise ValueError(f"shape {shape} for tiles of shape {self.labels.shape}")
+            raise UsageError(f"shape {shape} for tiles of shape {self.labels.shape}")
         out = np.empty((*shape, 4, 2))
         for k in np.unique(self.labels):
             rows, columns = _extent(self.labels == k)
@@ -202,7 +203,7 @@ class CornerField:
     def corners(self, shape: tuple[int, int]) -> Floats:
         """Values (ny, nx, 4, 2), as they are stored."""
         if shape != self.values.shape[:2]:
-            raise ValueError(f"shape {shape} for corners of shape {self.values.shape}")
+            raise UsageError(f"shape {shape} for corners of shape {self.values.shape}")
         return self.values
 
     def _pixel(self, at: Floats, axis: int) -> tuple[AnyArray, Floats]:

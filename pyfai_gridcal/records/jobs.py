@@ -13,12 +13,15 @@ from typing import Any, Literal, get_args
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
+from ..base.units import Region, as_region
 from .options import CLI, EWOKS, Option, documented, like, option, told
 from .settings import POLARITIES, Settings
 from .verdict import Level
 
 #: Motion that a comparison does not count.
 Alignment = Literal["rigid", "similarity", "affine", "none"]
+#: What to do about frames that are not there.
+Missing = Literal["error", "skip", "nan"]
 _WAYS = ("median", "mean")
 _RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
 _HOW, _UNTOLD = "how", "what the input does not tell"
@@ -65,13 +68,25 @@ class Reading:
     binning: tuple[int, int] = told(
         (1, 1), "pixels read out as one in the images to come: 2 or 2,1", "shape", metavar="N", group=_UNTOLD
     )
-    orientation: Literal[1, 2, 3, 4] = told(
-        3,
-        "pyFAI orientation of the images that the file was made for (the result is for orientation 3)",
+    orientation: Literal[1, 2, 3, 4] | None = told(
+        None,
+        "pyFAI orientation of the images that the file was made for (the result is then for orientation 3; by default "
+        "it is for these images, in the orientation that the file says)",
         "choice",
         choices=(1, 2, 3, 4),
         group=_UNTOLD,
     )
+    roi: Region | None = told(
+        None,
+        "part of the detector that the images to come show, rows and columns as slices of Python: 100:400,150:550 "
+        "(after binning)",
+        metavar="Y0:Y1,X0:X1",
+        group=_UNTOLD,
+    )
+
+    def __post_init__(self) -> None:
+        if self.roi is not None:
+            object.__setattr__(self, "roi", as_region(self.roi))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,13 +207,14 @@ class Convert:
     shape: tuple[int, int] | None = like(Reading, "shape")
     pixel: tuple[float, float] | float | None = like(Reading, "pixel_size")
     binning: tuple[int, int] = like(Reading, "binning")
-    orientation: Literal[1, 2, 3, 4] = like(Reading, "orientation")
+    orientation: Literal[1, 2, 3, 4] | None = like(Reading, "orientation")
+    roi: Region | None = like(Reading, "roi")
 
     @property
     def reading(self) -> Reading:
         """What the input does not tell about itself."""
         size = None if self.pixel is None else as_pair(self.pixel)
-        return Reading(self.from_kind, self.shape, size, self.binning, self.orientation)
+        return Reading(self.from_kind, self.shape, size, self.binning, self.orientation, self.roi)
 
 
 @documented
@@ -235,6 +251,14 @@ class Correct:
     whole: bool = told(False, "as large as the corrected detector, nothing is cut off", "flag", group=_CORRECTED)
     dtype: str | None = told(
         None, "float32 (default), float64, same, or a type of whole numbers (rounded)", group=_CORRECTED
+    )
+    missing: Missing = told(
+        "error",
+        "frames whose data are not there: an error (default), or left out or nan in a stack, which says so",
+        "choice",
+        choices=get_args(Missing),
+        group=_CORRECTED,
+        doors=(CLI,),
     )
     suffix: str | None = told(
         None,

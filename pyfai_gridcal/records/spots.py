@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ..base.arrays import AnyArray, Floats, freeze, in_a_line, join_rows, select_rows
+from ..base.errors import UsageError
 
 __all__ = ["HoleProfile", "Noise", "Polarity", "SpotFlag", "Spots"]
 
@@ -125,7 +126,7 @@ class Spots:
         freeze(self, 1, "flags", dtype=np.uint8)
         lengths = {name: len(getattr(self, name)) for name in _COLUMNS}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"columns of different lengths {lengths}, expected one length")
+            raise UsageError(f"columns of different lengths {lengths}, expected one length")
 
     def __len__(self) -> int:
         return len(self.yx)

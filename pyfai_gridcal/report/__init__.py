@@ -15,7 +15,9 @@ from __future__ import annotations
 
 from .card import html_card
 from .data import SCHEMA, refusal, report_data, schema, summary
-from .page import write_report
+from .page import report_name, write_report
 from .text import text_report
 
-__all__ = ["SCHEMA", "html_card", "refusal", "report_data", "schema", "summary", "text_report", "write_report"]
+__all__ = [
+    "SCHEMA", "html_card", "refusal", "report_data", "report_name", "schema", "summary", "text_report", "write_report",
+]  # fmt: skip

@@ -42,7 +42,7 @@ def _plain(value: object) -> Any:
 def refusal(error: GridcalError) -> Data:
     """What can be said when there is no calibration to summarise: the verdict, and the kind of the error."""
     verdict = {"level": "failed", "reasons": [str(error)], "checks": []}
-    return {"verdict": verdict, "error": type(error).__name__}
+    return {"verdict": verdict, "error": type(error).__name__, "notes": [*getattr(error, "__notes__", ())]}
 
 
 def report_data(calibration: Result, *, validation: Validation | None = None) -> Data:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.atomic import replacing
+from ..base.atomic import check_suffix, replacing
 from ..base.robust import rms
 from ..fitting.rigid import place
 from ..records.result import Result
@@ -237,6 +237,17 @@ def _source(one: object) -> tuple[object, ...]:
     return one.get("role", "image"), one["url"], one.get("frames", 1), one.get("sha256", "")
 
 
+def report_name(path: str | PathLike[str]) -> Path:
+    """The path of a file that may get a report.
+
+    Raises
+    ------
+    UsageError
+        Its name says that it is something else.
+    """
+    return check_suffix(path, (".htm", ".html", ".json"), "a report is an HTML page, or plain data")
+
+
 def write_report(calibration: Result, path: str | PathLike[str], *, validation: Validation | None = None) -> Path:
     """Write everything that a reviewer of a calibration may want to see to one file.
 
@@ -251,8 +262,13 @@ def write_report(calibration: Result, path: str | PathLike[str], *, validation: 
     Returns
     -------
     the path
+
+    Raises
+    ------
+    UsageError
+        Another suffix, or nothing can be written there.
     """
-    path = Path(path)
+    path = report_name(path)
     if path.suffix.lower() == ".json":
         text = json.dumps(report_data(calibration, validation=validation), indent=1, ensure_ascii=False) + "\n"
     else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from pyfai_gridcal.base.atomic import check_writable, replacing
+from pyfai_gridcal.base.atomic import check_suffix, check_writable, replacing
 from pyfai_gridcal.base.errors import UsageError
 
 
@@ -95,6 +96,13 @@ def test_other_trouble_keeps_its_name(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "a.h5"):
         (tmp_path / "input that is missing").read_text()
     assert names(tmp_path) == []
+
+
+def test_names_say_what_is_in_files():
+    assert check_suffix("a.H5", (".h5", ".nxs", ""), "it is HDF5") == Path("a.H5")
+    assert check_suffix("detector", (".h5", ""), "it is HDF5").name == "detector"
+    with pytest.raises(UsageError, match=r"a.xyz: it is HDF5; expected a name that ends in \.h5 or \.nxs; convert it"):
+        check_suffix("a.xyz", (".h5", ".nxs", ""), "it is HDF5", "convert it")
 
 
 def test_check_writable_leaves_no_trace(tmp_path):

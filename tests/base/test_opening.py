@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal import synthetic
-from pyfai_gridcal.base.errors import FileFormatError
-from pyfai_gridcal.base.opening import is_hdf5, members, open_hdf5, reading_hdf5, text_of
+from pyfai_gridcal.base.errors import FileFormatError, ImageError
+from pyfai_gridcal.base.opening import is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
+from pyfai_gridcal.io.images.sources import open_frames
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 
 #: A thread reads, its frames are kept as a profiler keeps them, and another thread needs the lock afterwards.
@@ -136,3 +138,34 @@ def test_a_file_that_is_kept_locked_is_read_all_the_same(tmp_path: Path) -> None
         fcntl.flock(stream, fcntl.LOCK_EX)
         with open_hdf5(tmp_path / "file.h5") as file:
             assert file["number"][()] == 3
+
+
+def test_a_file_of_our_own_needs_no_lock(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="no such locks here")
+    (tmp_path / "file.h5").touch()
+    with (tmp_path / "file.h5").open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # as on a file system without locks, none is to be had
+        with make_hdf5(tmp_path / "file.h5") as file:
+            file["number"] = 3
+        with make_hdf5(tmp_path / "file.h5", "r+") as file:
+            assert file["number"][()] == 3
+
+
+@pytest.mark.parametrize("for_readers", [True, False])
+def test_a_file_that_is_being_written_is_not_called_damaged(tmp_path: Path, for_readers: bool) -> None:
+    """The copy of a file in use bears the marks that HDF5 puts into it, as its readers see them."""
+    with h5py.File(tmp_path / "writing.h5", "w", libver="latest") as file:
+        file["number"] = 3
+        if for_readers:
+            file.swmr_mode = True
+        file.flush()
+        shutil.copy(tmp_path / "writing.h5", tmp_path / "seen.h5")
+    if for_readers:
+        with open_hdf5(tmp_path / "seen.h5") as file:
+            assert file["number"][()] == 3
+        return
+    with pytest.raises(FileFormatError, match=r"open for writing.*again when it is closed.* a copy of it") as caught:
+        open_hdf5(tmp_path / "seen.h5")
+    assert "damaged" not in str(caught.value)
+    with pytest.raises(ImageError, match=r"open for writing.*again when it is closed"):
+        open_frames(tmp_path / "seen.h5")

@@ -13,6 +13,7 @@ from pyfai_gridcal.base.units import (
     UNITS,
     as_lengths,
     as_positions,
+    as_region,
     format_length,
     parse_length,
     parse_lengths,
@@ -94,6 +95,14 @@ def test_shapes() -> None:
     for text in ("0,5", "-3", "2.5", "1,2,3", "", "a,b"):
         with pytest.raises(UsageError):
             parse_shape(text)
+
+
+def test_regions() -> None:
+    for given_so in ("100:400,150:550", " 100 : 400 , 150:550", (100, 400, 150, 550), [100.0, 400, 150, 550]):
+        assert as_region(given_so) == (100, 400, 150, 550)
+    for wrong in ("", "5", "1:2", "400:100,150:550", "-1:100,150:550", "a:b,c:d", (1, 2, 3), None, 7, "1:2,3:4,5:6"):
+        with pytest.raises(UsageError, match="rows and columns"):
+            as_region(wrong)
 
 
 def test_format() -> None:

@@ -119,12 +119,20 @@ def test_raw_data_beside_the_image_are_not_replaced(core: Core, image: Path) -> 
         assert file["entry/data"][()].tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize("name", ["detector.spline", "detector.EDF", "detector.poni"])
+@pytest.mark.parametrize("name", ["detector.spline", "detector.EDF", "detector.poni", "detector.xyz"])
 def test_result_under_the_name_of_another_kind(
     core: Core, image: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("calibrate", image, "--pitch", "5mm", "-o", image.with_name(name)) == 2
     assert "pyFAI-gridcal convert" in capsys.readouterr().err
+    assert not core.calls
+
+
+def test_a_report_under_another_name_is_refused_before_the_work(
+    core: Core, image: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("calibrate", image, "--pitch", "5mm", "--report", image.with_name("r.pdf")) == 2
+    assert "expected a name that ends in ." in capsys.readouterr().err
     assert not core.calls
 
 
@@ -136,9 +144,13 @@ def test_failed_verdict_writes_no_detector(
     out.write_text("precious")
     assert run("calibrate", image, "--pitch", "5mm", "-o", out, "--json", tmp_path / "s.json") == 1
     assert out.read_text() == "precious"
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert "two grids overlap; seams" in error
-    assert "--force" in error
+    told = capsys.readouterr()
+    for reason in ("two grids overlap", "seams"):
+        assert (told.out + told.err).count(reason) == 1
+    assert "not to be trusted" in told.err
+    assert "--force" in told.err
+    assert run("calibrate", image, "--pitch", "5mm", "-o", out, "--json", "-") == 1
+    assert "two grids overlap; seams" in capsys.readouterr().err.splitlines()[-1]
     record = json.loads((tmp_path / "s.json").read_text())
     assert record["verdict"] == {"level": "failed", "reasons": ["two grids overlap", "seams"]}
     assert "output" not in record
@@ -160,6 +172,21 @@ def test_nothing_found(core: Core, image: Path, tmp_path: Path, capsys: pytest.C
     assert record["verdict"]["level"] == "failed"
     assert "7 spots" in record["verdict"]["reasons"][0]
     assert not image.with_suffix(".h5").exists()
+
+
+def test_notes_that_explain_a_failure_are_told_once(
+    core: Core, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    core.error = IndexingError("found 7 spots")
+    for note in ("12 % read below 3: dead, masked", "5 saturated pixels", "5 saturated pixels"):
+        core.error.add_note(note)
+    assert run("calibrate", image, "--pitch", "5mm", "--json", tmp_path / "s.json") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "pyFAI-gridcal: error: found 7 spots",
+        "pyFAI-gridcal: note: 12 % read below 3: dead, masked",
+        "pyFAI-gridcal: note: 5 saturated pixels",
+    ]
+    assert "5 saturated pixels" in json.loads((tmp_path / "s.json").read_text())["notes"]
 
 
 def test_what_goes_wrong_with_files(

@@ -49,7 +49,7 @@ def test_what_is_not_told_is_left_to_the_file() -> None:
         None,
         None,
         (1, 1),
-        3,
+        None,
     )
     assert reading("--from", "spline").kind == "spline"
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Calibration, Core, run
+from commands import Calibration, Core, Verdict, run
 
 from pyfai_gridcal.base.errors import FittingError, UsageError
 
@@ -59,3 +60,22 @@ def test_verbose(core: Core, image: Path, capsys: pytest.CaptureFixture[str], mo
     assert run("calibrate", image, "--pitch", "5mm", "-vv") == 0
     assert "of theirs" in capsys.readouterr().err
     assert logging.getLogger("pyFAI").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_no_output_fails_for_want_of_a_sign(
+    core: Core, image: Path, tmp_path: Path, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core.result = Calibration(Verdict("doubtful", ("47.2 ± 0.1 µm, 90° → Δ\udcff",)))
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    assert run("calibrate", image, "--pitch", "5mm") == 0
+    assert run("calibrate", tmp_path / "größe.edf", "--pitch", "5mm") == 1
+    told, failed = (one.buffer.getvalue().decode(encoding) for one in (out, err))
+    assert "47.2" in told
+    assert "written" in told
+    if encoding == "ascii":
+        assert "47.2 +- 0.1 um, 90 deg -> \\u0394\\udcff" in told
+        assert "gr\\xf6\\xdfe.edf" in failed
+    assert (out.errors, err.errors) == ("strict", "strict")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hub import Wave, modules, wave
@@ -84,10 +86,13 @@ def test_the_mask_of_the_detector_counts(field):
         (np.uint32, 2**32 - 1),
         (np.uint16, 65535),
         (np.float32, -np.inf),
+        (np.float32, 3.4e38),
+        (np.float64, 1e30),
     ],
 )
 def test_pixels_without_value_are_as_if_masked(table, dtype, bad):
     image = np.full(SHAPE, 100, dtype)
+    image[0, 0] = 99
     plain = Corrector(table)(image)
     image[80:84, 100:103] = bad
     mask = np.zeros(SHAPE, bool)
@@ -96,6 +101,56 @@ def test_pixels_without_value_are_as_if_masked(table, dtype, bad):
     assert np.array_equal(np.isnan(ours), np.isnan(static))
     assert np.nanmax(np.abs(ours - static)) < 1e-2
     assert 4 <= (np.isnan(ours) & ~np.isnan(plain)).sum() <= 30
+
+
+def test_a_gap_in_eight_bit_is_masked_and_white_is_not(table):
+    image = counts().astype(np.uint8) // 2
+    image[80:84, 100:103] = 255
+    mask = np.zeros(SHAPE, bool)
+    mask[80:84, 100:103] = True
+    np.testing.assert_allclose(Corrector(table)(image), Corrector(table, mask)(image), rtol=1e-6)
+    white = np.where(mask, 255, np.linspace(0, 250, SHAPE[1])).astype(np.uint8)
+    drawing = np.where(mask, 255, 0).astype(np.uint8)
+    for picture in (white, drawing):
+        np.testing.assert_array_equal(Corrector(table)(picture), Corrector(table)(picture.astype(np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "dummy", "expected"),
+    [
+        ("uint16", float("nan"), 65535),
+        ("int32", float("nan"), -1),
+        ("uint64", float("nan"), 2**64 - 1),
+        ("int32", 2**24 + 1, 2**24 + 1),  # which float32 does not know
+        ("uint32", 2**32 - 1, 2**32 - 1),
+        ("uint16", 7, 7),
+    ],
+)
+def test_whole_numbers_get_exactly_their_dummy(table, dtype, dummy, expected):
+    image = counts().astype(np.float32) + 0.4
+    dtype = np.dtype(dtype)
+    plain = Corrector(table)(image)
+    out = Corrector(table, dummy=dummy).as_type(image, dtype)
+    assert out.dtype == dtype
+    unknown = np.isnan(plain)
+    assert unknown.any()
+    assert (out[unknown] == expected).all()
+    np.testing.assert_array_equal(out[~unknown], np.rint(plain[~unknown]))
+    assert Corrector(table, dummy=dummy).stand_in(dtype) == expected
+
+
+@pytest.mark.parametrize(("dtype", "dummy"), [("uint16", -1), ("uint8", 256), ("int32", 0.5), ("int16", float("inf"))])
+def test_a_dummy_that_does_not_fit_is_refused(table, dtype, dummy):
+    with pytest.raises(UsageError, match="dummy"):
+        Corrector(table, dummy=dummy).as_type(counts(), np.dtype(dtype))
+
+
+def test_counts_beyond_the_type_are_the_largest_that_fit(table):
+    image = np.full(SHAPE, 1e19)
+    for dtype, most in (("int64", 2**63 - 1), ("uint8", 255)):
+        known = Corrector(table)(image) > most
+        assert known.any()
+        assert (np.abs(Corrector(table).as_type(image, np.dtype(dtype))[known].astype(float) - most) <= 2048).all()
 
 
 def test_dark_and_flat(table):
@@ -107,6 +162,22 @@ def test_dark_and_flat(table):
     mask = np.zeros(SHAPE, bool)
     mask[5, 5] = mask[7, 9] = True
     assert np.allclose(out, Corrector(table, mask)(light), rtol=1e-4, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float64])
+def test_a_frame_needs_no_second_table(dtype, monkeypatch):
+    monkeypatch.setattr("pyfai_gridcal.correction.corrector._ROWS", 5000)
+    mask = np.zeros((1200, 400), bool)
+    mask[50:60, 70:90] = True
+    corrector = Corrector(build_table(wave((1200, 400))), mask).prepare()
+    frame = np.ones((1200, 400), dtype)
+    tracemalloc.start()
+    try:
+        corrector(frame)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < corrector.table.weights.nbytes + corrector.table.columns.nbytes
 
 
 def test_types_of_frames(table):

@@ -137,3 +137,122 @@ def test_killed_and_started_again(detector, tmp_path):
     unbroken = run(*command[3:])
     assert unbroken.returncode == 0, unbroken.stderr
     assert digest(out) == first
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """A detector file, an image of the whole detector, and the same corrected."""
+    from hub import wave
+
+    from pyfai_gridcal.correction.corrector import correct_image
+    from pyfai_gridcal.io.kinds.kinds import read_distortion, write_distortion
+
+    write_distortion(wave((120, 168)), tmp_path / "whole.h5")
+    image = np.random.default_rng(5).poisson(300, (120, 168)).astype(np.uint16)
+    return tmp_path / "whole.h5", image, correct_image(image, read_distortion(tmp_path / "whole.h5"))
+
+
+@pytest.mark.parametrize("told", ["header", "option"])
+def test_an_image_of_a_part_of_the_detector(whole, tmp_path, told, capsys):
+    from pyfai_gridcal.cli import main
+
+    detector, image, expected = whole
+    header = {"image_roi": "<31,20>-<90x70>"} if told == "header" else {}
+    fabio.edfimage.EdfImage(data=image[20:90, 31:121], header=header).write(str(tmp_path / "part.edf"))
+    np.save(tmp_path / "mask.npy", np.pad([[[1]]], [(0, 0), (50, 69), (70, 97)])[0])
+    words = ["correct", str(detector), str(tmp_path / "part.edf"), "-o", str(tmp_path / "out.edf")]
+    words += ["--mask", str(tmp_path / "mask.npy"), *(["--roi", "20:90,31:121"] if told == "option" else [])]
+    for _ in range(2):  # the table is made, then kept
+        assert main(words) == 0
+        assert ("20:90, columns 31:121" in capsys.readouterr().out) == (told == "header")
+        with fabio.open(str(tmp_path / "out.edf")) as done:
+            inside = np.abs(done.data - expected[20:90, 31:121])[6:-6, 6:-6]
+        differs = ~(inside < 0.1)
+        assert 1 <= differs.sum() <= 9, "where the mask is"
+        # (50, 70) of the detector is (24, 33) here, and the field moves it by a few pixels
+        assert differs[19:34, 25:42].sum() == differs.sum()
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ({"image_bin": "<3x2>", "image_roi": "<0,0>-<56x60>"}, "by their header, the images are binned 2 x 3"),
+        ({"Offset_1": "0", "Offset_2": "0"}, "by their shape, the images are binned 2 x 3"),
+        ({"image_bin": "<1x1>", "image_roi": "<0,0>-<56x60>"}, "rows 0:60, columns 0:56"),
+        ({"image_roi": "<9,0>-<56x60>"}, "rows 0:60, columns 9:65"),
+        ({"image_bin": "<1x1>"}, None),
+    ],
+)
+def test_a_binned_image_is_no_corner_of_the_detector(whole, tmp_path, header, says, capsys):
+    from pyfai_gridcal.cli import main
+
+    fabio.edfimage.EdfImage(data=whole[1][:60, :56], header=header).write(str(tmp_path / "a.edf"))
+    assert main(["correct", str(whole[0]), str(tmp_path / "a.edf"), "-o", str(tmp_path / "b.edf")]) == (says is None)
+    told = capsys.readouterr()
+    assert (says or "--binning 2,3") in told.out + told.err
+
+
+def test_a_binned_part(whole, tmp_path, capsys):
+    from pyfai_gridcal.cli import main
+
+    binned = whole[1].reshape(60, 2, 56, 3).sum(axis=(1, 3))
+    header = {"image_bin": "<3x2>", "image_roi": "<6,10>-<40x30>"}
+    fabio.edfimage.EdfImage(data=binned[10:40, 6:46], header=header).write(str(tmp_path / "a.edf"))
+    np.save(tmp_path / "all.npy", binned)
+    assert main(["correct", str(whole[0]), str(tmp_path / "a.edf"), "-o", str(tmp_path / "b.edf")]) == 0
+    assert "binned 2 x 3" in capsys.readouterr().out
+    assert main(["correct", str(whole[0]), str(tmp_path / "all.npy"), "-o", str(tmp_path / "all_out.npy")]) == 0
+    with fabio.open(str(tmp_path / "b.edf")) as part:
+        expected = np.load(tmp_path / "all_out.npy")[10:40, 6:46]
+        np.testing.assert_allclose(part.data[6:-6, 6:-6], expected[6:-6, 6:-6], rtol=1e-4)
+
+
+def test_parts_that_differ_are_not_mixed(whole, tmp_path, capsys):
+    from pyfai_gridcal.cli import main
+
+    detector, image, _ = whole
+    for name, x in (("a", 31), ("b", 32)):
+        header = {"Offset_1": str(x), "Offset_2": "20"}
+        fabio.edfimage.EdfImage(data=image[20:90, x : x + 90], header=header).write(str(tmp_path / f"{name}.edf"))
+    for out in ("out.h5", "out/"):
+        words = [str(tmp_path / name) for name in ("a.edf", "b.edf")]
+        assert main(["correct", str(detector), *words, "-o", str(tmp_path) + "/" + out]) == 1
+        assert "another part of the detector" in capsys.readouterr().err
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_binned_images_are_told_by_their_shape(whole, tmp_path, capsys):
+    from pyfai_gridcal.cli import main
+
+    detector, image, _ = whole
+    np.save(tmp_path / "binned.npy", image.reshape(60, 2, 56, 3).sum(axis=(1, 3)))
+    assert main(["correct", str(detector), str(tmp_path / "binned.npy"), "-o", str(tmp_path / "a.npy")]) == 0
+    assert "binned 2 x 3" in capsys.readouterr().out
+    words = ["--binning", "2,3", "-o", str(tmp_path / "b.npy")]
+    assert main(["correct", str(detector), str(tmp_path / "binned.npy"), *words]) == 0
+    assert "binned" not in capsys.readouterr().out.splitlines()[1]
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    np.save(tmp_path / "odd.npy", image[:100])
+    assert main(["correct", str(detector), str(tmp_path / "odd.npy"), "-o", str(tmp_path / "c.npy")]) == 1
+    assert "--roi" in capsys.readouterr().err
+
+
+def test_frames_of_one_file_are_corrected_into_files_of_the_same_kind(detector, tmp_path, frames, capsys):
+    from pyfai_gridcal.cli import main
+
+    image = fabio.edfimage.EdfImage(data=frames[0], header={"number": "0"})
+    image.append_frame(data=frames[1], header={"number": "1"})
+    image.write(str(tmp_path / "many.edf"))
+    fabio.edfimage.EdfImage(data=frames[2]).write(str(tmp_path / "one.edf"))
+    words = ["correct", str(detector), str(tmp_path / "many.edf"), str(tmp_path / "one.edf"), "-o"]
+    assert main([*words, str(tmp_path / "out.h5")]) == 0
+    stack = read(tmp_path / "out.h5")
+    assert main([*words, str(tmp_path / "out") + "/"]) == 0
+    names = ["many_0000.edf", "many_0001.edf", "one.edf"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
+    for name, expected, number in zip(names, stack, ("0", "1", None), strict=True):
+        with fabio.open(str(tmp_path / "out" / name)) as done:
+            np.testing.assert_array_equal(done.data, expected)
+            assert done.header.get("number") == number
+    assert main([*words[:3], "-o", str(tmp_path / "many_out.edf")]) == 2
+    assert "2 images for the one output" in capsys.readouterr().err

@@ -37,6 +37,48 @@ def test_silx_finds_the_image(stack, corrector, tmp_path):
         assert np.isnan(file[DATA_PATH].attrs["dummy"])
 
 
+@pytest.fixture
+def incomplete(frames, tmp_path):
+    """Twelve frames in three files, the second of which is gone."""
+    with h5py.File(tmp_path / "master.h5", "w") as file:
+        for k in range(3):
+            file[f"entry/data/data_{k + 1:06d}"] = h5py.ExternalLink(f"data_{k}.h5", "/entry/data")
+            if k != 1:
+                with h5py.File(tmp_path / f"data_{k}.h5", "w") as data:
+                    data["entry/data"] = frames[4 * k : 4 * k + 4]
+    return tmp_path / "master.h5"
+
+
+def test_frames_that_are_missing_are_missed(incomplete, frames, corrector, tmp_path):
+    out = tmp_path / "out.h5"
+    with pytest.raises(ImageError, match=r"4 of 12 frames .* cannot read data_1.h5"):
+        correct_stack([incomplete], corrector, out)
+    expected = np.stack([corrector(f) for f in frames])
+    left = [*range(4), *range(8, 12)]
+    done = correct_stack([incomplete], corrector, out, missing="skip")
+    assert np.array_equal(read(out), expected[left], equal_nan=True)
+    # What was begun without them is not gone on with.
+    with pytest.raises(Stop):
+        correct_stack([incomplete], corrector, out, missing="nan", progress=stop_after(9))
+    with h5py.File(tmp_path / "data_1.h5", "w") as data:
+        data["entry/data"] = frames[4:8]
+    assert correct_stack([incomplete], corrector, out, missing="nan").resumed == 0
+    assert np.array_equal(read(out), expected, equal_nan=True)
+    assert done.frames == 8
+    assert "data_1.h5" in done.notes[0]
+
+
+def test_what_was_left_out_stands_in_the_file(incomplete, corrector, tmp_path):
+    for missing in ("skip", "nan"):
+        correct_stack([incomplete], corrector, tmp_path / "out.h5", missing=missing)
+        with h5py.File(tmp_path / "out.h5") as file:
+            note = file["entry_0000/correction/notes"].asstr()[()]
+            lost = np.isnan(file[DATA_PATH][()]).all(axis=(1, 2))
+        assert note.startswith("4 of 12 frames")
+        assert note.endswith("left out" if missing == "skip" else "nan")
+        assert lost.nonzero()[0].tolist() == ([] if missing == "skip" else [4, 5, 6, 7])
+
+
 @pytest.mark.parametrize("cut", [1, 5, COUNT])
 def test_interrupted_and_resumed_gives_the_same_bytes(stack, corrector, tmp_path, cut):
     correct_stack([stack], corrector, tmp_path / "whole.h5", key="a")
@@ -98,6 +140,26 @@ def test_types_of_the_output(stack, frames, corrector, tmp_path, dtype, expected
     assert np.abs(out[2][known] - plain[known]).max() <= (0.5 if out.dtype.kind != "f" else 1e-6)
     if out.dtype.kind in "iu":
         assert set(np.unique(out[2][~known])) == {np.iinfo(out.dtype).max if out.dtype.kind == "u" else -1}
+
+
+def test_files_of_whole_numbers_tell_the_dummy_that_they_hold(frames, stack, corrector, tmp_path):
+    fabio.edfimage.EdfImage(data=frames[0]).write(str(tmp_path / "a.edf"))
+    correct_files([tmp_path / "a.edf"], corrector, [tmp_path / "b.edf"], dtype="uint16")
+    correct_stack([stack], corrector, tmp_path / "out.h5", dtype="uint16")
+    with fabio.open(str(tmp_path / "b.edf")) as image, h5py.File(tmp_path / "out.h5") as file:
+        told = float(image.header["dummy"]), float(file[DATA_PATH].attrs["dummy"])
+        unknown = np.isnan(corrector(frames[0]))
+        assert told == (65535, 65535)
+        assert (image.data[unknown] == 65535).all()
+        assert (file[DATA_PATH][0][unknown] == 65535).all()
+    odd = Corrector(corrector.table, dummy=-1)
+    for job in (
+        lambda: correct_stack([stack], odd, tmp_path / "no.h5", dtype="uint16"),
+        lambda: correct_files([tmp_path / "a.edf"], odd, [tmp_path / "no.edf"], dtype="uint16"),
+    ):
+        with pytest.raises(UsageError, match="dummy -1 in uint16"):
+            job()
+    assert not list(tmp_path.glob("no.*"))
 
 
 def test_wrong_types_are_refused(stack, corrector, tmp_path):

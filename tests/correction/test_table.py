@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hub import Wave, modules, wave
@@ -91,6 +93,50 @@ def test_pixels_without_corners_neither_share_nor_make_the_raster_larger():
     assert holes.sum() == 6 * 4
     assert (given[holes] == 0).all()
     np.testing.assert_allclose(given[~holes], 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("kind", ["smooth", "turned", "tiled"])
+def test_some_rows_at_a_time_give_the_same_table(kind, whole, monkeypatch):
+    turn = np.radians(40)
+    turned = np.array([[np.cos(turn) - 1, -np.sin(turn)], [np.sin(turn), np.cos(turn) - 1]])
+    yx = np.stack(np.meshgrid([-1.0, 231.0], [-1.0, 311.0], indexing="ij"), axis=-1)
+    field = SampledField(np.array([-1.0, 231.0]), np.array([-1.0, 311.0]), (yx - (100, 170)) @ turned.T)
+    plain = {"smooth": TAPER, "turned": Distortion(field, SHAPE, PIXEL), "tiled": modules()}[kind]
+    mask = np.zeros(plain.shape, bool)
+    mask[30:75], mask[120:130, 40:90] = True, True
+    made = []
+    for rows in (10_000, 17):
+        monkeypatch.setattr("pyfai_gridcal.correction.table._ROWS", rows)
+        known = correct_known(np.arange(mask.size).reshape(mask.shape), plain, mask=mask)
+        made.append((build_table(plain, whole=whole), known))
+    (at_once, seen), (in_steps, seen_in_steps) = made
+    for name in ("weights", "columns", "rows", "area"):
+        np.testing.assert_array_equal(getattr(at_once, name), getattr(in_steps, name), err_msg=name)
+    assert (at_once.shape_out, at_once.offset) == (in_steps.shape_out, in_steps.offset)
+    np.testing.assert_array_equal(seen.data, seen_in_steps.data)
+
+
+def test_an_image_squeezed_to_a_third_still_has_a_table():
+    y, x = np.array([-1.0, 230.0]), np.array([-1.0, 310.0])
+    yx = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+    squeezed = SampledField(y, x, (yx - (115, 155)) * (1 / 3 - 1, 0))
+    table = build_table(Distortion(squeezed, SHAPE, PIXEL))
+    out = (table.matrix @ np.ones(SHAPE[0] * SHAPE[1], np.float32)).reshape(SHAPE)
+    assert out.max() == pytest.approx(3, abs=1e-3)
+    assert out.sum() == pytest.approx(SHAPE[0] * SHAPE[1], rel=1e-5)
+
+
+def test_a_table_takes_little_more_room_than_its_own():
+    big = wave((1200, 400))
+    tracemalloc.start()
+    try:
+        table = build_table(big)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    own = sum(getattr(table, name).nbytes for name in ("weights", "columns", "rows", "area"))
+    assert peak < 3 * own
 
 
 def test_counts_are_conserved_and_the_raster_holds_everything():

@@ -280,6 +280,18 @@ def test_points_on_a_line(truth: Truth) -> None:
         fit_distortion(truth.points.select(truth.points.ij[:, 0] == 0), plate=PLATE, shape=SHAPE)
 
 
+def test_arguments_of_a_wrong_kind(truth: Truth) -> None:
+    for plate in ("1mm", 1e-3, None):
+        with pytest.raises(UsageError, match="Plate"):
+            fit_distortion(truth.points, plate=plate, shape=SHAPE)  # type: ignore[arg-type]
+    for shape in ((260,), "260,300", None, 5):
+        with pytest.raises(UsageError, match="shape"):
+            fit_distortion(truth.points, plate=PLATE, shape=shape)  # type: ignore[arg-type]
+    for points in (None, [None], truth.points.yx):
+        with pytest.raises(UsageError, match="control points"):
+            fit_distortion(points, plate=PLATE, shape=SHAPE)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -32,7 +32,7 @@ class Calibration:
         }
 
     def report(self) -> str:
-        return "12 spots, fine\n"
+        return "\n".join(["12 spots, fine", *self.verdict.reasons, ""])
 
     def save(self, path: Path, *, progress: object = None) -> None:
         Path(path).write_text("detector")

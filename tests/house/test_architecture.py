@@ -55,6 +55,18 @@ def test_every_room_is_there() -> None:
     assert {room_of(name) for name in MODULES} == set(ROOMS)
 
 
+def test_hdf5_files_are_opened_in_one_place() -> None:
+    """What locks, writers and damage mean for a file is decided there."""
+    openers = {"h5py.File", "File", "silx.io.open", "silx.io.h5py_utils.File", "h5py_utils.File"}
+    found = {
+        (name, ast.unparse(node.func))
+        for name in MODULES
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in openers
+    }
+    assert found == {("base.opening", "h5py.File")}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_point_down(name: str) -> None:
     wrong = []

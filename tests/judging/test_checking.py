@@ -12,6 +12,7 @@ import pytest
 from hub import PIXEL, modules, wave
 
 from pyfai_gridcal.base.errors import UsageError
+from pyfai_gridcal.io.kinds.conversion import convert
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.judging.checking import check_file, difference
 from pyfai_gridcal.records.distortion import Distortion
@@ -216,3 +217,33 @@ def test_command(nexus, tmp_path, capsys):
     assert "cannot be used" in capsys.readouterr().out
     assert main(["check", str(tmp_path / "none.h5")]) == 1
     assert "missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["poni", "json"])
+def test_the_orientation_of_a_pointer_is_named(nexus, tmp_path, kind):
+    config = json.dumps({"filename": str(nexus), "orientation": 4})
+    text = f'{{"detector": "NexusDetector", "detector_config": {config}}}'
+    if kind == "poni":
+        text = f"poni_version: 2.1\nDetector: NexusDetector\nDetector_config: {config}\nDistance: 0.1\n"
+    (tmp_path / f"a.{kind}").write_text(text)
+    check = check_file(tmp_path / f"a.{kind}")
+    assert check.opinions[0].found.agreed, check.report()
+    assert "orientation 4" in check.report()
+    assert not check.good
+    convert(tmp_path / f"a.{kind}", tmp_path / "out.h5")
+    mended = check_file(tmp_path / "out.h5")
+    assert mended.good, mended.report()
+    assert check_file(tmp_path / f"a.{kind}", Reading(orientation=4)).opinions == ()
+
+
+def test_a_configuration_that_names_files_of_offsets(tmp_path):
+    import fabio
+
+    y, x = np.indices((195, 487))
+    config = {"orientation": 2}
+    for axis, table in (("x", 30 * np.sin(y / 40) + x / 50), ("y", 20 * np.cos(x / 60) + y / 9)):
+        config[f"{axis}_offset_file"] = str(tmp_path / f"{axis}.cbf")
+        fabio.cbfimage.CbfImage(data=np.rint(table).astype(np.int32)).write(config[f"{axis}_offset_file"])
+    (tmp_path / "a.json").write_text(json.dumps({"detector": "Pilatus100k", "detector_config": config}))
+    check = check_file(tmp_path / "a.json")
+    assert check.opinions[0].found.agreed, check.report()

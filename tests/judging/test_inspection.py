@@ -7,6 +7,8 @@ import numpy as np
 from hub import PIXEL, modules, wave
 
 from pyfai_gridcal.io.kinds.kinds import write_distortion
+from pyfai_gridcal.io.kinds.readout import in_orientation
+from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 from pyfai_gridcal.judging.inspection import LOOK, inspect
 
 PATH = "entry_0000/pyFAI/calibrated"
@@ -44,3 +46,16 @@ def test_a_pixel_between_those_that_are_looked_at_costs_nothing(tmp_path) -> Non
     with h5py.File(path, "r+") as file:
         file[PATH]["pixel_corners"][0, 0, :, 0] = PIXEL[0]
     assert any("not flat" in f.text for f in inspect(path))
+
+
+def test_places_that_run_backwards_are_named_and_no_fault(tmp_path) -> None:
+    for orientation, truth in ((1, wave((110, 150), scale=0.02)), (2, modules()), (4, wave((110, 150), scale=0.02))):
+        path = write_distortion(in_orientation(truth, orientation), tmp_path / "a.h5")[0]
+        (found,) = inspect(path)
+        assert not found.wrong
+        assert f"orientation {orientation}" in found.text
+        # The half pixel is seen there, too.
+        with h5py.File(path, "r+") as file:
+            back = np.array(ORIENTATIONS[orientation])
+            file[PATH]["pixel_corners"][..., 1:] += np.where(back, 0.5, -0.5) * PIXEL
+        assert orientation == 2 or any("half-pixel" in f.text for f in inspect(path))

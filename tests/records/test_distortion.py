@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hub import PIXEL, Wave, modules, wave
 
-from pyfai_gridcal.base.errors import FittingError
+from pyfai_gridcal.base.errors import FittingError, UsageError
 from pyfai_gridcal.base.frames import edge_nodes
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import CornerField, SampledField, TiledField, corner_values
@@ -200,3 +200,14 @@ def test_hostile_targets_and_fields_end():
 def test_no_points():
     assert wave(SHAPE).distort(np.empty((0, 2))).shape == (0, 2)
     assert wave(SHAPE).correct(np.empty((0, 2))).shape == (0, 2)
+
+
+def test_what_is_no_distortion_is_refused():
+    flat = wave().field
+    for shape in ((260,), None, "ab", (1, 2, 3)):
+        with pytest.raises(UsageError, match="shape"):
+            Distortion(flat, shape, PIXEL)
+    with pytest.raises(UsageError, match="mask of shape"):
+        Distortion(flat, (20, 30), PIXEL, mask=np.zeros((30, 20), bool))
+    with pytest.raises(UsageError, match="values of shape"):
+        SampledField(np.arange(3.0), np.arange(4.0), np.zeros((4, 3, 2)))

@@ -40,7 +40,7 @@ def test_command_line_has_the_fields_of_the_job(command: str) -> None:
             assert action.required
         elif action.default is not argparse.SUPPRESS:
             assert action.default == default or default != default  # NaN
-    reading = {"from_kind", "shape", "pixel", "binning", "orientation"}
+    reading = {"from_kind", "shape", "pixel", "binning", "orientation", "roi"}
     rest = set(own) - set(options_of(job, CLI)) - reading - {"help", "verbose", "debug", "file"}
     assert not rest, "options without a field"
 
@@ -136,7 +136,7 @@ def test_calibrate_has_every_setting_and_hands_on_what_was_changed() -> None:
 
 def test_reading_of_a_conversion() -> None:
     job = Convert(detector_file=["a.spline"], output="b.h5", from_kind="spline", pixel=5e-5, binning=(2, 1))
-    assert job.reading == Reading("spline", None, (5e-5, 5e-5), (2, 1), 3)
+    assert job.reading == Reading("spline", None, (5e-5, 5e-5), (2, 1), None)
     assert Convert(detector_file=["a.spline"], output="b.h5").reading == Reading()
 
 

@@ -137,7 +137,6 @@ HDF5_CASES = {
     "pixel size negative": lambda g, f: swap(g, "pixel_size", [-5e-5, 5e-5]),
     "three pixel sizes": lambda g, f: swap(g, "pixel_size", [5e-5] * 3),
     "other mask": lambda g, f: swap(g, "mask", np.zeros((3, 3), np.int8)),
-    "orientation 1": lambda g, f: swap(g, "orientation", np.int32(1)),
     "orientation 77": lambda g, f: swap(g, "orientation", np.int32(77)),
     "group for dataset": lambda g, f: (g.__delitem__("mask"), g.create_group("mask")),
     "no detector": lambda g, f: f.__delitem__("entry_0000/pyFAI"),

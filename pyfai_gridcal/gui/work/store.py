@@ -7,11 +7,9 @@ import os
 from dataclasses import fields, replace
 from pathlib import Path
 
-import h5py
-
 from ...base.atomic import replacing
 from ...base.errors import FileFormatError
-from ...base.opening import reading_hdf5
+from ...base.opening import make_hdf5, reading_hdf5
 from ...base.progress import Progress
 from ...calibration import Calibration
 from ...io.nexus.contents import find_process
@@ -33,7 +31,7 @@ def save_work(
     # Beside the file that may be there, and in its place when it is complete.
     with replacing(path) as beside:
         calibration.save(beside, progress=progress)
-        with h5py.File(beside, "r+") as file:
+        with make_hdf5(beside, "r+") as file:
             file.attrs["file_name"] = str(Path(path).absolute())
             process = find_process(file)
             assert process is not None

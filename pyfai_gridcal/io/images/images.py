@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...base.arrays import AnyArray, AnyDtype, Bools, frozen_array
+from ...base.arrays import AnyArray, AnyDtype, Bools, frozen_array, measured
 from ...base.errors import ImageError, UsageError
 from ...base.progress import Progress
 from .frames import Frames
@@ -303,7 +303,7 @@ def _mean(planes: Iterator[AnyArray]) -> AnyArray:
         if total is None:
             total, count = np.zeros(plane.shape), np.zeros(plane.shape, np.int32)
             dtype, worst, extreme = plane.dtype, np.zeros(plane.shape, bool), np.zeros(plane.shape, plane.dtype)
-        good = np.isfinite(plane)
+        good = measured(plane) if plane.dtype.kind == "f" else np.ones(plane.shape, bool)
         total += np.where(good, plane, 0)
         count += good
         ends = dummies(plane, plane.dtype)
@@ -341,10 +341,10 @@ def _median(planes: Iterator[AnyArray], count: int) -> AnyArray:
 
 
 def _median_of(block: AnyArray) -> AnyArray:
-    if block.dtype.kind != "f" or np.isfinite(block).all():
+    if block.dtype.kind != "f" or (good := measured(block)).all():
         return np.median(block, axis=0)
     with np.errstate(invalid="ignore"):
-        filled = np.where(np.isfinite(block), block, np.nan)
+        filled = np.where(good, block, np.nan)
         dead = np.isnan(filled).all(axis=0)
         filled[:, dead] = 0
         out: AnyArray = np.nanmedian(filled, axis=0)
@@ -357,7 +357,7 @@ def _without_nonfinite(data: AnyArray) -> tuple[AnyArray, Bools]:
         return data, np.zeros(data.shape, bool)
     if data.dtype.itemsize == 2:
         data = data.astype(np.float32)
-    bad = ~np.isfinite(data)
+    bad = ~measured(data)
     if bad.any():
         data = np.where(bad, data.dtype.type(0), data)
     return data, bad

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -16,12 +15,10 @@ from ...base.arrays import AnyArray, AnyDtype, Bools
 from ...base.errors import FileFormatError, ImageError, UsageError
 from ...base.opening import reading_hdf5
 from ...base.silence import quiet
+from ...base.units import Region
 from ..nexus.contents import find_detector
+from .regions import binning_of
 from .sources import open_frames
-
-if TYPE_CHECKING:
-    from pyFAI.detectors import Detector
-
 
 MANY_BLOBS = 9  # 3 x 3 holes are the least that make a grid
 LEAST_BLOB = 5  # pixels: a cross is the smallest thing that is more than a zinger and its neighbour
@@ -29,7 +26,7 @@ MANY_DUMMIES = 16  # different negative values (detectors have two or three code
 FEW_SATURATED = 1e-3  # share of the pixels: hot ones and specks are fewer, a bright background or bright holes far more
 
 
-def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
+def load_mask(source: object, shape: tuple[int, ...], *, region: Region | None = None) -> Bools:
     """Read a mask.
 
     Parameters
@@ -37,6 +34,7 @@ def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
     source : file or silx URL (not 0 = ignore), name of a pyFAI detector or of its NeXus file, array, or a sequence of
         those, which are united
     shape : (slow, fast) of the image it is for
+    region : part of the detector that the image shows; a mask may be of that part, or of all
 
     Returns
     -------
@@ -48,7 +46,7 @@ def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
         It cannot be read, or is of another shape.
     """
     if isinstance(source, Sequence) and not isinstance(source, str) and not _is_numbers(source):
-        masks = [load_mask(one, shape) for one in source]
+        masks = [load_mask(one, shape, region=region) for one in source]
         return np.logical_or.reduce(masks) if masks else np.zeros(shape, bool)
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
@@ -61,6 +59,8 @@ def load_mask(source: object, shape: tuple[int, ...]) -> Bools:
             values = _plane(text, name)
     else:
         name, values = "mask", np.asarray(source)
+    if region and values.ndim == 2 and values.shape != tuple(shape):
+        values = values[region[0] : region[1], region[2] : region[3]]
     if values.shape != tuple(shape):
         raise ImageError(f"{name} has the shape {values.shape}", expected=f"that of the image, {tuple(shape)}")
     ignore: Bools = np.isnan(values) | (values != 0) if values.dtype.kind == "f" else values != 0
@@ -98,7 +98,7 @@ def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, floa
     Parameters
     ----------
     name : of a detector that pyFAI knows, or of a detector file
-    shape : (slow, fast) of the image it is for
+    shape : (slow, fast) of the image it is for; where it divides that of the detector, pixels were read out as one
 
     Raises
     ------
@@ -108,20 +108,20 @@ def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, floa
         It has another shape.
     """
     with quiet("pyFAI"):
-        detector = _detector(name, shape)
-        if not detector.pixel1 or not detector.pixel2:
-            raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
-        gaps = _mask_of(detector, shape)
-        return (float(detector.pixel1), float(detector.pixel2)), gaps if gaps.any() else None
+        pixel, gaps = _detector(name, shape)
+    if pixel is None:
+        raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
+    return pixel, gaps if gaps.any() else None
 
 
 def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
     """Mask (ny, nx) of a detector alone; see :func:`named_detector`."""
     with quiet("pyFAI"):
-        return _mask_of(_detector(name, shape), shape)
+        return _detector(name, shape)[1]
 
 
-def _detector(name: str, shape: tuple[int, ...]) -> Detector:
+def _detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, Bools]:
+    """Pixel size, if it is known, and mask: zeros where there is none, what knows no shape has no gaps either."""
     from pyFAI.detectors import ALL_DETECTORS, detector_factory
 
     try:
@@ -136,21 +136,21 @@ def _detector(name: str, shape: tuple[int, ...]) -> Detector:
             hint=f"did you mean {' or '.join(near)}?" if near else "a name is such as Pilatus1M",
         ) from error
     own = tuple(int(n) for n in (detector.shape or ()))
-    if own and own != tuple(shape):
+    factor = binning_of(shape, own) if own else (1, 1)
+    # pyFAI knows which binnings its own detectors have; those from files it does not bin.
+    if factor is None or (own and detector.force_pixel and not detector.guess_binning(tuple(shape))):
         raise ImageError(
             f"detector {name!r} has the shape {own}",
-            expected=f"that of the image, {tuple(shape)}",
-            hint="calibrate each binning on its own, with the pixel size of the binned image"
-            if len(own) == len(shape) and all(n % m == 0 for n, m in zip(own, shape, strict=True))
-            else None,
+            expected=f"that of the image, {tuple(shape)}, or one that it divides",
+            hint="for a part of a detector, give pixel size and mask instead",
         )
-    return detector
-
-
-def _mask_of(detector: Detector, shape: tuple[int, ...]) -> Bools:
-    """Zeros where it has none: what knows no shape has no gaps either."""
-    mask = detector.mask if detector.shape else None
-    return np.zeros(shape, bool) if mask is None else np.asarray(mask) != 0
+    mask: Bools = np.asarray(detector.mask) != 0 if own and detector.mask is not None else np.zeros(shape, bool)
+    if mask.shape != tuple(shape):
+        mask = np.asarray(mask.reshape(shape[0], factor[0], shape[1], factor[1]).any(axis=(1, 3)))
+    if not detector.pixel1 or not detector.pixel2:
+        return None, mask
+    scale = (1, 1) if detector.force_pixel else factor
+    return (float(detector.pixel1) * scale[0], float(detector.pixel2) * scale[1]), mask
 
 
 def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:
@@ -182,7 +182,10 @@ def _ceiling(dtype: AnyDtype) -> int | None:
 def _is_light(data: AnyArray, top: int) -> bool:
     """Whether pixels at `top` have seen much light rather than none: others come near, or they show holes."""
     where = data >= top
-    return _comes_near(data, top) or _are_blobs(where) or (float(where.mean()) > 0.5 and _are_blobs(~where))
+    if _comes_near(data, top) or _are_blobs(where):
+        return True
+    # what covers most of the picture is the background of a drawing, in two levels or of holes
+    return float(where.mean()) > 0.5 and (len(np.unique(data[~where])) < 2 or _are_blobs(~where))
 
 
 def _are_blobs(where: Bools) -> bool:

@@ -18,6 +18,7 @@ from ...base.arrays import AnyArray
 from ...base.errors import ImageError, UsageError
 from ...base.opening import is_hdf5
 from ...base.silence import quiet
+from ...records.jobs import Missing
 from .frames import Address, Frames, parse_address, select_frames, unreadable
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".cxi")
@@ -25,18 +26,19 @@ PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".p
 MAX_HEADER_ENTRIES = 100  # as many as cameras write; some programs append a log
 
 
-def open_frames(source: object) -> Frames:
+def open_frames(source: object, *, missing: Missing = "error") -> Frames:
     """Open a source.
 
     Parameters
     ----------
     source : path, silx URL, or array
         An array has the shape (ny, nx), (n, ny, nx) for a stack or (ny, nx, 3 or 4) for a colour picture.
+    missing : what to do about frames of an HDF5 file whose data are not there: "error", "skip" to leave them out, "nan"
 
     Raises
     ------
     ImageError
-        There is no such file, it cannot be read, or it holds no image.
+        There is no such file, it cannot be read, it holds no image, or frames are missing.
     """
     if not isinstance(source, str | os.PathLike):
         return _open_array(source)
@@ -55,7 +57,7 @@ def open_frames(source: object) -> Frames:
         if address.data_path or suffix in HDF5_SUFFIXES or is_hdf5(path):
             from .hdf5 import hdf5_frames
 
-            return hdf5_frames(address)
+            return hdf5_frames(address, missing)
         if suffix in PILLOW_SUFFIXES:
             return _open_pillow(address)
         return _open_numpy(address) if suffix == ".npy" else _open_fabio(address)
@@ -106,7 +108,8 @@ def _open_fabio(address: Address) -> Frames:
         _complain(remarks, address)
         return frame
 
-    header = _tidy(dict(image.header))
+    own = image if image.nframes == 1 or not chosen else image.get_frame(chosen[0])
+    header = _tidy(dict(own.header))
     shape, dtype = data.shape, data.dtype
     return _with_file(Frames(len(chosen), shape, dtype, read, header=header, close=image.close), address)
 

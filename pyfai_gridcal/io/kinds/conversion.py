@@ -47,6 +47,8 @@ class Conversion:
             d = self.source.distortion
             by = "binned {} x {} to ".format(*self.source.binning) if self.source.binning != (1, 1) else ""
             lines.append(f"read:    {names} ({KINDS[self.source.kind].title}, {by}{d.shape[0]} x {d.shape[1]} pixels)")
+            said = f"note:    the input is for images in pyFAI's orientation {self.source.orientation}"
+            lines += [said] if self.source.orientation != 3 else []
         lines.append(f"written: {', '.join(str(p) for p in self.written)} ({KINDS[self.kind].title})")
         lines.append(f"holds:   {KINDS[self.kind].statement}")
         lines.append(f"loss:    {self.largest:.2g} px at most, {self.rms:.2g} px rms, at the pixel corners")
@@ -82,8 +84,8 @@ def convert(
     if any(Path(target).resolve() == p.resolve() for p in opened.paths):
         raise UsageError(f"{target} is the input", hint="choose another name")
     writing = writing or Writing()
-    plain = reading is None or (reading.binning, reading.orientation, reading.pixel_size) == ((1, 1), 3, None)
-    if opened.kind == "nexus" and plain and writing.source is None:
+    plain = reading is None or replace(reading, kind=None, shape=None) == Reading()
+    if opened.kind == "nexus" and plain and opened.orientation == 3 and writing.source is None:
         writing = replace(writing, source=opened.paths[0])
     result = export(opened.distortion, target, kind=out.name, writing=writing)
     return replace(result, source=opened)

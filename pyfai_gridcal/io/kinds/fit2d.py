@@ -29,7 +29,9 @@ from ...base.atomic import read_text, replacing
 from ...base.errors import FileFormatError
 from ...base.frames import edge_from_index, index_from_edge
 from ...records.distortion import Distortion
+from ...records.field import Field
 from .options import MAX_SIDE
+from .readout import FieldFrom
 from .tensor import TensorSpline
 
 __all__ = ["INVERSE_TITLE", "TITLE", "Fit2DField", "Fit2DSpline", "format_spline", "parse_spline", "read_spline"]
@@ -52,7 +54,7 @@ class Fit2DSpline:
     Attributes
     ----------
     dx, dy : displacement along the fast and the slow axis, px
-    region : (xmin, ymin, xmax, ymax), px, edge frame
+    region : (xmin, ymin, xmax, ymax), px, edge frame of the whole image, of which the functions know this part
     pixel_um : (x, y) pixel size, µm
     grid_um : pitch of the plate, µm (information only)
     inverse : the functions go from ideal to distorted, measured on the ideal grid
@@ -85,17 +87,33 @@ class Fit2DSpline:
         """Number of inner knots of all four knot vectors: what a sparse spline has few of."""
         return sum(len(t) - 8 for s in (self.dx, self.dy) for t in (s.knots_x, s.knots_y))
 
-    def distortion(self) -> Distortion:
-        """The distortion that the file means; the inverse kind is inverted numerically (to 1e-6 px)."""
-        field = Fit2DField(self)
+    def distortion(self, shape: tuple[int, int] | None = None) -> Distortion:
+        """The distortion that the file means; the inverse kind is inverted numerically (to 1e-6 px).
+
+        Parameters
+        ----------
+        shape : of the whole image, (slow, fast) px, of which what is outside of the region is masked; the images show
+            no more than the region when omitted
+        """
+        xmin, ymin, xmax, ymax = self.region
+        whole = shape is not None and shape != self.shape and shape[0] >= round(ymax) and shape[1] >= round(xmax)
+        out = shape if shape is not None and whole else self.shape
+        field: Field = Fit2DField(self)
         if self.inverse:
             from .inverse import inverted
 
             low = [max(float(t[3]) for t in pair) for pair in self._knots()]
             high = [min(float(t[-4]) for t in pair) for pair in self._knots()]
             known = [tuple(float(v) for v in index_from_edge(np.array(ends))) for ends in (low, high)]
-            field = inverted(field, self.shape, known=(known[0], known[1]))  # type: ignore[assignment, arg-type]
-        return Distortion(field, self.shape, self.pixel_size, gauge="as in the Fit2D spline")
+            size = out if whole else (round(ymax), round(xmax))
+            field = inverted(field, size, known=(known[0], known[1]))  # type: ignore[arg-type]
+        mask = None
+        if whole:
+            mask = np.ones(out, bool)
+            mask[round(ymin) : round(ymax), round(xmin) : round(xmax)] = False
+        elif (ymin, xmin) != (0, 0):
+            field = FieldFrom(field, (ymin, xmin))
+        return Distortion(field, out, self.pixel_size, mask, gauge="as in the Fit2D spline")
 
     def binned(self, binning: tuple[int, int]) -> Fit2DSpline:
         """The same camera read out with `binning` (slow, fast) pixels in one."""
@@ -235,15 +253,15 @@ class _Sections:
 
     def _numbers_of(self, line: str, title: str) -> list[float]:
         line = line.rstrip()
-        cells = line.split()
-        if len(line) % WIDTH == 0:  # else written by hand or by another program, and separated by blanks
-            cells = [line[k : k + WIDTH] for k in range(0, len(line), WIDTH)]
         try:
-            values = [_fortran_float(cell) for cell in cells]
-        except ValueError:
-            raise FileFormatError(
-                f"{self.name}: section {title} holds {line.strip()[:50]!r}", expected="numbers"
-            ) from None
+            values = [_fortran_float(cell) for cell in line.split()]
+        except ValueError:  # Fortran leaves no blank before a minus
+            try:
+                values = [_fortran_float(line[k : k + WIDTH]) for k in range(0, len(line), WIDTH)]
+            except ValueError:
+                raise FileFormatError(
+                    f"{self.name}: section {title} holds {line.strip()[:50]!r}", expected="numbers"
+                ) from None
         if not np.isfinite(values).all():
             raise FileFormatError(f"{self.name}: section {title} holds numbers that are not finite")
         return values

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,13 +21,14 @@ from ...base.errors import FileFormatError, UsageError
 from ...base.opening import HDF5_MAGIC
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
-from ..nexus.groups import read_detector
+from ..nexus.contents import ORIENTATIONS
+from ..nexus.groups import read_detector, read_orientation
 from . import pairs
 from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
-from .pointers import detector_of, save_pointer
-from .readout import binned, to_orientation_3
+from .pointers import detector_of, offset_files_of, save_pointer, told_orientation
+from .readout import binned, in_orientation, part_of, to_orientation_3
 
 __all__ = [
     "KINDS",
@@ -47,16 +49,19 @@ class DistortionFile:
 
     Attributes
     ----------
-    distortion : in orientation 3, binned as asked for
+    distortion : binned as asked for. Where no orientation was asked for, it is for images in that of the file, and its
+        places are those of pyFAI; else for images that were turned to orientation 3
     kind : name of the kind of file
     paths : the files read
     binning : (slow, fast), as asked for
+    orientation : pyFAI's, of the images that the file is for, as it says itself (3 where it does not)
     """
 
     distortion: Distortion
     kind: str
     paths: tuple[Path, ...]
     binning: tuple[int, int] = (1, 1)
+    orientation: int = 3
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,10 @@ class Kind:
     name, title : for options and for people
     statement : frame, order, unit and sign of what is in the file
     suffixes : by which an output name asks for it
-    read : (paths, what the file does not tell) -> Distortion
+    read : (paths, what the file does not tell) -> Distortion, for images in orientation 3 where the file tells another
     write : (distortion, path, choices) -> files written
     keeps_mask : whether the file holds the mask
+    orientation : path -> pyFAI's orientation of the images that the file is for
     """
 
     name: str
@@ -80,6 +86,7 @@ class Kind:
     read: Callable[[tuple[Path, ...], Reading], Distortion]
     write: Callable[[Distortion, Path, Writing], list[Path]]
     keeps_mask: bool = False
+    orientation: Callable[[Path], int] = lambda _: 3
 
 
 # -- writers and readers that are no maps
@@ -99,7 +106,7 @@ def _write_spline(distortion: Distortion, path: Path, writing: Writing, *, inver
 
 
 def _read_spline(paths: tuple[Path, ...], reading: Reading) -> Distortion:
-    return read_spline(paths[0]).distortion()
+    return read_spline(paths[0]).distortion(reading.shape)
 
 
 def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
@@ -117,12 +124,22 @@ def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list
 
 
 def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
+    if offsets := offset_files_of(paths[0]):
+        return pairs.read_offsets(*offsets, ORIENTATIONS.get(_orientation_of_pointer(paths[0]), ()))
     target = detector_of(paths[0])
     if kind_of(target).name in ("poni", "json"):
         raise FileFormatError(f"{paths[0]} points to {target.name}, which is only a pointer as well")
-    plain = Reading(shape=reading.shape, pixel_size=reading.pixel_size)
-    return read_distortion(target, plain)
+    kind, found, _ = locate(target, plain := Reading(shape=reading.shape, pixel_size=reading.pixel_size))
+    return kind.read(found, plain)
 
+
+def _orientation_of_pointer(path: Path) -> int:
+    if told := told_orientation(path):
+        return told
+    return 3 if offset_files_of(path) else kind_of(target := detector_of(path)).orientation(target)
+
+
+_POINTER = _read_pointer, _write_pointer, False, _orientation_of_pointer
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -135,6 +152,7 @@ KINDS: dict[str, Kind] = {
             lambda paths, reading: read_detector(paths[0]),
             _write_nexus,
             keeps_mask=True,
+            orientation=read_orientation,
         ),
         Kind(
             "spline",
@@ -209,9 +227,9 @@ KINDS: dict[str, Kind] = {
             lambda paths, reading: read_modules(paths[0]).distortion(),
             _write_modules,
         ),
-        Kind("poni", "PONI file that names the detector", "absolute path", (".poni",), _read_pointer, _write_pointer),
-        Kind(
-            "json", "JSON snippet that names the detector", "absolute path", (".json",), _read_pointer, _write_pointer
+        *(
+            Kind(name, f"{title} that names the detector", "absolute path", (f".{name}",), *_POINTER)
+            for name, title in (("poni", "PONI file"), ("json", "JSON snippet"))
         ),
     )
 }
@@ -248,7 +266,7 @@ def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
         return KINDS["xds"]
     if start[:4] in (b"II*\0", b"MM\0*"):
         return KINDS["tiff"]
-    return _kind_of_text(start.decode("latin-1"), path, reading)
+    return _kind_of_text(start.removeprefix(BOM_UTF8).decode("latin-1"), path, reading)
 
 
 def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
@@ -264,7 +282,7 @@ def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
         return KINDS[pairs.edf_dialect(path, reading.shape)]
     if head.startswith("{"):
         try:
-            json.loads(path.read_text(encoding="utf-8", errors="replace")) if path.stat().st_size < 2**20 else None
+            json.loads(path.read_text(encoding="utf-8-sig", errors="replace")) if path.stat().st_size < 2**20 else None
         except (json.JSONDecodeError, RecursionError):
             pass
         else:
@@ -282,7 +300,9 @@ def kind_for_output(path: str | PathLike[str], name: str | None = None) -> Kind:
         return _kind(name)
     lower = Path(path).name.lower()
     for kind in sorted(KINDS.values(), key=lambda k: -max(map(len, k.suffixes))):
-        if lower.endswith(kind.suffixes) or (kind.name == "imaged11" and ("e2dx" in lower or "e2dy" in lower)):
+        if lower.endswith(kind.suffixes) or (
+            kind.name == "imaged11" and ("e2dx" in lower or "e2dy" in lower) and Path(lower).suffix in ("", ".edf")
+        ):
             return kind
     raise UsageError(
         f"output {path} does not tell its kind",
@@ -299,7 +319,10 @@ def locate(
     paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
     kind = kind_of(paths[0], reading)
     paths = pairs.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
-    return kind, paths, (detector_of(paths[0]),) if kind.name in ("poni", "json") else paths
+    if kind.name not in ("poni", "json"):
+        return kind, paths, paths
+    offsets = offset_files_of(paths[0])
+    return kind, paths, offsets[1] if offsets else (detector_of(paths[0]),)
 
 
 def open_distortion(
@@ -318,12 +341,20 @@ def open_distortion(
         distortion = kind.read(paths, reading)
     except MemoryError as error:
         raise FileFormatError(f"{paths[0]} does not fit in memory") from error
+    said = kind.orientation(paths[0])
+    if said not in ORIENTATIONS:
+        raise FileFormatError(f"{paths[0]} has orientation {said}", expected="1, 2, 3 or 4")
     if reading.shape and tuple(reading.shape) != distortion.shape:
         raise FileFormatError(f"{paths[0]} is of {distortion.shape} pixels", expected=f"{tuple(reading.shape)}")
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
-    distortion = binned(to_orientation_3(distortion, reading.orientation), reading.binning)
-    return DistortionFile(distortion, kind.name, paths, reading.binning)
+    if reading.orientation is None:
+        distortion = in_orientation(distortion, said)
+    else:
+        distortion = to_orientation_3(to_orientation_3(distortion, said), reading.orientation)
+    seen = said if reading.orientation is None else 3
+    distortion = part_of(binned(distortion, reading.binning), reading.roi, seen)
+    return DistortionFile(distortion, kind.name, paths, reading.binning, said)
 
 
 def read_distortion(

@@ -22,7 +22,7 @@ from scipy.interpolate import RectBivariateSpline
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse.linalg import spsolve
 
-from ...base.arrays import AnyArray, Bools, Floats, frozen_array
+from ...base.arrays import AnyArray, Bools, Floats, frozen_array, measured
 from ...base.errors import FileFormatError
 from ...base.frames import CORNERS, edge_nodes, index_from_edge, pixel_centres
 from ...records.distortion import Distortion
@@ -113,7 +113,7 @@ def distortion_of_centres(
 
     Parameters
     ----------
-    dy, dx : (ny, nx), px; what is not finite is masked
+    dy, dx : (ny, nx), px; what is not finite, or stands for nothing as 1e30 does, is masked
     pixel_size : (slow, fast), metres
     linear : for coarse tables: straight lines between the centres instead of cubics
 
@@ -161,7 +161,7 @@ def _stacked(dy: AnyArray, dx: AnyArray) -> tuple[Floats, Bools]:
         raise FileFormatError(f"the two maps have the shapes {dy.shape} and {dx.shape}", expected="the same 2D shape")
     with np.errstate(invalid="ignore", over="ignore"):  # damaged files hold all sorts of NaN
         values = np.stack([dy, dx], axis=-1).astype(np.float64)
-    bad = np.asarray(~np.isfinite(values).all(axis=-1))
+    bad = np.asarray(~measured(values).all(axis=-1))
     if bad.all():
         raise FileFormatError("the maps hold no finite number")
     largest = float(np.abs(values[~bad]).max())

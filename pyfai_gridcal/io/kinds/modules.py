@@ -127,9 +127,15 @@ def modules_of(distortion: Distortion, *, force: bool = False) -> ModuleTable:
     Raises
     ------
     FittingError
-        Modules are not rectangles, or there are more than 4096 of them; with `force`, their bounding boxes are taken.
+        Modules are not rectangles, or mirrored, or there are more than 4096 of them; with `force`, their bounding boxes
+        and the nearest motions are taken.
     """
     labels, count = _labels(distortion)
+    if not force and np.median(distortion.jacobian_sign()) < 0:
+        raise FittingError(
+            "pixels are mirrored: a module table holds turns and shifts only",
+            hint="--orientation 3 takes images as they are",
+        )
     if count > 4096:
         raise FittingError(
             f"{count} modules", expected="at most 4096", hint="the mask seems to be full of single pixels"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from ...base.arrays import AnyArray, Bools, Floats
 from ...base.atomic import MAX_PIXELS, replacing
 from ...base.errors import FileFormatError, FittingError, UsageError
 from ...records.distortion import Distortion
+from ..images.masks import named_detector
 from .maps import distortion_of_centres, distortion_of_nodes, pair_names, partner, shared_nodes
 from .options import believed_size
 from .rasters import read_raster, write_raster
@@ -108,6 +109,19 @@ def read_xds(paths: tuple[Path, ...], reading: Reading) -> Distortion:
         raise FileFormatError(f"{paths[0]} holds {dx.dtype}", expected="integers of 1/100 px")
     size = _pixel_size(header, reading, paths[0])
     return distortion_of_centres(dy / PER_PX, dx / PER_PX, size, linear=True)
+
+
+def read_offsets(name: str, paths: tuple[Path, Path], turned: Sequence[bool] = ()) -> Distortion:
+    """As pyFAI means the tables of a Pilatus that a PONI file names: it takes away what XDS would add.
+
+    The tables are in the order of the images, whose axes that are `turned` run the other way than in orientation 3;
+    the distortion is for images in orientation 3.
+    """
+    axes = tuple(axis for axis, one in enumerate(turned) if one)
+    dy, dx = (np.flip(table, axes) for table in _read_pair(paths)[:2])
+    size, gaps = named_detector(name, dx.shape)
+    mask = None if gaps is None else np.flip(gaps, axes)
+    return distortion_of_centres(-dy / PER_PX, -dx / PER_PX, size, mask=mask, linear=True)
 
 
 def read_npy(paths: tuple[Path, ...], reading: Reading) -> Distortion:

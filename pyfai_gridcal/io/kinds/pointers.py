@@ -8,13 +8,23 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from ...base.atomic import read_text, replacing
+from ...base.atomic import existing, read_text, replacing
 from ...base.errors import FileFormatError, UsageError
 
-__all__ = ["GEOMETRY", "detector_of", "format_json", "format_poni", "save_pointer"]
+__all__ = [
+    "GEOMETRY",
+    "detector_of",
+    "format_json",
+    "format_poni",
+    "offset_files_of",
+    "save_pointer",
+    "told_orientation",
+]
 
 MAX_BYTES = 2**20
 #: What a PONI file says about the experiment; metres and radians.
@@ -70,19 +80,16 @@ def detector_of(path: str | PathLike[str]) -> Path:
         It points to none, or to one that does not exist.
     """
     path = Path(path)
-    text = read_text(path, MAX_BYTES)
-    named = _named_in_json(text, path) if text.lstrip().startswith("{") else _named_in_poni(text)
-    if not named:
+    files = _pointed(path).files
+    if len(files) != 1:
         raise FileFormatError(
             f"{path} names no detector file", expected="a NexusDetector with its filename, or a spline"
         )
-    found = Path(named)
-    if not found.is_absolute():
-        found = path.parent / found
+    found = path.parent / files[0]
     # Path.is_file() raises for names that no file can have.
     if not os.path.isfile(found):
         raise FileFormatError(
-            f"{path} points to {named[:300]}, which does not exist",
+            f"{path} points to {files[0][:300]}, which does not exist",
             hint="write the pointer again with an absolute path",
         )
     if found.resolve() == path.resolve():
@@ -90,9 +97,43 @@ def detector_of(path: str | PathLike[str]) -> Path:
     return found
 
 
-def _named_in_poni(text: str) -> str | None:
+def offset_files_of(path: str | PathLike[str]) -> tuple[str, tuple[Path, Path]] | None:
+    """pyFAI's name of the detector, and its files of offsets along x and y, that a PONI file or a JSON configuration
+    names; None where it names none.
+    """
+    path = Path(path)
+    pointed = _pointed(path)
+    if len(pointed.files) != 2:
+        return None
+    x, y = (existing(path.parent / name) for name in pointed.files)
+    return pointed.detector, (x, y)
+
+
+def told_orientation(path: str | PathLike[str]) -> int | None:
+    """pyFAI's orientation that a PONI file or a JSON configuration asks for; None where it leaves it to the detector.
+
+    As in pyFAI, one beside the path of the detector does not count, only one beside its ``filename``.
+    """
+    return _pointed(Path(path)).orientation
+
+
+@dataclass(frozen=True)
+class _Pointed:
+    """What a pointer names: the file of a detector, or the offsets along x and y of one that pyFAI knows by name."""
+
+    files: tuple[str, ...] = ()
+    orientation: int | None = None
+    detector: str = ""
+
+
+def _pointed(path: Path) -> _Pointed:
+    text = read_text(path, MAX_BYTES)
+    return _named_in_json(text, path) if text.lstrip().startswith("{") else _named_in_poni(text)
+
+
+def _named_in_poni(text: str) -> _Pointed:
     """What the last detector of a PONI file names: later entries replace earlier ones, as in pyFAI."""
-    named = None
+    named, detector = _Pointed(), ""
     for line in text.splitlines():
         match = re.match(r"\s*(\w+)\s*:\s*(.*?)\s*$", line)
         if not match or line.lstrip().startswith("#"):
@@ -101,16 +142,15 @@ def _named_in_poni(text: str) -> str | None:
         if (key == "detector" and (os.path.sep in value or re.search(r"\.(h5|hdf5?|nxs|spline)$", value))) or (
             key == "splinefile" and value not in ("", "None")
         ):
-            named = value
+            named = _Pointed((value,))
+        elif key == "detector":
+            detector = value
         elif key == "detector_config":
-            try:
-                named = _filename_of(json.loads(value)) or named
-            except (json.JSONDecodeError, RecursionError):
-                continue
+            named = _named_in_config(value, detector) or named
     return named
 
 
-def _named_in_json(text: str, path: Path) -> str | None:
+def _named_in_json(text: str, path: Path) -> _Pointed:
     try:
         content = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -118,18 +158,24 @@ def _named_in_json(text: str, path: Path) -> str | None:
     parts = [content, content.get("poni")] if isinstance(content, dict) else []
     for part in parts:
         if isinstance(part, dict):
-            named = _filename_of(part.get("detector_config"))
+            detector = part.get("detector")
+            named = _named_in_config(part.get("detector_config"), str(detector))
             if named:
                 return named
-            detector = part.get("detector")
             if isinstance(detector, str) and os.path.sep in detector:
-                return detector
-    return None
+                return _Pointed((detector,))
+    return _Pointed()
 
 
-def _filename_of(config: object) -> str | None:
+def _named_in_config(config: object, detector: str) -> _Pointed | None:
+    """What the configuration of a detector names, a record or its text."""
+    with suppress(json.JSONDecodeError, RecursionError):  # what is no record names nothing
+        config = json.loads(config) if isinstance(config, str) else config
     if isinstance(config, dict):
-        for key in ("filename", "splineFile", "splinefile"):
-            if isinstance(config.get(key), str) and config[key]:
-                return str(config[key])
+        for keys in (("filename",), ("splineFile",), ("splinefile",), ("x_offset_file", "y_offset_file")):
+            files = tuple(config.get(key) for key in keys)
+            if all(isinstance(one, str) and one for one in files):
+                orientation = config.get("orientation")
+                told = orientation if isinstance(orientation, int) and orientation else None
+                return _Pointed(tuple(map(str, files)), told, detector)
     return None

@@ -1,4 +1,4 @@
-"""The same detector read out otherwise: mirrored images, binned pixels, another nominal pixel size."""
+"""The same detector read out otherwise: mirrored images, binned pixels, a part of it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import numpy as np
 
 from ...base.arrays import AnyArray, Bools, Floats
 from ...base.errors import UsageError
-from ...base.frames import edge_from_index, index_from_edge
+from ...base.frames import CORNERS, edge_from_index, index_from_edge
+from ...base.units import Region
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, corner_values
-
-#: pyFAI's orientations -> whether the slow and the fast axis run the other way than in orientation 3.
-ORIENTATIONS = {1: (True, True), 2: (True, False), 3: (False, False), 4: (False, True)}
+from ..nexus.contents import ORIENTATIONS
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +20,7 @@ class _Mirrored:
     field: Field
     shape: tuple[int, int]
     flip: tuple[bool, bool]
+    in_place: bool = False
 
     def _source(self, at: AnyArray, axis: int) -> Floats:
         at = np.asarray(at, float)
@@ -31,11 +31,16 @@ class _Mirrored:
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)
-        return self.field.at(np.stack([self._source(yx[:, k], k) for k in (0, 1)], axis=-1)) * self._sign()
+        source = np.stack([self._source(yx[:, k], k) for k in (0, 1)], axis=-1)
+        value = self.field.at(source)
+        return value + source - yx if self.in_place else value * self._sign()
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        y, x = self._source(y, 0), self._source(x, 1)
-        return self.field.on_grid(np.sort(y), np.sort(x))[np.ix_(_rank(y), _rank(x))] * self._sign()
+        v, u = self._source(y, 0), self._source(x, 1)
+        values = self.field.on_grid(np.sort(v), np.sort(u))[np.ix_(_rank(v), _rank(u))]
+        return (
+            values + np.stack(np.meshgrid(v - y, u - x, indexing="ij"), -1) if self.in_place else values * self._sign()
+        )
 
 
 def _rank(values: Floats) -> AnyArray:
@@ -58,8 +63,54 @@ class _Binned:
         return self.field.on_grid(self._source(y, 0), self._source(x, 1)) / self.factor
 
 
-def mirrored(distortion: Distortion, *, slow: bool, fast: bool) -> Distortion:
-    """The distortion of the images with the slow or the fast axis (or both) turned round."""
+@dataclass(frozen=True, eq=False)
+class FieldFrom:
+    """A field whose positions are counted from another pixel, `first` (y, x), px, with values that are `more`."""
+
+    field: Field
+    first: tuple[float, float]
+    more: tuple[float, float] = (0.0, 0.0)
+
+    def at(self, yx: AnyArray) -> Floats:
+        return self.field.at(np.asarray(yx, float).reshape(-1, 2) + self.first) + self.more
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        return (
+            self.field.on_grid(np.asarray(y, float) + self.first[0], np.asarray(x, float) + self.first[1]) + self.more
+        )
+
+
+def part_of(distortion: Distortion, region: Region | None, orientation: int = 3) -> Distortion:
+    """The distortion of images that show rows y0 to y1 - 1 and columns x0 to x1 - 1 only.
+
+    Of images in another orientation, too, places count from the corner of the part that is the first in orientation 3.
+    """
+    if region is None:
+        return distortion
+    y0, y1, x0, x1 = region
+    if y1 > distortion.shape[0] or x1 > distortion.shape[1]:
+        raise UsageError(
+            f"region {y0}:{y1},{x0}:{x1} of a detector of {distortion.shape} pixels", expected="a part of it"
+        )
+    cut = slice(y0, y1), slice(x0, x1)
+    (ny, nx), (slow, fast) = distortion.shape, ORIENTATIONS[orientation]
+    more = float(y0 + y1 - ny if slow else 0), float(x0 + x1 - nx if fast else 0)
+    field: Field
+    if distortion.is_tiled:
+        field = CornerField(corner_values(distortion.field, distortion.shape)[cut] + more)
+    else:
+        field = FieldFrom(distortion.field, (y0, x0), more)
+    mask = None if distortion.mask is None else distortion.mask[cut]
+    sigma = None if distortion.sigma is None else FieldFrom(distortion.sigma, (y0, x0))
+    return replace(distortion, field=field, shape=(y1 - y0, x1 - x0), mask=mask, sigma=sigma)
+
+
+def mirrored(distortion: Distortion, *, slow: bool, fast: bool, in_place: bool = False) -> Distortion:
+    """The distortion of the images with the slow or the fast axis (or both) turned round.
+
+    Corrected positions count from the first pixel of these images, or with `in_place` from where they did before: each
+    pixel stays where it is on the detector plane.
+    """
     if not (slow or fast):
         return distortion
     cut = slice(None, None, -1 if slow else 1), slice(None, None, -1 if fast else 1)
@@ -72,9 +123,12 @@ def mirrored(distortion: Distortion, *, slow: bool, fast: bool) -> Distortion:
             (False, True): (3, 2, 1, 0),
             (True, True): (2, 3, 0, 1),
         }
-        field = CornerField(values[:, :, list(order[slow, fast])] * np.where((slow, fast), -1.0, 1.0))
+        values = values[:, :, list(order[slow, fast])]
+        pixels = np.moveaxis(np.indices(distortion.shape), 0, -1)[:, :, None] + np.array(CORNERS)
+        turned = values + distortion.shape - 2 * pixels if in_place else -values
+        field = CornerField(np.where((slow, fast), turned, values))
     else:
-        field = _Mirrored(distortion.field, distortion.shape, (slow, fast))
+        field = _Mirrored(distortion.field, distortion.shape, (slow, fast), in_place)
     mask = None if distortion.mask is None else distortion.mask[cut]
     sigma = None if distortion.sigma is None else _Unsigned(_Mirrored(distortion.sigma, distortion.shape, (slow, fast)))
     return replace(distortion, field=field, mask=mask, sigma=sigma)
@@ -89,6 +143,14 @@ class _Unsigned:
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         return np.abs(self.field.on_grid(y, x))
+
+
+def in_orientation(distortion: Distortion, orientation: int) -> Distortion:
+    """The distortion of a detector for images in orientation 3, for images in another one: each pixel is where pyFAI
+    puts it, so that all places on the detector plane, and the geometry of a PONI file, stay what they are.
+    """
+    slow, fast = ORIENTATIONS[orientation]
+    return mirrored(distortion, slow=slow, fast=fast, in_place=True)
 
 
 def to_orientation_3(distortion: Distortion, orientation: int) -> Distortion:

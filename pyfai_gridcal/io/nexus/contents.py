@@ -8,9 +8,13 @@ from pathlib import Path
 
 import h5py
 
+from ...base.atomic import check_suffix
 from ...base.errors import FileFormatError
 from ...base.opening import members, reading_hdf5, text_of
 from ..images.frames import parse_address
+
+#: pyFAI's orientations -> whether the slow and the fast axis run the other way than in orientation 3.
+ORIENTATIONS = {1: (True, True), 2: (True, False), 3: (False, False), 4: (False, True)}
 
 
 def find_detector(file: h5py.File) -> h5py.Group:
@@ -31,10 +35,28 @@ def find_detector(file: h5py.File) -> h5py.Group:
     raise FileFormatError(f"{file.filename} holds no NeXus detector", expected="NXentry/NXsubentry/NXdetector")
 
 
+def orientation_of(detector: h5py.Group) -> int:
+    """pyFAI's orientation of the images that a detector group is for; 3 where it says nothing."""
+    return int(detector["orientation"][()]) or 3 if "orientation" in detector else 3
+
+
 def _groups(parent: h5py.Group, nx_class: str) -> list[h5py.Group]:
     """Members of this NeXus class."""
     groups = (item for item in members(parent).values() if isinstance(item, h5py.Group))
     return [group for group in groups if text_of(group.attrs.get("NX_class", "")) == nx_class]
+
+
+def result_name(path: str | PathLike[str]) -> Path:
+    """The path of a file that may get the result of a calibration.
+
+    Raises
+    ------
+    UsageError
+        Its name says that it is something else.
+    """
+    names = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", "")
+    hint = "pyFAI-gridcal convert, or write_distortion of pyfai_gridcal.io.kinds.kinds, makes other kinds of it"
+    return check_suffix(path, names, "the result of a calibration is HDF5", hint)
 
 
 def find_process(file: h5py.File) -> h5py.Group | None:

@@ -12,6 +12,7 @@ import numpy as np
 from ...base.errors import FileFormatError
 from ...records.corners import corners_of_nodes
 from ...records.distortion import Distortion
+from ..kinds.readout import in_orientation
 from .groups import detector_nodes, distortion_of_corners
 
 if TYPE_CHECKING:
@@ -47,23 +48,27 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
 def from_detector(detector: Detector) -> Distortion:
     """The distortion of any flat pyFAI detector of quadrilateral pixels, relative to its own pixel size.
 
+    It is for images in the orientation of the detector: places on its plane are those of pyFAI. The mask belongs to the
+    corners beside it, and is turned with them.
+
     Raises
     ------
     FileFormatError
-        Not flat, hexagonal pixels, no shape, or an orientation other than 3 (pyFAI does not treat the others alike
-        everywhere).
+        Not flat, hexagonal pixels, no shape, or an unknown orientation.
     """
     what = f"detector {detector.name}"
-    orientation = int(detector.orientation)
-    if orientation not in (0, 3):
-        raise FileFormatError(f"{what} has orientation {orientation}", expected="orientation 3")
+    orientation = int(detector.orientation) or 3
     if not detector.shape:
         raise FileFormatError(f"{what} has no shape", expected="max_shape=(slow, fast)")
     if detector.pixel1 is None or detector.pixel2 is None:
         raise FileFormatError(f"{what} has no pixel size")
-    corners = np.asarray(detector.get_pixel_corners(correct_binning=True))
+    kept, corners = detector._pixel_corners, np.asarray(detector.get_pixel_corners(correct_binning=True))
+    if orientation != 3:  # a detector that keeps them turns them round again when it is asked for positions
+        detector._pixel_corners = kept
     size = float(detector.pixel1), float(detector.pixel2)
     mask = detector.mask
     if mask is not None and np.shape(mask) != corners.shape[:2]:
         mask = None
-    return distortion_of_corners(corners, size, mask, gauge=f"as in {detector.name}", what=what)
+    gauge = f"as in {detector.name}"
+    found = distortion_of_corners(corners, size, mask, gauge=gauge, what=what, orientation=orientation)
+    return in_orientation(found, orientation)

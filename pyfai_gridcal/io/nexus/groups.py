@@ -24,7 +24,7 @@ from ...base.opening import reading_hdf5
 from ...records.corners import corner_nodes
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, SampledField
-from .contents import find_detector
+from .contents import ORIENTATIONS, find_detector, orientation_of
 from .packing import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 
 _ENTRY = "entry_0000"
@@ -178,9 +178,15 @@ def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -
 
 
 def distortion_of_corners(
-    corners: AnyArray, pixel_size: tuple[float, float], mask: AnyArray | None, *, gauge: str, what: str
+    corners: AnyArray,
+    pixel_size: tuple[float, float],
+    mask: AnyArray | None,
+    *,
+    gauge: str,
+    what: str,
+    orientation: int = 3,
 ) -> Distortion:
-    """Distortion of a detector given by its pixel corners.
+    """Distortion of a detector given by its pixel corners, for images in orientation 3.
 
     Parameters
     ----------
@@ -189,9 +195,11 @@ def distortion_of_corners(
     mask : (ny, nx) or None
     gauge : remark for the record
     what : the detector in words, for error messages
+    orientation : of the images that the detector is for, as it says itself
     """
     if corners.ndim != 4 or corners.shape[2:] != (4, 3):
         raise FileFormatError(f"{what} with corners of shape {corners.shape}", expected="(ny, nx, 4, 3): square pixels")
+    corners, mask = _ahead(corners, mask, orientation, what)
     ny, nx = corners.shape[:2]
     if np.nanmax(np.abs(corners[..., 0]), initial=0) > 1e-3 * max(pixel_size):
         raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, z = 0")
@@ -199,6 +207,21 @@ def distortion_of_corners(
     ignore: Bools = ~finite if mask is None else (np.asarray(mask) != 0) | ~finite
     field = _field_of_corners(corners, pixel_size, finite)
     return Distortion(field, (ny, nx), pixel_size, ignore, gauge=gauge)
+
+
+def _ahead(corners: AnyArray, mask: AnyArray | None, orientation: int, what: str) -> tuple[AnyArray, AnyArray | None]:
+    """Corners and mask in the order of orientation 3.
+
+    With the other orientations pyFAI turns round what it reads. What it has saved stands in either order: that of
+    orientation 3, or that of the images, where places run backwards.
+    """
+    if orientation not in ORIENTATIONS:
+        raise FileFormatError(f"{what} has orientation {orientation}", expected="1, 2, 3 or 4")
+    for axis, turned in enumerate(ORIENTATIONS[orientation]):
+        if turned and np.nansum(np.diff(corners[:, :, 0, 1 + axis], axis=axis)) < 0:
+            corners = np.flip(corners, axis)[:, :, ((1, 0, 3, 2), (3, 2, 1, 0))[axis]]
+            mask = None if mask is None else np.flip(mask, axis)
+    return corners, mask
 
 
 def _field_of_corners(corners: AnyArray, pixel_size: tuple[float, float], finite: AnyArray) -> Field:
@@ -226,10 +249,13 @@ def _field_of_corners(corners: AnyArray, pixel_size: tuple[float, float], finite
 def read_detector(path: str | PathLike[str]) -> Distortion:
     """Distortion of a NeXus detector file, without pyFAI's help: the newest entry, as pyFAI takes it.
 
+    It is for images in orientation 3, whatever the file is for; that, :func:`read_orientation` says. The mask belongs
+    to the corners beside it.
+
     Raises
     ------
     FileFormatError
-        No NeXus file, truncated, without a detector, or with one that is not flat, not in orientation 3, partly in
+        No NeXus file, truncated, without a detector, or with one that is not flat, of no known orientation, partly in
         other files, or of an incredible size.
     """
     try:
@@ -245,15 +271,22 @@ def read_detector(path: str | PathLike[str]) -> Distortion:
         ) from error
 
 
+def read_orientation(path: str | PathLike[str]) -> int:
+    """pyFAI's orientation of the images that a NeXus detector file is for."""
+    with reading_hdf5(path) as file:
+        return orientation_of(find_detector(file))
+
+
 def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
-    orientation = int(group["orientation"][()]) if "orientation" in group else 3
-    if orientation not in (0, 3):
-        raise FileFormatError(f"{what} has orientation {orientation}", expected="orientation 3")
+    orientation = orientation_of(group)
     size = tuple(float(v) for v in group["pixel_size"][()])
     mask = group["mask"][()] if "mask" in group else None
     gauge = f"as in {os.path.basename(what)}"
     if "pixel_corners" in group:
-        return distortion_of_corners(group["pixel_corners"][()], (size[0], size[1]), mask, gauge=gauge, what=what)
+        corners, metres = group["pixel_corners"][()], (size[0], size[1])
+        return distortion_of_corners(corners, metres, mask, gauge=gauge, what=what, orientation=orientation)
+    if mask is not None:  # of the images: without corners there is nothing else to which it could belong
+        mask = mask[tuple(slice(None, None, -1 if turned else 1) for turned in ORIENTATIONS[orientation])]
     shape = group["shape"][()] if "shape" in group else group["max_shape"][()]
     ny, nx = (int(n) for n in shape)
     y, x = ([axis[0], axis[-1]] for axis in edge_nodes((ny, nx)))

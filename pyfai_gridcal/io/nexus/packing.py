@@ -19,6 +19,7 @@ import numpy as np
 
 from ...base.arrays import AnyArray, AnyDtype
 from ...base.errors import UsageError
+from ...base.opening import make_hdf5
 from ...base.threads import processors
 
 
@@ -81,10 +82,8 @@ class Packing:
 
     def _by_plugin(self, frame: AnyArray) -> bytes:
         """Let HDF5 compress into memory and take the chunk from there."""
-        import h5py
-
         # HDF5 takes files in memory of one name for one file, and several threads pack at once.
-        with h5py.File(f"packing-{get_ident()}", "w", driver="core", backing_store=False) as file:
+        with make_hdf5(f"packing-{get_ident()}", driver="core", backing_store=False) as file:
             dataset = file.create_dataset("chunk", data=frame, chunks=frame.shape, **self.options())
             file.flush()
             return bytes(dataset.id.read_direct_chunk((0,) * frame.ndim)[1])

@@ -41,6 +41,7 @@ RECORDS: dict[str, str] = {name: f"{module}:{name}" for module, names in _HOMES.
     "MirroredField": "io.kinds.readout:_Mirrored",
     "BinnedField": "io.kinds.readout:_Binned",
     "UnsignedField": "io.kinds.readout:_Unsigned",
+    "PartField": "io.kinds.readout:FieldFrom",
 }
 
 #: Modules in which the records lived whose files name them so: versions before 0.2.

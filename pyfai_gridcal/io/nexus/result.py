@@ -27,7 +27,7 @@ import numpy as np
 from ...base.arrays import AnyArray
 from ...base.atomic import replacing
 from ...base.errors import FileFormatError
-from ...base.opening import reading_hdf5, text_of
+from ...base.opening import make_hdf5, reading_hdf5, text_of
 from ...base.plain import plain
 from ...base.progress import Progress, untold
 from ...records.distortion import Distortion
@@ -89,7 +89,7 @@ def save_result(
         tell(0.0, "evaluating pixel corners")
         nodes = detector_nodes(frame)
         tell(0.1, "writing the detector")
-        with h5py.File(beside, "w", libver=_VERSIONS) as file:
+        with make_hdf5(beside, libver=_VERSIONS) as file:
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
             file.attrs["file_name"] = Path(path).name
             write_detector(entry, frame, name=name, nodes=nodes)

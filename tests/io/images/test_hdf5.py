@@ -11,7 +11,7 @@ import pytest
 
 from pyfai_gridcal.base.arrays import AnyArray
 from pyfai_gridcal.base.errors import ImageError, UsageError
-from pyfai_gridcal.io.images.frames import Address
+from pyfai_gridcal.io.images.frames import Address, parse_address
 from pyfai_gridcal.io.images.hdf5 import find_images, hdf5_frames
 from pyfai_gridcal.io.images.images import load_image
 
@@ -81,6 +81,72 @@ def test_series_of_a_master_file(tmp_path: Path) -> None:
     image = load_image(tmp_path / "master.h5", combine="mean")
     assert image.frames == 4
     assert np.allclose(image.data, frames.mean(axis=0))
+
+
+@pytest.fixture
+def eiger(tmp_path: Path) -> tuple[Path, AnyArray]:
+    """A master file with three data files of two, two and one frames, its mask and its flat field."""
+    frames = np.random.default_rng(1).integers(1, 99, (5, *SHAPE)).astype(np.uint32)
+    mask = np.zeros(SHAPE, np.uint32)
+    mask[3, 5:7] = 1, 8
+    with h5py.File(tmp_path / "master.h5", "w") as file:
+        for k in range(3):
+            with h5py.File(tmp_path / f"data_{k}.h5", "w") as data:
+                data["entry/data/data"] = frames[2 * k : 2 * k + 2]
+            file[f"entry/data/data_{k + 1:06d}"] = h5py.ExternalLink(f"data_{k}.h5", "/entry/data/data")
+        file["entry/instrument/detector/detectorSpecific/pixel_mask"] = mask
+        file["entry/instrument/detector/detectorSpecific/flatfield"] = np.ones(SHAPE, np.float32)
+        file["entry/data"].attrs["signal"] = "data_000001"
+    return tmp_path / "master.h5", np.where(mask > 0, np.uint32(2**32 - 1), frames)
+
+
+@pytest.mark.parametrize("name", ["{}", "{}::/entry/data"])
+def test_an_eiger_master_is_all_its_frames(eiger: tuple[Path, AnyArray], name: str) -> None:
+    path, expected = eiger
+    with hdf5_frames(parse_address(name.format(path))) as frames:
+        np.testing.assert_array_equal(list(frames), expected)
+        assert "2 pixels are ignored" in frames.notes[0]
+        again = frames.url
+    with hdf5_frames(parse_address(f"{again}[1:4, 2:30]")) as frames:
+        np.testing.assert_array_equal(list(frames), expected[1:4, 2:30])
+    image = load_image(name.format(path))
+    assert image.mask.sum() == 2
+    assert image.mask[3, 5:7].all()
+    assert image.frames == 5
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_a_data_file_of_a_master_is_missing(eiger: tuple[Path, AnyArray], gone: int) -> None:
+    path, expected = eiger
+    path.with_name(f"data_{gone}.h5").unlink()
+    left = [k for k in range(5) if k // 2 != gone]
+    with pytest.raises(ImageError, match=rf"frames of .*master.h5 are missing: cannot read data_{gone}.h5"):
+        hdf5_frames(Address(str(path)))
+    with pytest.raises(ImageError, match=rf"data_00000{gone + 1} of .* lies in data_{gone}.h5.* cannot be read"):
+        hdf5_frames(Address(str(path), f"/entry/data/data_00000{gone + 1}"))
+    with hdf5_frames(Address(str(path)), "skip") as frames:
+        np.testing.assert_array_equal(list(frames), expected[left])
+    with hdf5_frames(Address(str(path)), "nan") as frames:
+        numbers = [k for k in range(frames.count) if k // 2 != gone]
+        np.testing.assert_array_equal([frames.read(k) for k in numbers], expected[left])
+        assert np.isnan(frames.read(2 * gone)).all()
+    # Without any of them, neither the mask nor the flat field is taken for the image.
+    for one in path.parent.glob("data_*.h5"):
+        one.unlink()
+    with pytest.raises(
+        ImageError, match=r"no image in .*master.h5::/: data_0.h5.*, data_1.h5.*, data_2.h5.* cannot be read"
+    ):
+        hdf5_frames(Address(str(path)), "skip")
+
+
+@pytest.mark.parametrize(("dtype", "code"), [(np.int32, -1), (np.float32, np.nan), (np.uint16, 65535)])
+def test_masked_pixels_of_other_types(eiger: tuple[Path, AnyArray], dtype: type, code: float) -> None:
+    path, _ = eiger
+    for k in range(3):
+        with h5py.File(path.with_name(f"data_{k}.h5"), "w") as data:
+            data["entry/data/data"] = np.ones((1, *SHAPE), dtype)
+    with hdf5_frames(Address(str(path))) as frames:
+        np.testing.assert_array_equal(frames.read(2)[3, 4:8], np.array([1, code, code, 1], dtype))
 
 
 def test_what_may_be_an_image(tmp_path: Path) -> None:

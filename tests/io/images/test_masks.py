@@ -12,7 +12,7 @@ from pyfai_gridcal.base.arrays import AnyArray
 from pyfai_gridcal.base.errors import ImageError, UsageError
 from pyfai_gridcal.exposure import take_exposure
 from pyfai_gridcal.io.images.images import load_image
-from pyfai_gridcal.io.images.masks import named_detector
+from pyfai_gridcal.io.images.masks import load_mask, named_detector
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.records.settings import Settings
 
@@ -47,8 +47,14 @@ def test_named_detector() -> None:
     with pytest.raises(ImageError, match=r"\(619, 487\)") as other:
         named_detector("Pilatus300k", (10, 10))
     assert "binning" not in str(other.value), "it is none"
-    with pytest.raises(ImageError, match=r"\(2048, 2048\).*each binning on its own"):
-        named_detector("Perkin", (1024, 512))
+    assert named_detector("Perkin", (1024, 512)) == ((4e-4, 8e-4), None), "pixels read out as one, as pyFAI guesses"
+    with pytest.raises(ImageError, match=r"\(2048, 2048\).*part of a detector"):
+        named_detector("Perkin", (1024, 500))
+    size, gaps = named_detector("Eiger4M", (2167, 1035))
+    assert size == pytest.approx((75e-6, 150e-6))
+    assert gaps is not None
+    assert gaps.shape == (2167, 1035)
+    assert gaps[520].all()
     with pytest.raises(UsageError, match="no pixel size"):
         named_detector("Detector", (10, 10))
 
@@ -65,6 +71,25 @@ def test_named_detector_from_a_file(tmp_path: Path) -> None:
     exposure = take_exposure(np.random.default_rng(0).normal(100, 1, SHAPE), settings)
     assert exposure.mask is not None
     assert exposure.mask[true.mask].all(), "the calibration asks the same"
+
+
+def test_binned_pixels_of_a_detector_from_a_file(tmp_path: Path) -> None:
+    from hub import wave
+
+    true = wave((36, 48), masked=True)
+    assert true.mask is not None
+    write_distortion(true, tmp_path / "det.h5")
+    size, gaps = named_detector(str(tmp_path / "det.h5"), (18, 16))
+    assert size == pytest.approx((2 * true.pixel_size[0], 3 * true.pixel_size[1]))
+    assert np.array_equal(gaps, true.mask.reshape(18, 2, 16, 3).any(axis=(1, 3)))
+
+
+def test_a_mask_of_all_for_a_part(picture: AnyArray) -> None:
+    mask = picture > np.median(picture)
+    for source in (mask, [mask], mask[11:31, 39:46]):
+        assert np.array_equal(load_mask(source, (20, 7), region=(11, 31, 39, 46)), mask[11:31, 39:46])
+    with pytest.raises(ImageError, match="shape"):
+        load_mask(mask, (20, 7))
 
 
 def test_mask_of_a_detector_file(tmp_path: Path) -> None:
@@ -101,12 +126,29 @@ def test_gaps_are_masked(picture: AnyArray) -> None:
 
 
 def test_largest_integer_in_gaps_is_masked(picture: AnyArray) -> None:
-    for dtype in (np.uint16, np.uint32):
-        data = picture.astype(dtype)
+    for dtype in (np.uint8, np.uint16, np.uint32):
+        data = (picture / picture.max() * 200).astype(dtype)
         data[10:14] = np.iinfo(dtype).max
         image = load_image(data)
         assert np.array_equal(image.mask, data == data.max())
         assert image.saturation is None
+
+
+def test_a_drawing_in_two_levels_has_no_gaps() -> None:
+    drawing = np.full(SHAPE, 255, np.uint8)
+    drawing[10:20, 12:25] = 0
+    for data in (drawing, 255 - drawing):
+        assert not load_image(data).mask.any()
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(np.float64, 1e30), (np.float64, -1e30), (np.float32, 3.4e38)])
+def test_numbers_that_no_counter_holds_are_masked(picture: AnyArray, dtype: type, value: float) -> None:
+    data = picture.astype(dtype)
+    data[10:14, 5:9] = value
+    for image in (load_image(data), load_image([data, data, data]), load_image([data] * 2, combine="mean")):
+        assert np.array_equal(image.mask, np.abs(data) > 1e29)
+        assert image.data.max() <= picture.max()
+    assert np.array_equal(load_image(picture, dark=np.where(np.abs(data) > 1e29, value, 1.0)).mask, np.abs(data) > 1e29)
 
 
 def test_noise_around_zero_stays() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
-from hub import PIXEL, wave
+from hub import PIXEL, corner_gap, modules, wave
 
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.io.kinds.conversion import convert, corner_deviation, export
 from pyfai_gridcal.io.kinds.kinds import read_distortion, write_distortion
+from pyfai_gridcal.io.kinds.readout import mirrored
+from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 from pyfai_gridcal.records.jobs import Reading
 
 SHAPE = (51, 74)
@@ -63,3 +67,38 @@ def test_a_pointer_to_what_is_there_already(tmp_path):
     assert done.largest == 0
     done = export(wave(SHAPE), tmp_path / "b.poni")
     assert [path.name for path in done.written] == ["b.h5", "b.poni"]
+
+
+@pytest.mark.parametrize("truth", [wave((60, 91), masked=True), modules()], ids=["smooth", "modules"])
+@pytest.mark.parametrize("orientation", [1, 2, 4])
+def test_a_detector_in_another_orientation_becomes_one_in_3_with_the_same_places(tmp_path, truth, orientation):
+    """As pyFAI has the centres; its corners agree with them then, which they do not before where tiles jump."""
+    from pyFAI.detectors import NexusDetector
+
+    (source,) = write_distortion(truth, tmp_path / "det.h5")
+    theirs = NexusDetector(str(source), orientation=orientation)
+    expected = np.stack(theirs.calc_cartesian_positions()[:2], axis=-1)
+    config = {"filename": str(source), "orientation": orientation}
+    (tmp_path / "a.json").write_text(json.dumps({"detector": "NexusDetector", "detector_config": config}))
+    with h5py.File(source, "r") as file, h5py.File(tmp_path / "own.h5", "w") as own:
+        file.copy("entry_0000", own)
+        own["entry_0000/pyFAI/calibrated/orientation"][...] = orientation
+    for name in ("a.json", "own.h5"):
+        done = convert(tmp_path / name, tmp_path / "out.h5")
+        assert done.largest < 1e-4
+        assert f"images in pyFAI's orientation {orientation}" in done.report()
+        ours = NexusDetector(str(tmp_path / "out.h5"))
+        known = ours.mask == 0
+        centres = np.stack(ours.calc_cartesian_positions()[:2], axis=-1)
+        np.testing.assert_allclose(centres[known], expected[known], atol=5e-9)
+        np.testing.assert_allclose(ours.get_pixel_corners()[..., 1:].mean(axis=2)[known], expected[known], atol=5e-9)
+        # A pointer to it would say 3: it gets a file of its own.
+        (pointed, pointer) = convert(tmp_path / name, tmp_path / f"{name}.poni").written
+        assert corner_gap(read_distortion(pointer), read_distortion(tmp_path / "out.h5"))[0] < 1e-9
+        assert pointed != tmp_path / name
+        # For images that are turned to orientation 3 it is the file that it was; for those as they are, its mirror.
+        same = read_distortion(tmp_path / name, Reading(orientation=orientation))
+        assert corner_gap(truth, same)[0] < 1e-4
+        slow, fast = ORIENTATIONS[orientation]
+        as_they_are = read_distortion(tmp_path / name, Reading(orientation=3))
+        assert corner_gap(mirrored(truth, slow=slow, fast=fast), as_they_are)[0] < 1e-4

@@ -5,6 +5,7 @@ much.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from pyfai_gridcal.base.errors import FileFormatError, GridcalError
 from pyfai_gridcal.io.kinds import fit2d
+from pyfai_gridcal.io.kinds.kinds import kind_of
 from pyfai_gridcal.io.kinds.splinefit import fit_spline
 from pyfai_gridcal.io.kinds.tensor import TensorSpline
 
@@ -139,6 +141,34 @@ def test_blank_separated_numbers_and_exponents_of_fortran(text):
     for changed in (loose, text.replace("E+", "D+"), text.replace("\n", "\r\n"), "\n" + text):
         spline = fit2d.parse_spline(changed)
         assert np.array_equal(spline.dx.coefficients, fit2d.parse_spline(text).dx.coefficients)
+
+
+def test_a_byte_order_mark_and_lines_that_are_as_wide_as_columns(text, fitted, tmp_path):
+    (tmp_path / "a.spline").write_text(text, encoding="utf-8-sig")
+    assert fit2d.read_spline(tmp_path / "a.spline").pixel_um == fitted.spline.pixel_um
+    assert kind_of(tmp_path / "a.spline").name == "spline"
+    lines = text.splitlines()
+    at = lines.index("  VALID REGION") + 1
+    lines[at] = "0.0 0 310.0 230.000000000000"
+    assert len(lines[at]) == 2 * fit2d.WIDTH
+    assert fit2d.parse_spline("\n".join(lines)).region == (0, 0, 310, 230)
+
+
+@pytest.mark.parametrize("inverse", [False, True])
+def test_a_region_that_does_not_begin_at_the_first_pixel(inverse):
+    spline = fit_spline(wave(), tolerance=0.1, inverse=inverse).spline
+    region = replace(spline, region=(31.0, 20.0, 121.0, 90.0))
+    whole = spline.distortion()
+    part = region.distortion()
+    assert part.shape == (70, 90)
+    for mine, all_of_it in zip(part.displacement_maps(), whole.displacement_maps(), strict=True):
+        np.testing.assert_allclose(mine, all_of_it[20:90, 31:121], atol=1e-6)
+    masked = region.distortion((230, 310))
+    assert masked.shape == (230, 310)
+    assert not masked.mask[20:90, 31:121].any()
+    assert (~masked.mask).sum() == 70 * 90
+    np.testing.assert_allclose(masked.displacement_maps()[1], whole.displacement_maps()[1], atol=1e-6)
+    assert region.distortion((70, 90)).mask is None, "what the images show, told again"
 
 
 def _with_line(text: str, after: str, offset: int, new: str) -> str:

@@ -82,6 +82,7 @@ def test_gaps_do_not_make_modules_smooth(tmp_path):
 def test_kinds_of_output_names(tmp_path):
     names = {"a.h5": "nexus", "a.inverse.spline": "spline-inverse", "a.spline": "spline", "x_e2dy.edf": "imaged11"}
     names |= {"a.edf": "spd", "x_geo_corr.cbf": "xds", "a.TIF": "tiff", "a.poni": "poni", "m.tsv": "modules"}
+    names |= {"e2dx.spline": "spline", "my_e2dy_run.h5": "nexus", "e2dx.tif": "tiff", "run_e2dx": "imaged11"}
     assert {name: kind_for_output(name).name for name in names} == names
     with pytest.raises(UsageError, match="--to"):
         kind_for_output("a.jpg")

@@ -86,6 +86,14 @@ def test_maps_that_cannot_be_meant(dy, dx, says):
         distortion_of_centres(dy, dx, PIXEL)
 
 
+def test_numbers_that_no_map_holds_are_masked():
+    dy, dx = np.zeros((20, 30)), np.zeros((20, 30))
+    dy[3, 4], dx[7, 8], dx[9, 1] = 1e30, -3e38, np.nan
+    mask = distortion_of_centres(dy, dx, PIXEL).mask
+    assert mask is not None
+    assert sorted(map(tuple, np.argwhere(mask))) == [(3, 4), (7, 8), (9, 1)]
+
+
 def test_names_of_pairs():
     for one, pair in (
         ("a_e2dx.edf", ("a_e2dx.edf", "a_e2dy.edf")),

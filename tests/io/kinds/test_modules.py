@@ -9,6 +9,7 @@ from hub import PIXEL, corner_gap, modules, wave
 from pyfai_gridcal.base.errors import FileFormatError, FittingError
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.io.kinds.modules import Module, format_modules, modules_of, parse_modules
+from pyfai_gridcal.io.kinds.readout import in_orientation
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import CornerField, corner_values
 
@@ -73,3 +74,11 @@ def test_what_cannot_be_meant(old, new, says):
     assert old in text
     with pytest.raises(FileFormatError, match=says):
         parse_modules(text.replace(old, new, 1))
+
+
+def test_a_mirror_is_no_rigid_motion():
+    for orientation in (2, 4):
+        with pytest.raises(FittingError, match="mirrored"):
+            modules_of(in_orientation(modules(), orientation))
+    half_a_turn = in_orientation(modules(), 1)
+    assert corner_gap(half_a_turn, modules_of(half_a_turn).distortion())[0] < 1e-6

@@ -7,7 +7,8 @@ import pytest
 from hub import PIXEL, corner_gap, modules, wave
 
 from pyfai_gridcal.base.errors import UsageError
-from pyfai_gridcal.io.kinds.readout import binned, mirrored, to_orientation_3
+from pyfai_gridcal.io.kinds.readout import binned, in_orientation, mirrored, part_of, to_orientation_3
+from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import CornerField, SampledField, corner_values
 
@@ -26,6 +27,24 @@ def test_a_binned_read_out_has_the_same_corners():
             assert np.allclose(corners[:, :, k], at, atol=1e-9)
 
 
+@pytest.mark.parametrize("make", [lambda: wave((232, 312), masked=True), modules])
+def test_a_part_has_the_displacement_of_its_pixels(make):
+    truth = make()
+    part = part_of(truth, (31, 80, 11, 102))
+    assert part.shape == (49, 91)
+    for mine, whole in zip(part.displacement_maps(), truth.displacement_maps(), strict=True):
+        np.testing.assert_allclose(mine, whole[31:80, 11:102], atol=1e-12)
+    np.testing.assert_allclose(
+        part.pixel_corners(np.float64)[..., 1:] + np.array([31, 11]) * truth.pixel_size,
+        truth.pixel_corners(np.float64)[31:80, 11:102, :, 1:],
+        atol=1e-12,
+    )
+    assert np.array_equal(part.mask, truth.mask[31:80, 11:102])
+    assert part_of(truth, None) is truth
+    with pytest.raises(UsageError, match="a part of it"):
+        part_of(truth, (31, 80, 11, 1000))
+
+
 @pytest.mark.parametrize(("orientation", "flip"), [(1, (-1, -1)), (2, (-1, 1)), (3, (1, 1)), (4, (1, -1))])
 def test_orientations_mirror_the_detector(orientation, flip):
     from pyfai_gridcal.io.kinds.readout import to_orientation_3
@@ -40,6 +59,28 @@ def test_orientations_mirror_the_detector(orientation, flip):
         assert corner_gap(truth, again)[0] < 1e-9
         if truth.mask is not None:
             assert np.array_equal(turned.mask, truth.mask[:: flip[0], :: flip[1]])
+
+
+@pytest.mark.parametrize("make", [lambda: wave((60, 91), masked=True), modules])
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4])
+def test_pixels_of_turned_images_stay_where_they_are(make, orientation):
+    truth = make()
+    slow, fast = ORIENTATIONS[orientation]
+    one = in_orientation(truth, orientation)
+    order = [(0, 1, 2, 3), (1, 0, 3, 2), (3, 2, 1, 0), (2, 3, 0, 1)][slow + 2 * fast]
+    cut = slice(None, None, 1 - 2 * slow), slice(None, None, 1 - 2 * fast)
+    expected = truth.pixel_corners(np.float64)[cut][:, :, order]
+    known = ~one.mask
+    np.testing.assert_allclose(one.pixel_corners(np.float64)[known], expected[known], atol=1e-13)
+    np.testing.assert_array_equal(one.mask, truth.mask[cut])
+    places = np.array([[13.0, 21.0], [40.25, 70.5]])
+    flipped = np.where((slow, fast), np.array(truth.shape) - 1 - places, places)
+    if not truth.is_tiled:
+        np.testing.assert_allclose(one.correct(flipped), truth.correct(places), atol=1e-9)
+    np.testing.assert_allclose(
+        binned(one, (2, 1)).pixel_corners(np.float64)[0, 0],
+        one.pixel_corners(np.float64)[:2, 0][[0, 1, 1, 0], range(4)],
+    )
 
 
 @pytest.mark.parametrize("make", [lambda: wave((60, 91), masked=True), modules])
@@ -79,3 +120,17 @@ def test_binned_pixels_of_tiles_reach_from_first_to_last_corner():
     fine, coarse = d.pixel_corners(np.float64), one.pixel_corners(np.float64)
     np.testing.assert_allclose(coarse[4, 7, 0], fine[12, 14, 0], atol=1e-12)
     np.testing.assert_allclose(coarse[4, 7, 2], fine[14, 15, 2], atol=1e-12)
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_a_part_of_images_in_another_orientation_is_where_it_is_on_the_detector(orientation, tiled):
+    truth = wave((60, 91))
+    if tiled:
+        truth = Distortion(CornerField(corner_values(truth.field, truth.shape)), truth.shape, PIXEL)
+    slow, fast = ORIENTATIONS[orientation]
+    y0, y1, x0, x1 = 31, 57, 11, 42
+    on_detector = (60 - y1, 60 - y0) if slow else (y0, y1), (91 - x1, 91 - x0) if fast else (x0, x1)
+    expected = in_orientation(part_of(truth, (*on_detector[0], *on_detector[1])), orientation)
+    found = part_of(in_orientation(truth, orientation), (y0, y1, x0, x1), orientation)
+    assert corner_gap(found, expected)[0] < 1e-9

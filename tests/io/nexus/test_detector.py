@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal.base.errors import FileFormatError
+from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 from pyfai_gridcal.io.nexus.detector import from_detector, to_detector
 from pyfai_gridcal.io.nexus.result import save_result
 from pyfai_gridcal.records.distortion import Distortion
@@ -69,7 +70,30 @@ def test_from_detector_takes_any_flat_detector():
         from_detector(detector_factory("Pixirad1"))
     with pytest.raises(FileFormatError, match="not flat"):
         from_detector(detector_factory("Aarhus"))
-    with pytest.raises(FileFormatError, match="orientation 2"):
-        from_detector(Detector(1e-4, 1e-4, max_shape=(5, 6), orientation=2))
     with pytest.raises(FileFormatError, match="no shape"):
         from_detector(Detector(1e-4, 1e-4))
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 4])
+def test_from_detector_puts_pixels_where_pyfai_does_in_every_orientation(tmp_path, orientation):
+    """Regular, with displacements of its own, from a file; a mask belongs to the corners beside it."""
+    from pyFAI.detectors import Detector, NexusDetector
+
+    truth = smooth()
+    mask = np.asarray(truth.mask, np.int8)
+    regular, bent = (Detector(*PIXEL, max_shape=SHAPE, orientation=orientation) for _ in range(2))
+    bent.set_dy(truth.displacement_nodes()[0])
+    bent.set_dx(truth.displacement_nodes()[1])
+    regular.mask = bent.mask = mask
+    save_result(truth, tmp_path / "a.h5")
+    from_file = NexusDetector(str(tmp_path / "a.h5"), orientation=orientation)
+    slow, fast = ORIENTATIONS[orientation]
+    for detector in (regular, bent, from_file):
+        expected = np.stack(detector.calc_cartesian_positions()[:2], axis=-1)
+        found = from_detector(detector)
+        np.testing.assert_allclose(found.pixel_corners(np.float64)[..., 1:].mean(axis=2), expected, atol=5e-9)
+        turned = detector is not regular
+        np.testing.assert_array_equal(found.mask, mask[:: 1 - 2 * (slow and turned), :: 1 - 2 * (fast and turned)])
+        # It is as it was before it was asked.
+        again = np.stack(detector.calc_cartesian_positions()[:2], axis=-1)
+        np.testing.assert_allclose(again, expected, atol=5e-9)

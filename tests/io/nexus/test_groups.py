@@ -8,7 +8,9 @@ import pytest
 from hub import PIXEL, corner_gap, modules, wave
 
 from pyfai_gridcal.base.errors import FileFormatError
+from pyfai_gridcal.io.kinds.kinds import read_distortion
 from pyfai_gridcal.io.nexus import groups
+from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 from pyfai_gridcal.records.field import CornerField, SampledField
 
 
@@ -25,6 +27,38 @@ def test_a_detector_comes_back(tmp_path, truth, kind):
     assert back.pixel_size == PIXEL
     np.testing.assert_array_equal(back.mask, truth.mask)
     assert corner_gap(truth, back)[0] < 1e-4
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 4])
+@pytest.mark.parametrize("truth", [wave((21, 34), masked=True), modules()])
+def test_corners_of_other_orientations_stand_in_either_order(tmp_path, truth, orientation):
+    """As pyFAI saves a detector that it has read, and as it saves one that it has made itself."""
+    slow, fast = ORIENTATIONS[orientation]
+    path = written(tmp_path / "a.h5", truth)
+    with h5py.File(path, "r+") as file:
+        group = file["entry_0000/pyFAI/calibrated"]
+        group["orientation"][...] = orientation
+    assert groups.read_orientation(path) == orientation
+    first = groups.read_detector(path)
+    assert corner_gap(truth, first)[0] < 1e-4
+    with h5py.File(path, "r+") as file:
+        group = file["entry_0000/pyFAI/calibrated"]
+        order = [(0, 1, 2, 3), (1, 0, 3, 2), (3, 2, 1, 0), (2, 3, 0, 1)][slow + 2 * fast]
+        group["pixel_corners"][...] = group["pixel_corners"][()][:: 1 - 2 * slow, :: 1 - 2 * fast][:, :, order]
+        group["mask"][...] = group["mask"][()][:: 1 - 2 * slow, :: 1 - 2 * fast]
+    second = groups.read_detector(path)
+    np.testing.assert_array_equal(second.pixel_corners(), first.pixel_corners())
+    np.testing.assert_array_equal(second.mask, truth.mask)
+
+
+def test_the_mask_of_a_regular_detector_is_that_of_its_images(tmp_path):
+    path = written(tmp_path / "a.h5", wave((9, 11)))
+    with h5py.File(path, "r+") as file:
+        group = file["entry_0000/pyFAI/calibrated"]
+        del group["pixel_corners"]
+        group["orientation"][...] = 2
+        group["mask"][1, 2] = 1
+    assert np.argwhere(read_distortion(path).mask).tolist() == [[1, 2]]
 
 
 def test_names_that_hdf5_has_no_use_for(tmp_path):
@@ -75,7 +109,7 @@ def corrupted(group, name):
     elif name == "no size":
         del group["pixel_size"]
     elif name == "orientation":
-        group["orientation"][...] = 2
+        group["orientation"][...] = 77
     elif name == "huge":
         del group["pixel_corners"]
         group.create_dataset("pixel_corners", (60000, 60000, 4, 3), np.float32, chunks=(64, 64, 4, 3))
@@ -91,7 +125,7 @@ def corrupted(group, name):
         ("words", "mask holds"),
         ("size", "pixel size of"),
         ("no size", "without pixel_size"),
-        ("orientation", "orientation 2"),
+        ("orientation", "orientation 77.* 1, 2, 3 or 4"),
         ("huge", "declares"),
         ("bent", "not flat"),
     ],
