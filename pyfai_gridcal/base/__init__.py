@@ -9,6 +9,7 @@ Other rooms may use::
               UsageError
     frames    CORNERS, edge_from_index, edge_nodes, index_from_edge, pixel_centres
     geometry  as_pair, hull_of, turn_matrix, within_hull
+    normal    inverses, solved
     opening   HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
     plain     plain
     progress  Cancelled, Progress, untold

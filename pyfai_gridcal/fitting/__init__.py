@@ -11,5 +11,6 @@ Other rooms may use::
     spline.basis      Axis, band_of_stencil, product_stencil, uniform_axes
     spline.problem    SplineProblem
     spline.recipe     BSpline
+    support           share_off
     tiles.seams       Seam, find_seams
 """

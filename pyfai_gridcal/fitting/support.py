@@ -30,8 +30,9 @@ _RIM = 3.0
 
 
 #: Farther from its nearest point than so many spacings a place lies in no cell of the lattice, whose middle is 0.71 off
-#: its corners and 1 where one of them is missing; the middle of so many points around tells whether it is surrounded.
-_FAR, _AROUND = 1.2, 4
+#: its corners and 1 where one of them is missing; so many points around tell whether it is surrounded, by leaving no
+#: more than this angle free: beside a straight rim it is a half turn.
+_FAR, _AROUND, _FREE = 1.2, 96, 2.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +128,17 @@ class Support:
         return left, right
 
 
+def _one_sided(points: Floats, places: Floats) -> Bools:
+    """Whether (K,) the points nearest to places (K, 2) leave more than a third of the directions free."""
+    if not len(places):
+        return np.zeros(0, dtype=bool)
+    near = np.asarray(cKDTree(points).query(places, k=range(1, min(_AROUND, len(points)) + 1))[1])
+    off = points[near] - places[:, None]
+    angle = np.sort(np.arctan2(off[..., 0], off[..., 1]), axis=1)
+    gaps = np.diff(angle, axis=1, append=angle[:, :1] + 2 * np.pi)
+    return np.asarray(gaps.max(axis=1) > _FREE)
+
+
 def share_off(sigma: Floats, limit: float = MAX_SIGMA_PX) -> Floats:
     """Probability that a place is off by more than `limit` px, for the length `sigma` of its uncertainty, px: that of
     two normal coordinates (Rayleigh)."""
@@ -186,9 +198,9 @@ def support_of(
     inside = within_hull(hull, nodes)
     near = within_hull(own, nodes) | (distance[:, 0] < reach * sample.spacing)
     # a hull is convex, what was lit need not be: far from all points, with all of them on one side, nothing is known
-    middle = points[around[:, :_AROUND]].mean(axis=1)
-    beyond = (distance[:, 0] > _FAR * sample.spacing) & (np.hypot(*(middle - nodes).T) > sample.spacing)
     if np.isfinite(reach):
+        beyond = distance[:, 0] > _FAR * sample.spacing
+        beyond[beyond] = _one_sided(points, nodes[beyond])
         inside, near = inside & ~beyond, near & ~beyond
     size = (len(y), len(x))
     return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), hull)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import integrate
+from scipy.spatial import cKDTree
 
 from pyfai_gridcal.base.errors import IndexingError, PickingError
 from pyfai_gridcal.calibration import spots_and_points
@@ -133,10 +134,11 @@ def test_border_and_gap_spots_are_used_with_what_they_show() -> None:
 def test_rows_and_columns_are_not_mixed_up() -> None:
     picture = scene(field=BEND).render(np.random.default_rng(3))
     one, other = find_spots(picture.image), find_spots(picture.image.T.copy())
-    a = one.yx[np.lexsort(np.rint(one.yx).T)]
-    b = other.yx[:, ::-1][np.lexsort(np.rint(other.yx[:, ::-1]).T)]
-    assert len(a) == len(b)
-    np.testing.assert_allclose(a, b, atol=0.05)
+    off, near = cKDTree(other.yx[:, ::-1]).query(one.yx)
+    # a cut hole more or less is a matter of the last digit
+    assert np.count_nonzero(off > 1) < 3
+    assert abs(len(one) - len(other)) < 3
+    np.testing.assert_allclose(one.yx[off < 1], other.yx[near[off < 1], ::-1], atol=0.05)
 
 
 def test_hints_are_followed() -> None:

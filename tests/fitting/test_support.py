@@ -63,7 +63,7 @@ def test_mask_is_that_of_the_sigma_map(support: Support) -> None:
 
 def test_the_default_keeps_the_hull_and_is_strict_outside(support: Support) -> None:
     inside, outside = support.default_limits()
-    assert outside == pytest.approx(0.04)
+    assert outside == pytest.approx(0.025)
     assert 0.1 <= inside <= 0.3
     poor = support_of(BSpline().fit(sample(0.5)), sample(0.5))
     assert poor.default_limits()[0] > 0.15

@@ -182,10 +182,9 @@ def _ceiling(dtype: AnyDtype) -> int | None:
 def _is_light(data: AnyArray, top: int) -> bool:
     """Whether pixels at `top` have seen much light rather than none: others come near, or they show holes."""
     where = data >= top
-    if _comes_near(data, top) or _are_blobs(where):
-        return True
-    # what covers most of the picture is the background of a drawing, in two levels or of holes
-    return float(where.mean()) > 0.5 and (len(np.unique(data[~where])) < 2 or _are_blobs(~where))
+    # a drawing in two levels has no gaps, and what covers most of a picture of holes is its background
+    drawing = len(np.unique(data[~where])) < 2
+    return drawing or _comes_near(data, top) or _are_blobs(where) or (float(where.mean()) > 0.5 and _are_blobs(~where))
 
 
 def _are_blobs(where: Bools) -> bool:

@@ -1,0 +1,47 @@
+"""Smooth fields through values of spots."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.base.arrays import Floats
+from pyfai_gridcal.finding.smoothing import LocalLines, neighbours_of, smoothed
+
+SPACING = 21.0
+
+
+@pytest.fixture(scope="module")
+def yx() -> Floats:
+    ij = np.stack(np.meshgrid(np.arange(17), np.arange(23), indexing="ij"), -1).reshape(-1, 2)
+    return np.asarray(ij @ np.array([[SPACING, 2.0], [-2.0, SPACING]]) + (40.0, 7.0))
+
+
+def through(yx: Floats, values: Floats) -> tuple[Floats, Floats, float]:
+    return smoothed(yx, values, yx, LocalLines(yx, yx, SPACING), neighbours_of(yx))
+
+
+def test_a_parabola_is_kept_with_its_gradient_up_to_the_border(yx: Floats) -> None:
+    y, x = (yx - 200).T / 100
+    value, slope, _ = through(yx, 3 + y - 0.5 * x + 0.3 * x * y + 0.2 * y * y)
+    np.testing.assert_allclose(value, 3 + y - 0.5 * x + 0.3 * x * y + 0.2 * y * y, atol=1e-6)
+    np.testing.assert_allclose(100 * slope, np.stack([1 + 0.3 * x + 0.4 * y, 0.3 * y - 0.5], axis=1), atol=1e-5)
+
+
+def test_one_wild_value_is_cut_and_what_neighbours_share_is_not(yx: Floats) -> None:
+    values = np.random.default_rng(1).normal(100, 0.5, len(yx))
+    alone = values.copy()
+    alone[190] += 60
+    assert np.abs(through(yx, alone)[0] - 100).max() < 3
+    # a dark border, one and a half rows wide
+    shared = values - 60 * np.clip((80 - yx[:, 0]) / 40, 0, 1)
+    followed = through(yx, shared)[0]
+    dark = yx[:, 0] < 60
+    assert np.abs((followed - shared)[dark]).mean() < 0.4 * np.abs((shared - 100)[dark]).mean()
+
+
+def test_few_places_have_no_neighbours(yx: Floats) -> None:
+    assert neighbours_of(yx[:5]).shape == (5, 0)
+    near = neighbours_of(yx)
+    assert near.shape == (len(yx), 8)
+    assert np.hypot(*(yx[near[180]] - yx[180]).T).max() < 1.6 * SPACING

@@ -1,0 +1,73 @@
+"""Gradients of the light at single holes: given only where they are seen and matter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import looking
+import numpy as np
+from holes import NOISE, RADIUS, REACH, lattice, picture, profile
+
+from pyfai_gridcal.finding.learning import Instrument, Learned
+from pyfai_gridcal.finding.model import SpotState, start_from
+from pyfai_gridcal.finding.profile import TemplateMaker
+from pyfai_gridcal.finding.tilts import LocalTilts, learn_tilts, shading, unsure_slopes
+from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.records.spots import Noise
+
+YX = lattice()
+
+
+def started(image: np.ndarray) -> tuple[Instrument, SpotState, np.ndarray]:
+    prepared = PreparedImage(image, None, "bright")
+    learned = Learned(profile(), Noise(0.0, NOISE))
+    tools = Instrument(prepared, None, 20.0, RADIUS, REACH, 2.0, learned, TemplateMaker(profile(), REACH), 1)
+    state = start_from(prepared, YX, REACH, RADIUS)
+    return tools, tools.fit(state, 5).after(state, 0.0), prepared.is_whole(YX, REACH)
+
+
+def test_even_light_has_none() -> None:
+    tools, state, whole = started(picture(YX))
+    tilts = learn_tilts(tools, state, whole, 0.0)
+    assert tilts is not None
+    assert (tilts.size > 0).mean() < 0.1
+
+
+def test_waves_on_top_are_seen() -> None:
+    image = picture(YX)
+    image += 40 * np.sin(np.arange(image.shape[1]) / 5.0)
+    tools, state, whole = started(image)
+    tilts = learn_tilts(tools, state, whole, 0.0)
+    assert tilts is not None
+    assert (tilts.size[:, 1] > 0).mean() > 0.8
+
+
+def test_one_shaded_hole_gets_a_gradient_of_its_own() -> None:
+    image = picture(YX)
+    y, x = np.rint(YX[40]).astype(int)
+    part = image[y - REACH : y + REACH + 1, x - REACH : x + REACH + 1]
+    part *= np.exp(-0.06 * np.arange(-REACH, REACH + 1))[:, None]
+    tools, state, whole = started(image)
+    size = shading(tools, state, whole)
+    assert np.flatnonzero(size).tolist() == [40]
+    assert 0.03 < size[40] < 0.2
+
+
+def test_other_places_ask_the_nearest() -> None:
+    tilts = LocalTilts(
+        np.array([[0.0, 0.0], [0.0, 20.0], [0.0, 40.0]]), np.array([[0.0, 0.1], [0.04, 0.1], [0, 0]]), 20.0
+    )
+    at = tilts.at(np.array([[0.0, 1.0], [80.0, 20.0]]), np.array([False, False]))
+    np.testing.assert_allclose(at, [[0.04, 0.1], [0.16, 0.4]])
+    # a cut one cannot tell gradient from place: it gets one only where all around do
+    assert not tilts.at(np.array([[0.0, 1.0]]), np.array([True])).any()
+
+
+def test_only_steep_slopes_are_unsure() -> None:
+    state = replace(looking.search()[2].state, slope_a=np.zeros_like(looking.search()[2].state.slope_a))
+    slope = state.slope_a.copy()
+    slope[3] = (0.03, 0.04)
+    slope[4] = (0.001, 0.0)
+    unsure = unsure_slopes(replace(state, slope_a=slope))
+    assert np.flatnonzero(unsure).tolist() == [3]
+    assert 0.05 * 0.05 < unsure[3] < 0.05
