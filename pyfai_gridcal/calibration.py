@@ -68,8 +68,7 @@ class Calibration(Result):
         return save_result(self, result_name(path), progress=progress)
 
     def validate(self, *, progress: Progress | None = None) -> Validation:
-        """Correct the image with pyFAI and look at the grid again; see
-        :func:`pyfai_gridcal.judging.validation.validate`."""
+        """Correct the image and look at the grid again; see :func:`pyfai_gridcal.judging.validation.validate`."""
         from .judging.validation import validate
 
         return validate(self, progress=progress)
