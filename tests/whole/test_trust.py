@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal import Calibration, calibrate
-from pyfai_gridcal.synthetic import Camera, Faults, Light, Scene, SyntheticImage, demo_scene, field_error, imperfect
+from pyfai_gridcal.synthetic import (
+    Camera,
+    Faults,
+    Light,
+    Opaque,
+    Scene,
+    SyntheticImage,
+    demo_scene,
+    field_error,
+    imperfect,
+)
 
 inf = float("inf")
 LIGHT, CAMERA, CLEAN = Light(9000.0, 700.0, vignetting=0.0), Camera(1.1), Faults(seed=2)
