@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from functools import reduce
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -126,7 +127,4 @@ def reach_px(spots: Spots) -> float:
 
 def joined(first: Spots, *others: Spots) -> Spots:
     """All sets in one, with the common values of the first."""
-    names = ("yx", "sigma_yx", "amplitude", "background", "chi2", "flags")
-    both = (first, *others)
-    columns: dict[str, Any] = {name: np.concatenate([getattr(spots, name) for spots in both]) for name in names}
-    return replace(first, **columns)
+    return reduce(Spots.joined, others, first)
