@@ -71,9 +71,9 @@ def armed(output: str, parts_before: int, testament: str) -> Callable[[], None]:
 
         from pyfai_gridcal.correction.corrector import Corrector
 
-        call, seen = Corrector.__call__, []
+        call, seen = Corrector.as_type, []
 
-        def counting(self, frame):  # type: ignore[no-untyped-def]
+        def counting(self, frame, dtype):  # type: ignore[no-untyped-def]
             time.sleep(0.02)  # so that the other one does not do everything
             seen.append(1)
             if len(seen) == 4 * parts_before + 3:  # a part has 4 frames
@@ -85,9 +85,9 @@ def armed(output: str, parts_before: int, testament: str) -> Callable[[], None]:
                     stream.flush()
                     os.fsync(stream.fileno())
                 os.kill(os.getpid(), signal.SIGKILL)
-            return call(self, frame)
+            return call(self, frame, dtype)
 
-        Corrector.__call__ = counting  # type: ignore[method-assign]
+        Corrector.as_type = counting  # type: ignore[method-assign]
 
     return arm
 
@@ -112,13 +112,13 @@ def slowed() -> Callable[[], None]:
 
         from pyfai_gridcal.correction.corrector import Corrector
 
-        call = Corrector.__call__
+        call = Corrector.as_type
 
-        def slowly(self, frame):  # type: ignore[no-untyped-def]
+        def slowly(self, frame, dtype):  # type: ignore[no-untyped-def]
             time.sleep(0.02)
-            return call(self, frame)
+            return call(self, frame, dtype)
 
-        Corrector.__call__ = slowly  # type: ignore[method-assign]
+        Corrector.as_type = slowly  # type: ignore[method-assign]
 
     return slow
 
