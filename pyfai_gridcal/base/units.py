@@ -18,7 +18,6 @@ __all__ = [
     "UNITS",
     "Length",
     "Lengths",
-    "Region",
     "as_length",
     "as_lengths",
     "as_positions",
