@@ -13,7 +13,7 @@ Other rooms may use::
     opening   HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
     plain     plain
     progress  Cancelled, Progress, untold
-    robust    NORMAL, rms, shares, spread
+    robust    NORMAL, cauchy_weights, rms, shares, spread
     silence   quiet, silenced_stdout
     threads   one_blas_thread, processors
     units     Length, Lengths, Region, as_length, as_lengths, as_positions, as_region, format_length, parse_length,

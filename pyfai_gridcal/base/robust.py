@@ -53,3 +53,9 @@ def spread(values: AnyArray, *, about: float | None = None) -> float:
         return float("nan")
     middle = np.median(values) if about is None else about
     return NORMAL * float(np.median(np.abs(values - middle)))
+
+
+def cauchy_weights(off: Floats) -> Floats:
+    """Weights (N,) that fall off with how far values are off (N,), not negative: a half at three times the spread."""
+    weight: Floats = 1 / (1 + (off / (3 * NORMAL * float(np.median(off)) + 1e-12)) ** 2)
+    return weight

@@ -9,6 +9,7 @@ what is left, ring by ring, is the most plausible guess.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..base.robust import NORMAL
 from .learning import Instrument
 from .model import SpotState
-from .refinement import TOLERANCE, WILD, FittedSpots, looked_at
+from .refinement import TOLERANCE, FittedSpots, looked_at, wild_square
 from .windows import ramp
 
 #: Most holes that are asked, and how many neighbours tell what they share.
@@ -42,7 +43,11 @@ class SharedFaults:
 
     def at(self, yx: Floats) -> Floats:
         """The same at other places (M, 2): that of the nearest hole."""
-        return np.asarray(self.size[cKDTree(self.yx).query(yx)[1]])
+        return np.asarray(self.size[self._tree.query(yx)[1]])
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.yx)
 
 
 def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools) -> SharedFaults | None:
@@ -92,10 +97,10 @@ def _odd_parts(tools: Instrument, state: SpotState) -> tuple[Floats, Floats]:
         off = (state.yx[rows] - windows.middle).astype(np.float32)
         dy, dx = y - off[:, :1], x - off[:, 1:]
         far = np.hypot(dy, dx)
-        amplitude = state.amplitude[rows, None].astype(np.float32)
         # wild pixels have moved nothing
-        wild = WILD**2 * tools.learned.noise.variance(tools.image.sign * level) + (TOLERANCE * amplitude) ** 2
-        usable, relative = windows.usable & (seen[:, -1] ** 2 < wild), seen[:, -1] / amplitude
+        variance = tools.learned.noise.variance(tools.image.sign * level)
+        usable = windows.usable & (seen[:, -1] ** 2 < wild_square(variance, state.amplitude[rows], TOLERANCE))
+        relative = seen[:, -1] / state.amplitude[rows, None].astype(np.float32)
         for k, (low, high) in enumerate(pairwise(limits)):
             ring = (far >= low) & (far < high) & usable
             share = ring / np.maximum(np.count_nonzero(ring, axis=1), 1)[:, None]

@@ -29,15 +29,14 @@ _PERHAPS = 0.7
 
 def prepared_for(image: AnyArray, mask: Bools | None, saturation: float | None, found: Found) -> PreparedImage:
     """The image, ready to fit the holes that were found, which are as large as their mean picture shows them."""
-    prepared = PreparedImage(image, mask, found.guess.polarity, saturation)
-    guess, yx = found.guess.radius_px, found.candidates.strong_first
-    if guess < _PERHAPS * _LARGE:
-        return prepared
-    wide = PreparedImage(image, mask, found.guess.polarity, pad=int(2.2 * guess) + 4)
-    radius = hole_radius(wide, yx, guess, spacing_of(yx))
-    if radius < _LARGE:
-        return prepared
-    return PreparedImage(image, mask, found.guess.polarity, saturation, _PAD, max(1, int(radius / _LARGE)))
+    guess, polarity = found.guess.radius_px, found.guess.polarity
+    if guess >= _PERHAPS * _LARGE:
+        wide = PreparedImage(image, mask, polarity, pad=int(2.2 * guess) + 4)
+        yx = found.candidates.strong_first
+        radius = hole_radius(wide, yx, guess, spacing_of(yx))
+        if radius >= _LARGE:
+            return PreparedImage(image, mask, polarity, saturation, _PAD, max(1, int(radius / _LARGE)))
+    return PreparedImage(image, mask, polarity, saturation)
 
 
 def shrunk(found: Found, noise: Noise | None, factor: int) -> tuple[Found, Noise | None]:

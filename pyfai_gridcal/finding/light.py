@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.arrays import Floats
-from ..base.robust import NORMAL
+from ..base.robust import cauchy_weights
 from ..records.spots import Polarity
 from .smoothing import LocalLines, neighbours_of, smoothed
 
@@ -59,7 +59,7 @@ def light_of(
     around = neighbours_of(yx)
     value_b, gradient_b, spread_b = smoothed(yx, background, at, lines, around)
     if polarity == "dark":
-        slope = gradient_b / np.copysign(np.maximum(np.abs(value_b), 1e-6), value_b)[:, None]
+        slope = gradient_b / _away_from_0(value_b)[:, None]
         value_a, _, spread_a = smoothed(yx, amplitude, at, lines, around)
         least = _LEAST_LIGHT * float(np.median(amplitude))
         return LocalLight(
@@ -105,6 +105,5 @@ def _ground_line(amplitude: Floats, background: Floats, noise: tuple[float, floa
         # both have noise (W. E. Deming): a plain regression would find too small a slope, and too high a level
         lead = bb - ratio * aa
         slope = (lead + np.sqrt(lead**2 + 4 * ratio * ab**2)) / (2 * ab)
-        off = np.abs(b - slope * a)
-        weight = 1 / (1 + (off / (3 * NORMAL * float(np.median(off)) + 1e-12)) ** 2)
+        weight = cauchy_weights(np.abs(b - slope * a))
     return middle[1] - slope * middle[0], float(slope)

@@ -32,7 +32,7 @@ _CHUNK, _LEAST = 1 << 17, 32
 #: Below so many pixels threads wait for each other longer than they work.
 _WORTH_THREADS = 500_000
 #: A pixel is left out when it is this many sigma off the fit (of a normal noise one in two million is) ...
-WILD = 5.0
+_WILD = 5.0
 #: ... and also this share of the amplitude, since a learned profile is not perfect: in the last step, and before.
 TOLERANCE, _GLARING = 0.12, 0.8
 #: What a pixel counts among the lost ones that is brighter than it should be.
@@ -180,10 +180,8 @@ class _Kit:
             variance: AnyArray = noise.variance(level if self.image.sign > 0 else -level)
             weight = seen.usable / variance
             if tolerance is not None:
-                least = (tolerance * state.amplitude[:, None].astype(np.float32)) ** 2
-                variance *= WILD**2
-                variance += least
-                spot, pixel = np.nonzero((rows[:, -1] ** 2 > variance) & seen.usable)
+                wild = wild_square(variance, state.amplitude, tolerance)
+                spot, pixel = np.nonzero((rows[:, -1] ** 2 > wild) & seen.usable)
                 count = np.bincount(spot, minlength=len(state))
                 some = np.flatnonzero(count)
                 pixels = np.count_nonzero(seen.usable[some], axis=1)
@@ -211,6 +209,13 @@ class _Kit:
             normal[:, own, own] += stiff
             right[:, 4:] -= extra[:, columns] * stiff
         return _Look(square, weight, lost, normal, right)
+
+
+def wild_square(variance: AnyArray, amplitude: Floats, tolerance: float) -> AnyArray:
+    """Squares (N, P), counts, of what pixels of this `variance` (N, P) must be off to be wild: much more than their
+    noise, and `tolerance` amplitudes (N,), since a learned profile is not perfect."""
+    out: AnyArray = _WILD**2 * variance + (tolerance * amplitude[:, None].astype(np.float32)) ** 2
+    return out
 
 
 def _calm(amplitude: Floats, seen: _Pixels) -> Bools:

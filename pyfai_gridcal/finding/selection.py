@@ -81,7 +81,8 @@ def chosen(tools: Instrument, fitted: FittedSpots, usual: Usual, *, there: Bools
     """
     yx, image = fitted.yx, tools.image
     top = np.array(image.shape) - 0.5
-    sigma, measured = _sigma(tools, fitted, usual, all_of_them=there is None)
+    shared = None if usual.faults is None else usual.faults.at(yx)
+    sigma, measured = _sigma(tools, fitted, usual, shared, all_of_them=there is None)
     largest = sigma.max(axis=1)
     # what is a hole: strong, like the profile, inside the image, known as well as the others
     strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
@@ -107,13 +108,16 @@ def chosen(tools: Instrument, fitted: FittedSpots, usual: Usual, *, there: Bools
         2 * tools.profile_radius,
         tools.learned.noise,
         tools.learned.profile,
-        None if usual.faults is None else usual.faults.at(yx[rows]),
+        None if shared is None else shared[rows],
     )
     return spots, usual
 
 
-def _sigma(tools: Instrument, fitted: FittedSpots, usual: Usual, *, all_of_them: bool) -> tuple[Floats, Bools]:
-    """Uncertainty (N, 2) of the places, px, and which of them (N,) were measured rather than assumed."""
+def _sigma(
+    tools: Instrument, fitted: FittedSpots, usual: Usual, shared: Floats | None, *, all_of_them: bool
+) -> tuple[Floats, Bools]:
+    """Uncertainty (N, 2) of the places, px, without what neighbours share (N, 2), and which of them (N,) were measured
+    rather than assumed."""
     # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
     # counted
     counted = np.sqrt(fitted.position_variance) * tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
@@ -126,13 +130,11 @@ def _sigma(tools: Instrument, fitted: FittedSpots, usual: Usual, *, all_of_them:
     # where it ends within a hole: the third order moves it by an eighth of the cube
     steep = tools.profile_radius * np.hypot(*fitted.slope.T)
     own = tools.profile_radius * np.hypot(oddity(tools, fitted, usual.misfit), steep**3 / 8)
-    wrong = own
-    if usual.faults is not None:
-        wrong = np.hypot(own, usual.faults.at(fitted.yx).max(axis=1))
+    wrong = own if shared is None else np.hypot(own, shared.max(axis=1))
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
-    # that; but where most are so, there is nothing else.
-    # A cut one is worth less, but it tells of the rim what nothing else does.
+    # that; but where most are so, there is nothing else. A cut one is worth less, but it tells of the rim what nothing
+    # else does.
     off = (wrong > _ASSUMED * seen.max(axis=1)) & tools.image.is_whole(fitted.yx, tools.reach)
     if not all_of_them or np.count_nonzero(off & fitted.good) < _FEW * max(int(fitted.good.sum()), 1):
         measured &= ~off

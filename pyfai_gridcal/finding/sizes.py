@@ -13,7 +13,7 @@ from ..base.normal import inverses, solved
 from .learning import Instrument
 from .model import SpotState
 from .profile import TemplateBank
-from .refinement import WILD, looked_at
+from .refinement import looked_at, wild_square
 from .smoothing import LocalLines, neighbours_of, smoothed
 from .windows import ramp
 
@@ -153,7 +153,7 @@ def _moves(tools: Instrument, state: SpotState, bank: TemplateBank) -> tuple[Flo
         columns = np.stack([*seen[:, :4].swapaxes(0, 1), grown, blurred, seen[:, 4]], axis=1)
         # weighed by the noise, without what is wild
         expected = noise.variance(sign * level)
-        wild = seen[:, 4] ** 2 > WILD**2 * expected + (_GLARING * amplitude) ** 2
+        wild = seen[:, 4] ** 2 > wild_square(expected, state.amplitude[rows], _GLARING)
         gram = np.matmul(columns * ((windows.usable & ~wild) / expected)[:, None], columns.swapaxes(1, 2))
         normal, right = gram[:, :-1, :-1].astype(np.float64), gram[:, :-1, -1].astype(np.float64)
         moves[rows] = solved(normal, right)

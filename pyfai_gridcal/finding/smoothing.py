@@ -7,7 +7,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Floats
-from ..base.robust import NORMAL, spread
+from ..base.robust import cauchy_weights, spread
 
 #: A value that is out of the common is none by chance when two of eight neighbours are like it, to this share of how
 #: far it is off. So many spots at least have such neighbours.
@@ -36,8 +36,7 @@ class _Trend:
         self.coefficients[0] = np.median(values)
         # least squares whose weights fall off with the residual (Cauchy), four times
         for _ in range(4):
-            off = np.abs(values - design @ self.coefficients)
-            weight = 1 / (1 + (off / (3 * NORMAL * float(np.median(off)) + 1e-12)) ** 2)
+            weight = cauchy_weights(np.abs(values - design @ self.coefficients))
             normal = (design * weight[:, None]).T @ design
             normal[np.diag_indices_from(normal)] += 1e-9 * len(values)
             self.coefficients = np.asarray(np.linalg.solve(normal, (design * weight[:, None]).T @ values), np.float64)

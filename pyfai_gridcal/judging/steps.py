@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.arrays import Bools, Floats
+from ..records.nodes import NodeTable
 from ..records.points import ControlPoints
 
 __all__ = ["row_step"]
@@ -38,11 +39,9 @@ def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) 
     used : (N,) which of them count
     mask : (slow, fast), True = no pixel: a jump across one is that of the detector
     """
-    ij = points.ij - points.ij.min(axis=0)
-    table = np.full((*(ij.max(axis=0) + 1), 2), np.nan)
-    table[tuple(ij[used].T)] = d[used]
-    place = np.full(table.shape, np.nan)
-    place[tuple(ij.T)] = points.yx
+    row = NodeTable.of(points.ij).cells[1:-1, 1:-1]
+    table = np.where(((row >= 0) & used[row])[..., None], d[row], np.nan)
+    place = np.where((row >= 0)[..., None], points.yx[row], np.nan)
     largest, count, least_off = 0.0, 0, np.inf
     for axis in (0, 1):
         values, at = np.moveaxis(table, axis, 0), np.moveaxis(place, axis, 0)

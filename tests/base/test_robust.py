@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pyfai_gridcal.base.robust import rms, shares, spread
+from pyfai_gridcal.base.robust import cauchy_weights, rms, shares, spread
 
 
 def test_rms_of_plain_values() -> None:
@@ -58,3 +58,13 @@ def test_spread_about_a_given_place() -> None:
     assert spread(values) == pytest.approx(1.4826)  # |1-2|, 0, |4-2|
     assert spread(values, about=0.0) == pytest.approx(1.4826 * 2)
     assert spread(-values, about=0.0) == spread(values, about=0.0)
+
+
+def test_weights_fall_off_by_three_times_the_spread() -> None:
+    off = np.abs(np.random.default_rng(2).normal(0, 0.7, 4001))
+    usual = spread(off, about=0.0)
+    weight = cauchy_weights(np.append(off, [3 * usual, 30 * usual]))
+    assert weight[-2] == pytest.approx(0.5, abs=1e-3)
+    assert weight[-1] == pytest.approx(1 / 101, rel=1e-2)
+    assert (np.diff(weight[:-2][np.argsort(off)]) <= 0).all()
+    np.testing.assert_allclose(cauchy_weights(np.zeros(5)), 1.0)

@@ -183,7 +183,8 @@ def _is_light(data: AnyArray, top: int) -> bool:
     """Whether pixels at `top` have seen much light rather than none: others come near, or they show holes."""
     where = data >= top
     # a drawing in two levels has no gaps, and what covers most of a picture of holes is its background
-    drawing = len(np.unique(data[~where])) < 2
+    rest = data[~where]
+    drawing = not rest.size or bool(rest.min() == rest.max())
     return drawing or _comes_near(data, top) or _are_blobs(where) or (float(where.mean()) > 0.5 and _are_blobs(~where))
 
 
