@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow tests out where whole folders are run: who names a file or a test wants it, and so does --slow."""
+    """Skip the tests of windows where Qt is missing, and leave the slow tests out where whole folders are run: who
+    names a file or a test wants it, and so does --slow."""
+    if importlib.util.find_spec("PySide6") is None:
+        skip = pytest.mark.skip(reason="PySide6 is missing: python3 -m pip install 'pyfai-gridcal[gui]'")
+        for item in items:
+            if item.get_closest_marker("gui"):
+                item.add_marker(skip)
     if config.getoption("--slow") or "slow" in config.getoption("markexpr"):
         return
     named = _named(config)

@@ -65,7 +65,10 @@ def moved() -> dict[str, list[str]]:
     return out
 
 
-@pytest.mark.parametrize("name", OF_VERSION_0_1.split())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(one, marks=[pytest.mark.gui] if one.startswith("gui.") else []) for one in OF_VERSION_0_1.split()],
+)
 def test_a_name_of_before_imports_or_is_in_the_changelog(name: str) -> None:
     parts = name.split(".")
     heads = {".".join(parts[:k]) for k in range(1, len(parts) + 1)}

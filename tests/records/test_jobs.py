@@ -63,7 +63,6 @@ def test_ewoks_has_the_fields_of_the_job(command: str) -> None:
 
 @pytest.mark.gui
 def test_form_has_the_settings() -> None:
-    pytest.importorskip("silx.gui.qt", reason="needs Qt: pip install 'pyfai-gridcal[gui]'")
     from pyfai_gridcal.gui.panels.form import rows_of
     from pyfai_gridcal.gui.work.draft import Draft
 
