@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
@@ -15,7 +15,7 @@ import numpy as np
 from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, untold
 from .base.units import Length, Lengths
-from .exposure import Exposure, common_mask, nominal_of, take_exposure
+from .exposure import Exposure, common_mask, nominal_of, take_exposure, traits_of
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
@@ -60,12 +60,13 @@ class Calibration(Result):
 
         return to_detector(self.distortion)
 
-    def save(self, path: str | Path, *, progress: Progress | None = None) -> Path:
-        """Write the detector, with everything else, to an HDF5 file; an old file goes once the new one is good."""
+    def save(self, path: str | Path, *, name: str = "calibrated", progress: Progress | None = None) -> Path:
+        """Write the detector, with everything else, to an HDF5 file, where programs find it under this `name`; an old
+        file goes once the new one is good."""
         from .io.nexus.contents import result_name
         from .io.nexus.result import save_result
 
-        return save_result(self, result_name(path), progress=progress)
+        return save_result(self, result_name(path), name=name, progress=progress)
 
     def validate(self, *, progress: Progress | None = None) -> Validation:
         """Correct the image and look at the grid again; see :func:`pyfai_gridcal.judging.validation.validate`."""
@@ -110,6 +111,7 @@ def calibrate(
     pitch: Lengths,
     pixel: Lengths | None = None,
     detector: str | None = None,
+    sensor: str | None = None,
     plate: Plate | str | Path | None = None,
     lattice: LatticeKind = "auto",
     angle: float | None = None,
@@ -136,7 +138,8 @@ def calibrate(
         Several are exposures of the same plate, shifted and turned by unknown amounts.
     pitch : distance of neighbouring holes; two for a rectangular plate (axis nearest to slow, nearest to fast)
     pixel : nominal pixel size, one length or (slow, fast); None: the one that makes the displacement smallest
-    detector : name of a pyFAI detector, from which nominal pixel size, gaps and modules come
+    detector : name of a pyFAI detector, from which nominal pixel size, gaps and modules come, and its sensor
+    sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
     plate : a plate whose hole errors are known, or a file that holds one
     lattice : "auto", "square", "rectangular", "oblique" or "hexagonal"
     angle : between the axes of an oblique plate, degrees
@@ -306,11 +309,13 @@ def assemble(
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=lambda f, text: say(0.93 * f, text),
     )
+    traits, remarks = traits_of(settings, shape)
+    fit = replace(fit, distortion=replace(fit.distortion, traits=traits))
     verdict = assess(
         fit, tuple(spots), pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None, mask=every
     )
     say(1.0, "calibrated")
-    notes = tuple(note for one in exposures for note in one.notes)
+    notes = (*(note for one in exposures for note in one.notes), *remarks)
     sources = tuple(source for one in exposures for source in one.sources)
     return Calibration(
         settings, tuple(one.data for one in exposures), masks, tuple(spots), fit, verdict, sources, notes

@@ -14,6 +14,7 @@ from .base.geometry import as_pair
 from .finding.dead import dark_lines, dead_areas, dead_level
 from .finding.survey import filled, survey
 from .records.settings import Settings
+from .records.traits import Sensor, Traits
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,3 +98,15 @@ def nominal_of(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float,
     if settings.pixel is not None:
         pixel = as_pair(settings.pixel)
     return pixel, gaps
+
+
+def traits_of(settings: Settings, shape: tuple[int, int]) -> tuple[Traits, tuple[str, ...]]:
+    """Sensor and what else belongs to the detector, from the settings or from a pyFAI detector, and remarks."""
+    traits, remark = Traits(), ""
+    if settings.detector is not None:
+        from .io.images.masks import named_traits
+
+        traits, remark = named_traits(settings.detector, shape)
+    if settings.sensor is not None:
+        return replace(traits, sensor=Sensor.parse(settings.sensor)), ()
+    return traits, (remark,) if remark else ()

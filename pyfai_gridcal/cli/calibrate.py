@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     written = not failed or job.force
     if written:
         with ProgressLine() as progress:
-            calibration.save(output, progress=progress)
+            calibration.save(output, name=job.name, progress=progress)
     _tell_result(job, calibration, output if written else None)
     _write_extras(job, calibration, written)
     if not failed:

@@ -21,6 +21,7 @@ from ...base.errors import FileFormatError, UsageError
 from ...base.opening import HDF5_MAGIC
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
+from ...records.traits import Sensor
 from ..nexus.contents import ORIENTATIONS
 from ..nexus.groups import read_detector, read_orientation
 from . import pairs
@@ -28,7 +29,7 @@ from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
 from .pointers import detector_of, offset_files_of, save_pointer, told_orientation
-from .readout import binned, in_orientation, part_of, to_orientation_3
+from .readout import binned, in_orientation, part_of, to_orientation_3, with_traits_turned
 
 __all__ = [
     "KINDS",
@@ -348,6 +349,9 @@ def open_distortion(
         raise FileFormatError(f"{paths[0]} is of {distortion.shape} pixels", expected=f"{tuple(reading.shape)}")
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
+    distortion = with_traits_turned(distortion, said)
+    if reading.sensor is not None:
+        distortion = replace(distortion, traits=replace(distortion.traits, sensor=Sensor.parse(reading.sensor)))
     if reading.orientation is None:
         distortion = in_orientation(distortion, said)
     else:

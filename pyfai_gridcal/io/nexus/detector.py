@@ -5,6 +5,7 @@ The detector is a plain one with pixel corners, never of a class of our own: eve
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from ...base.errors import FileFormatError
 from ...records.corners import corners_of_nodes
 from ...records.distortion import Distortion
-from ..kinds.readout import in_orientation
+from ...records.traits import Sensor, Traits
+from ..kinds.readout import in_orientation, with_traits_turned
 from .groups import detector_nodes, distortion_of_corners
 
 if TYPE_CHECKING:
@@ -42,14 +44,33 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
     detector.IS_CONTIGUOUS = nodes.ndim == 3
     mask = np.zeros(distortion.shape, bool) if distortion.mask is None else distortion.mask
     detector.mask = mask.astype(np.int8)
+    traits = distortion.traits
+    detector.flatfield, detector.darkcurrent = traits.flat, traits.dark
+    detector._dummy, detector._delta_dummy = traits.dummy, traits.delta_dummy
+    if traits.sensor is not None:
+        detector.sensor = traits.sensor.config()
     return detector
+
+
+def traits_of(detector: Detector, shape: tuple[int, ...]) -> Traits:
+    """What a pyFAI detector is besides the places of its pixels; flat and dark only where they have this shape.
+
+    A detector of a class that is made with one sensor only has that one.
+    """
+    made = getattr(detector, "SENSORS", ())
+    sensor = getattr(detector, "sensor", None) or (made[0] if len(made) == 1 else None)
+    if sensor is not None:
+        sensor = Sensor(str(getattr(sensor.material, "name", sensor.material)), sensor.thickness)
+    images = (None if one is None or one.shape != shape else one for one in (detector.flatfield, detector.darkcurrent))
+    return Traits(sensor, *images, detector._dummy, detector._delta_dummy)
 
 
 def from_detector(detector: Detector) -> Distortion:
     """The distortion of any flat pyFAI detector of quadrilateral pixels, relative to its own pixel size.
 
     It is for images in the orientation of the detector: places on its plane are those of pyFAI. The mask belongs to the
-    corners beside it, and is turned with them.
+    corners beside it, and is turned with them; flat and dark belong to the images. A class of detectors that is made
+    with one sensor only has that one.
 
     Raises
     ------
@@ -71,4 +92,5 @@ def from_detector(detector: Detector) -> Distortion:
         mask = None
     gauge = f"as in {detector.name}"
     found = distortion_of_corners(corners, size, mask, gauge=gauge, what=what, orientation=orientation)
-    return in_orientation(found, orientation)
+    traits = traits_of(detector, found.shape)
+    return in_orientation(with_traits_turned(replace(found, traits=traits), orientation), orientation)

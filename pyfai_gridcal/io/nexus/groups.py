@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 
@@ -20,15 +21,16 @@ from ...base.arrays import AnyArray, Bools
 from ...base.atomic import MAX_PIXELS
 from ...base.errors import FileFormatError
 from ...base.frames import CORNERS, edge_nodes
-from ...base.opening import reading_hdf5
+from ...base.opening import reading_hdf5, text_of
 from ...records.corners import corner_nodes
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, SampledField
+from ...records.traits import Sensor, Traits
 from .contents import ORIENTATIONS, find_detector, orientation_of
 from .packing import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 
 _ENTRY = "entry_0000"
-_API_VERSION = "1.1"  # of pyFAI's detector group
+_API_VERSION = "1.2"  # of pyFAI's detector group, the first with a sensor
 _CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
 _SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one: float32 knows 4096 px to 2e-4 px
 
@@ -147,7 +149,37 @@ def write_detector(
     corners = _write_corners(group, nodes, distortion.shape)
     corners.attrs["interpretation"] = "vertex"
     corners.attrs["units"] = "m"
+    _write_traits(group, distortion.traits)
     return group
+
+
+#: Name of an image or a number of the detector in our records -> in pyFAI's group.
+TRAITS = {"flat": "flatfield", "dark": "darkcurrent", "dummy": "dummy", "delta_dummy": "delta_dummy"}
+
+
+def _write_traits(group: h5py.Group, traits: Traits) -> None:
+    for name, theirs in TRAITS.items():
+        if (value := getattr(traits, name)) is not None:
+            write_array(group, theirs, np.asarray(value))
+            group[theirs].attrs.update({"interpretation": "image"} if name in ("flat", "dark") else {})
+    if traits.sensor is not None:
+        group["sensor_material"] = np.bytes_(traits.sensor.material)
+        if traits.sensor.thickness_m is not None:
+            group["sensor_thickness"] = traits.sensor.thickness_m
+            group["sensor_thickness"].attrs.update({"unit": "m", "units": "m"})
+
+
+def read_traits(group: h5py.Group, shape: tuple[int, int]) -> Traits:
+    """What a detector group tells besides the places of the pixels; images of another shape than `shape` are left
+    out."""
+    found = {name: group[theirs][()] for name, theirs in TRAITS.items() if theirs in group}
+    found = {name: value for name, value in found.items() if name not in ("flat", "dark") or value.shape == shape}
+    numbers = {name: float(found[name]) for name in ("dummy", "delta_dummy") if name in found}
+    sensor = None
+    if "sensor_material" in group:
+        thickness = float(group["sensor_thickness"][()]) if "sensor_thickness" in group else None
+        sensor = Sensor(text_of(group["sensor_material"][()]), thickness or None)
+    return Traits(**{**found, **numbers, "sensor": sensor})
 
 
 def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> h5py.Dataset:
@@ -250,7 +282,7 @@ def read_detector(path: str | PathLike[str]) -> Distortion:
     """Distortion of a NeXus detector file, without pyFAI's help: the newest entry, as pyFAI takes it.
 
     It is for images in orientation 3, whatever the file is for; that, :func:`read_orientation` says. The mask belongs
-    to the corners beside it.
+    to the corners beside it; flat and dark are as they are in the file, for its images.
 
     Raises
     ------
@@ -261,7 +293,7 @@ def read_detector(path: str | PathLike[str]) -> Distortion:
     try:
         with reading_hdf5(path, expected="a NeXus detector file") as file:
             group = find_detector(file)
-            for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape"):
+            for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape", *TRAITS.values()):
                 _look_at(group, name, str(path))
             _look_at_size(group, str(path))
             return _read_detector_group(group, str(path))
@@ -284,14 +316,16 @@ def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
     gauge = f"as in {os.path.basename(what)}"
     if "pixel_corners" in group:
         corners, metres = group["pixel_corners"][()], (size[0], size[1])
-        return distortion_of_corners(corners, metres, mask, gauge=gauge, what=what, orientation=orientation)
+        found = distortion_of_corners(corners, metres, mask, gauge=gauge, what=what, orientation=orientation)
+        return replace(found, traits=read_traits(group, found.shape))
     if mask is not None:  # of the images: without corners there is nothing else to which it could belong
         mask = mask[tuple(slice(None, None, -1 if turned else 1) for turned in ORIENTATIONS[orientation])]
     shape = group["shape"][()] if "shape" in group else group["max_shape"][()]
     ny, nx = (int(n) for n in shape)
     y, x = ([axis[0], axis[-1]] for axis in edge_nodes((ny, nx)))
     flat = SampledField(np.array(y), np.array(x), np.zeros((2, 2, 2)))
-    return Distortion(flat, (ny, nx), (size[0], size[1]), None if mask is None else mask != 0, gauge=gauge)
+    traits = read_traits(group, (ny, nx))
+    return Distortion(flat, (ny, nx), (size[0], size[1]), None if mask is None else mask != 0, None, gauge, traits)
 
 
 def platform() -> dict[str, str]:
@@ -329,6 +363,7 @@ def _look_at(group: h5py.Group, name: str, path: str) -> None:
     if item.dtype.kind not in "fiub":
         raise FileFormatError(f"{path}: {name} holds {item.dtype}", expected="numbers")
     most = {"pixel_corners": 12 * MAX_PIXELS, "mask": MAX_PIXELS}.get(name, 8)
+    most = MAX_PIXELS if name in (TRAITS["flat"], TRAITS["dark"]) else most
     stored = int(item.id.get_storage_size())
     if item.size > most or (item.size > 2**22 and item.nbytes > RATIO * (stored + 4096)):
         raise FileFormatError(

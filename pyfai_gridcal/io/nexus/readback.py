@@ -7,6 +7,7 @@ cache of a core is held. That pyFAI makes the same of such a file is a matter of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from os import PathLike
 
 import h5py
@@ -15,13 +16,22 @@ import numpy as np
 from ...base.arrays import AnyArray, Bools
 from ...base.errors import FileFormatError
 from ...base.opening import reading_hdf5
+from ...base.plain import fields_of
 from ...records.corners import corners_of_nodes
+from ...records.traits import Traits
 from .contents import find_detector
+from .groups import read_traits
 
 _ROWS = 64  # at a time, those of one row of chunks: each is unpacked once
 
 
-def read_back(path: str | PathLike[str], nodes: AnyArray, pixel_size: tuple[float, float], mask: Bools | None) -> None:
+def read_back(
+    path: str | PathLike[str],
+    nodes: AnyArray,
+    pixel_size: tuple[float, float],
+    mask: Bools | None,
+    traits: Traits | None = None,
+) -> None:
     """Read a detector file and compare it with what it should be, NaN equal to NaN of the same bits.
 
     Parameters
@@ -30,6 +40,7 @@ def read_back(path: str | PathLike[str], nodes: AnyArray, pixel_size: tuple[floa
     nodes : what :func:`~pyfai_gridcal.io.nexus.groups.detector_nodes` returned
     pixel_size : (slow, fast) metres
     mask : (ny, nx), or None for a detector without bad pixels
+    traits : sensor and what else there is besides the places of the pixels
 
     Raises
     ------
@@ -44,6 +55,7 @@ def read_back(path: str | PathLike[str], nodes: AnyArray, pixel_size: tuple[floa
         if not trouble:  # else there is nothing to lay side by side
             ignored = np.zeros(shape, np.int8) if mask is None else mask.astype(np.int8)
             trouble = [] if _same_bits(group["mask"][()], ignored) else ["another mask"]
+            trouble += _other_traits(traits or Traits(), read_traits(group, shape))
             if far := _farthest(group["pixel_corners"], nodes, pixel_size):
                 trouble.append(f"corners off by {far:.2g} px")
     if trouble:
@@ -73,6 +85,14 @@ def _differences(group: h5py.Group, pixel_size: tuple[float, float], shape: tupl
         if got is None or (got.shape, got.dtype) != form:
             trouble.append(f"no {name} of shape {form[0]}")
     return trouble
+
+
+def _other_traits(meant: Traits, got: Traits) -> Iterator[str]:
+    for name, value in fields_of(meant).items():
+        other = getattr(got, name)
+        pictures = isinstance(value, np.ndarray) and isinstance(other, np.ndarray)
+        if not (_same_bits(value, other) if pictures else repr(value) == repr(other)):  # NaN is NaN
+            yield f"another {name.replace('_', ' ')}"
 
 
 def _same_bits(a: AnyArray, b: AnyArray) -> bool:
