@@ -111,7 +111,6 @@ def calibrate(
     pitch: Lengths,
     pixel: Lengths | None = None,
     detector: str | None = None,
-    sensor: str | None = None,
     plate: Plate | str | Path | None = None,
     lattice: LatticeKind = "auto",
     angle: float | None = None,
@@ -122,6 +121,7 @@ def calibrate(
     gauge: Gauge = "least displacement",
     max_sigma: float | None = None,
     positions: Sequence[tuple[Length, Length]] | str | None = None,
+    sensor: str | None = None,
     mask: Any = None,
     dark: Any = None,
     flat: Any = None,
@@ -138,8 +138,7 @@ def calibrate(
         Several are exposures of the same plate, shifted and turned by unknown amounts.
     pitch : distance of neighbouring holes; two for a rectangular plate (axis nearest to slow, nearest to fast)
     pixel : nominal pixel size, one length or (slow, fast); None: the one that makes the displacement smallest
-    detector : name of a pyFAI detector, from which nominal pixel size, gaps and modules come, and its sensor
-    sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
+    detector : name of a pyFAI detector, from which nominal pixel size, gaps, modules and sensor come
     plate : a plate whose hole errors are known, or a file that holds one
     lattice : "auto", "square", "rectangular", "oblique" or "hexagonal"
     angle : between the axes of an oblique plate, degrees
@@ -150,6 +149,7 @@ def calibrate(
     gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
     max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
     positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
+    sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
     mask : pixels to ignore (True), for all images
     dark, flat : image without light, image of uniform light
     progress : called with a fraction and what is being done; may raise to cancel

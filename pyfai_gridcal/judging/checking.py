@@ -72,6 +72,7 @@ class FileCheck:
             kind = KINDS[self.source.kind]
             lines.append(f"  kind:      {kind.title}: {kind.statement}")
             lines.append(f"  detector:  {d.shape[0]} x {d.shape[1]} pixels of {slow:.6g} x {fast:.6g} µm (slow x fast)")
+            lines += [f"  holds:     {words}" for words in d.traits.words()]
         for o in self.opinions:
             lines.append(f"  {o.program + ':':<10} {_words(o)}")
         lines += [f"  {'wrong' if f.wrong else 'note'}:{' ' * (5 if f.wrong else 6)}{f.text}" for f in self.findings]

@@ -87,6 +87,7 @@ class Reading:
     sensor: str | None = told(
         None,
         "what the detector absorbs photons in, and how thick it is: CdTe,1mm",
+        "sensor",
         metavar="MATERIAL,THICKNESS",
         group=_UNTOLD,
     )

@@ -128,6 +128,7 @@ class Settings:
         None,
         "what the detector absorbs photons in, and how thick it is: CdTe,1mm (default: that of --detector, where there "
         "is one); pyFAI's parallax correction needs it",
+        "sensor",
         metavar="MATERIAL,THICKNESS",
         group=_REFINEMENTS,
     )

@@ -34,7 +34,7 @@ class Calibration:
     def report(self) -> str:
         return "\n".join(["12 spots, fine", *self.verdict.reasons, ""])
 
-    def save(self, path: Path, *, progress: object = None) -> None:
+    def save(self, path: Path, *, name: str = "", progress: object = None) -> None:
         Path(path).write_text("detector")
         self.saved.append(str(path))
 

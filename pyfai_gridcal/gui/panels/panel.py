@@ -68,7 +68,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.forgetButton = button("Forget all edits", self.sigForgetEdits.emit)
         self.forgetButton.setVisible(False)
         self.verdict, self.quality = VerdictLabel(), QualityView()
-        model = self._form(rows_of("model", "pixel", "max_sigma", choices=choices))
+        model = self._form(rows_of("model", "pixel", "sensor", "max_sigma", choices=choices))
         inside = column(
             _group("Image", self._files(), self._exposureBar(), self.imageLabel),
             _group("Plate", self._form(rows_of("pitch", "lattice", "angle", "hole"))),
@@ -242,9 +242,10 @@ def _model_words(view: WorkView) -> str:
     if fit is None:
         return ""
     notes = next((f" ({t.note})" for t in fit.trials if t.chosen and t.note), "")
+    sensor = fit.distortion.traits.sensor
     return (
         f"{fit.recipe}{notes}: held-out error {fit.held_out_px:.4f} px, residual {fit.residual_px:.4f} px\n"
-        f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}"
+        f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}{'' if sensor is None else f'; {sensor}'}"
     )
 
 

@@ -84,7 +84,7 @@ def convert(
     if any(Path(target).resolve() == p.resolve() for p in opened.paths):
         raise UsageError(f"{target} is the input", hint="choose another name")
     writing = writing or Writing()
-    plain = reading is None or replace(reading, kind=None, shape=None) == Reading()
+    plain = reading is None or replace(reading, kind=None, shape=None, sensor=None) == Reading()
     if opened.kind == "nexus" and plain and opened.orientation == 3 and writing.source is None:
         writing = replace(writing, source=opened.paths[0])
     result = export(opened.distortion, target, kind=out.name, writing=writing)
@@ -113,6 +113,8 @@ def export(
         remarks.append(f"the mask of {int(np.sum(distortion.mask))} pixels is not in the file")
     if distortion.sigma is not None and out.name not in ("nexus", "poni", "json"):
         remarks.append("the uncertainty is not in the file")
+    there = back.traits.words()
+    remarks += [f"{words} is not in the file" for words in distortion.traits.words() if words not in there]
     if out.name in ("xds", "tiff", "npy"):
         slow, fast = (1e6 * p for p in distortion.pixel_size)
         remarks.append(f"the pixel size, {slow:.6g} x {fast:.6g} µm (slow, fast), is not in the file")

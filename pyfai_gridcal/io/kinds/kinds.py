@@ -7,9 +7,6 @@ states what its files hold instead.
 
 from __future__ import annotations
 
-import json
-import zipfile
-from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,17 +15,18 @@ from pathlib import Path
 
 from ...base.atomic import existing
 from ...base.errors import FileFormatError, UsageError
-from ...base.opening import HDF5_MAGIC
+from ...base.opening import is_hdf5
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
 from ...records.traits import Sensor
 from ..nexus.contents import ORIENTATIONS
-from ..nexus.groups import read_detector, read_orientation
+from ..nexus.groups import read_detector, read_orientation, read_sensor
 from . import pairs
-from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
+from .content import kind_of_content
+from .fit2d import read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
-from .pointers import detector_of, offset_files_of, save_pointer, told_orientation
+from .pointers import detector_of, offset_files_of, save_pointer, sensor_of, told_orientation
 from .readout import binned, in_orientation, part_of, to_orientation_3, with_traits_turned
 
 __all__ = [
@@ -40,6 +38,7 @@ __all__ = [
     "locate",
     "open_distortion",
     "read_distortion",
+    "told_sensor",
     "write_distortion",
 ]
 
@@ -252,47 +251,11 @@ def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
         No such file, or none of the kinds.
     """
     reading = reading or Reading()
-    if reading.kind:
-        return _kind(reading.kind)
-    path = existing(path)
-    with path.open("rb") as stream:
-        start = stream.read(4096)
-    if start.startswith(HDF5_MAGIC):
-        return KINDS["nexus"]
-    if start.startswith(b"\x93NUMPY"):
-        return KINDS["npy"]
-    if zipfile.is_zipfile(path):
-        return KINDS["npz"]
-    if start.startswith(b"###CBF"):
-        return KINDS["xds"]
-    if start[:4] in (b"II*\0", b"MM\0*"):
-        return KINDS["tiff"]
-    return _kind_of_text(start.removeprefix(BOM_UTF8).decode("latin-1"), path, reading)
-
-
-def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
-    head = text.lstrip()
-    upper = head.upper()
-    if upper.startswith(INVERSE_TITLE[:40]):
-        return KINDS["spline-inverse"]
-    if upper.startswith(TITLE):
-        return KINDS["spline"]
-    if head.startswith("# pyFAI-gridcal module table"):
-        return KINDS["modules"]
-    if head.startswith("{") and ("Dim_1" in text or "HeaderID" in text or "EDF_" in text):
-        return KINDS[pairs.edf_dialect(path, reading.shape)]
-    if head.startswith("{"):
-        try:
-            json.loads(path.read_text(encoding="utf-8-sig", errors="replace")) if path.stat().st_size < 2**20 else None
-        except (json.JSONDecodeError, RecursionError):
-            pass
-        else:
-            return KINDS["json"]
-    if any(word in text for word in ("poni_version", "Detector:", "Distance:", "PixelSize1:")):
-        return KINDS["poni"]
-    raise FileFormatError(
-        f"{path} is none of the distortion files known here", expected=", ".join(k.title for k in KINDS.values())
-    )
+    name = reading.kind or kind_of_content(existing(path), reading)
+    if name is None:
+        titles = ", ".join(kind.title for kind in KINDS.values())
+        raise FileFormatError(f"{path} is none of the distortion files known here", expected=titles)
+    return _kind(name)
 
 
 def kind_for_output(path: str | PathLike[str], name: str | None = None) -> Kind:
@@ -326,6 +289,18 @@ def locate(
     return kind, paths, offsets[1] if offsets else (detector_of(paths[0]),)
 
 
+def told_sensor(
+    path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
+) -> Sensor | None:
+    """The sensor that is told, that a pointer names, or that is in the file of a detector: in this order, and without
+    reading the rest."""
+    if reading is not None and reading.sensor is not None:
+        return Sensor.parse(reading.sensor)
+    kind, named, files = locate(path, reading)
+    pointed = sensor_of(named[0]) if kind.name in ("poni", "json") else None
+    return pointed or (read_sensor(files[0]) if is_hdf5(files[0]) else None)
+
+
 def open_distortion(
     path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
 ) -> DistortionFile:
@@ -350,8 +325,8 @@ def open_distortion(
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
     distortion = with_traits_turned(distortion, said)
-    if reading.sensor is not None:
-        distortion = replace(distortion, traits=replace(distortion.traits, sensor=Sensor.parse(reading.sensor)))
+    if (sensor := told_sensor(path, reading)) is not None:
+        distortion = replace(distortion, traits=replace(distortion.traits, sensor=sensor))
     if reading.orientation is None:
         distortion = in_orientation(distortion, said)
     else:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ...base.atomic import existing, read_text, replacing
 from ...base.errors import FileFormatError, UsageError
+from ...records.traits import Sensor
 
 __all__ = [
     "GEOMETRY",
@@ -23,6 +24,7 @@ __all__ = [
     "format_poni",
     "offset_files_of",
     "save_pointer",
+    "sensor_of",
     "told_orientation",
 ]
 
@@ -117,6 +119,11 @@ def told_orientation(path: str | PathLike[str]) -> int | None:
     return _pointed(Path(path)).orientation
 
 
+def sensor_of(path: str | PathLike[str]) -> Sensor | None:
+    """The sensor that a PONI file or a JSON configuration tells beside the detector; None where it leaves it to that."""
+    return _pointed(Path(path)).sensor
+
+
 @dataclass(frozen=True)
 class _Pointed:
     """What a pointer names: the file of a detector, or the offsets along x and y of one that pyFAI knows by name."""
@@ -124,6 +131,7 @@ class _Pointed:
     files: tuple[str, ...] = ()
     orientation: int | None = None
     detector: str = ""
+    sensor: Sensor | None = None
 
 
 def _pointed(path: Path) -> _Pointed:
@@ -177,5 +185,13 @@ def _named_in_config(config: object, detector: str) -> _Pointed | None:
             if all(isinstance(one, str) and one for one in files):
                 orientation = config.get("orientation")
                 told = orientation if isinstance(orientation, int) and orientation else None
-                return _Pointed(tuple(map(str, files)), told, detector)
+                return _Pointed(tuple(map(str, files)), told, detector, _sensor(config.get("sensor")))
     return None
+
+
+def _sensor(told: object) -> Sensor | None:
+    """A sensor as pyFAI writes it in the configuration of a detector."""
+    if not isinstance(told, dict) or not isinstance(told.get("material"), str):
+        return None
+    thickness = told.get("thickness")
+    return Sensor(told["material"], float(thickness) if isinstance(thickness, int | float) and thickness else None)

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
@@ -175,11 +176,21 @@ def read_traits(group: h5py.Group, shape: tuple[int, int]) -> Traits:
     found = {name: group[theirs][()] for name, theirs in TRAITS.items() if theirs in group}
     found = {name: value for name, value in found.items() if name not in ("flat", "dark") or value.shape == shape}
     numbers = {name: float(found[name]) for name in ("dummy", "delta_dummy") if name in found}
-    sensor = None
-    if "sensor_material" in group:
-        thickness = float(group["sensor_thickness"][()]) if "sensor_thickness" in group else None
-        sensor = Sensor(text_of(group["sensor_material"][()]), thickness or None)
-    return Traits(**{**found, **numbers, "sensor": sensor})
+    return Traits(**{**found, **numbers, "sensor": _sensor_in(group)})
+
+
+def _sensor_in(group: h5py.Group) -> Sensor | None:
+    if "sensor_material" not in group:
+        return None
+    thickness = float(group["sensor_thickness"][()]) if "sensor_thickness" in group else None
+    return Sensor(text_of(group["sensor_material"][()]), thickness or None)
+
+
+def read_sensor(path: str | PathLike[str]) -> Sensor | None:
+    """The sensor of a NeXus detector file, None where it tells none or holds no detector."""
+    with reading_hdf5(path) as file, suppress(FileFormatError):
+        return _sensor_in(find_detector(file))
+    return None
 
 
 def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> h5py.Dataset:
