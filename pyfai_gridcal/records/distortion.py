@@ -21,7 +21,7 @@ from ..base.units import as_lengths, format_length
 from .corners import corner_nodes, corners_of_nodes, is_tiled
 from .field import Field, by_rows
 from .inverse import observed_of
-from .traits import Traits
+from .traits import NO_TRAITS, Traits
 
 __all__ = ["Distortion"]
 
@@ -58,7 +58,7 @@ class Distortion:
     mask: Bools | None = None
     sigma: Field | None = None
     gauge: str = "as given"
-    traits: Traits = Traits()
+    traits: Traits = NO_TRAITS
 
     def __post_init__(self) -> None:
         try:

@@ -215,8 +215,8 @@ class Convert:
     name: str = told("calibrated", "of the detector, as pyFAI will show it")
     like_poni: str | None = told(
         None,
-        "of a .poni: the PONI file whose distance, rotations, wavelength and parallax it keeps; the beam stays where it "
-        "was in the image",
+        "of a .poni: the PONI file whose distance, rotations, wavelength and parallax it keeps; the beam stays where "
+        "it was in the image",
         "file",
         metavar="OLD.poni",
         names=("--like",),

@@ -45,9 +45,8 @@ class Sensor:
         name, comma, length = (part.strip() for part in text.partition(","))
         known = {one.lower(): one for one in _materials(name)}
         if name.lower() not in known:
-            raise UsageError(
-                f"sensor {text!r}", expected=f"one of {', '.join(MATERIALS)}, and its thickness", hint="such as Si,320um"
-            )
+            known_here = f"one of {', '.join(MATERIALS)}, and its thickness"
+            raise UsageError(f"sensor {text!r}", expected=known_here, hint="such as Si,320um")
         return cls(known[name.lower()], parse_length(length, name="thickness of the sensor") if comma else None)
 
     def __str__(self) -> str:
@@ -106,3 +105,7 @@ class Traits:
             f"the dummy ({self.dummy:g})" if self.dummy is not None else "": self.dummy,
         }
         return tuple(words for words, value in told.items() if value is not None)
+
+
+#: Of a detector of which nothing else is known.
+NO_TRAITS = Traits()

@@ -13,13 +13,7 @@ from . import pairs
 from .fit2d import INVERSE_TITLE, TITLE
 
 #: What files of numbers begin with -> the name of their kind.
-_MAGIC = {
-    HDF5_MAGIC: "nexus",
-    b"\x93NUMPY": "npy",
-    b"###CBF": "xds",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-}
+_MAGIC = {HDF5_MAGIC: "nexus", b"\x93NUMPY": "npy", b"###CBF": "xds", b"II*\0": "tiff", b"MM\0*": "tiff"}
 
 
 def kind_of_content(path: Path, reading: Reading) -> str | None:

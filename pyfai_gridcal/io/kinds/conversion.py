@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,7 @@ from ...records.distortion import Distortion
 from ...records.jobs import Convert, Reading
 from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Writing
+from .pointers import is_relative, orientation_told, wants_parallax
 
 __all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
 
@@ -84,6 +85,8 @@ def convert(
     if any(Path(target).resolve() == p.resolve() for p in opened.paths):
         raise UsageError(f"{target} is the input", hint="choose another name")
     writing = writing or Writing()
+    if writing.like is not None and out.name != "poni":
+        raise UsageError(f"{target} like {writing.like}", expected="a .poni: other files hold no geometry")
     plain = reading is None or replace(reading, kind=None, shape=None, sensor=None) == Reading()
     if opened.kind == "nexus" and plain and opened.orientation == 3 and writing.source is None:
         writing = replace(writing, source=opened.paths[0])
@@ -94,7 +97,8 @@ def convert(
 def convert_files(job: Convert, *, progress: Progress | None = None) -> Conversion:
     """Convert what a job names; see :func:`convert`."""
     source = job.detector_file if len(job.detector_file) > 1 else job.detector_file[0]
-    writing = Writing(job.tolerance, job.force, job.name, progress=progress)
+    like = None if job.like_poni is None else Path(job.like_poni)
+    writing = Writing(job.tolerance, job.force, job.name, progress=progress, like=like, relative=job.relative)
     return convert(source, job.output, kind=job.kind, reading=job.reading, writing=writing)
 
 
@@ -118,7 +122,19 @@ def export(
     if out.name in ("xds", "tiff", "npy"):
         slow, fast = (1e6 * p for p in distortion.pixel_size)
         remarks.append(f"the pixel size, {slow:.6g} x {fast:.6g} µm (slow, fast), is not in the file")
+    if out.name in ("poni", "json"):
+        remarks += _of_the_pointer(written[-1], back, writing or Writing())
     return Conversion(written, out.name, largest, rms, tuple(remarks))
+
+
+def _of_the_pointer(path: Path, detector: Distortion, writing: Writing) -> Iterator[str]:
+    """What is to be known about a file that names a detector."""
+    if wants_parallax(path) and detector.traits.sensor is None:
+        yield "Parallax: True without a sensor: pyFAI corrects nothing; --sensor tells one, such as CdTe,1mm"
+    if is_relative(path):
+        yield f"pyFAI finds the detector only when it runs in {path.absolute().parent}, or where that was moved to"
+    if writing.like is not None and (before := orientation_told(writing.like)) != 3:
+        yield f"{writing.like} is for orientation {before}, {path.name} for 3: azimuths are counted from elsewhere"
 
 
 def corner_deviation(a: Distortion, b: Distortion, *, rows: int = 256) -> tuple[float, float]:

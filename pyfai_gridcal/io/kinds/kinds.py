@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from ...base.atomic import existing
 from ...base.errors import FileFormatError, UsageError
 from ...base.opening import is_hdf5
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
-from ...records.traits import Sensor
+from ...records.traits import Sensor, Traits
 from ..nexus.contents import ORIENTATIONS
-from ..nexus.groups import read_detector, read_orientation, read_sensor
+from ..nexus.groups import read_detector, read_orientation, read_traits_of
 from . import pairs
 from .content import kind_of_content
 from .fit2d import read_spline, save_spline
@@ -38,7 +39,7 @@ __all__ = [
     "locate",
     "open_distortion",
     "read_distortion",
-    "told_sensor",
+    "told_traits",
     "write_distortion",
 ]
 
@@ -115,12 +116,19 @@ def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list
 
 def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
     """Point to the detector file that there is, or to one written beside."""
+    told: dict[str, Any] = {"sensor": distortion.traits.sensor, "relative": writing.relative}
+    if writing.like is not None:
+        from .poni import geometry_with, read_experiment
+
+        old = read_experiment(writing.like, distortion.shape)
+        told |= {"geometry": geometry_with(distortion, old, force=writing.force), "parallax": old.parallax}
+        told |= {"sensor": told["sensor"] or old.detector.traits.sensor, "remarks": old.remarks}
     if writing.source is not None:
-        return [save_pointer(path, writing.source)]
+        return [save_pointer(path, writing.source, **told)]
     detector = path.with_suffix(".h5")
     if detector.exists() and not writing.force:
         raise UsageError(f"{detector} exists already", hint="convert to .h5 first and point to that, or --force")
-    return [*_write_nexus(distortion, detector, writing), save_pointer(path, detector)]
+    return [*_write_nexus(distortion, detector, writing), save_pointer(path, detector, **told)]
 
 
 def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
@@ -289,16 +297,20 @@ def locate(
     return kind, paths, offsets[1] if offsets else (detector_of(paths[0]),)
 
 
-def told_sensor(
-    path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None
-) -> Sensor | None:
-    """The sensor that is told, that a pointer names, or that is in the file of a detector: in this order, and without
-    reading the rest."""
-    if reading is not None and reading.sensor is not None:
-        return Sensor.parse(reading.sensor)
+def told_traits(path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None) -> Traits:
+    """What a distortion file tells besides the places of the pixels, in as far as it is a detector of pyFAI or names
+    one, without reading those; flat and dark are as they are in the file."""
+    reading = reading or Reading()
     kind, named, files = locate(path, reading)
-    pointed = sensor_of(named[0]) if kind.name in ("poni", "json") else None
-    return pointed or (read_sensor(files[0]) if is_hdf5(files[0]) else None)
+    traits = read_traits_of(files[0]) if is_hdf5(files[0]) else Traits()
+    return replace(traits, sensor=_told_sensor(kind, named, reading) or traits.sensor)
+
+
+def _told_sensor(kind: Kind, named: tuple[Path, ...], reading: Reading) -> Sensor | None:
+    """The sensor that is told, else the one that a pointer names beside the detector."""
+    if reading.sensor is not None:
+        return Sensor.parse(reading.sensor)
+    return sensor_of(named[0]) if kind.name in ("poni", "json") else None
 
 
 def open_distortion(
@@ -325,7 +337,7 @@ def open_distortion(
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
     distortion = with_traits_turned(distortion, said)
-    if (sensor := told_sensor(path, reading)) is not None:
+    if (sensor := _told_sensor(kind, paths, reading)) is not None:
         distortion = replace(distortion, traits=replace(distortion.traits, sensor=sensor))
     if reading.orientation is None:
         distortion = in_orientation(distortion, said)

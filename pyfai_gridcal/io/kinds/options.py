@@ -39,6 +39,8 @@ class Writing:
     force : write what loses more than that, or what the kind cannot hold
     name : of the detector
     source : path of the detector file that the distortion came from, for pointers
+    like : PONI file whose experiment a new one keeps
+    relative : pointers name the detector relative to themselves
     progress : called with (fraction, text) now and then by what takes long
     """
 
@@ -47,3 +49,5 @@ class Writing:
     name: str = Convert.name
     source: Path | None = None
     progress: Progress | None = None
+    like: Path | None = None
+    relative: bool = Convert.relative

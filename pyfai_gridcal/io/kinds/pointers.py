@@ -1,6 +1,7 @@
-"""PONI files and JSON snippets that point to a detector file by its absolute path.
+"""PONI files and JSON snippets that point to a detector file.
 
-pyFAI opens the path that they name as it is written, so that a relative one works only from one folder.
+pyFAI opens the path that they name as it is written, so that a relative one works only from one folder, that of the
+file: it is written on wish only, and read here from everywhere.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
@@ -19,58 +21,116 @@ from ...records.traits import Sensor
 
 __all__ = [
     "GEOMETRY",
+    "PONI_KEYS",
     "detector_of",
     "format_json",
     "format_poni",
+    "is_relative",
+    "names_files",
+    "orientation_told",
     "offset_files_of",
     "save_pointer",
     "sensor_of",
     "told_orientation",
+    "wants_parallax",
 ]
 
 MAX_BYTES = 2**20
 #: What a PONI file says about the experiment; metres and radians.
 GEOMETRY = ("dist", "poni1", "poni2", "rot1", "rot2", "rot3")
-_PONI_KEYS = dict(zip(GEOMETRY, ("Distance", "Poni1", "Poni2", "Rot1", "Rot2", "Rot3"), strict=True))
+PONI_KEYS = dict(zip(GEOMETRY, ("Distance", "Poni1", "Poni2", "Rot1", "Rot2", "Rot3"), strict=True))
 
 
-def format_poni(detector: str | PathLike[str], geometry: dict[str, float] | None = None) -> str:
-    """The text of a PONI file (version 2.1) for a NeXus detector file.
+def format_poni(
+    detector: str | PathLike[str],
+    geometry: Mapping[str, float] | None = None,
+    *,
+    parallax: bool | None = None,
+    sensor: Sensor | None = None,
+    remarks: Sequence[str] = (),
+    beside: str | PathLike[str] | None = None,
+) -> str:
+    """The text of a PONI file for a NeXus detector file: of version 2.1, or 3 where it tells of parallax.
 
     Parameters
     ----------
     detector : path of the detector file
     geometry : dist, poni1, poni2 (metres), rot1, rot2, rot3 (radians), wavelength (metres), as far as known
+    parallax : whether pyFAI is to correct it, None to say nothing of it
+    sensor : of the detector, where its file does not tell it, or tells another
+    remarks : lines, each with its #
+    beside : folder from which the path of the detector counts; None for the absolute one
     """
-    geometry = geometry or {}
-    config = json.dumps({"filename": os.path.abspath(detector), "orientation": 3})
-    lines = ["# Written by pyFAI-gridcal", "poni_version: 2.1", "Detector: NexusDetector", f"Detector_config: {config}"]
-    lines += [f"{_PONI_KEYS[key]}: {float(geometry.get(key, 0.1 if key == 'dist' else 0.0))!r}" for key in GEOMETRY]
+    geometry, config = geometry or {}, json.dumps(_config(detector, sensor, beside))
+    version = 2.1 if parallax is None else 3
+    lines = ["# Written by pyFAI-gridcal", *remarks, f"poni_version: {version}", "Detector: NexusDetector"]
+    lines.append(f"Detector_config: {config}")
+    lines += [f"{PONI_KEYS[key]}: {float(geometry.get(key, 0.1 if key == 'dist' else 0.0))!r}" for key in GEOMETRY]
     if "wavelength" in geometry:
         lines.append(f"Wavelength: {float(geometry['wavelength'])!r}")
+    if parallax is not None:
+        lines.append(f"Parallax: {parallax}")
     return "\n".join(lines) + "\n"
 
 
-def format_json(detector: str | PathLike[str]) -> str:
-    """The part of a pyFAI JSON configuration that names the detector."""
-    path = os.path.abspath(detector)
-    return (
-        json.dumps({"detector": "NexusDetector", "detector_config": {"filename": path, "orientation": 3}}, indent=2)
-        + "\n"
-    )
+def format_json(
+    detector: str | PathLike[str], *, sensor: Sensor | None = None, beside: str | PathLike[str] | None = None
+) -> str:
+    """The part of a pyFAI JSON configuration that names the detector; see :func:`format_poni`."""
+    part = {"detector": "NexusDetector", "detector_config": _config(detector, sensor, beside)}
+    return json.dumps(part, indent=2) + "\n"
+
+
+def _config(
+    detector: str | PathLike[str], sensor: Sensor | None, beside: str | PathLike[str] | None
+) -> dict[str, object]:
+    path = os.path.abspath(detector) if beside is None else os.path.relpath(detector, beside)
+    return {"filename": path, "orientation": 3} | ({} if sensor is None else {"sensor": sensor.config()})
 
 
 def save_pointer(
-    path: str | PathLike[str], detector: str | PathLike[str], geometry: dict[str, float] | None = None
+    path: str | PathLike[str],
+    detector: str | PathLike[str],
+    geometry: Mapping[str, float] | None = None,
+    *,
+    parallax: bool | None = None,
+    sensor: Sensor | None = None,
+    remarks: Sequence[str] = (),
+    relative: bool = False,
 ) -> Path:
-    """Write a ``.poni`` or a ``.json`` that points to a detector file."""
+    """Write a ``.poni`` or a ``.json`` that points to a detector file; see :func:`format_poni`."""
     path = Path(path)
     if not Path(detector).is_file():
         raise UsageError(f"no detector file {detector} to point to")
-    text = format_json(detector) if path.suffix.lower() == ".json" else format_poni(detector, geometry)
+    beside = path.absolute().parent if relative else None
+    if path.suffix.lower() == ".json":
+        text = format_json(detector, sensor=sensor, beside=beside)
+    else:
+        text = format_poni(detector, geometry, parallax=parallax, sensor=sensor, remarks=remarks, beside=beside)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
+
+
+def names_files(path: str | PathLike[str]) -> bool:
+    """Whether a PONI file or a JSON configuration names files of its detector."""
+    return bool(_pointed(Path(path)).files)
+
+
+def orientation_told(path: str | PathLike[str]) -> int:
+    """The orientation of the images that a PONI file says, of a detector from a file or not; 3 where it says none."""
+    found = re.search(r'"orientation"\s*:\s*([1-4])', read_text(path, MAX_BYTES))
+    return int(found[1]) if found else 3
+
+
+def wants_parallax(path: str | PathLike[str]) -> bool:
+    """Whether a PONI file or a JSON configuration asks pyFAI for the correction of the parallax."""
+    return re.search(r'(?im)^\s*"?parallax"?\s*:\s*true\b', read_text(path, MAX_BYTES)) is not None
+
+
+def is_relative(path: str | PathLike[str]) -> bool:
+    """Whether it names its files relative to itself."""
+    return any(not os.path.isabs(name) for name in _pointed(Path(path)).files)
 
 
 def detector_of(path: str | PathLike[str]) -> Path:
@@ -120,7 +180,7 @@ def told_orientation(path: str | PathLike[str]) -> int | None:
 
 
 def sensor_of(path: str | PathLike[str]) -> Sensor | None:
-    """The sensor that a PONI file or a JSON configuration tells beside the detector; None where it leaves it to that."""
+    """The sensor that a PONI file or a JSON configuration tells; None where it leaves that to the detector."""
     return _pointed(Path(path)).sensor
 
 

@@ -200,12 +200,12 @@ def binned(distortion: Distortion, factor: tuple[int, int]) -> Distortion:
     else:
         field = _Binned(distortion.field, factor)
 
-    def parts(array: AnyArray) -> AnyArray:
+    def apart(array: AnyArray) -> AnyArray:
         return array[whole].reshape(shape[0], fy, shape[1], fx)
 
-    mask = None if distortion.mask is None else np.asarray(parts(distortion.mask).any(axis=(1, 3)))
+    mask = None if distortion.mask is None else np.asarray(apart(distortion.mask).any(axis=(1, 3)))
     sigma = None if distortion.sigma is None else _Binned(distortion.sigma, factor)
     size = distortion.pixel_size[0] * fy, distortion.pixel_size[1] * fx
     # Counts of pixels that are read out as one are added, and so is what they have in the dark.
-    traits = distortion.traits.seen(lambda a: parts(a).mean(axis=(1, 3)), lambda a: parts(a).sum(axis=(1, 3)))
+    traits = distortion.traits.seen(lambda a: apart(a).mean(axis=(1, 3)), lambda a: apart(a).sum(axis=(1, 3)))
     return replace(distortion, field=field, shape=shape, pixel_size=size, mask=mask, sigma=sigma, traits=traits)

@@ -6,7 +6,7 @@ The detector is a plain one with pixel corners, never of a class of our own: eve
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,12 +57,13 @@ def traits_of(detector: Detector, shape: tuple[int, ...]) -> Traits:
 
     A detector of a class that is made with one sensor only has that one.
     """
-    made = getattr(detector, "SENSORS", ())
+    made: tuple[Any, ...] = getattr(detector, "SENSORS", ())
     sensor = getattr(detector, "sensor", None) or (made[0] if len(made) == 1 else None)
     if sensor is not None:
         sensor = Sensor(str(getattr(sensor.material, "name", sensor.material)), sensor.thickness)
-    images = (None if one is None or one.shape != shape else one for one in (detector.flatfield, detector.darkcurrent))
-    return Traits(sensor, *images, detector._dummy, detector._delta_dummy)
+    given = {"flat": detector.flatfield, "dark": detector.darkcurrent}
+    images = {name: one for name, one in given.items() if one is not None and one.shape == shape}
+    return Traits(sensor, **images, dummy=detector._dummy, delta_dummy=detector._delta_dummy)
 
 
 def from_detector(detector: Detector) -> Distortion:

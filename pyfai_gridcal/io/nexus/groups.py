@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
+from typing import Any
 
 import h5py
 import numpy as np
@@ -162,35 +163,40 @@ def _write_traits(group: h5py.Group, traits: Traits) -> None:
     for name, theirs in TRAITS.items():
         if (value := getattr(traits, name)) is not None:
             write_array(group, theirs, np.asarray(value))
-            group[theirs].attrs.update({"interpretation": "image"} if name in ("flat", "dark") else {})
+            if name in ("flat", "dark"):
+                group[theirs].attrs["interpretation"] = "image"
     if traits.sensor is not None:
-        group["sensor_material"] = np.bytes_(traits.sensor.material)
-        if traits.sensor.thickness_m is not None:
-            group["sensor_thickness"] = traits.sensor.thickness_m
-            group["sensor_thickness"].attrs.update({"unit": "m", "units": "m"})
+        write_sensor(group, traits.sensor)
 
 
-def read_traits(group: h5py.Group, shape: tuple[int, int]) -> Traits:
+def write_sensor(group: h5py.Group, sensor: Sensor) -> None:
+    """The sensor in a detector group, as pyFAI and NeXus have it."""
+    group["sensor_material"] = np.bytes_(sensor.material)
+    if sensor.thickness_m is not None:
+        group["sensor_thickness"] = sensor.thickness_m
+        group["sensor_thickness"].attrs.update({"unit": "m", "units": "m"})
+
+
+def read_traits(group: h5py.Group, shape: tuple[int, ...]) -> Traits:
     """What a detector group tells besides the places of the pixels; images of another shape than `shape` are left
     out."""
-    found = {name: group[theirs][()] for name, theirs in TRAITS.items() if theirs in group}
+    found: dict[str, Any] = {name: group[theirs][()] for name, theirs in TRAITS.items() if theirs in group}
     found = {name: value for name, value in found.items() if name not in ("flat", "dark") or value.shape == shape}
     numbers = {name: float(found[name]) for name in ("dummy", "delta_dummy") if name in found}
-    return Traits(**{**found, **numbers, "sensor": _sensor_in(group)})
+    sensor = None
+    if "sensor_material" in group:
+        thickness = float(group["sensor_thickness"][()]) if "sensor_thickness" in group else None
+        sensor = Sensor(text_of(group["sensor_material"][()]), thickness or None)
+    return Traits(**{**found, **numbers, "sensor": sensor})
 
 
-def _sensor_in(group: h5py.Group) -> Sensor | None:
-    if "sensor_material" not in group:
-        return None
-    thickness = float(group["sensor_thickness"][()]) if "sensor_thickness" in group else None
-    return Sensor(text_of(group["sensor_material"][()]), thickness or None)
-
-
-def read_sensor(path: str | PathLike[str]) -> Sensor | None:
-    """The sensor of a NeXus detector file, None where it tells none or holds no detector."""
+def read_traits_of(path: str | PathLike[str]) -> Traits:
+    """The same of a NeXus detector file; nothing, where it holds no detector."""
     with reading_hdf5(path) as file, suppress(FileFormatError):
-        return _sensor_in(find_detector(file))
-    return None
+        group = find_detector(file)
+        there = (group[name].shape for name in ("pixel_corners", "mask", "flatfield", "darkcurrent") if name in group)
+        return read_traits(group, next(there, ())[:2])
+    return Traits()
 
 
 def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> h5py.Dataset:

@@ -90,8 +90,11 @@ def _differences(group: h5py.Group, pixel_size: tuple[float, float], shape: tupl
 def _other_traits(meant: Traits, got: Traits) -> Iterator[str]:
     for name, value in fields_of(meant).items():
         other = getattr(got, name)
-        pictures = isinstance(value, np.ndarray) and isinstance(other, np.ndarray)
-        if not (_same_bits(value, other) if pictures else repr(value) == repr(other)):  # NaN is NaN
+        if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
+            same = _same_bits(value, other)
+        else:
+            same = repr(value) == repr(other)  # NaN is NaN
+        if not same:
             yield f"another {name.replace('_', ' ')}"
 
 

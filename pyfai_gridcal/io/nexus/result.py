@@ -103,10 +103,10 @@ def save_result(
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
             file.attrs["file_name"] = Path(path).name
             group = write_detector(entry, frame, name=name, nodes=nodes)
-            images = {id(getattr(frame.traits, own)): group[theirs] for own, theirs in TRAITS.items() if theirs in group}
+            mine = {id(getattr(frame.traits, own)): group[theirs] for own, theirs in TRAITS.items() if theirs in group}
             # Then what this package and silx read: records, maps, pictures.
             tell(0.3, "writing the rest")
-            _write_process(entry, parts, make_products(frame, parts.images), images)
+            _write_process(entry, parts, make_products(frame, parts.images), mine)
             entry["end_time"] = now()
         # The file is complete now; only what comes back from the disk as it was meant takes the place of an old one.
         tell(0.7, "reading back")
