@@ -27,8 +27,8 @@ __all__ = [
     "format_poni",
     "is_relative",
     "names_files",
-    "orientation_told",
     "offset_files_of",
+    "orientation_in_text",
     "save_pointer",
     "sensor_of",
     "told_orientation",
@@ -117,7 +117,7 @@ def names_files(path: str | PathLike[str]) -> bool:
     return bool(_pointed(Path(path)).files)
 
 
-def orientation_told(path: str | PathLike[str]) -> int:
+def orientation_in_text(path: str | PathLike[str]) -> int:
     """The orientation of the images that a PONI file says, of a detector from a file or not; 3 where it says none."""
     found = re.search(r'"orientation"\s*:\s*([1-4])', read_text(path, MAX_BYTES))
     return int(found[1]) if found else 3

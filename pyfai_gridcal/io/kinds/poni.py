@@ -28,9 +28,11 @@ from ...base.units import format_length
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
 from ..nexus.contents import ORIENTATIONS
-from ..nexus.detector import from_detector
+from ..nexus.detector import from_detector, traits_of
+from ..nexus.groups import no_displacement
 from .kinds import open_distortion
 from .pointers import GEOMETRY, MAX_BYTES, PONI_KEYS, names_files
+from .readout import in_orientation
 
 #: Pixels whose sizes differ by more than this share are not those of the same images; nominal sizes are off by less.
 _SAME_SIZE = 0.25
@@ -109,7 +111,12 @@ def _known_to_pyfai(path: Path, shape: tuple[int, int]) -> tuple[Distortion, int
             raise FileFormatError(f"{path}: pyFAI makes no detector of it: {type(error).__name__}: {error}") from error
         if not detector.shape:
             detector.shape = detector.max_shape = shape
-        return from_detector(detector), int(detector.orientation) or 3
+        orientation = int(detector.orientation) or 3
+        if not detector.uniform_pixel or not detector.pixel1 or not detector.pixel2:
+            return from_detector(detector), orientation
+        (ny, nx), size = detector.shape, (float(detector.pixel1), float(detector.pixel2))
+        plain = Distortion(no_displacement((ny, nx)), (ny, nx), size, traits=traits_of(detector, (ny, nx)))
+        return in_orientation(plain, orientation), orientation
 
 
 def geometry_with(distortion: Distortion, experiment: Experiment, *, force: bool = False) -> dict[str, float]:

@@ -181,13 +181,16 @@ def read_traits(group: h5py.Group, shape: tuple[int, ...]) -> Traits:
     """What a detector group tells besides the places of the pixels; images of another shape than `shape` are left
     out."""
     found: dict[str, Any] = {name: group[theirs][()] for name, theirs in TRAITS.items() if theirs in group}
-    found = {name: value for name, value in found.items() if name not in ("flat", "dark") or value.shape == shape}
-    numbers = {name: float(found[name]) for name in ("dummy", "delta_dummy") if name in found}
+    for name in tuple(found):
+        if name in ("dummy", "delta_dummy"):
+            found[name] = float(found[name])
+        elif found[name].shape != shape:
+            del found[name]
     sensor = None
     if "sensor_material" in group:
         thickness = float(group["sensor_thickness"][()]) if "sensor_thickness" in group else None
         sensor = Sensor(text_of(group["sensor_material"][()]), thickness or None)
-    return Traits(**{**found, **numbers, "sensor": sensor})
+    return Traits(sensor, **found)
 
 
 def read_traits_of(path: str | PathLike[str]) -> Traits:
@@ -339,10 +342,15 @@ def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
         mask = mask[tuple(slice(None, None, -1 if turned else 1) for turned in ORIENTATIONS[orientation])]
     shape = group["shape"][()] if "shape" in group else group["max_shape"][()]
     ny, nx = (int(n) for n in shape)
-    y, x = ([axis[0], axis[-1]] for axis in edge_nodes((ny, nx)))
-    flat = SampledField(np.array(y), np.array(x), np.zeros((2, 2, 2)))
     traits = read_traits(group, (ny, nx))
-    return Distortion(flat, (ny, nx), (size[0], size[1]), None if mask is None else mask != 0, None, gauge, traits)
+    bad = None if mask is None else mask != 0
+    return Distortion(no_displacement((ny, nx)), (ny, nx), (size[0], size[1]), bad, None, gauge, traits)
+
+
+def no_displacement(shape: tuple[int, int]) -> SampledField:
+    """The field of a detector without distortion."""
+    y, x = (axis[[0, -1]] for axis in edge_nodes(shape))
+    return SampledField(y, x, np.zeros((2, 2, 2)))
 
 
 def platform() -> dict[str, str]:
