@@ -8,6 +8,7 @@ import importlib.util
 import tempfile
 import warnings
 from collections.abc import Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -21,7 +22,7 @@ from ..base.frames import edge_from_index, index_from_edge, pixel_centres
 from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
-from ..io.kinds.pointers import detector_of, offset_files_of
+from ..io.kinds.pointers import NO_SENSOR, detector_of, is_relative, offset_files_of, wants_parallax
 from ..records.distortion import Distortion
 from ..records.jobs import Alignment, Reading
 from .comparison import align, require_same_shape
@@ -118,6 +119,11 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     plain = reading is None or (reading.binning, reading.orientation, reading.roi) == ((1, 1), None, None)
     if source.orientation != 3:
         findings.insert(0, Finding(TURNED.format(source.orientation), wrong=True))
+    if kind.name in ("poni", "json"):
+        if wants_parallax(paths[0]) and source.distortion.traits.sensor is None:
+            findings.insert(0, Finding(NO_SENSOR, wrong=True))
+        if is_relative(paths[0]):
+            findings.append(Finding(f"a relative path: pyFAI finds the detector only from {paths[0].absolute().parent}"))
     opinions: list[Opinion] = []
     if plain:
         opinions = [
@@ -175,7 +181,8 @@ def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: DistortionFile) 
     if kind == "poni":
         import pyFAI
 
-        return pyFAI.load(str(paths[0])).detector, "pyFAI.load"
+        with chdir(paths[0].absolute().parent):  # from which alone it opens relative paths
+            return pyFAI.load(paths[0].name).detector, "pyFAI.load"
     if kind in ("spline", "spline-inverse"):
         return Detector(splinefile=str(paths[0])), "Detector(splinefile=...)"
     if kind in ("imaged11", "spd", "xds", "tiff"):

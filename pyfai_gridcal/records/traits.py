@@ -93,8 +93,10 @@ class Traits:
     def seen(self, flat: Callable[[AnyArray], AnyArray], dark: Callable[[AnyArray], AnyArray] | None = None) -> Traits:
         """Those of images that show the detector otherwise: what becomes of the flat, and of the dark where that is
         something else."""
+        if self.flat is None and self.dark is None:
+            return self
         new = None if self.flat is None else flat(self.flat), None if self.dark is None else (dark or flat)(self.dark)
-        return self if new == (None, None) else replace(self, flat=new[0], dark=new[1])
+        return replace(self, flat=new[0], dark=new[1])
 
     def words(self) -> tuple[str, ...]:
         """What there is, in words."""

@@ -15,7 +15,7 @@ from ...records.distortion import Distortion
 from ...records.jobs import Convert, Reading
 from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Writing
-from .pointers import is_relative, orientation_in_text, wants_parallax
+from .pointers import NO_SENSOR, is_relative, orientation_in_text, wants_parallax
 
 __all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
 
@@ -130,7 +130,7 @@ def export(
 def _of_the_pointer(path: Path, detector: Distortion, writing: Writing) -> Iterator[str]:
     """What is to be known about a file that names a detector."""
     if wants_parallax(path) and detector.traits.sensor is None:
-        yield "Parallax: True without a sensor: pyFAI corrects nothing; --sensor tells one, such as CdTe,1mm"
+        yield NO_SENSOR
     if is_relative(path):
         yield f"pyFAI finds the detector only when it runs in {path.absolute().parent}, or where that was moved to"
     if writing.like is not None and (before := orientation_in_text(writing.like)) != 3:

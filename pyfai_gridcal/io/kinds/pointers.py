@@ -21,6 +21,7 @@ from ...records.traits import Sensor
 
 __all__ = [
     "GEOMETRY",
+    "NO_SENSOR",
     "PONI_KEYS",
     "detector_of",
     "format_json",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 MAX_BYTES = 2**20
+#: What is wrong with a file that asks for parallax, when its detector has no sensor.
+NO_SENSOR = "Parallax: True without a sensor: pyFAI corrects nothing; convert --sensor tells one, such as CdTe,1mm"
 #: What a PONI file says about the experiment; metres and radians.
 GEOMETRY = ("dist", "poni1", "poni2", "rot1", "rot2", "rot3")
 PONI_KEYS = dict(zip(GEOMETRY, ("Distance", "Poni1", "Poni2", "Rot1", "Rot2", "Rot3"), strict=True))

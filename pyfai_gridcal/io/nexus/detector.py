@@ -45,7 +45,8 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
     mask = np.zeros(distortion.shape, bool) if distortion.mask is None else distortion.mask
     detector.mask = mask.astype(np.int8)
     traits = distortion.traits
-    detector.flatfield, detector.darkcurrent = traits.flat, traits.dark
+    for name, array in (("flatfield", traits.flat), ("darkcurrent", traits.dark)):
+        setattr(detector, name, None if array is None else array.copy())  # pyFAI takes no read-only ones
     detector._dummy, detector._delta_dummy = traits.dummy, traits.delta_dummy
     if traits.sensor is not None:
         detector.sensor = traits.sensor.config()
