@@ -22,6 +22,7 @@ from ..base.frames import edge_from_index, index_from_edge, pixel_centres
 from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
+from ..io.kinds.neighbours import lookup_error
 from ..io.kinds.pointers import NO_SENSOR, detector_of, is_relative, offset_files_of, wants_parallax
 from ..records.distortion import Distortion
 from ..records.jobs import Alignment, Reading
@@ -36,6 +37,13 @@ __all__ = ["Difference", "FileCheck", "check_file", "difference"]
 #: What is said of files for images in another orientation than 3.
 TURNED = (
     "for images in orientation {}: pyFAI's methods read such detectors in different ways; convert to .h5 mends that"
+)
+
+
+#: What is said of the maps for DIALS.
+LOOKED_UP = (
+    "DIALS looks up what belongs to where a point was seen where it should be: from mm to pixels it is up to {:.2g} px "
+    "off, {:.2g} px rms; from pixels to mm it is right at the centres"
 )
 
 
@@ -123,7 +131,12 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
         if wants_parallax(paths[0]) and source.distortion.traits.sensor is None:
             findings.insert(0, Finding(NO_SENSOR, wrong=True))
         if is_relative(paths[0]):
-            findings.append(Finding(f"a relative path: pyFAI finds the detector only from {paths[0].absolute().parent}"))
+            folder = paths[0].absolute().parent
+            findings.append(Finding(f"a relative path: pyFAI finds the detector only from {folder}"))
+    if kind.name == "dials":
+        off = lookup_error(source.distortion)
+        off = off if known is None else off[known]
+        findings.append(Finding(LOOKED_UP.format(float(off.max(initial=0)), rms(off.ravel()))))
     opinions: list[Opinion] = []
     if plain:
         opinions = [

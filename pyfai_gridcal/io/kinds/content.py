@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import zipfile
 from codecs import BOM_UTF8
+from contextlib import suppress
 from pathlib import Path
 
-from ...base.opening import HDF5_MAGIC
+from ...base.errors import FileFormatError
+from ...base.opening import HDF5_MAGIC, reading_hdf5
 from ...records.jobs import Reading
 from . import pairs
 from .fit2d import INVERSE_TITLE, TITLE
+from .neighbours import FLEX, MIDAS_SUFFIXES, NABU
 
 #: What files of numbers begin with -> the name of their kind.
 _MAGIC = {HDF5_MAGIC: "nexus", b"\x93NUMPY": "npy", b"###CBF": "xds", b"II*\0": "tiff", b"MM\0*": "tiff"}
@@ -20,12 +23,24 @@ def kind_of_content(path: Path, reading: Reading) -> str | None:
     """Name of the kind of a file that exists, None for none of them."""
     with path.open("rb") as stream:
         start = stream.read(4096)
+    if start.startswith(HDF5_MAGIC) and _holds_nabu(path):
+        return "nabu"
     for magic, name in _MAGIC.items():
         if start.startswith(magic):
             return name
     if zipfile.is_zipfile(path):
         return "npz"
+    if FLEX.encode() in start:
+        return "dials"
+    if path.name.lower().endswith(MIDAS_SUFFIXES):
+        return "midas"
     return _kind_of_text(start.removeprefix(BOM_UTF8).decode("latin-1"), path, reading)
+
+
+def _holds_nabu(path: Path) -> bool:
+    with suppress(FileFormatError), reading_hdf5(path) as file:
+        return all(name in file for name in NABU)
+    return False
 
 
 def _kind_of_text(text: str, path: Path, reading: Reading) -> str | None:

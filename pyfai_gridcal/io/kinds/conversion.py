@@ -109,7 +109,7 @@ def export(
     out = kind_for_output(target, kind)
     written = tuple(out.write(distortion, Path(target), writing or Writing()))
     told = Reading(kind=out.name, shape=distortion.shape, pixel_size=distortion.pixel_size)
-    pair = written if out.name in ("imaged11", "spd", "xds", "tiff") else written[-1:]
+    pair = written if out.pair else written[-1:]
     back = open_distortion(list(pair), told).distortion
     largest, rms = corner_deviation(distortion, back)
     remarks = []
@@ -119,7 +119,7 @@ def export(
         remarks.append("the uncertainty is not in the file")
     there = back.traits.words()
     remarks += [f"{words} is not in the file" for words in distortion.traits.words() if words not in there]
-    if out.name in ("xds", "tiff", "npy"):
+    if not out.keeps_size:
         slow, fast = (1e6 * p for p in distortion.pixel_size)
         remarks.append(f"the pixel size, {slow:.6g} x {fast:.6g} µm (slow, fast), is not in the file")
     if out.name in ("poni", "json"):

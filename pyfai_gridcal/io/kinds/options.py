@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...base.errors import FileFormatError
+from ...base.errors import FileFormatError, UsageError
 from ...base.progress import Progress
-from ...records.jobs import Convert
+from ...records.jobs import Convert, Reading
 
 #: Pixels along one axis beyond which a size is not believed: four times the largest cameras.
 MAX_SIDE = 65536
@@ -27,6 +27,22 @@ def believed_size(size: Sequence[float], name: object) -> tuple[float, float]:
     if len(size) != 2 or not all(_SMALLEST < v < _LARGEST for v in size):
         raise FileFormatError(f"{name} declares a pixel size of {tuple(size)} m", expected="two lengths (slow, fast)")
     return float(size[0]), float(size[1])
+
+
+def pixel_size_of(told: Sequence[float], reading: Reading, name: object) -> tuple[float, float]:
+    """(slow, fast) in metres: what was told, else what the file declares, if it does.
+
+    Raises
+    ------
+    FileFormatError, UsageError
+        None that pixels can have; neither.
+    """
+    if reading.pixel_size:
+        return reading.pixel_size
+    if len(told) != 2:
+        hint = "give it, slow first: --pixel 50um or --pixel 50um,48um"
+        raise UsageError(f"{name} does not tell the pixel size", hint=hint)
+    return believed_size(told, name)
 
 
 @dataclass(frozen=True)
