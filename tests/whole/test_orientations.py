@@ -62,7 +62,7 @@ def test_rings_are_as_sharp_as_in_orientation_3(tmp_path: Path, image, orientati
     write_distortion(wave(), tmp_path / "det.h5")
     # what a calibration without the distortion finds, with the beam in the same pixel, in that orientation
     plain = Distortion(wave(scale=0).field, SHAPE, PIXEL)
-    seen = geometry_with(plain, Experiment(GEOMETRY, None, wave(), 3, ()))
+    seen = geometry_with(plain, Experiment(GEOMETRY, None, wave(), ()))
     regular = Detector(*PIXEL, max_shape=SHAPE, orientation=3)
     seen = utils.convert_orientation(seen, regular, 3, orientation)
     detector = Detector(*PIXEL, max_shape=SHAPE, orientation=orientation)

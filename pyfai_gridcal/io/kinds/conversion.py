@@ -85,6 +85,8 @@ def convert(
     if any(Path(target).resolve() == p.resolve() for p in opened.paths):
         raise UsageError(f"{target} is the input", hint="choose another name")
     writing = writing or Writing()
+    if reading is not None and reading.orientation is not None:
+        writing = replace(writing, turned=reading.orientation)
     if writing.like is not None and out.name != "poni":
         raise UsageError(f"{target} like {writing.like}", expected="a .poni: other files hold no geometry")
     plain = reading is None or replace(reading, kind=None, shape=None, sensor=None) == Reading()
@@ -133,7 +135,7 @@ def _of_the_pointer(path: Path, detector: Distortion, writing: Writing) -> Itera
         yield NO_SENSOR
     if is_relative(path):
         yield f"pyFAI finds the detector only when it runs in {path.absolute().parent}, or where that was moved to"
-    if writing.like is not None and (before := orientation_in_text(writing.like)) != 3:
+    if writing.like is not None and (before := orientation_in_text(writing.like)) != writing.turned:
         yield f"{writing.like} is for orientation {before}, {path.name} for 3: azimuths are counted from elsewhere"
 
 

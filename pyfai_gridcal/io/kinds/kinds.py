@@ -75,7 +75,7 @@ def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list
     if writing.like is not None:
         from .poni import geometry_with, read_experiment
 
-        old = read_experiment(writing.like, distortion.shape)
+        old = read_experiment(writing.like, distortion.shape, turned=writing.turned)
         told |= {"geometry": geometry_with(distortion, old, force=writing.force), "parallax": old.parallax}
         told |= {"sensor": told["sensor"] or old.detector.traits.sensor, "remarks": old.remarks}
     if writing.source is not None:

@@ -56,6 +56,7 @@ class Writing:
     name : of the detector
     source : path of the detector file that the distortion came from, for pointers
     like : PONI file whose experiment a new one keeps
+    turned : pyFAI's orientation of the images of that, which the images of the new one turn to orientation 3
     relative : pointers name the detector relative to themselves
     progress : called with (fraction, text) now and then by what takes long
     """
@@ -66,4 +67,5 @@ class Writing:
     source: Path | None = None
     progress: Progress | None = None
     like: Path | None = None
+    turned: int = 3
     relative: bool = Convert.relative

@@ -27,7 +27,6 @@ from ...base.silence import quiet
 from ...base.units import format_length
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
-from ..nexus.contents import ORIENTATIONS
 from ..nexus.detector import from_detector, traits_of
 from ..nexus.groups import no_displacement
 from .kinds import open_distortion
@@ -49,24 +48,23 @@ class Experiment:
     geometry : dist, poni1, poni2 (metres), rot1, rot2, rot3 (radians), wavelength (metres) where it is known
     parallax : whether pyFAI is to correct it, None for files that do not know of it
     detector : for images in the orientation that the file says
-    orientation : of them
     remarks : lines about calibrant and image, which pyFAI keeps
     """
 
     geometry: Mapping[str, float]
     parallax: bool | None
     detector: Distortion
-    orientation: int
     remarks: tuple[str, ...]
 
 
-def read_experiment(path: Path, shape: tuple[int, int]) -> Experiment:
+def read_experiment(path: Path, shape: tuple[int, int], *, turned: int = 3) -> Experiment:
     """Read a PONI file of any version (1, 2, 2.1, 3).
 
     Parameters
     ----------
     path : of the file
     shape : (slow, fast) of the images; detectors of a file without a shape get this one
+    turned : the experiment is wanted for these images turned from this orientation to 3
 
     Raises
     ------
@@ -87,20 +85,18 @@ def read_experiment(path: Path, shape: tuple[int, int]) -> Experiment:
     if missing:
         raise FileFormatError(f"{path} tells no {', '.join(missing)}", expected="a PONI file")
     if names_files(path):
-        opened = open_distortion(path, Reading(shape=shape))
-        detector, orientation = opened.distortion, opened.orientation
+        detector = open_distortion(path, Reading(shape=shape)).distortion
     else:
-        detector, orientation = _known_to_pyfai(path, shape)
+        detector = _known_to_pyfai(path, shape)
     if detector.shape != shape:
         raise FileFormatError(f"{path} is for images of {detector.shape} pixels", expected=f"{shape}, as the detector")
     parallax = told.get("parallax")
     remarks = tuple(re.findall(r"(?m)^(# ?(?:Calibrant|Image)\s*:.*?)\s*$", text))
-    return Experiment(
-        geometry, None if parallax is None else parallax.lower() == "true", detector, orientation, remarks
-    )
+    wanted = None if parallax is None else parallax.lower() == "true"
+    return Experiment(geometry, wanted, in_orientation(detector, turned), remarks)
 
 
-def _known_to_pyfai(path: Path, shape: tuple[int, int]) -> tuple[Distortion, int]:
+def _known_to_pyfai(path: Path, shape: tuple[int, int]) -> Distortion:
     """A detector that pyFAI makes of its name and pixel size."""
     from pyFAI.io.ponifile import PoniFile
 
@@ -113,10 +109,10 @@ def _known_to_pyfai(path: Path, shape: tuple[int, int]) -> tuple[Distortion, int
             detector.shape = detector.max_shape = shape
         orientation = int(detector.orientation) or 3
         if not detector.uniform_pixel or not detector.pixel1 or not detector.pixel2:
-            return from_detector(detector), orientation
+            return from_detector(detector)
         (ny, nx), size = detector.shape, (float(detector.pixel1), float(detector.pixel2))
         plain = Distortion(no_displacement((ny, nx)), (ny, nx), size, traits=traits_of(detector, (ny, nx)))
-        return in_orientation(plain, orientation), orientation
+        return in_orientation(plain, orientation)
 
 
 def geometry_with(distortion: Distortion, experiment: Experiment, *, force: bool = False) -> dict[str, float]:
@@ -138,16 +134,14 @@ def geometry_with(distortion: Distortion, experiment: Experiment, *, force: bool
             hint="read the detector with --binning, or --force",
         )
     last = np.array(new.shape) - 1.0
-    run = np.where(ORIENTATIONS[experiment.orientation], -1.0, 1.0)
-    same = run * np.sign(np.diff(_places(new, np.stack([0 * last, last])), axis=0)[0])
+    # +1 where places run along the axis of the image, -1 where they run against it.
+    run, other = (np.sign(np.diff(_places(one, np.stack([0 * last, last])), axis=0)[0]) for one in (old, new))
+    same = run * other
     poni = np.array([geometry["poni1"], geometry["poni2"]])
     # The pixel of the image in which the beam is, or the one of the border that is nearest to it.
     beam = poni + _beam_beside(geometry)
-    at = np.clip(
-        np.where(run < 0, last - index_from_edge(beam / old.pixel_size), index_from_edge(beam / old.pixel_size)),
-        0,
-        last,
-    )
+    at = index_from_edge(beam / old.pixel_size)
+    at = np.clip(np.where(run < 0, last - at, at), 0, last)
     for _ in range(_STEPS):
         at = np.clip(at + run * (beam - _places(old, at)[0]) / old.pixel_size, 0, last)
     geometry["poni1"], geometry["poni2"] = map(float, _places(new, at)[0] - same * (_places(old, at)[0] - poni))
