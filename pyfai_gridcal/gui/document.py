@@ -65,14 +65,17 @@ class Document(qt.QObject):  # type: ignore[misc]
         write = lambda progress: self._core.save(calibration, state, found, path, progress)  # noqa: E731
         self._start("writing", write, done, "Save detector")
 
-    def export(self, path: str, kind: str) -> None:
-        """Write the distortion as another kind of file; pointers name the file of the detector."""
+    def export(self, path: str, kind: str, *, like: str | None = None, relative: bool = False) -> None:
+        """Write the distortion as another kind of file; pointers name the file of the detector, and may be `like`
+        another PONI file."""
         calibration, detector = self.calibration(), self.savedFile()
 
         def done(paths: Sequence[Path]) -> None:
             self.sigWritten.emit(", ".join(map(str, paths)))
 
-        write = lambda progress: self._core.export(calibration, path, kind, detector, progress)  # noqa: E731
+        write = lambda progress: self._core.export(  # noqa: E731
+            calibration, path, kind, detector, progress, like=like, relative=relative
+        )
         self._start("exporting", write, done, "Export")
 
     def _start(self, name: str, work: Callable[[Progress], object], done: Callable[..., None], title: str) -> None:

@@ -15,6 +15,7 @@ from ..drawing.calm import ignore_wheel
 from ..layouts import Part, button, column, holder, row
 from ..work.layers import SpotKind
 from ..work.views import WorkView
+from .dialogs import LIKE
 from .files import FileRow
 from .form import Row, SettingsForm, rows_of
 from .quality import QualityView, VerdictLabel
@@ -57,7 +58,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
     sigCancel = qt.Signal()
     sigForgetEdits = qt.Signal()
     sigSave = qt.Signal()
-    #: Name of a kind of file.
+    #: Name of a kind of file, or LIKE.
     sigExport = qt.Signal(str)
 
     def __init__(self, choices: dict[str, Sequence[str]], parent: qt.QWidget | None = None):
@@ -128,6 +129,14 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
             action.setToolTip(kind.statement)
             action.setObjectName(f"export-{kind.name}")
             action.triggered.connect(lambda _=False, name=kind.name: self.sigExport.emit(name))
+        menu.addSeparator()
+        like = menu.addAction("PONI file like another, with this detector...")
+        like.setToolTip("Distance, rotations, wavelength and parallax of a PONI file; the beam stays in its pixel")
+        like.setObjectName(f"export-{LIKE}")
+        like.triggered.connect(lambda: self.sigExport.emit(LIKE))
+        self.relativeAction = menu.addAction("Name the detector relative to PONI and JSON files")
+        self.relativeAction.setToolTip("Both can be moved together; pyFAI must then run in their folder")
+        self.relativeAction.setCheckable(True)
         menu.setToolTipsVisible(True)
         self.exportButton.setMenu(menu)
         return row(self.saveButton, self.exportButton)

@@ -111,11 +111,21 @@ class Core:
         return holds_result(path)
 
     def export(
-        self, calibration: Calibration, path: str, kind: str, detector: str | None, progress: Progress
+        self,
+        calibration: Calibration,
+        path: str,
+        kind: str,
+        detector: str | None,
+        progress: Progress,
+        *,
+        like: str | None = None,
+        relative: bool = False,
     ) -> list[Path]:
-        """Write the distortion as another kind of file; pointers name the `detector` file."""
+        """Write the distortion as another kind of file; pointers name the `detector` file, a PONI file keeps the
+        experiment of the one that it is `like`."""
         progress(0.05, f"writing {Path(path).name}")
-        writing = Writing(source=None if detector is None else Path(detector), progress=progress)
+        source, old = (None if one is None else Path(one) for one in (detector, like))
+        writing = Writing(source=source, progress=progress, like=old, relative=relative)
         return write_distortion(calibration.distortion, path, kind, writing)
 
     def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:

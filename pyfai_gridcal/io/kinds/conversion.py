@@ -136,7 +136,10 @@ def _of_the_pointer(path: Path, detector: Distortion, writing: Writing) -> Itera
     if is_relative(path):
         yield f"pyFAI finds the detector only when it runs in {path.absolute().parent}, or where that was moved to"
     if writing.like is not None and (before := orientation_in_text(writing.like)) != writing.turned:
-        yield f"{writing.like} is for orientation {before}, {path.name} for 3: azimuths are counted from elsewhere"
+        yield (
+            f"{writing.like} is for images in orientation {before}, {path.name} for them turned from {writing.turned} "
+            "to 3: azimuths are counted from elsewhere"
+        )
 
 
 def corner_deviation(a: Distortion, b: Distortion, *, rows: int = 256) -> tuple[float, float]:
