@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
@@ -15,7 +15,7 @@ import numpy as np
 from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, untold
 from .base.units import Length, Lengths
-from .exposure import Exposure, common_mask, nominal_of, take_exposure, traits_of
+from .exposure import Exposure, common_mask, nominal_of, take_exposure, with_traits
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
@@ -61,8 +61,7 @@ class Calibration(Result):
         return to_detector(self.distortion)
 
     def save(self, path: str | Path, *, name: str = "calibrated", progress: Progress | None = None) -> Path:
-        """Write the detector, with everything else, to an HDF5 file, where programs find it under this `name`; an old
-        file goes once the new one is good."""
+        """Write the detector, of this name, with all else to HDF5; an old file goes once the new one is good."""
         from .io.nexus.contents import result_name
         from .io.nexus.result import save_result
 
@@ -291,8 +290,7 @@ def assemble(
 ) -> Calibration:
     """Fit the distortion to the points of all exposures, judge it, and collect everything."""
     say = progress or untold
-    shape = _common_shape(exposures)
-    nominal, _ = nominal_of(settings, shape)
+    nominal, _ = nominal_of(settings, shape := _common_shape(exposures))
     masks = tuple(one.mask for one in exposures)
     say(0.0, "fitting the distortion")
     every = masks[0] if all(m is masks[0] for m in masks) else common_mask(masks)
@@ -309,17 +307,15 @@ def assemble(
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=lambda f, text: say(0.93 * f, text),
     )
-    traits, remarks = traits_of(settings, shape)
-    fit = replace(fit, distortion=replace(fit.distortion, traits=traits))
+    fit, remarks = with_traits(fit, settings)
     verdict = assess(
         fit, tuple(spots), pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None, mask=every
     )
     say(1.0, "calibrated")
-    notes = (*(note for one in exposures for note in one.notes), *remarks)
+    notes = *(note for one in exposures for note in one.notes), *remarks
     sources = tuple(source for one in exposures for source in one.sources)
-    return Calibration(
-        settings, tuple(one.data for one in exposures), masks, tuple(spots), fit, verdict, sources, notes
-    )
+    images = tuple(one.data for one in exposures)
+    return Calibration(settings, images, masks, tuple(spots), fit, verdict, sources, notes)
 
 
 def _common_shape(exposures: Sequence[Exposure]) -> tuple[int, int]:
@@ -354,11 +350,10 @@ def plate_of(settings: Settings, points: ControlPoints) -> Plate:
 
 
 def _as_list(image: Any) -> list[Any]:
-    if isinstance(image, list | tuple):
-        if not image:
-            raise ImageError("no image given")
-        return list(image)
-    return [image]
+    several = list(image) if isinstance(image, list | tuple) else [image]
+    if not several:
+        raise ImageError("no image given")
+    return several
 
 
 def _hole_px(settings: Settings, nominal: tuple[float, float] | None) -> float | None:

@@ -192,7 +192,7 @@ def folder(tmp_path_factory):
     save_pointer(folder / "parallax.poni", folder / "det.h5", GEOMETRY, parallax=True)
     save_pointer(folder / "det.poni", folder / "det.h5", GEOMETRY)
     for_dioptas = Reading(orientation=2)  # which turns images upside down
-    convert(folder / "det.h5", folder / "dioptas.poni", reading=for_dioptas, writing=Writing(like=folder / "exp.poni"))
+    convert(folder / "det.h5", folder / "dioptas.poni", reading=for_dioptas, like=folder / "exp.poni")
     (folder / "geometry.json").write_text(json.dumps({k: v for k, v in GEOMETRY.items() if k != "wavelength"}))
     geometry = AzimuthalIntegrator(**GEOMETRY, detector=to_detector(wave(SHAPE)))
     r = geometry.center_array(SHAPE, unit="r_mm")

@@ -21,6 +21,7 @@ from ...fitting.choice import MODELS
 from ...io.images.images import Image, load_image
 from ...io.kinds.kinds import write_distortion
 from ...io.kinds.options import Writing
+from ...io.kinds.poni import keeping
 from ...io.nexus.contents import holds_result
 from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
@@ -124,8 +125,9 @@ class Core:
         """Write the distortion as another kind of file; pointers name the `detector` file, a PONI file keeps the
         experiment of the one that it is `like`."""
         progress(0.05, f"writing {Path(path).name}")
-        source, old = (None if one is None else Path(one) for one in (detector, like))
-        writing = Writing(source=source, progress=progress, like=old, relative=relative)
+        writing = Writing(source=None if detector is None else Path(detector), progress=progress, relative=relative)
+        if like is not None:
+            writing = keeping(writing, like, calibration.distortion)
         return write_distortion(calibration.distortion, path, kind, writing)
 
     def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:

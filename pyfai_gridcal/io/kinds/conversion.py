@@ -16,6 +16,7 @@ from ...records.jobs import Convert, Reading
 from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Writing
 from .pointers import NO_SENSOR, is_relative, orientation_in_text, wants_parallax
+from .poni import keeping
 
 __all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
 
@@ -64,6 +65,7 @@ def convert(
     kind: str | None = None,
     reading: Reading | None = None,
     writing: Writing | None = None,
+    like: str | PathLike[str] | None = None,
 ) -> Conversion:
     """Read a distortion file and write it as another kind.
 
@@ -74,6 +76,8 @@ def convert(
     kind : name of the kind to write, when the suffix does not tell it (see :data:`pyfai_gridcal.io.kinds.kinds.KINDS`)
     reading : what the source does not tell about itself
     writing : wanted deviation of a spline, force, name of the detector
+    like : PONI file whose experiment a new one keeps; the detector is for the same images, turned to orientation 3
+        where the reading tells in which they are
 
     Raises
     ------
@@ -85,23 +89,26 @@ def convert(
     if any(Path(target).resolve() == p.resolve() for p in opened.paths):
         raise UsageError(f"{target} is the input", hint="choose another name")
     writing = writing or Writing()
-    if reading is not None and reading.orientation is not None:
-        writing = replace(writing, turned=reading.orientation)
-    if writing.like is not None and out.name != "poni":
-        raise UsageError(f"{target} like {writing.like}", expected="a .poni: other files hold no geometry")
+    if like is not None and out.name != "poni":
+        raise UsageError(f"{target} like {like}", expected="a .poni: other files hold no geometry")
     plain = reading is None or replace(reading, kind=None, shape=None, sensor=None) == Reading()
     if opened.kind == "nexus" and plain and opened.orientation == 3 and writing.source is None:
         writing = replace(writing, source=opened.paths[0])
+    turned = reading.orientation if reading is not None else None
+    if like is not None:
+        writing = keeping(writing, like, opened.distortion, turned=turned)
     result = export(opened.distortion, target, kind=out.name, writing=writing)
+    if like is not None and (before := orientation_in_text(like)) != (turned or 3):
+        text = f"{like} is for images in orientation {before}, {target} for them in {turned or 3}"
+        result = replace(result, remarks=(*result.remarks, f"{text}: azimuths are counted from elsewhere"))
     return replace(result, source=opened)
 
 
 def convert_files(job: Convert, *, progress: Progress | None = None) -> Conversion:
     """Convert what a job names; see :func:`convert`."""
     source = job.detector_file if len(job.detector_file) > 1 else job.detector_file[0]
-    like = None if job.like_poni is None else Path(job.like_poni)
-    writing = Writing(job.tolerance, job.force, job.name, progress=progress, like=like, relative=job.relative)
-    return convert(source, job.output, kind=job.kind, reading=job.reading, writing=writing)
+    writing = Writing(job.tolerance, job.force, job.name, progress=progress, relative=job.relative)
+    return convert(source, job.output, kind=job.kind, reading=job.reading, writing=writing, like=job.like_poni)
 
 
 def export(
@@ -125,21 +132,16 @@ def export(
         slow, fast = (1e6 * p for p in distortion.pixel_size)
         remarks.append(f"the pixel size, {slow:.6g} x {fast:.6g} µm (slow, fast), is not in the file")
     if out.name in ("poni", "json"):
-        remarks += _of_the_pointer(written[-1], back, writing or Writing())
+        remarks += _of_the_pointer(written[-1], back)
     return Conversion(written, out.name, largest, rms, tuple(remarks))
 
 
-def _of_the_pointer(path: Path, detector: Distortion, writing: Writing) -> Iterator[str]:
+def _of_the_pointer(path: Path, detector: Distortion) -> Iterator[str]:
     """What is to be known about a file that names a detector."""
     if wants_parallax(path) and detector.traits.sensor is None:
         yield NO_SENSOR
     if is_relative(path):
         yield f"pyFAI finds the detector only when it runs in {path.absolute().parent}, or where that was moved to"
-    if writing.like is not None and (before := orientation_in_text(writing.like)) != writing.turned:
-        yield (
-            f"{writing.like} is for images in orientation {before}, {path.name} for them turned from {writing.turned} "
-            "to 3: azimuths are counted from elsewhere"
-        )
 
 
 def corner_deviation(a: Distortion, b: Distortion, *, rows: int = 256) -> tuple[float, float]:

@@ -71,13 +71,8 @@ def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list
 
 def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
     """Point to the detector file that there is, or to one written beside."""
-    told: dict[str, Any] = {"sensor": distortion.traits.sensor, "relative": writing.relative}
-    if writing.like is not None:
-        from .poni import geometry_with, read_experiment
-
-        old = read_experiment(writing.like, distortion.shape, turned=writing.turned)
-        told |= {"geometry": geometry_with(distortion, old, force=writing.force), "parallax": old.parallax}
-        told |= {"sensor": told["sensor"] or old.detector.traits.sensor, "remarks": old.remarks}
+    told: dict[str, Any] = {name: getattr(writing, name) for name in ("geometry", "parallax", "remarks", "relative")}
+    told["sensor"] = distortion.traits.sensor or writing.sensor
     if writing.source is not None:
         return [save_pointer(path, writing.source, **told)]
     detector = path.with_suffix(".h5")

@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from ...records.jobs import Reading
 from ..nexus.detector import from_detector, traits_of
 from ..nexus.groups import no_displacement
 from .kinds import open_distortion
+from .options import Writing
 from .pointers import GEOMETRY, MAX_BYTES, PONI_KEYS, names_files
 from .readout import in_orientation
 
@@ -55,6 +57,23 @@ class Experiment:
     parallax: bool | None
     detector: Distortion
     remarks: tuple[str, ...]
+
+
+def keeping(
+    writing: Writing, like: str | PathLike[str], distortion: Distortion, *, turned: int | None = None
+) -> Writing:
+    """What to write into a PONI file so that it keeps the experiment of another one, with another detector.
+
+    Parameters
+    ----------
+    writing : what is known already
+    like : the PONI file
+    distortion : of the other detector, for the same images
+    turned : for these images turned from this orientation to 3
+    """
+    old = read_experiment(Path(like), distortion.shape, turned=turned or 3)
+    geometry, sensor = geometry_with(distortion, old, force=writing.force), old.detector.traits.sensor
+    return replace(writing, geometry=geometry, parallax=old.parallax, sensor=sensor, remarks=old.remarks)
 
 
 def read_experiment(path: Path, shape: tuple[int, int], *, turned: int = 3) -> Experiment:

@@ -65,11 +65,7 @@ def test_the_beam_stays_in_its_pixel(tmp_path, orientation, rot2):
 
     detector, geometry = wave(SHAPE), {**GEOMETRY, "rot2": rot2}
     write_distortion(detector, tmp_path / "det.h5")
-    convert(
-        tmp_path / "det.h5",
-        tmp_path / "new.poni",
-        writing=Writing(like=poni(tmp_path / "old.poni", 2.1, geometry, orientation)),
-    )
+    convert(tmp_path / "det.h5", tmp_path / "new.poni", like=poni(tmp_path / "old.poni", 2.1, geometry, orientation))
     import pyFAI
 
     before = AzimuthalIntegrator(
@@ -118,7 +114,7 @@ def test_parallax_remarks_and_sensor_are_kept(tmp_path):
     write_distortion(wave(SHAPE), tmp_path / "det.h5")
     sensor = {"material": "CdTe", "thickness": 1e-3}
     old = poni(tmp_path / "old.poni", 3, GEOMETRY, sensor=sensor)
-    done = convert(tmp_path / "det.h5", tmp_path / "new.poni", writing=Writing(like=old))
+    done = convert(tmp_path / "det.h5", tmp_path / "new.poni", like=old)
     text = (tmp_path / "new.poni").read_text()
     assert "poni_version: 3\n" in text
     assert "Parallax: True\n" in text
@@ -134,7 +130,7 @@ def test_parallax_remarks_and_sensor_are_kept(tmp_path):
 def test_a_parallax_that_will_not_be_corrected_is_told(tmp_path):
     write_distortion(wave(SHAPE), tmp_path / "det.h5")
     old = poni(tmp_path / "old.poni", 3, GEOMETRY, orientation=2)
-    done = convert(tmp_path / "det.h5", tmp_path / "new.poni", writing=Writing(like=old))
+    done = convert(tmp_path / "det.h5", tmp_path / "new.poni", like=old)
     assert any("corrects nothing" in remark for remark in done.remarks)
     assert any("orientation 2" in remark for remark in done.remarks)
 
@@ -183,7 +179,7 @@ def test_other_pixels_and_other_outputs_are_refused(tmp_path):
         geometry_with(other, read_experiment(old, SHAPE))
     write_distortion(wave(SHAPE), tmp_path / "det.h5")
     with pytest.raises(UsageError, match="hold no geometry"):
-        convert(tmp_path / "det.h5", tmp_path / "new.spline", writing=Writing(like=old))
+        convert(tmp_path / "det.h5", tmp_path / "new.spline", like=old)
 
 
 def test_a_sensor_that_is_told_comes_into_the_poni(tmp_path):
