@@ -23,7 +23,7 @@ from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
 from ..io.kinds.neighbours import lookup_error
-from ..io.kinds.pointers import NO_SENSOR, detector_of, is_relative, offset_files_of, wants_parallax
+from ..io.kinds.pointers import NO_SENSOR, detector_of, offset_files_of, pointed, wants_parallax
 from ..records.distortion import Distortion
 from ..records.jobs import Alignment, Reading
 from .comparison import align, require_same_shape
@@ -130,7 +130,7 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     if kind.name in ("poni", "json"):
         if wants_parallax(paths[0]) and source.distortion.traits.sensor is None:
             findings.insert(0, Finding(NO_SENSOR, wrong=True))
-        if is_relative(paths[0]):
+        if pointed(paths[0]).relative:
             folder = paths[0].absolute().parent
             findings.append(Finding(f"a relative path: pyFAI finds the detector only from {folder}"))
     if kind.name == "dials":

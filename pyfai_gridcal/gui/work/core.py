@@ -112,22 +112,14 @@ class Core:
         return holds_result(path)
 
     def export(
-        self,
-        calibration: Calibration,
-        path: str,
-        kind: str,
-        detector: str | None,
-        progress: Progress,
-        *,
-        like: str | None = None,
-        relative: bool = False,
+        self, calibration: Calibration, path: str, kind: str, writing: Writing, like: str | None = None
     ) -> list[Path]:
-        """Write the distortion as another kind of file; pointers name the `detector` file, a PONI file keeps the
-        experiment of the one that it is `like`."""
-        progress(0.05, f"writing {Path(path).name}")
-        writing = Writing(source=None if detector is None else Path(detector), progress=progress, relative=relative)
+        """Write the distortion as another kind of file; a PONI file keeps the experiment of the one that it is
+        `like`."""
+        if writing.progress is not None:
+            writing.progress(0.05, f"writing {Path(path).name}")
         if like is not None:
-            writing = keeping(writing, like, calibration.distortion)
+            writing = replace(writing, told=keeping(like, calibration.distortion))
         return write_distortion(calibration.distortion, path, kind, writing)
 
     def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:

@@ -15,7 +15,7 @@ from ...records.distortion import Distortion
 from ...records.jobs import Convert, Reading
 from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Writing
-from .pointers import NO_SENSOR, is_relative, orientation_in_text, wants_parallax
+from .pointers import NO_SENSOR, pointed, wants_parallax
 from .poni import keeping
 
 __all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
@@ -94,13 +94,10 @@ def convert(
     plain = reading is None or replace(reading, kind=None, shape=None, sensor=None) == Reading()
     if opened.kind == "nexus" and plain and opened.orientation == 3 and writing.source is None:
         writing = replace(writing, source=opened.paths[0])
-    turned = reading.orientation if reading is not None else None
     if like is not None:
-        writing = keeping(writing, like, opened.distortion, turned=turned)
+        turned = None if reading is None else reading.orientation
+        writing = replace(writing, told=keeping(like, opened.distortion, turned=turned, force=writing.force))
     result = export(opened.distortion, target, kind=out.name, writing=writing)
-    if like is not None and (before := orientation_in_text(like)) != (turned or 3):
-        text = f"{like} is for images in orientation {before}, {target} for them in {turned or 3}"
-        result = replace(result, remarks=(*result.remarks, f"{text}: azimuths are counted from elsewhere"))
     return replace(result, source=opened)
 
 
@@ -140,7 +137,7 @@ def _of_the_pointer(path: Path, detector: Distortion) -> Iterator[str]:
     """What is to be known about a file that names a detector."""
     if wants_parallax(path) and detector.traits.sensor is None:
         yield NO_SENSOR
-    if is_relative(path):
+    if pointed(path).relative:
         yield f"pyFAI finds the detector only when it runs in {path.absolute().parent}, or where that was moved to"
 
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from ...base.atomic import existing
 from ...base.errors import FileFormatError, UsageError
@@ -28,7 +27,7 @@ from .fit2d import read_spline, save_spline
 from .kind import DistortionFile, Kind
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
-from .pointers import detector_of, offset_files_of, save_pointer, sensor_of, told_orientation
+from .pointers import detector_of, offset_files_of, pointed, save_pointer, told_orientation
 from .readout import binned, in_orientation, part_of, to_orientation_3, with_traits_turned
 
 __all__ = [
@@ -71,14 +70,13 @@ def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list
 
 def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
     """Point to the detector file that there is, or to one written beside."""
-    told: dict[str, Any] = {name: getattr(writing, name) for name in ("geometry", "parallax", "remarks", "relative")}
-    told["sensor"] = distortion.traits.sensor or writing.sensor
+    told = replace(writing.told, sensor=distortion.traits.sensor or writing.told.sensor)
     if writing.source is not None:
-        return [save_pointer(path, writing.source, **told)]
+        return [save_pointer(path, writing.source, told, relative=writing.relative)]
     detector = path.with_suffix(".h5")
     if detector.exists() and not writing.force:
         raise UsageError(f"{detector} exists already", hint="convert to .h5 first and point to that, or --force")
-    return [*_write_nexus(distortion, detector, writing), save_pointer(path, detector, **told)]
+    return [*_write_nexus(distortion, detector, writing), save_pointer(path, detector, told, relative=writing.relative)]
 
 
 def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
@@ -304,7 +302,7 @@ def _told_sensor(kind: Kind, named: tuple[Path, ...], reading: Reading) -> Senso
     """The sensor that is told, else the one that a pointer names beside the detector."""
     if reading.sensor is not None:
         return Sensor.parse(reading.sensor)
-    return sensor_of(named[0]) if kind.name in ("poni", "json") else None
+    return pointed(named[0]).sensor if kind.name in ("poni", "json") else None
 
 
 def open_distortion(

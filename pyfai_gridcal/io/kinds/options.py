@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...base.errors import FileFormatError, UsageError
 from ...base.progress import Progress
 from ...records.jobs import Convert, Reading
-from ...records.traits import Sensor
+from .pointers import NO_EXPERIMENT, Experiment
 
 #: Pixels along one axis beyond which a size is not believed: four times the largest cameras.
 MAX_SIDE = 65536
@@ -56,7 +56,7 @@ class Writing:
     force : write what loses more than that, or what the kind cannot hold
     name : of the detector
     source : path of the detector file that the distortion came from, for pointers
-    geometry, parallax, sensor, remarks : of a PONI file, see :func:`~pyfai_gridcal.io.kinds.pointers.format_poni`
+    told : what pointers tell besides the detector
     relative : pointers name the detector relative to themselves
     progress : called with (fraction, text) now and then by what takes long
     """
@@ -66,8 +66,5 @@ class Writing:
     name: str = Convert.name
     source: Path | None = None
     progress: Progress | None = None
-    geometry: Mapping[str, float] | None = None
-    parallax: bool | None = None
-    sensor: Sensor | None = None
-    remarks: tuple[str, ...] = ()
+    told: Experiment = NO_EXPERIMENT
     relative: bool = Convert.relative

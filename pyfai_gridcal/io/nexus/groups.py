@@ -28,7 +28,7 @@ from ...records.corners import corner_nodes
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, SampledField
 from ...records.traits import Sensor, Traits
-from .contents import ORIENTATIONS, find_detector, orientation_of
+from .contents import ORIENTATIONS, TRAITS, find_detector, orientation_of
 from .packing import Offset, Packed, compressed, new_dataset, write_array, write_chunks
 
 _ENTRY = "entry_0000"
@@ -153,10 +153,6 @@ def write_detector(
     corners.attrs["units"] = "m"
     _write_traits(group, distortion.traits)
     return group
-
-
-#: Name of an image or a number of the detector in our records -> in pyFAI's group.
-TRAITS = {"flat": "flatfield", "dark": "darkcurrent", "dummy": "dummy", "delta_dummy": "delta_dummy"}
 
 
 def _write_traits(group: h5py.Group, traits: Traits) -> None:

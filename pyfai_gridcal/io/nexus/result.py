@@ -33,18 +33,8 @@ from ...base.progress import Progress, untold
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.spots import SpotFlag, Spots
-from .contents import find_process
-from .groups import (
-    TRAITS,
-    detector_nodes,
-    new_entry,
-    new_group,
-    now,
-    package_version,
-    platform,
-    write_data,
-    write_detector,
-)
+from .contents import TRAITS, find_process
+from .groups import detector_nodes, new_entry, new_group, now, package_version, platform, write_data, write_detector
 from .packing import write_array
 from .products import Products, make_products, write_products
 from .readback import read_back
@@ -110,7 +100,7 @@ def save_result(
             entry["end_time"] = now()
         # The file is complete now; only what comes back from the disk as it was meant takes the place of an old one.
         tell(0.7, "reading back")
-        read_back(beside, nodes, frame.pixel_size, frame.mask, frame.traits)
+        read_back(beside, nodes, frame)
     tell(1.0, "written")
     return Path(path)
 
