@@ -10,7 +10,7 @@ from hub import PIXEL, SHAPE, wave
 
 from pyfai_gridcal.cli import main
 from pyfai_gridcal.io.kinds.kinds import write_distortion
-from pyfai_gridcal.io.kinds.poni import Experiment, geometry_with
+from pyfai_gridcal.io.kinds.poni import geometry_with
 from pyfai_gridcal.io.nexus.detector import to_detector
 from pyfai_gridcal.records.distortion import Distortion
 
@@ -62,7 +62,7 @@ def test_rings_are_as_sharp_as_in_orientation_3(tmp_path: Path, image, orientati
     write_distortion(wave(), tmp_path / "det.h5")
     # what a calibration without the distortion finds, with the beam in the same pixel, in that orientation
     plain = Distortion(wave(scale=0).field, SHAPE, PIXEL)
-    seen = geometry_with(plain, Experiment(GEOMETRY, None, wave(), ()))
+    seen = geometry_with(plain, wave(), GEOMETRY)
     regular = Detector(*PIXEL, max_shape=SHAPE, orientation=3)
     seen = utils.convert_orientation(seen, regular, 3, orientation)
     detector = Detector(*PIXEL, max_shape=SHAPE, orientation=orientation)

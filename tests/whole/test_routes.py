@@ -179,7 +179,7 @@ class Run:
 def folder(tmp_path_factory):
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-    from pyfai_gridcal.io.kinds.pointers import save_pointer
+    from pyfai_gridcal.io.kinds.pointers import Experiment, save_pointer
     from pyfai_gridcal.io.nexus.detector import to_detector
 
     folder = tmp_path_factory.mktemp("routes")
@@ -187,10 +187,10 @@ def folder(tmp_path_factory):
     write_distortion(truth, folder / "det.h5")
     write_distortion(truth, folder / "det.spline", writing=Writing(tolerance=0.002))
     write_distortion(wave(SHAPE), folder / "map.edf")
-    save_pointer(folder / "exp.poni", folder / "det.h5", GEOMETRY)
+    save_pointer(folder / "exp.poni", folder / "det.h5", Experiment(GEOMETRY))
     save_pointer(folder / "snippet.json", folder / "det.h5")
-    save_pointer(folder / "parallax.poni", folder / "det.h5", GEOMETRY, parallax=True)
-    save_pointer(folder / "det.poni", folder / "det.h5", GEOMETRY)
+    save_pointer(folder / "parallax.poni", folder / "det.h5", Experiment(GEOMETRY, parallax=True))
+    save_pointer(folder / "det.poni", folder / "det.h5", Experiment(GEOMETRY))
     for_dioptas = Reading(orientation=2)  # which turns images upside down
     convert(folder / "det.h5", folder / "dioptas.poni", reading=for_dioptas, like=folder / "exp.poni")
     (folder / "geometry.json").write_text(json.dumps({k: v for k, v in GEOMETRY.items() if k != "wavelength"}))

@@ -121,9 +121,8 @@ def geometry_with(
         Pixels of another size, which are not those of the same images, and not `force`.
     """
     if not force and (np.abs(np.divide(new.pixel_size, old.pixel_size) - 1) > _SAME_SIZE).any():
-        text = (
-            f"a PONI file for pixels of {format_length(old.pixel_size)}, and pixels of {format_length(new.pixel_size)}"
-        )
+        sizes = [format_length(one.pixel_size) for one in (old, new)]
+        text = "a PONI file for pixels of {}, and a detector with pixels of {}".format(*sizes)
         raise UsageError(text, expected="the same images", hint="read the detector with --binning, or --force")
     last, poni = np.array(new.shape) - 1.0, np.array([geometry["poni1"], geometry["poni2"]])
     # +1 where places run along the axis of the image, -1 where they run against it.
