@@ -84,12 +84,8 @@ class Reading:
         metavar="Y0:Y1,X0:X1",
         group=_UNTOLD,
     )
-    sensor: str | None = told(
-        None,
-        "what the detector absorbs photons in, and how thick it is: CdTe,1mm",
-        "sensor",
-        metavar="MATERIAL,THICKNESS",
-        group=_UNTOLD,
+    sensor: str | None = like(
+        Settings, "sensor", text="what the detector absorbs photons in, and how thick it is: CdTe,1mm", group=_UNTOLD
     )
 
     def __post_init__(self) -> None:
@@ -232,9 +228,6 @@ class Convert:
     orientation: Literal[1, 2, 3, 4] | None = like(Reading, "orientation")
     roi: Region | None = like(Reading, "roi")
     sensor: str | None = like(Reading, "sensor")
-
-    def __post_init__(self) -> None:
-        _ = self.reading  # or an error, before anything is read
 
     @property
     def reading(self) -> Reading:

@@ -7,8 +7,8 @@ states what its files hold instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -24,7 +24,6 @@ from ..nexus.groups import read_detector, read_orientation, read_traits_of
 from . import neighbours, pairs
 from .content import kind_of_content
 from .fit2d import read_spline, save_spline
-from .kind import DistortionFile, Kind
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
 from .pointers import detector_of, offset_files_of, pointed, save_pointer, told_orientation
@@ -42,6 +41,56 @@ __all__ = [
     "told_traits",
     "write_distortion",
 ]
+
+
+#: Kinds that are two files, the maps of both axes.
+PAIRS = ("imaged11", "spd", "xds", "tiff", "dials")
+
+
+@dataclass(frozen=True)
+class DistortionFile:
+    """A distortion and where it came from.
+
+    Attributes
+    ----------
+    distortion : binned as asked for. Where no orientation was asked for, it is for images in that of the file, and its
+        places are those of pyFAI; else for images that were turned to orientation 3
+    kind : name of the kind of file
+    paths : the files read
+    binning : (slow, fast), as asked for
+    orientation : pyFAI's, of the images that the file is for, as it says itself (3 where it does not)
+    """
+
+    distortion: Distortion
+    kind: str
+    paths: tuple[Path, ...]
+    binning: tuple[int, int] = (1, 1)
+    orientation: int = 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of distortion file.
+
+    Attributes
+    ----------
+    name, title : for options and for people
+    statement : frame, order, unit and sign of what is in the file
+    suffixes : by which an output name asks for it
+    read : (paths, what the file does not tell) -> Distortion, for images in orientation 3 where the file tells another
+    write : (distortion, path, choices) -> files written
+    keeps_mask : whether the file holds the mask
+    orientation : path -> pyFAI's orientation of the images that the file is for
+    """
+
+    name: str
+    title: str
+    statement: str
+    suffixes: tuple[str, ...]
+    read: Callable[[tuple[Path, ...], Reading], Distortion]
+    write: Callable[[Distortion, Path, Writing], list[Path]]
+    keeps_mask: bool = False
+    orientation: Callable[[Path], int] = lambda _: 3
 
 
 # -- writers and readers that are no maps
@@ -133,7 +182,6 @@ KINDS: dict[str, Kind] = {
             ("e2dx.edf", "e2dy.edf"),
             pairs.read_centres,
             pairs.write_imaged11,
-            pair=True,
         ),
         Kind(
             "spd",
@@ -142,7 +190,6 @@ KINDS: dict[str, Kind] = {
             (".edf",),
             pairs.read_nodes,
             pairs.write_spd,
-            pair=True,
         ),
         Kind(
             "xds",
@@ -151,8 +198,6 @@ KINDS: dict[str, Kind] = {
             (".cbf",),
             pairs.read_xds,
             pairs.write_xds,
-            pair=True,
-            keeps_size=False,
         ),
         Kind(
             "tiff",
@@ -161,8 +206,6 @@ KINDS: dict[str, Kind] = {
             (".tif", ".tiff"),
             pairs.read_centres,
             pairs.write_tiff,
-            pair=True,
-            keeps_size=False,
         ),
         Kind(
             "npy",
@@ -171,7 +214,6 @@ KINDS: dict[str, Kind] = {
             (".npy",),
             pairs.read_npy,
             pairs.write_npy,
-            keeps_size=False,
         ),
         Kind(
             "npz",
@@ -207,7 +249,6 @@ KINDS: dict[str, Kind] = {
             neighbours.MIDAS_SUFFIXES,
             neighbours.read_midas,
             neighbours.write_midas,
-            keeps_size=False,
         ),
         Kind(
             "dials",
@@ -217,8 +258,6 @@ KINDS: dict[str, Kind] = {
             (".pickle",),
             neighbours.read_dials,
             neighbours.write_dials,
-            pair=True,
-            keeps_size=False,
         ),
         *(
             Kind(
@@ -282,7 +321,7 @@ def locate(
     """(kind, files named, files that hold the numbers) of a distortion, without reading it."""
     paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
     kind = kind_of(paths[0], reading)
-    paths = pairs.completed(paths) if kind.pair else paths[:1]
+    paths = pairs.completed(paths) if kind.name in PAIRS else paths[:1]
     if kind.name not in ("poni", "json"):
         return kind, paths, paths
     offsets = offset_files_of(paths[0])

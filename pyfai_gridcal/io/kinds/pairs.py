@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from ...base.arrays import AnyArray, Bools, Floats
 from ...base.atomic import MAX_PIXELS, replacing
 from ...base.errors import FileFormatError, FittingError, UsageError
 from ...records.distortion import Distortion
-from ...records.traits import Sensor, Traits
 from ..images.masks import named_detector
 from .maps import distortion_of_centres, distortion_of_nodes, pair_names, partner, shared_nodes
 from .options import pixel_size_of
@@ -31,10 +29,6 @@ PER_PX = 100
 #: Key of our EDF headers that tells the dialect.
 AT = "displacement_at"
 _SIZE_KEYS = "pixel_size_slow_m", "pixel_size_fast_m"
-#: Members of an npz archive.
-_NPZ = (
-    "dy", "dx", "mask", "pixel_size", "flat", "dark", "dummy", "delta_dummy", "sensor_material", "sensor_thickness"
-)  # fmt: skip
 
 
 def completed(paths: tuple[Path, ...]) -> tuple[Path, Path]:
@@ -149,26 +143,16 @@ def read_npz(paths: tuple[Path, ...], reading: Reading) -> Distortion:
     mask = members.get("mask")
     if mask is not None and mask.shape != dy.shape:
         raise FileFormatError(f"{path} holds a mask of shape {mask.shape} and maps of {dy.shape}")
-    found = distortion_of_centres(dy, dx, size, mask=None if mask is None else mask != 0)
-    return replace(found, traits=_npz_traits(members, path))
-
-
-def _npz_traits(members: Mapping[str, AnyArray], path: Path) -> Traits:
-    given: dict[str, Any] = {name: one for name, one in members.items() if name in ("flat", "dark")}
-    if any(one.shape != members["dy"].shape for one in given.values()):
-        raise FileFormatError(f"{path} holds maps of {members['dy'].shape} and images of another shape")
-    numbers = {name: one.item() for name, one in members.items() if not one.ndim}
-    given |= {name: number for name, number in numbers.items() if name in ("dummy", "delta_dummy")}
-    if material := numbers.get("sensor_material"):
-        given["sensor"] = Sensor(str(material), numbers.get("sensor_thickness"))
-    return Traits(**given)
+    return distortion_of_centres(dy, dx, size, mask=None if mask is None else mask != 0)
 
 
 def _npz_members(path: Path) -> dict[str, AnyArray]:
     """The arrays of an archive, none of them unpacked before its declared size was looked at."""
     with zipfile.ZipFile(path) as archive:
-        wanted = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in _NPZ]
-        if sum(info.file_size for info in wanted) > 40 * MAX_PIXELS:
+        wanted = [
+            info for info in archive.infolist() if info.filename in ("dy.npy", "dx.npy", "mask.npy", "pixel_size.npy")
+        ]
+        if sum(info.file_size for info in wanted) > 24 * MAX_PIXELS:
             raise FileFormatError(f"{path} unpacks to {sum(i.file_size for i in wanted)} bytes")
         out = {}
         for info in wanted:
@@ -178,8 +162,7 @@ def _npz_members(path: Path) -> dict[str, AnyArray]:
                     np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
                 )
                 shape, _, dtype = header(stream)
-            kinds = "U" if info.filename == "sensor_material.npy" else "fiub"
-            if dtype.kind not in kinds or int(np.prod(shape, dtype=object)) * dtype.itemsize > info.file_size:
+            if dtype.kind not in "fiub" or int(np.prod(shape, dtype=object)) * dtype.itemsize > info.file_size:
                 raise FileFormatError(f"{path}: {info.filename} declares {dtype} of shape {shape}")
             with archive.open(info) as stream:
                 out[info.filename.removesuffix(".npy")] = np.lib.format.read_array(stream, allow_pickle=False)
@@ -245,11 +228,6 @@ def write_npz(distortion: Distortion, path: Path, writing: Writing) -> list[Path
     mask: Bools = np.zeros(distortion.shape, bool) if distortion.mask is None else np.asarray(distortion.mask)
     size = np.array(distortion.pixel_size)
     at = np.array("pixel centres, px, corrected - observed")
-    traits = distortion.traits
-    more = {name: getattr(traits, name) for name in ("flat", "dark", "dummy", "delta_dummy")}
-    if (sensor := traits.sensor) is not None:
-        more |= {"sensor_material": sensor.material, "sensor_thickness": sensor.thickness_m}
-    more = {name: np.asarray(value) for name, value in more.items() if value is not None}
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, dy=dy, dx=dx, mask=mask, pixel_size=size, displacement_at=at, **more)
+        np.savez_compressed(stream, dy=dy, dx=dx, mask=mask, pixel_size=size, displacement_at=at)
     return [path]
