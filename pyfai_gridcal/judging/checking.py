@@ -23,7 +23,7 @@ from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
 from ..io.kinds.neighbours import lookup_error
-from ..io.kinds.pointers import NO_SENSOR, detector_of, offset_files_of, pointed, wants_parallax
+from ..io.kinds.pointers import NO_SENSOR, detector_of, offset_files_of, wants_parallax
 from ..records.distortion import Distortion
 from ..records.jobs import Alignment, Reading
 from .comparison import align, require_same_shape
@@ -111,9 +111,7 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     reading : what it does not tell about itself
     """
     kind, paths, files = locate(path, reading)
-    findings = list(
-        inspect(files[0]) if files[0].suffix.lower() not in (".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz") else ()
-    )
+    findings = list(inspect(files[0]))
     source: DistortionFile | None = None
     try:
         source = open_distortion(path, reading)
@@ -127,23 +125,16 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     plain = reading is None or (reading.binning, reading.orientation, reading.roi) == ((1, 1), None, None)
     if source.orientation != 3:
         findings.insert(0, Finding(TURNED.format(source.orientation), wrong=True))
-    if kind.name in ("poni", "json"):
-        if wants_parallax(paths[0]) and source.distortion.traits.sensor is None:
-            findings.insert(0, Finding(NO_SENSOR, wrong=True))
-        if pointed(paths[0]).relative:
-            folder = paths[0].absolute().parent
-            findings.append(Finding(f"a relative path: pyFAI finds the detector only from {folder}"))
+    if kind.name in ("poni", "json") and wants_parallax(paths[0]) and source.distortion.traits.sensor is None:
+        findings.insert(0, Finding(NO_SENSOR, wrong=True))
     if kind.name == "dials":
         off = lookup_error(source.distortion)
         off = off if known is None else off[known]
         findings.append(Finding(LOOKED_UP.format(float(off.max(initial=0)), rms(off.ravel()))))
     opinions: list[Opinion] = []
     if plain:
-        opinions = [
-            o
-            for o in (_pyfai(kind.name, paths, source, meant, known), _imaged11(kind.name, paths, source, meant, known))
-            if o
-        ]
+        heard = (ask(kind.name, paths, source, meant, known) for ask in (_pyfai, _imaged11))
+        opinions = [o for o in heard if o]
     return FileCheck(paths[0], source, tuple(opinions), tuple(findings))
 
 

@@ -43,10 +43,10 @@ class Sensor:
             line in its log.
         """
         name, comma, length = (part.strip() for part in text.partition(","))
-        known = {one.lower(): one for one in _materials(name)}
+        known = {one.lower(): one for one in MATERIALS}
         if name.lower() not in known:
-            known_here = f"one of {', '.join(MATERIALS)}, and its thickness"
-            raise UsageError(f"sensor {text!r}", expected=known_here, hint="such as Si,320um")
+            expected = f"one of {', '.join(MATERIALS)}, and its thickness"
+            raise UsageError(f"sensor {text!r}", expected=expected, hint="such as Si,320um")
         return cls(known[name.lower()], parse_length(length, name="thickness of the sensor") if comma else None)
 
     def __str__(self) -> str:
@@ -55,15 +55,6 @@ class Sensor:
     def config(self) -> dict[str, object]:
         """As pyFAI writes it in the configuration of a detector."""
         return {"material": self.material} | ({} if self.thickness_m is None else {"thickness": self.thickness_m})
-
-
-def _materials(name: str) -> tuple[str, ...]:
-    """Those that are known here, and for another one those of the pyFAI that is installed."""
-    if any(name.lower() == one.lower() for one in MATERIALS):
-        return MATERIALS
-    from pyFAI.detectors import sensors
-
-    return tuple(getattr(sensors, "ALL_MATERIALS", ()))
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -125,20 +125,14 @@ def export(
         remarks.append("the uncertainty is not in the file")
     there = back.traits.words()
     remarks += [f"{words} is not in the file" for words in distortion.traits.words() if words not in there]
-    if out.name in ("xds", "tiff", "npy", "midas", "dials"):
+    if out.name in ("xds", "tiff", "npy", "nabu", "midas", "dials"):
         slow, fast = (1e6 * p for p in distortion.pixel_size)
         remarks.append(f"the pixel size, {slow:.6g} x {fast:.6g} µm (slow, fast), is not in the file")
     if out.name in ("poni", "json"):
-        remarks += _of_the_pointer(written[-1], back)
+        path = written[-1]
+        remarks += [NO_SENSOR] if wants_parallax(path) and back.traits.sensor is None else []
+        remarks += [f"pyFAI finds the detector only from {path.absolute().parent}"] if pointed(path).relative else []
     return Conversion(written, out.name, largest, rms, tuple(remarks))
-
-
-def _of_the_pointer(path: Path, detector: Distortion) -> Iterator[str]:
-    """What is to be known about a file that names a detector."""
-    if wants_parallax(path) and detector.traits.sensor is None:
-        yield NO_SENSOR
-    if pointed(path).relative:
-        yield f"pyFAI finds the detector only when it runs in {path.absolute().parent}, or where that was moved to"
 
 
 def corner_deviation(a: Distortion, b: Distortion, *, rows: int = 256) -> tuple[float, float]:
@@ -158,9 +152,6 @@ def corner_deviation(a: Distortion, b: Distortion, *, rows: int = 256) -> tuple[
         part = slice(start, start + rows)
         gap = (corners[0][part] - corners[1][part])[known[part]][..., 1:] / a.pixel_size
         square = (gap**2).sum(axis=-1)
-        largest, total, count = (
-            max(largest, float(square.max(initial=0))),
-            total + float(square.sum()),
-            count + square.size,
-        )
+        largest = max(largest, float(square.max(initial=0)))
+        total, count = total + float(square.sum()), count + square.size
     return (float(np.sqrt(largest)), float(np.sqrt(total / count))) if count else (float("nan"), float("nan"))

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import pickle
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,10 +58,9 @@ def read_nabu(paths: tuple[Path, ...], reading: Reading) -> Distortion:
         sizes = [getattr(one, "shape", ()) for one in found]
         if len(sizes[0]) != 2 or sizes[0] != sizes[1] or math.prod(sizes[0]) > MAX_PIXELS:
             raise FileFormatError(f"{path} holds maps of {sizes[0]} and {sizes[1]}", expected="the same 2D shape")
-        told = file["pixel_size"][()] if "pixel_size" in file else ()
         z, x = (np.asarray(one[()], np.float64) for one in found)
     back = np.stack([z, x], axis=-1) - _index_maps(z.shape)
-    size = pixel_size_of([float(one) for one in np.ravel(told)], reading, path)
+    size = pixel_size_of((), reading, path)
     there = distortion_of_centres(back[..., 0], back[..., 1], size)
     edges = edge_nodes(there.shape)
     nodes = inverted(there.field, there.shape).on_grid(*edges)
@@ -80,8 +79,6 @@ def write_nabu(distortion: Distortion, path: Path, writing: Writing) -> list[Pat
     with replacing(path) as temporary, make_hdf5(temporary) as file:
         for name, one in zip(NABU, np.moveaxis(places, -1, 0), strict=True):
             write_array(file, name, np.ascontiguousarray(one)).attrs["units"] = "px"
-        file["pixel_size"] = np.array(distortion.pixel_size)
-        file["pixel_size"].attrs["units"] = "m"
     return [path]
 
 
@@ -108,10 +105,6 @@ def write_midas(distortion: Distortion, path: Path, writing: Writing) -> list[Pa
 # -- DIALS
 def read_dials(paths: tuple[Path, ...], reading: Reading) -> Distortion:
     dx, dy = (_read_flex(path) for path in paths)
-    if dx.shape != dy.shape:
-        raise FileFormatError(
-            f"{paths[0].name} has the shape {dx.shape}, {paths[1].name} {dy.shape}", expected="the same"
-        )
     return distortion_of_centres(-dy, -dx, pixel_size_of((), reading, paths[0]))
 
 
@@ -152,7 +145,7 @@ class _FlexUnpickler(pickle.Unpickler):
 def _read_flex(path: Path) -> Floats:
     with existing(path).open("rb") as stream:
         try:
-            panels = _loaded(stream)
+            panels = _FlexUnpickler(stream, encoding="latin-1").load()
             grid, packed = panels[0].state
             ny, nx = (int(n) for n in grid.given[1])
             packed = packed.encode("latin-1") if isinstance(packed, str) else packed
@@ -163,11 +156,6 @@ def _read_flex(path: Path) -> Floats:
     if len(panels) != 1:
         raise FileFormatError(f"{path} holds maps of {len(panels)} panels", expected="those of a detector of one panel")
     return values
-
-
-def _loaded(stream: IO[bytes]) -> Any:
-    panels = _FlexUnpickler(stream, encoding="latin-1").load()
-    return panels if isinstance(panels, tuple) else (panels,)
 
 
 #: Bytes of a number as they are written here: head, seven of the mantissa, head of the exponent, exponent. A head is
@@ -193,14 +181,12 @@ def _unpacked(data: bytes, count: int) -> Floats:
     at = data[0]
     if int.from_bytes(data[1:at], "little") != count or len(data) < count:
         raise ValueError(f"not {count} numbers")
-    if len(data) - at == count * (_DIGITS + 3):
-        table = np.frombuffer(data, np.uint8, offset=at).reshape(count, -1)
-        if (table[:, 0] & 0x7F == _DIGITS + 1).all() and (table[:, -2] & 0x7F == 2).all():
-            digits = np.zeros((count, 8), np.uint8)
-            digits[:, 8 - _DIGITS :] = table[:, 1 : _DIGITS + 1]
-            exponent = np.where(table[:, -2] & _NEGATIVE, -1, 1) * table[:, -1].astype(np.int32)
-            values = np.ldexp(digits.view(">u8")[:, 0].astype(np.float64), exponent - 8 * _DIGITS)
-            return np.asarray(np.where(table[:, 0] & _NEGATIVE, -values, values))
+    table, each = np.frombuffer(data, np.uint8, offset=at), _DIGITS + 3
+    if len(table) == each * count and (table.reshape(count, each)[:, [0, -2]] & 0x7F == (_DIGITS + 1, 2)).all():
+        table = table.reshape(count, each)  # as they are written here: all at once
+        sign = np.where(table[:, [0, -2]] & _NEGATIVE, -1, 1)
+        digits = np.pad(table[:, 1 : _DIGITS + 1], ((0, 0), (8 - _DIGITS, 0))).view(">u8")[:, 0]
+        return np.asarray(np.ldexp(sign[:, 0] * digits.astype(np.float64), sign[:, 1] * table[:, -1] - 8 * _DIGITS))
     out = np.zeros(count)
     for k in range(count):
         head, digits_of = data[at], data[at] & 0x7F

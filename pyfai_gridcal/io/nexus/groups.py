@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
-from typing import Any
 
 import h5py
 import numpy as np
@@ -176,17 +175,14 @@ def write_sensor(group: h5py.Group, sensor: Sensor) -> None:
 def read_traits(group: h5py.Group, shape: tuple[int, ...]) -> Traits:
     """What a detector group tells besides the places of the pixels; images of another shape than `shape` are left
     out."""
-    found: dict[str, Any] = {name: group[theirs][()] for name, theirs in TRAITS.items() if theirs in group}
-    for name in tuple(found):
-        if name in ("dummy", "delta_dummy"):
-            found[name] = float(found[name])
-        elif found[name].shape != shape:
-            del found[name]
+    there = {name: group[TRAITS[name]][()] for name in ("flat", "dark") if TRAITS[name] in group}
+    images = {name: one for name, one in there.items() if one.shape == shape}
+    dummy, delta = (float(group[name][()]) if name in group else None for name in ("dummy", "delta_dummy"))
     sensor = None
     if "sensor_material" in group:
         thickness = float(group["sensor_thickness"][()]) if "sensor_thickness" in group else None
         sensor = Sensor(text_of(group["sensor_material"][()]), thickness or None)
-    return Traits(sensor, **found)
+    return Traits(sensor, **images, dummy=dummy, delta_dummy=delta)
 
 
 def read_traits_of(path: str | PathLike[str]) -> Traits:
