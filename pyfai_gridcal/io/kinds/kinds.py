@@ -119,13 +119,16 @@ def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list
 
 def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
     """Point to the detector file that there is, or to one written beside."""
-    told = replace(writing.told, sensor=distortion.traits.sensor or writing.told.sensor)
+    sensor, detector = distortion.traits.sensor or writing.told.sensor, writing.source or path.with_suffix(".h5")
     if writing.source is not None:
-        return [save_pointer(path, writing.source, told, relative=writing.relative)]
-    detector = path.with_suffix(".h5")
+        # Told where the file does not tell it: some versions of pyFAI understand it only there.
+        told = replace(writing.told, sensor=None if read_traits_of(detector).sensor == sensor else sensor)
+        return [save_pointer(path, detector, told, relative=writing.relative)]
     if detector.exists() and not writing.force:
         raise UsageError(f"{detector} exists already", hint="convert to .h5 first and point to that, or --force")
-    return [*_write_nexus(distortion, detector, writing), save_pointer(path, detector, told, relative=writing.relative)]
+    whole = replace(distortion, traits=replace(distortion.traits, sensor=sensor))
+    told = replace(writing.told, sensor=None)
+    return [*_write_nexus(whole, detector, writing), save_pointer(path, detector, told, relative=writing.relative)]
 
 
 def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
@@ -329,8 +332,7 @@ def locate(
 
 
 def told_traits(path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None) -> Traits:
-    """What a distortion file tells besides the places of the pixels, in as far as it is a detector of pyFAI or names
-    one, without reading those; flat and dark are as they are in the file."""
+    """What a detector file, or one that names it, tells besides the places; flat and dark as they are in the file."""
     reading = reading or Reading()
     kind, named, files = locate(path, reading)
     traits = read_traits_of(files[0]) if is_hdf5(files[0]) else Traits()
@@ -368,8 +370,8 @@ def open_distortion(
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
     distortion = with_traits_turned(distortion, said)
-    if (sensor := _told_sensor(kind, paths, reading)) is not None:
-        distortion = replace(distortion, traits=replace(distortion.traits, sensor=sensor))
+    sensor = _told_sensor(kind, paths, reading) or distortion.traits.sensor
+    distortion = replace(distortion, traits=replace(distortion.traits, sensor=sensor))
     if reading.orientation is None:
         distortion = in_orientation(distortion, said)
     else:

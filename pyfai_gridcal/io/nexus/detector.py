@@ -32,6 +32,7 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
     (:func:`~pyfai_gridcal.io.nexus.result.save_result`) and take the file.
     """
     from pyFAI.detectors import NexusDetector
+    from pyFAI.detectors.sensors import SensorConfig
 
     nodes = detector_nodes(distortion)
     detector = NexusDetector(orientation=3)  # a plain Detector forgets that it is distorted when it is copied
@@ -49,7 +50,7 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
         setattr(detector, name, None if array is None else array.copy())  # pyFAI takes no read-only ones
     detector._dummy, detector._delta_dummy = traits.dummy, traits.delta_dummy
     if traits.sensor is not None:
-        detector.sensor = traits.sensor.config()
+        detector.sensor = SensorConfig.from_dict(traits.sensor.config())
     return detector
 
 

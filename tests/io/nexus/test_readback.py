@@ -176,3 +176,17 @@ print([name for name in sys.modules if name.split(".")[0] == "pyFAI"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert re.sub(r"\s", "", done.stdout) == "[]", done.stderr
+
+
+def test_another_sensor_or_flat_is_told(tmp_path):
+    from pyfai_gridcal.records.traits import Sensor, Traits
+
+    plain = KINDS[next(iter(KINDS))]()
+    flat = np.ones(plain.shape, np.float32)
+    traits = Traits(Sensor("Si", 3e-4), flat, dummy=float("nan"))
+    distortion = replace(plain, traits=traits)
+    path = save_result(distortion, tmp_path / "a.h5")
+    ask(path, distortion)
+    for name, other in (("sensor", Sensor("Si", 4e-4)), ("flat", flat + 1), ("flat", None), ("dummy", -2.0)):
+        with pytest.raises(FileFormatError, match=f"another {name}"):
+            ask(path, distortion, traits=replace(traits, **{name: other}))
