@@ -11,7 +11,8 @@ Other rooms may use::
     kinds.kinds       DistortionFile, KINDS, locate, open_distortion, read_distortion, told_traits, write_distortion
     kinds.neighbours  lookup_error
     kinds.options     Writing
-    kinds.pointers    NO_SENSOR, detector_of, is_relative, offset_files_of, wants_parallax
+    kinds.pointers    NO_SENSOR, detector_of, offset_files_of, wants_parallax
+    kinds.poni        keeping
     kinds.rasters     image_of, read_raster, write_raster
     kinds.splinefit   SplineFit, fit_spline
     nexus.contents    ORIENTATIONS, detector_beside, find_detector, find_process, holds_detector, holds_result,

@@ -35,7 +35,7 @@ class Calibration:
         return "\n".join(["12 spots, fine", *self.verdict.reasons, ""])
 
     def save(self, path: Path, *, name: str = "", progress: object = None) -> None:
-        Path(path).write_text(f"detector {name}")
+        Path(path).write_text("detector" if name == "calibrated" else f"detector {name}")
         self.saved.append(str(path))
 
 
