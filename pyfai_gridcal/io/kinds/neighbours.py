@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base.arrays import Floats
-from ...base.atomic import MAX_PIXELS, existing, replacing
+from ...base.atomic import existing, replacing
 from ...base.errors import FileFormatError, UsageError
 from ...base.frames import edge_nodes, pixel_centres
 from ...base.opening import make_hdf5, reading_hdf5
 from ...records.distortion import Distortion
+from ..nexus.groups import look_at
 from ..nexus.packing import write_array
 from .inverse import inverted
 from .maps import continued, distortion_of_centres, distortion_of_nodes, pair_names
@@ -53,13 +54,14 @@ def _index_maps(shape: tuple[int, int]) -> Floats:
 
 def read_nabu(paths: tuple[Path, ...], reading: Reading) -> Distortion:
     path = paths[0]
-    with reading_hdf5(path) as file:
-        found = [file.get(name) for name in NABU]
-        sizes = [getattr(one, "shape", ()) for one in found]
-        if len(sizes[0]) != 2 or sizes[0] != sizes[1] or math.prod(sizes[0]) > MAX_PIXELS:
-            raise FileFormatError(f"{path} holds maps of {sizes[0]} and {sizes[1]}", expected="the same 2D shape")
-        z, x = (np.asarray(one[()], np.float64) for one in found)
-    back = np.stack([z, x], axis=-1) - _index_maps(z.shape)
+    try:
+        with reading_hdf5(path) as file:
+            for name in NABU:
+                look_at(file, name, str(path))
+            back = np.stack([file[name][()] for name in NABU], axis=-1)
+            back = back - _index_maps(back.shape[:-1])
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise FileFormatError(f"{path} holds no maps of nabu: {error}", expected="two of the same 2D shape") from error
     size = pixel_size_of((), reading, path)
     there = distortion_of_centres(back[..., 0], back[..., 1], size)
     edges = edge_nodes(there.shape)

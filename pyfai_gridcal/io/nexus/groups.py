@@ -306,7 +306,7 @@ def read_detector(path: str | PathLike[str]) -> Distortion:
         with reading_hdf5(path, expected="a NeXus detector file") as file:
             group = find_detector(file)
             for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape", *TRAITS.values()):
-                _look_at(group, name, str(path))
+                look_at(group, name, str(path))
             _look_at_size(group, str(path))
             return _read_detector_group(group, str(path))
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError, AttributeError, OverflowError) as error:
@@ -364,7 +364,8 @@ def _look_at_size(group: h5py.Group, path: str) -> None:
         raise FileFormatError(f"{path} declares a pixel size of {size} m", expected="two positive lengths (slow, fast)")
 
 
-def _look_at(group: h5py.Group, name: str, path: str) -> None:
+def look_at(group: h5py.Group, name: str, path: str) -> None:
+    """Refuse a dataset that lies elsewhere, holds no numbers or more of them than can be; FileFormatError."""
     link = group.get(name, getlink=True)
     if link is None:
         return
@@ -379,8 +380,8 @@ def _look_at(group: h5py.Group, name: str, path: str) -> None:
         raise FileFormatError(f"{path}: {name} lies in another file", expected="all of the detector in one file")
     if item.dtype.kind not in "fiub":
         raise FileFormatError(f"{path}: {name} holds {item.dtype}", expected="numbers")
-    most = {"pixel_corners": 12 * MAX_PIXELS, "mask": MAX_PIXELS}.get(name, 8)
-    most = MAX_PIXELS if name in (TRAITS["flat"], TRAITS["dark"]) else most
+    images = ("mask", TRAITS["flat"], TRAITS["dark"], "coords_source_z", "coords_source_x")
+    most = {"pixel_corners": 12 * MAX_PIXELS, **dict.fromkeys(images, MAX_PIXELS)}.get(name, 8)
     stored = int(item.id.get_storage_size())
     if item.size > most or (item.size > 2**22 and item.nbytes > RATIO * (stored + 4096)):
         raise FileFormatError(

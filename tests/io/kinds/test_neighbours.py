@@ -78,8 +78,9 @@ def test_by_the_reader_of_nabu(tmp_path):
 @pytest.mark.parametrize(
     ("maps", "says"),
     [
-        ({"coords_source_z": np.zeros(5), "coords_source_x": np.zeros(5)}, "2D shape"),
-        ({"coords_source_z": np.zeros((5, 6)), "coords_source_x": np.zeros((5, 7))}, "same"),
+        ({"coords_source_z": np.zeros(5), "coords_source_x": np.zeros(5)}, "no maps of nabu"),
+        ({"coords_source_z": np.zeros((5, 6)), "coords_source_x": np.zeros((5, 7))}, "no maps of nabu"),
+        ({"coords_source_z": ["a"], "coords_source_x": ["b"]}, "holds object"),
         ({"coords_source_z": index()[..., 0], "coords_source_x": index()[..., 1]}, "pixel size"),
     ],
 )
