@@ -60,7 +60,7 @@ def read_nabu(paths: tuple[Path, ...], reading: Reading) -> Distortion:
                 look_at(file, name, str(path))
             back = np.stack([file[name][()] for name in NABU], axis=-1)
             back = back - _index_maps(back.shape[:-1])
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as error:
         raise FileFormatError(f"{path} holds no maps of nabu: {error}", expected="two of the same 2D shape") from error
     size = pixel_size_of((), reading, path)
     there = distortion_of_centres(back[..., 0], back[..., 1], size)

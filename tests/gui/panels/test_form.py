@@ -6,7 +6,7 @@ import pytest
 from qtest import write
 
 from pyfai_gridcal.base.errors import UsageError
-from pyfai_gridcal.gui.panels.form import Row, SettingsForm
+from pyfai_gridcal.gui.panels.form import Row, SettingsForm, rows_of
 
 pytestmark = pytest.mark.gui
 
@@ -49,3 +49,14 @@ def test_what_cannot_be_read(form):
 def test_a_value_that_is_not_among_the_choices_is_shown(form):
     form.setValue("model", "tiles")
     assert form.editor("model").currentText() == "tiles"
+
+
+def test_a_sensor_is_understood_at_once(qapp, keep):
+    form = keep(SettingsForm(rows_of("sensor")))
+    told = []
+    form.sigChanged.connect(lambda name, value: told.append((name, value)))
+    write(form.editor("sensor"), "cdte,1mm")
+    assert told == [("sensor", "CdTe, 1 mm")]
+    write(form.editor("sensor"), "Cd,1mm")
+    assert "expected one of Si" in form.editor("sensor").toolTip()
+    assert len(told) == 1

@@ -12,6 +12,7 @@ from pyfai_gridcal.gui.work.core import Core
 from pyfai_gridcal.gui.work.state import Results
 from pyfai_gridcal.gui.work.views import WorkView
 from pyfai_gridcal.io.kinds.kinds import KINDS
+from pyfai_gridcal.records.traits import Sensor, Traits
 
 pytestmark = pytest.mark.gui
 
@@ -30,6 +31,11 @@ def test_what_was_found(panel, view):
     assert panel.forgetButton.isVisible()
     assert "Pixel size 50 µm × 40 µm" in panel.modelLabel.text()
     assert panel.saveButton.isEnabled()
+    bare = view.fit.distortion
+    fit = replace(view.fit, distortion=replace(bare, traits=Traits(Sensor("CdTe", 1e-3))))
+    calibrated = replace(view.results, calibration=replace(view.results.calibration, fit=fit))
+    panel.setView(replace(view, results=calibrated))
+    assert "; CdTe, 1 mm" in panel.modelLabel.text()
     panel.setView(WorkView(Results()))
     assert (panel.imageLabel.text(), panel.spotLabel.text(), panel.modelLabel.text()) == ("", "", "")
     assert not panel.saveButton.isEnabled()
