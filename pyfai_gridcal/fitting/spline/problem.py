@@ -9,16 +9,9 @@ import numpy as np
 
 from ...base.arrays import AnyArray, Floats, freeze, in_a_line
 from ...base.threads import one_blas_thread
-from .basis import (
-    Axis,
-    CellRows,
-    band_of_stencil,
-    roughness_stencil,
-    stencil_energy,
-    stencil_of_band,
-    transposed_stencil,
-)
+from .basis import Axis, band_of_stencil, roughness_stencil, stencil_energy, stencil_of_band, transposed_stencil
 from .blockband import BlockCholesky
+from .rows import CellRows
 
 
 @dataclass(frozen=True, eq=False)

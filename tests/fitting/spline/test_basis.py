@@ -1,4 +1,4 @@
-"""Splines, rows and stencils against scipy and dense matrices."""
+"""Splines and stencils against scipy and dense matrices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from scipy.interpolate import BSpline
 
 from pyfai_gridcal.fitting.spline.basis import (
     Axis,
-    CellRows,
     band_of_stencil,
     roughness_stencil,
     stencil_energy,
@@ -16,7 +15,7 @@ from pyfai_gridcal.fitting.spline.basis import (
     transposed_stencil,
     uniform_axes,
 )
-from pyfai_gridcal.fitting.spline.blockband import BlockBanded
+from pyfai_gridcal.fitting.spline.rows import CellRows
 
 DEGREES = (2, 3, 4, 5)
 
@@ -63,20 +62,6 @@ def test_derivatives_by_differences() -> None:
     assert np.allclose(slope, (y.matrix(t + h) - y.matrix(t - h)) @ c / (2 * h), atol=1e-7)
 
 
-@pytest.mark.parametrize("degree", DEGREES)
-def test_normal_matrix_and_right_side(degree: int) -> None:
-    y, x = axes(degree)
-    yx = some_points(y, x)
-    rows, b = CellRows.of_points(y, x, yx), design(y, x, yx)
-    w = np.random.default_rng(1).uniform(0.5, 2, len(yx))
-    d = np.random.default_rng(2).normal(size=(len(yx), 2))
-    assert np.allclose(dense(rows.normal_stencil(w)), b.T @ (w[:, None] * b))
-    assert np.allclose(rows.right_side(d).reshape(-1, 2), b.T @ d)
-    assert np.allclose(rows.sparse.toarray(), b)
-    c = np.random.default_rng(3).normal(size=(y.size, x.size, 2))
-    assert np.allclose(rows.values(c), b @ c.reshape(-1, 2))
-
-
 @pytest.mark.parametrize("degree", [3, 4])
 def test_stencil_and_band_are_inverse_to_each_other(degree: int) -> None:
     y, x = axes(degree)
@@ -117,17 +102,6 @@ def test_roughness_of_a_known_function() -> None:
     c = np.linalg.lstsq(design(y, x, yx), f, rcond=None)[0].reshape(y.size, x.size)
     area = (y.stop - y.start) * (x.stop - x.start)
     assert np.isclose(stencil_energy(roughness_stencil(y, x, 2), c), area * (0.6**2 + 2 * 0.2**2), rtol=1e-6)
-
-
-def test_quadratic_forms_and_traces_of_an_inverse() -> None:
-    y, x = axes(3)
-    yx = some_points(y, x)
-    rows, b = CellRows.of_points(y, x, yx), design(y, x, yx)
-    rough = roughness_stencil(y, x, 2)
-    blocks: BlockBanded = band_of_stencil(rows.normal_stencil(np.ones(len(yx))) + rough)
-    whole = np.linalg.inv(blocks.dense())
-    inverse = stencil_of_band(blocks.cholesky().inverse())
-    assert np.allclose(rows.quadratic_form(inverse), np.einsum("ni,ij,nj->n", b, whole, b))
 
 
 def test_axes_cover_the_pixels() -> None:
