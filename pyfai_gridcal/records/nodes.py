@@ -39,7 +39,7 @@ class NodeTable:
         return np.asarray(self.cells.ravel().take(i))
 
     def line(self, ij: AnyArray, step: tuple[int, int], reach: int = 1) -> dict[int, Ints]:
-        """Rows (M,) of what lies k steps, each to a neighbouring node, from nodes (M, 2) of the table, for k from -reach
+        """Rows (M,) of what lies k steps, each to a neighbour, from nodes (M, 2) of the table, for k from -reach
         to reach.
         """
         # with a rim as wide as that, a step is the same way through the flat table everywhere

@@ -16,8 +16,7 @@ from ...base.frames import CORNERS
 from ...records.corners import corners_of_nodes
 from .packing import Offset, compressed, in_threads, inflated, new_dataset, shuffled, write_chunks
 
-_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
-_ROWS = 64  # at a time, those of one row of chunks: each is unpacked once
+_CHUNK = (256, 64, 4, 1)  # fits the cache of a core; what repeats from row to row is near
 
 
 def write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> h5py.Dataset:
@@ -82,9 +81,9 @@ def _gap(corners: h5py.Dataset, nodes: AnyArray, pixel_size: tuple[float, float]
     tiled = nodes.ndim == 4
     columns = corners.chunks[1] if corners.chunks else corners.shape[1]
     far = 0.0
-    for top in range(0, corners.shape[0], _ROWS):
+    for top in range(0, corners.shape[0], _CHUNK[0]):
         for left in range(0, corners.shape[1], columns):
-            part = slice(top, top + _ROWS), slice(left, left + columns)
+            part = slice(top, top + _CHUNK[0]), slice(left, left + columns)
             height, width = (len(range(*one.indices(n))) for one, n in zip(part, corners.shape, strict=False))
             true = corners_of_nodes(nodes[top : top + height + (not tiled), left : left + width + (not tiled)])
             for axis, size in enumerate((min(pixel_size), *pixel_size)):  # z, y, x: each has chunks of its own
