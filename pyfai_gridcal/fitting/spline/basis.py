@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from math import comb
 
 import numpy as np
+from numpy.polynomial.legendre import legvander
 
 from ...base.arrays import Floats, Ints
 from .blockband import BlockBanded
@@ -209,6 +210,26 @@ def transposed_stencil(stencil: Floats) -> Floats:
             if dr:  # what leads backwards is known from the other end
                 out[dc, p - dr][: size_x - dc, dr:] = stencil[dr, p - dc][: size_y - dr, dc:].T
     return out
+
+
+@lru_cache(maxsize=8)
+def _smoothest(size_y: int, size_x: int, order: int) -> Floats:
+    """(size_y size_x, order (order + 1) / 2) orthonormal coefficients of all polynomials below a degree: on uniform
+    knots they are polynomials of the same degree in the numbers of the coefficients.
+    """
+    y, x = (legvander(np.linspace(-1, 1, size), order - 1) for size in (size_y, size_x))
+    both = [np.multiply.outer(y[:, a], x[:, b]).ravel() for a in range(order) for b in range(order - a)]
+    return np.linalg.qr(np.stack(both, axis=1))[0]
+
+
+def rough_part(c: Floats, order: int) -> Floats:
+    """Coefficients (size_y, size_x) without the polynomial below a degree that is nearest to them.
+
+    It has no roughness of this order, but rounding gives it one, which is more than that of a smooth field.
+    """
+    basis = _smoothest(*c.shape, order)
+    out = c.ravel() - basis @ (basis.T @ c.ravel())
+    return np.asarray(out - basis @ (basis.T @ out)).reshape(c.shape)
 
 
 def stencil_energy(stencil: Floats, c: Floats) -> float:

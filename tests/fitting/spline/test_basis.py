@@ -9,6 +9,7 @@ from scipy.interpolate import BSpline
 from pyfai_gridcal.fitting.spline.basis import (
     Axis,
     band_of_stencil,
+    rough_part,
     roughness_stencil,
     stencil_energy,
     stencil_of_band,
@@ -112,3 +113,15 @@ def test_axes_cover_the_pixels() -> None:
     assert y.stop >= 309.5
     assert x.start <= 19.5
     assert x.stop >= 420.5
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_the_rough_part_is_without_polynomials_below_the_order(order: int) -> None:
+    y, x = axes(4)
+    ny, nx = np.meshgrid(np.arange(y.size), np.arange(x.size), indexing="ij")
+    c = np.random.default_rng(6).normal(size=(y.size, x.size))
+    rough = roughness_stencil(y, x, order)
+    assert np.isclose(stencil_energy(rough, rough_part(c, order)), stencil_energy(rough, c))
+    for a in range(order):
+        assert np.allclose(rough_part(c + 30.0 * ny**a * nx ** (order - 1 - a), order), rough_part(c, order), atol=1e-9)
+    assert not np.allclose(rough_part(c + ny**order, order), rough_part(c, order), atol=1e-3)
