@@ -15,7 +15,7 @@ import numpy as np
 from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, untold
 from .base.units import Length, Lengths
-from .exposure import Exposure, common_mask, nominal_of, take_exposure
+from .exposure import Exposure, common_mask, nominal_of, take_exposure, with_traits
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
@@ -60,12 +60,12 @@ class Calibration(Result):
 
         return to_detector(self.distortion)
 
-    def save(self, path: str | Path, *, progress: Progress | None = None) -> Path:
-        """Write the detector, with everything else, to an HDF5 file; an old file goes once the new one is good."""
+    def save(self, path: str | Path, *, name: str = "calibrated", progress: Progress | None = None) -> Path:
+        """Write the detector, of this name, with all else to HDF5; an old file goes once the new one is good."""
         from .io.nexus.contents import result_name
         from .io.nexus.result import save_result
 
-        return save_result(self, result_name(path), progress=progress)
+        return save_result(self, result_name(path), name=name, progress=progress)
 
     def validate(self, *, progress: Progress | None = None) -> Validation:
         """Correct the image and look at the grid again; see :func:`pyfai_gridcal.judging.validation.validate`."""
@@ -120,6 +120,7 @@ def calibrate(
     gauge: Gauge = "least displacement",
     max_sigma: float | None = None,
     positions: Sequence[tuple[Length, Length]] | str | None = None,
+    sensor: str | None = None,
     mask: Any = None,
     dark: Any = None,
     flat: Any = None,
@@ -136,7 +137,7 @@ def calibrate(
         Several are exposures of the same plate, shifted and turned by unknown amounts.
     pitch : distance of neighbouring holes; two for a rectangular plate (axis nearest to slow, nearest to fast)
     pixel : nominal pixel size, one length or (slow, fast); None: the one that makes the displacement smallest
-    detector : name of a pyFAI detector, from which nominal pixel size, gaps and modules come
+    detector : name of a pyFAI detector, from which nominal pixel size, gaps, modules and sensor come
     plate : a plate whose hole errors are known, or a file that holds one
     lattice : "auto", "square", "rectangular", "oblique" or "hexagonal"
     angle : between the axes of an oblique plate, degrees
@@ -147,6 +148,7 @@ def calibrate(
     gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
     max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
     positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
+    sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
     mask : pixels to ignore (True), for all images
     dark, flat : image without light, image of uniform light
     progress : called with a fraction and what is being done; may raise to cancel
@@ -288,8 +290,7 @@ def assemble(
 ) -> Calibration:
     """Fit the distortion to the points of all exposures, judge it, and collect everything."""
     say = progress or untold
-    shape = _common_shape(exposures)
-    nominal, _ = nominal_of(settings, shape)
+    nominal, _ = nominal_of(settings, shape := _common_shape(exposures))
     masks = tuple(one.mask for one in exposures)
     say(0.0, "fitting the distortion")
     every = masks[0] if all(m is masks[0] for m in masks) else common_mask(masks)
@@ -306,15 +307,15 @@ def assemble(
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=lambda f, text: say(0.93 * f, text),
     )
+    fit, remarks = with_traits(fit, settings)
     verdict = assess(
         fit, tuple(spots), pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None, mask=every
     )
     say(1.0, "calibrated")
-    notes = tuple(note for one in exposures for note in one.notes)
+    notes = *(note for one in exposures for note in one.notes), *remarks
     sources = tuple(source for one in exposures for source in one.sources)
-    return Calibration(
-        settings, tuple(one.data for one in exposures), masks, tuple(spots), fit, verdict, sources, notes
-    )
+    images = tuple(one.data for one in exposures)
+    return Calibration(settings, images, masks, tuple(spots), fit, verdict, sources, notes)
 
 
 def _common_shape(exposures: Sequence[Exposure]) -> tuple[int, int]:
@@ -349,11 +350,10 @@ def plate_of(settings: Settings, points: ControlPoints) -> Plate:
 
 
 def _as_list(image: Any) -> list[Any]:
-    if isinstance(image, list | tuple):
-        if not image:
-            raise ImageError("no image given")
-        return list(image)
-    return [image]
+    several = list(image) if isinstance(image, list | tuple) else [image]
+    if not several:
+        raise ImageError("no image given")
+    return several
 
 
 def _hole_px(settings: Settings, nominal: tuple[float, float] | None) -> float | None:

@@ -13,7 +13,9 @@ from .base.errors import UsageError
 from .base.geometry import as_pair
 from .finding.dead import dark_lines, dead_areas, dead_level
 from .finding.survey import filled, survey
+from .records.fit import DistortionFit
 from .records.settings import Settings
+from .records.traits import Sensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,3 +99,17 @@ def nominal_of(settings: Settings, shape: tuple[int, int]) -> tuple[tuple[float,
     if settings.pixel is not None:
         pixel = as_pair(settings.pixel)
     return pixel, gaps
+
+
+def with_traits(fit: DistortionFit, settings: Settings) -> tuple[DistortionFit, tuple[str, ...]]:
+    """The fit of a detector with its sensor and what else belongs to it, by the settings or by a pyFAI detector, and
+    remarks.
+    """
+    traits, remark = fit.distortion.traits, ""
+    if settings.detector is not None:
+        from .io.images.masks import named_traits
+
+        traits, remark = named_traits(settings.detector, fit.distortion.shape)
+    if settings.sensor is not None:
+        traits, remark = replace(traits, sensor=Sensor.parse(settings.sensor)), ""
+    return replace(fit, distortion=replace(fit.distortion, traits=traits)), (remark,) if remark else ()

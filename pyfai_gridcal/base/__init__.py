@@ -11,7 +11,7 @@ Other rooms may use::
     geometry  as_pair, hull_of, turn_matrix, within_hull
     normal    inverses, solved
     opening   HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
-    plain     plain
+    plain     fields_of, plain
     progress  Cancelled, Progress, untold
     robust    NORMAL, cauchy_weights, rms, shares, spread
     silence   quiet, silenced_stdout

@@ -12,7 +12,7 @@ from ..records.jobs import Convert, Reading
 from ._options import add_fields
 
 #: Fields of a conversion that are a :class:`~pyfai_gridcal.records.jobs.Reading`.
-READING = ("from_kind", "shape", "pixel", "binning", "orientation", "roi")
+READING = ("from_kind", "shape", "pixel", "binning", "orientation", "roi", "sensor")
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,8 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 def reading_of(options: argparse.Namespace) -> Reading:
     """What was told on the command line."""
-    return Reading(options.from_kind, options.shape, options.pixel, options.binning, options.orientation, options.roi)
+    told = (getattr(options, name) for name in READING)
+    return Reading(*told)
 
 
 def split_pair(text: str) -> str | Sequence[str]:

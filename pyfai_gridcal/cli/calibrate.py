@@ -26,6 +26,7 @@ EPILOG = """examples:
   pyFAI-gridcal calibrate grid.edf --pitch 5mm
   pyFAI-gridcal calibrate grid.h5::/entry/data --pitch 3mm,2mm -o detector.h5
   pyFAI-gridcal calibrate A.edf B.edf C.edf --pitch 2mm          (three exposures of one plate)
+  pyFAI-gridcal calibrate grid.edf --pitch 2mm --sensor CdTe,1mm (for pyFAI's correction of parallax)
   pyFAI-gridcal calibrate run_*.cbf --combine median --pitch 2mm (many frames of one exposure)
 
 exit status: 0 good or doubtful (said why), 1 not to be trusted: no detector is written unless --force, 2 wrong usage"""
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     written = not failed or job.force
     if written:
         with ProgressLine() as progress:
-            calibration.save(output, progress=progress)
+            calibration.save(output, name=job.name, progress=progress)
     _tell_result(job, calibration, output if written else None)
     _write_extras(job, calibration, written)
     if not failed:

@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
                         "path": str(c.path),
                         "kind": c.source.kind if c.source else None,
                         "good": c.good,
+                        "holds": list(c.source.distortion.traits.words()) if c.source else [],
                         "opinions": [asdict(o) for o in c.opinions],
                         "findings": [asdict(f) for f in c.findings],
                     }

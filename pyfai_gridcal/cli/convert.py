@@ -20,7 +20,8 @@ examples:
   pyFAI-gridcal convert detector.h5 detector.spline --tolerance 0.005
   pyFAI-gridcal convert detector.h5 e2dx.edf                (writes e2dx.edf and e2dy.edf for ImageD11)
   pyFAI-gridcal convert x_geo_corr.cbf detector.h5 --pixel 172um
-  pyFAI-gridcal convert detector.h5 experiment.poni"""
+  pyFAI-gridcal convert detector.h5 experiment.poni
+  pyFAI-gridcal convert detector.h5 new.poni --like old.poni         (the experiment of old.poni with this detector)"""
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:

@@ -22,6 +22,7 @@ from ..base.units import Region
 from ..io.images.masks import dummies
 from ..io.images.regions import why_not
 from ..records.distortion import Distortion
+from ..records.traits import NO_TRAITS, Traits
 from .table import Table, build_table
 
 __all__ = ["Corrector", "correct_image"]
@@ -47,6 +48,7 @@ class Corrector:
     device : pyFAI's name of an OpenCL device ("gpu", "cpu" or (platform, device)), None for the processor
     region : part of the detector that the images show, where the first of them tells
     notes : remarks, in words
+    traits : of the detector: its sensor is told beside what is corrected, and counts at its dummy are no measurement
     """
 
     table: Table
@@ -58,6 +60,7 @@ class Corrector:
     device: str | tuple[int, int] | None = None
     region: Region | None = None
     notes: tuple[str, ...] = ()
+    traits: Traits = NO_TRAITS
     _flat_inverse: AnyArray | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -184,6 +187,10 @@ class Corrector:
                 hint=why_not(frame.shape, self.table.shape_in),
             )
         bad = _invalid(frame)
+        if self.traits.dummy is not None:
+            far = np.abs(frame.astype(np.float64) - self.traits.dummy)
+            no = far < self.traits.delta_dummy if self.traits.delta_dummy else far == 0
+            bad = no if bad is None else bad | no
         values: AnyArray = frame.astype(np.float32 if frame.dtype != np.float64 else np.float64)
         if bad is not None:
             values[bad] = 0

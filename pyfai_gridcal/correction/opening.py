@@ -21,9 +21,10 @@ from ..io.images.images import load_image
 from ..io.images.masks import load_mask
 from ..io.images.regions import binning_of, binning_told, region_told
 from ..io.images.sources import open_frames
-from ..io.kinds.kinds import locate, open_distortion
+from ..io.kinds.kinds import locate, open_distortion, told_traits
 from ..records.distortion import Distortion
 from ..records.jobs import Correct, Missing, Reading
+from ..records.traits import Traits
 from .corrector import Corrector
 from .frames import require
 from .table import Table, build_table
@@ -103,6 +104,7 @@ def open_corrector(
     """
     table, key, reading, notes = _table(files, image, missing)
     shape, region = table.shape_in, reading.roi
+    traits = told_traits(files.detector, reading)
     masks = [load_mask(one, shape, region=region) for one in _listed(files.mask)]
     mask = np.logical_or.reduce(masks) if masks else None
     corrector = Corrector(
@@ -114,7 +116,8 @@ def open_corrector(
         dummy=files.dummy,
         device=device,
         region=None if region == files.reading.roi else region,
-        notes=notes,
+        notes=notes + _left_out(traits, files),
+        traits=traits,
     )
     # Whatever changes the result changes the checksum: table, arrays and options.
     digest = hashlib.sha256(key.encode())
@@ -186,6 +189,14 @@ def _plane(names: Files | None, role: str, shape: tuple[int, int]) -> AnyArray |
     data: AnyArray = image.data.astype(np.float32)
     data[image.mask] = np.nan
     return data / np.nanmedian(data) if role == "flat" else data
+
+
+def _left_out(traits: Traits, files: CorrectorFiles) -> tuple[str, ...]:
+    """What pyFAI would apply by itself to images of the detector, and this does only when it is told."""
+    there = {"flat": "flat field", "dark": "dark current"}
+    left = [words for name, words in there.items() if getattr(traits, name) is not None and not getattr(files, name)]
+    text = f"the {' and the '.join(left)} of the detector file: not applied, for want of --dark and --flat"
+    return (text,) if left else ()
 
 
 def _listed(names: Files | None) -> list[str | Path]:

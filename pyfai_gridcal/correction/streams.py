@@ -24,7 +24,7 @@ from ..base.threads import processors
 from ..io.images.frames import Frames, parse_address
 from ..io.images.sources import open_frames
 from ..io.kinds.rasters import image_of
-from ..io.nexus.groups import new_group
+from ..io.nexus.groups import new_group, write_sensor
 from ..io.nexus.packing import Packing
 from ..records.jobs import Missing
 from .corrector import Corrector
@@ -197,6 +197,9 @@ def _write_nexus(
             process[name] = text
         process["offset"] = np.array(corrector.table.offset)
         process["offset"].attrs["units"] = "px"
+        if (sensor := corrector.traits.sensor) is not None:
+            detector = new_group(new_group(entry, "instrument", "NXinstrument"), "detector", "NXdetector")
+            write_sensor(detector, sensor)
         data = new_group(entry, "corrected", "NXdata")
         data.attrs.update({"signal": "data", "interpretation": "image"})
         dataset = data.create_dataset("data", (reader.count, *shape), dtype, chunks=(1, *shape), **packing.options())
@@ -265,6 +268,7 @@ def _correct_file(source: str | PathLike[str], corrector: Corrector, target: Pat
         require(frames, corrector.table.shape_in, corrector.region)
         out_dtype = _out_dtype(recorded.dtype, dtype, corrector)
         header = _kept_header(frames, corrector.stand_in(out_dtype))
+        header |= {"sensor": str(sensor)} if (sensor := corrector.traits.sensor) is not None else {}
         _write_image(target, corrector.as_type(recorded, out_dtype), header)
 
 

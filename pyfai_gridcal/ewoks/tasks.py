@@ -139,7 +139,7 @@ class CalibrateGrid(
         if found.verdict.is_worse_than(job.accept):
             reasons = "; ".join(found.verdict.reasons) or "the checks failed"
             raise CalibrationError(f"{output.name} was not written, the result is {level}: {reasons}")
-        found.save(output, progress=lambda fraction, text: self.say(0.8 + 0.15 * fraction, text))
+        found.save(output, name=job.name, progress=lambda fraction, text: self.say(0.8 + 0.15 * fraction, text))
         if job.report:
             from ..report import write_report
 

@@ -107,7 +107,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             (panel.sigCancel, worker.cancel),
             (panel.sigForgetEdits, lambda: workspace.clear_edits(exposure=self.updates.exposure)),
             (panel.sigSave, self.dialogs.save),
-            (panel.sigExport, self.dialogs.export),
+            (panel.sigExport, lambda kind: self.dialogs.export(kind, relative=panel.relativeAction.isChecked())),
             (panel.autoBox.toggled, lambda on: setattr(self.updates, "automatic", on)),
             (self.layers.sigMapChanged, lambda _: self.updates.start(None)),
             # what came of it

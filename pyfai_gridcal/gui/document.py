@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from silx.gui import qt
@@ -10,6 +11,7 @@ from silx.gui import qt
 from ..base.errors import UsageError
 from ..base.progress import Progress
 from ..calibration import Calibration
+from ..io.kinds.options import Writing
 from ..io.nexus.contents import detector_beside
 from ..records.spots import Spots
 from .work.core import Core
@@ -65,14 +67,18 @@ class Document(qt.QObject):  # type: ignore[misc]
         write = lambda progress: self._core.save(calibration, state, found, path, progress)  # noqa: E731
         self._start("writing", write, done, "Save detector")
 
-    def export(self, path: str, kind: str) -> None:
-        """Write the distortion as another kind of file; pointers name the file of the detector."""
-        calibration, detector = self.calibration(), self.savedFile()
+    def export(self, path: str, kind: str, *, like: str | None = None, relative: bool = False) -> None:
+        """Write the distortion as another kind of file; pointers name the file of the detector, and may be `like`
+        another PONI file."""
+        calibration, saved = self.calibration(), self.savedFile()
+        writing = Writing(source=None if saved is None else Path(saved), relative=relative)
 
         def done(paths: Sequence[Path]) -> None:
             self.sigWritten.emit(", ".join(map(str, paths)))
 
-        write = lambda progress: self._core.export(calibration, path, kind, detector, progress)  # noqa: E731
+        def write(progress: Progress) -> list[Path]:
+            return self._core.export(calibration, path, kind, replace(writing, progress=progress), like)
+
         self._start("exporting", write, done, "Export")
 
     def _start(self, name: str, work: Callable[[Progress], object], done: Callable[..., None], title: str) -> None:

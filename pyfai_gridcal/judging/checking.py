@@ -8,6 +8,7 @@ import importlib.util
 import tempfile
 import warnings
 from collections.abc import Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -21,7 +22,8 @@ from ..base.frames import edge_from_index, index_from_edge, pixel_centres
 from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
-from ..io.kinds.pointers import detector_of, offset_files_of
+from ..io.kinds.neighbours import lookup_error
+from ..io.kinds.pointers import NO_SENSOR, detector_of, offset_files_of, wants_parallax
 from ..records.distortion import Distortion
 from ..records.jobs import Alignment, Reading
 from .comparison import align, require_same_shape
@@ -35,6 +37,13 @@ __all__ = ["Difference", "FileCheck", "check_file", "difference"]
 #: What is said of files for images in another orientation than 3.
 TURNED = (
     "for images in orientation {}: pyFAI's methods read such detectors in different ways; convert to .h5 mends that"
+)
+
+
+#: What is said of the maps for DIALS.
+LOOKED_UP = (
+    "DIALS looks up what belongs to where a point was seen where it should be: from mm to pixels it is up to {:.2g} px "
+    "off, {:.2g} px rms; from pixels to mm it is right at the centres"
 )
 
 
@@ -72,6 +81,7 @@ class FileCheck:
             kind = KINDS[self.source.kind]
             lines.append(f"  kind:      {kind.title}: {kind.statement}")
             lines.append(f"  detector:  {d.shape[0]} x {d.shape[1]} pixels of {slow:.6g} x {fast:.6g} µm (slow x fast)")
+            lines += [f"  holds:     {words}" for words in d.traits.words()]
         for o in self.opinions:
             lines.append(f"  {o.program + ':':<10} {_words(o)}")
         lines += [f"  {'wrong' if f.wrong else 'note'}:{' ' * (5 if f.wrong else 6)}{f.text}" for f in self.findings]
@@ -101,9 +111,7 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     reading : what it does not tell about itself
     """
     kind, paths, files = locate(path, reading)
-    findings = list(
-        inspect(files[0]) if files[0].suffix.lower() not in (".edf", ".cbf", ".tif", ".tiff", ".npy", ".npz") else ()
-    )
+    findings = list(inspect(files[0]))
     source: DistortionFile | None = None
     try:
         source = open_distortion(path, reading)
@@ -117,13 +125,16 @@ def check_file(path: str | PathLike[str] | Sequence[str | PathLike[str]], readin
     plain = reading is None or (reading.binning, reading.orientation, reading.roi) == ((1, 1), None, None)
     if source.orientation != 3:
         findings.insert(0, Finding(TURNED.format(source.orientation), wrong=True))
+    if kind.name in ("poni", "json") and wants_parallax(paths[0]) and source.distortion.traits.sensor is None:
+        findings.insert(0, Finding(NO_SENSOR, wrong=True))
+    if kind.name == "dials":
+        off = lookup_error(source.distortion)
+        off = off if known is None else off[known]
+        findings.append(Finding(LOOKED_UP.format(float(off.max(initial=0)), rms(off.ravel()))))
     opinions: list[Opinion] = []
     if plain:
-        opinions = [
-            o
-            for o in (_pyfai(kind.name, paths, source, meant, known), _imaged11(kind.name, paths, source, meant, known))
-            if o
-        ]
+        heard = (ask(kind.name, paths, source, meant, known) for ask in (_pyfai, _imaged11))
+        opinions = [o for o in heard if o]
     return FileCheck(paths[0], source, tuple(opinions), tuple(findings))
 
 
@@ -174,7 +185,8 @@ def _pyfai_detector(kind: str, paths: tuple[Path, ...], source: DistortionFile) 
     if kind == "poni":
         import pyFAI
 
-        return pyFAI.load(str(paths[0])).detector, "pyFAI.load"
+        with chdir(paths[0].absolute().parent):  # from which alone it opens relative paths
+            return pyFAI.load(paths[0].name).detector, "pyFAI.load"
     if kind in ("spline", "spline-inverse"):
         return Detector(splinefile=str(paths[0])), "Detector(splinefile=...)"
     if kind in ("imaged11", "spd", "xds", "tiff"):

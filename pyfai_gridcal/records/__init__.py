@@ -16,5 +16,6 @@ Other rooms may use::
     result      Result
     settings    LATTICES, POLARITIES, Settings
     spots       HoleProfile, Noise, Polarity, SpotFlag, Spots
+    traits      NO_TRAITS, Sensor, Traits
     verdict     Check, Level, Verdict, check_above, check_below
 """

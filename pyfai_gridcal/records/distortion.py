@@ -21,6 +21,7 @@ from ..base.units import as_lengths, format_length
 from .corners import corner_nodes, corners_of_nodes, is_tiled
 from .field import Field, by_rows
 from .inverse import observed_of
+from .traits import NO_TRAITS, Traits
 
 __all__ = ["Distortion"]
 
@@ -38,6 +39,7 @@ class Distortion:
     sigma : standard uncertainty of (dy, dx), px, None when not known
     gauge : in words, what fixes the rigid motion and the scale of the corrected frame; what was asked for is
         ``Settings.gauge``
+    traits : sensor, flat field and what else the detector is besides the places of its pixels
 
     Examples
     --------
@@ -56,6 +58,7 @@ class Distortion:
     mask: Bools | None = None
     sigma: Field | None = None
     gauge: str = "as given"
+    traits: Traits = NO_TRAITS
 
     def __post_init__(self) -> None:
         try:
@@ -68,6 +71,9 @@ class Distortion:
             if np.shape(self.mask) != self.shape:
                 raise UsageError(f"mask of shape {np.shape(self.mask)} for a detector of shape {self.shape}")
             object.__setattr__(self, "mask", frozen_array(self.mask, np.bool_, 2))
+        for name in ("flat", "dark"):
+            if (array := getattr(self.traits, name)) is not None and array.shape != self.shape:
+                raise UsageError(f"{name} of shape {array.shape} for a detector of shape {self.shape}")
 
     def __repr__(self) -> str:
         masked = "" if self.mask is None else f", {100 * self.mask.mean():.2g} % masked"

@@ -16,6 +16,7 @@ from ..base.geometry import as_pair
 from ..base.units import Region, as_region
 from .options import CLI, EWOKS, Option, documented, like, option, told
 from .settings import POLARITIES, Settings
+from .traits import Sensor
 from .verdict import Level
 
 #: Motion that a comparison does not count.
@@ -83,10 +84,15 @@ class Reading:
         metavar="Y0:Y1,X0:X1",
         group=_UNTOLD,
     )
+    sensor: str | None = like(
+        Settings, "sensor", text="what the detector absorbs photons in, and how thick it is: CdTe,1mm", group=_UNTOLD
+    )
 
     def __post_init__(self) -> None:
         if self.roi is not None:
             object.__setattr__(self, "roi", as_region(self.roi))
+        if self.sensor is not None:
+            Sensor.parse(self.sensor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +108,7 @@ class _GridFiles:
     json_file: str | None = field(default=None, metadata=_json("summary with the verdict, for machines", _RESULTS))
     report: str | None = told(None, "report as one HTML page", "file", group=_RESULTS)
     corrected: str | None = told(None, _CORRECTED_IMAGE, "file", group=_RESULTS, doors=(CLI,))
+    name: str = told("calibrated", "of the detector, as pyFAI and others will show it", group=_RESULTS)
     force: bool = told(
         False, "write the detector even when it is not to be trusted", "flag", group=_RESULTS, doors=(CLI,)
     )
@@ -202,6 +209,17 @@ class Convert:
     )
     force: bool = told(False, "write a spline also of a field that jumps, or that is less close", "flag")
     name: str = told("calibrated", "of the detector, as pyFAI will show it")
+    like_poni: str | None = told(
+        None,
+        "of a .poni: the PONI file whose distance, rotations, wavelength and parallax it keeps; the beam stays where "
+        "it was in the image",
+        "file",
+        metavar="OLD.poni",
+        names=("--like",),
+    )
+    relative: bool = told(
+        False, "of a .poni or .json: name the detector relative to it, so that both can be moved together", "flag"
+    )
     json_file: str | None = field(default=None, metadata=_json("what was done, for machines", doors=(CLI,)))
     from_kind: str | None = like(Reading, "kind")
     shape: tuple[int, int] | None = like(Reading, "shape")
@@ -209,12 +227,13 @@ class Convert:
     binning: tuple[int, int] = like(Reading, "binning")
     orientation: Literal[1, 2, 3, 4] | None = like(Reading, "orientation")
     roi: Region | None = like(Reading, "roi")
+    sensor: str | None = like(Reading, "sensor")
 
     @property
     def reading(self) -> Reading:
         """What the input does not tell about itself."""
         size = None if self.pixel is None else as_pair(self.pixel)
-        return Reading(self.from_kind, self.shape, size, self.binning, self.orientation, self.roi)
+        return Reading(self.from_kind, self.shape, size, self.binning, self.orientation, self.roi, self.sensor)
 
 
 @documented

@@ -16,6 +16,7 @@ from ..base.units import Length, Lengths, as_length, as_lengths, as_positions, f
 from .distortion import Gauge
 from .options import documented, option, told
 from .plate import LatticeKind
+from .traits import Sensor
 
 LATTICES: tuple[LatticeKind, ...] = get_args(LatticeKind)
 POLARITIES = ("auto", "bright", "dark")
@@ -123,6 +124,15 @@ class Settings:
         group=_REFINEMENTS,
     )
 
+    sensor: str | None = told(
+        None,
+        "what the detector absorbs photons in, and how thick it is: CdTe,1mm (default: that of --detector, where there "
+        "is one); pyFAI's parallax correction needs it",
+        "sensor",
+        metavar="MATERIAL,THICKNESS",
+        group=_REFINEMENTS,
+    )
+
     if TYPE_CHECKING:  # what may be given is more than what is kept
 
         def __init__(
@@ -131,6 +141,7 @@ class Settings:
             hole: Length | None = None, origin: tuple[float, float] | None = None, model: str = "auto",
             gauge: Gauge = "least displacement", max_sigma: float | None = None,
             positions: Sequence[tuple[Length, Length]] | str | None = None,
+            sensor: str | None = None,
         ) -> None: ...  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -142,6 +153,8 @@ class Settings:
             raise UsageError(
                 f"pitch={self.pitch!r} m", expected="a pitch below a metre", hint="lengths are in metres: 5e-3"
             )
+        if self.sensor is not None:
+            Sensor.parse(self.sensor)
         if self.polarity not in POLARITIES:
             raise UsageError(f"polarity={self.polarity!r}", expected=_either(POLARITIES))
         if self.lattice not in LATTICES:

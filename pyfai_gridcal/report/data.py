@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.arrays import Bools
 from ..base.errors import GridcalError
-from ..base.plain import plain
+from ..base.plain import fields_of, plain
 from ..base.robust import rms
 from ..judging.measures import quality
 from ..records.result import Result
@@ -68,6 +68,8 @@ def summary(calibration: Result) -> Data:
         "shape": d.shape,
         "pixel_size_m": d.pixel_size,
         "pixel_size_sigma_m": fit.pixel_sigma_m,
+        "sensor": None if d.traits.sensor is None else fields_of(d.traits.sensor),
+        "carried": d.traits.words(),
         "gauge": d.gauge,
         "coverage": float(valid.mean()),
         "recipe": fit.recipe,

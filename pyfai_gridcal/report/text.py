@@ -9,6 +9,7 @@ import numpy as np
 
 from ..base.units import format_length
 from ..records.result import Result
+from ..records.traits import Sensor
 from .data import Data, summary
 
 
@@ -41,6 +42,10 @@ def figure_rows(s: Data) -> Iterator[ReportRow]:
     yield ReportRow("Detector", f"{s['shape'][0]} x {s['shape'][1]} px (slow x fast)")
     yield ReportRow("Plate", f"{pitch}, {plate['angle_deg']:g}°{errors}", "plate")
     yield ReportRow("Pixel size", _pixel(s), "pixel size")
+    if s["sensor"]:
+        yield ReportRow("Sensor", str(Sensor(**s["sensor"])), "sensor")
+    if s["carried"]:
+        yield ReportRow("In the file, too", ", ".join(s["carried"]))
     yield ReportRow("Model", str(s["recipe"]), "model")
     yield ReportRow("Residual", _px(s, "residual_px"), "residual")
     yield ReportRow("Held-out error", _px(s, "held_out_px"), "held out")

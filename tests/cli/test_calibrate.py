@@ -28,6 +28,7 @@ def test_calibrate(core: Core, image: Path, capsys: pytest.CaptureFixture[str]) 
 def test_settings_reach_the_core(core: Core, image: Path, tmp_path: Path) -> None:
     words = "--pitch 3mm,2mm --pixel 50um,48um --lattice rectangular --polarity dark --hole 0.5mm --model mosaic"
     words += " --gauge centre --max-sigma 0.1 --angle 75 --origin 10.5,20 --detector Pilatus1M --plate p.h5"
+    words += " --sensor CdTe,1mm --name Eiger2_CdTe_4M"
     assert run("calibrate", image, *words.split(), "-o", tmp_path / "out.h5") == 0
     assert core.calls[0][1] == {
         "pitch": (0.003, 0.002),
@@ -42,8 +43,10 @@ def test_settings_reach_the_core(core: Core, image: Path, tmp_path: Path) -> Non
         "origin": (10.5, 20),
         "detector": "Pilatus1M",
         "plate": "p.h5",
+        "sensor": "CdTe,1mm",
     }
-    assert (tmp_path / "out.h5").exists()
+    assert (tmp_path / "out.h5").read_text() == "detector Eiger2_CdTe_4M"
+    assert run("calibrate", image, "--pitch", "5mm", "--sensor", "kryptonite,1mm") == 2
 
 
 def test_several_images_are_exposures(core: Core, image: Path, tmp_path: Path) -> None:

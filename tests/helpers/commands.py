@@ -34,8 +34,8 @@ class Calibration:
     def report(self) -> str:
         return "\n".join(["12 spots, fine", *self.verdict.reasons, ""])
 
-    def save(self, path: Path, *, progress: object = None) -> None:
-        Path(path).write_text("detector")
+    def save(self, path: Path, *, name: str = "", progress: object = None) -> None:
+        Path(path).write_text("detector" if name == "calibrated" else f"detector {name}")
         self.saved.append(str(path))
 
 

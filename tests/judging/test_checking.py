@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from dataclasses import replace
 
 import h5py
@@ -14,6 +15,7 @@ from hub import PIXEL, modules, wave
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.io.kinds.conversion import convert
 from pyfai_gridcal.io.kinds.kinds import write_distortion
+from pyfai_gridcal.io.kinds.options import Writing
 from pyfai_gridcal.judging.checking import check_file, difference
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.jobs import Reading
@@ -188,6 +190,17 @@ def test_imaged11_takes_nexus_corners_for_centres(tmp_path):
     assert opinion.found.mean == pytest.approx((0.5, 0.5), abs=1e-3)
     assert "half-pixel" in opinion.found.dialect
     assert check.good
+
+
+def test_imaged11_reads_a_detector_of_the_name_that_it_looks_for(tmp_path):
+    """With no more than that name in the file: its maps, half a pixel off as all that it reads from such files."""
+    blobcorrector = pytest.importorskip("ImageD11.blobcorrector", reason="ImageD11 is not installed")
+    truth = wave(SHAPE, (50e-6, 50e-6))
+    path = write_distortion(truth, tmp_path / "a.h5", writing=Writing(name="Eiger2_CdTe_4M"))[0]
+    with warnings.catch_warnings(action="ignore"):
+        dx, dy = blobcorrector.get_e2dx_from_h5(str(path), "eiger")
+    corners = truth.pixel_corners(np.float64)[..., 1:].mean(axis=2) / 50e-6 - np.moveaxis(np.indices(SHAPE), 0, -1)
+    np.testing.assert_allclose(np.stack([dy, dx], axis=-1), corners, atol=2e-3)
 
 
 def test_imaged11_reads_splines_half_a_pixel_off(tmp_path):

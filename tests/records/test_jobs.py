@@ -40,7 +40,7 @@ def test_command_line_has_the_fields_of_the_job(command: str) -> None:
             assert action.required
         elif action.default is not argparse.SUPPRESS:
             assert action.default == default or default != default  # NaN
-    reading = {"from_kind", "shape", "pixel", "binning", "orientation", "roi"}
+    reading = {"from_kind", "shape", "pixel", "binning", "orientation", "roi", "sensor"}
     rest = set(own) - set(options_of(job, CLI)) - reading - {"help", "verbose", "debug", "file"}
     assert not rest, "options without a field"
 

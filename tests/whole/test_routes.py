@@ -1,12 +1,15 @@
-"""pyFAI's own ways to a detector, each in an interpreter of its own that has never heard of this package."""
+"""Ways to a detector file, pyFAI's own and those of programs that integrate for others, each in an interpreter of its
+own that has never heard of this package.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -14,8 +17,11 @@ import numpy as np
 import pytest
 from hub import wave
 
+from pyfai_gridcal.io.kinds.conversion import convert
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.io.kinds.options import Writing
+from pyfai_gridcal.records.jobs import Reading
+from pyfai_gridcal.records.traits import Sensor, Traits
 
 #: Interpreters that start, ten of them.
 pytestmark = pytest.mark.slow
@@ -111,7 +117,48 @@ SCRIPTS = {
         config = json.load(open(folder + "snippet.json"))
         keep("snippet", detector_factory(config["detector"], config["detector_config"]).get_pixel_corners())
     """,
+    "parallax": """
+        import pyFAI
+        from pyFAI.worker import Worker
+        ai = pyFAI.load(folder + "parallax.poni")
+        keep("parallax", ai.position_array(do_parallax=True) if getattr(ai, "parallax", None) else [])
+        if getattr(ai, "parallax", None):
+            config = json.load(open(folder + "config.json"))
+            config["poni"].update(poni_version=3, parallax=True)
+            worker = Worker()
+            worker.set_config(config)
+            keep("parallax_worker", worker.ai.position_array(do_parallax=True))
+    """,
+    "ewoksxrpd": """
+        from ewoksxrpd.tasks.integrate import IntegrateSinglePattern
+        geometry = json.load(open(folder + "geometry.json"))
+        options = {"version": 4, "nbpt_rad": 150, "unit": "r_mm", "method": ["full", "csr", "cython"]}
+        options |= {"correct_solid_angle": False, "error_model": None}
+        task = IntegrateSinglePattern(inputs={
+            "image": folder + "rings.edf", "detector": "NexusDetector", "geometry": geometry,
+            "detector_config": {"filename": folder + "det.h5"},
+            "energy": 12.398419843320026, "integration_options": options,
+        })
+        task.run()
+        keep("ewoksxrpd", [task.outputs.radial, task.outputs.intensity])
+    """,
+    "dioptas": """
+        from dioptas.model.DioptasModel import DioptasModel
+        for name in ("dioptas", "det"):
+            model = DioptasModel()
+            model.img_model.load(folder + "rings.edf")
+            calibration = model.calibration_model
+            calibration.use_dioptrin = False
+            calibration.correct_solid_angle = False
+            calibration.load_detector_from_file(folder + name + ".h5")  # first: a PONI file alone leaves it away
+            calibration.load(folder + name + ".poni")
+            assert type(calibration.detector).__name__ == "NexusDetector"
+            keep(name + "_pattern", calibration.integrate_1d(num_points=150, unit="2th_deg"))
+    """,
 }
+#: Programs that are not there everywhere.
+OTHERS = {"ewoksxrpd": "pip install ewoksxrpd", "dioptas": "pip install dioptas"}
+SENSOR = Sensor("CdTe", 1e-3)
 
 
 @dataclass
@@ -132,16 +179,21 @@ class Run:
 def folder(tmp_path_factory):
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
-    from pyfai_gridcal.io.kinds.pointers import save_pointer
+    from pyfai_gridcal.io.kinds.pointers import Experiment, save_pointer
     from pyfai_gridcal.io.nexus.detector import to_detector
 
     folder = tmp_path_factory.mktemp("routes")
-    truth = wave(SHAPE, masked=True)
+    truth = replace(wave(SHAPE, masked=True), traits=Traits(SENSOR))
     write_distortion(truth, folder / "det.h5")
     write_distortion(truth, folder / "det.spline", writing=Writing(tolerance=0.002))
     write_distortion(wave(SHAPE), folder / "map.edf")
-    save_pointer(folder / "exp.poni", folder / "det.h5", GEOMETRY)
+    save_pointer(folder / "exp.poni", folder / "det.h5", Experiment(GEOMETRY))
     save_pointer(folder / "snippet.json", folder / "det.h5")
+    save_pointer(folder / "parallax.poni", folder / "det.h5", Experiment(GEOMETRY, parallax=True))
+    save_pointer(folder / "det.poni", folder / "det.h5", Experiment(GEOMETRY))
+    for_dioptas = Reading(orientation=2)  # which turns images upside down
+    convert(folder / "det.h5", folder / "dioptas.poni", reading=for_dioptas, like=folder / "exp.poni")
+    (folder / "geometry.json").write_text(json.dumps({k: v for k, v in GEOMETRY.items() if k != "wavelength"}))
     geometry = AzimuthalIntegrator(**GEOMETRY, detector=to_detector(wave(SHAPE)))
     r = geometry.center_array(SHAPE, unit="r_mm")
     np.save(folder / "rings.npy", profile(r).astype(np.float32))
@@ -173,10 +225,15 @@ def profile(r):
 def runs(folder):
     """All interpreters, started at once."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    import fabio
+
+    fabio.edfimage.EdfImage(data=np.load(folder / "rings.npy")).write(str(folder / "rings.edf"))
     started = {}
     for name, body in SCRIPTS.items():
+        if name in OTHERS and importlib.util.find_spec(name) is None:
+            continue
         lines = body.splitlines()
-        script = folder / f"{name}.py"
+        script = folder / f"route_{name}.py"
         script.write_text(HEAD + "\n".join(line[8:] for line in lines))
         command = [sys.executable, "-W", "ignore", str(script), str(folder)]
         started[name] = Run(
@@ -185,9 +242,6 @@ def runs(folder):
             ),
             folder,
         )
-    import fabio
-
-    fabio.edfimage.EdfImage(data=np.load(folder / "rings.npy")).write(str(folder / "rings.edf"))
     command = [sys.executable, "-m", "pyFAI.app.integrate", "--no-gui", "-j", str(folder / "config.json")]
     command += ["-o", str(folder / "rings.dat"), str(folder / "rings.edf")]
     started["integrate"] = Run(
@@ -283,6 +337,50 @@ def test_worker_and_command_agree_with_the_session(runs):
     table = np.loadtxt(found[0])
     assert np.allclose(table[:, 0], r, rtol=1e-5)
     assert np.allclose(table[:, 1], intensity, rtol=1e-4)
+
+
+def test_the_sensor_serves_the_correction_of_parallax(runs):
+    """In a PONI file of version 3 and in a worker, as if the sensor had been told to pyFAI."""
+    pytest.importorskip("pyFAI.detectors.sensors", reason="this pyFAI knows no sensors")
+    from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+
+    from pyfai_gridcal.io.nexus.detector import to_detector
+
+    expected = AzimuthalIntegrator(**GEOMETRY, detector=to_detector(wave(SHAPE)))
+    without = expected.position_array()
+    expected.enable_parallax(sensor_material="CdTe", sensor_thickness=SENSOR.thickness_m)
+    folder = runs["parallax"].wait()
+    for name in ("parallax", "parallax_worker"):
+        found = np.load(folder / f"{name}.npy")
+        np.testing.assert_allclose(found, expected.position_array(do_parallax=True), atol=1e-8)
+        assert np.abs(found - without).max() > 1e-6
+
+
+def another(name, runs):
+    if name not in runs:
+        pytest.skip(f"needs {name} ({OTHERS[name]})")
+    return runs[name].wait()
+
+
+def test_ewoksxrpd_agrees_with_the_session(runs):
+    found = np.load(another("ewoksxrpd", runs) / "ewoksxrpd.npy")
+    r, intensity, _ = np.load(runs["integrate1d"].wait() / "integrate1d_full.npy")
+    assert np.allclose(found[0], r, rtol=1e-5)
+    assert np.allclose(found[1], intensity, rtol=1e-4)
+
+
+def test_dioptas_with_the_detector_for_its_images(runs):
+    """It turns images upside down; with the file of images as they are stored, the ring is lost."""
+    folder = another("dioptas", runs)
+    r, intensity, count = np.load(runs["integrate1d"].wait() / "integrate1d_bbox.npy")
+    peak = {}
+    for name in ("dioptas", "det"):
+        angle, found = np.load(folder / f"{name}_pattern.npy")
+        at = GEOMETRY["dist"] * 1e3 * np.tan(np.radians(angle))
+        peak[name] = np.interp(r, at, found)
+    good = (count > 5) & (r > 3) & (r < 6)
+    assert np.abs(peak["dioptas"] - intensity)[good].max() < 60  # other bins, radius by angle
+    assert np.abs(peak["det"] - intensity)[good].max() > 300
 
 
 def test_distortion(runs):

@@ -15,6 +15,8 @@ from .files import FileRow
 
 #: Kinds of files that hold nothing but the name of the detector file.
 POINTERS = ("poni", "json")
+#: A PONI file with the geometry of another one.
+LIKE = "poni-like"
 
 
 class Dialogs:
@@ -53,18 +55,25 @@ class Dialogs:
         if name:
             self._document.save(name)
 
-    def export(self, kind: str) -> None:
+    def export(self, kind: str, *, relative: bool = False) -> None:
         """Ask where to write another kind of file, and write it; what only names the detector needs its file first."""
+        asked, kind = kind, "poni" if kind == LIKE else kind
         if kind in POINTERS and self._document.savedFile() is None:
             name = self.target(f"Save detector, which the {KINDS[kind].title.split()[0]} file names")
             if name:
-                self._document.save(name, then=lambda _: self.export(kind))
+                self._document.save(name, then=lambda _: self.export(asked, relative=relative))
             return
+        like = None
+        if asked == LIKE:
+            folder = os.path.dirname(self._document.defaultFile())
+            like, _ = qt.QFileDialog.getOpenFileName(self._parent, "Geometry of", folder, "PONI file (*.poni)")
+            if not like:
+                return
         title, suffix = KINDS[kind].title, "".join(KINDS[kind].suffixes[:1])
         start = str(Path(self._document.defaultFile()).with_suffix("")) + suffix
         name = self._target(f"Export: {title}", start, title, suffix)
         if name:
-            self._document.export(name, kind)
+            self._document.export(name, kind, like=like, relative=relative)
 
     def _target(self, title: str, start: str, kind: str, suffix: str) -> str | None:
         """Ask where to write, where there is something to write that is to be trusted or wanted all the same."""

@@ -12,6 +12,7 @@ from ...base.errors import GridcalError
 from ...base.units import as_lengths, format_length, parse_length, parse_positive
 from ...records.options import default_of, option_of
 from ...records.settings import Settings
+from ...records.traits import Sensor
 from ..drawing.calm import ignore_wheel
 
 
@@ -19,14 +20,19 @@ def _parse_text(text: str, *, name: str) -> str:
     return text
 
 
+def _parse_sensor(text: str, *, name: str) -> str:
+    return str(Sensor.parse(text))
+
+
 #: Kind of an option -> kind of its row; a "text" for all others.
-_ROWS = {"length": "length", "lengths": "lengths", "positive": "number", "choice": "choice"}
+_ROWS = {"length": "length", "lengths": "lengths", "positive": "number", "choice": "choice", "sensor": "sensor"}
 
 #: Kind of a row -> how its text is read, and how its value is written.
 _KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any], str]]] = {
     "length": (parse_length, lambda v: format_length(v, digits=8)),
     "lengths": (as_lengths, lambda v: format_length(v, digits=8).replace(" × ", ", ")),
     "number": (parse_positive, lambda v: f"{v:g}"),
+    "sensor": (_parse_sensor, str),
     "text": (_parse_text, str),
 }
 
@@ -39,7 +45,7 @@ class Row:
     ----------
     name : of the setting
     label, tip : for people
-    kind : "length", "lengths", "number", "text" or "choice"
+    kind : "length", "lengths", "number", "sensor", "text" or "choice"
     choices : of a "choice"
     empty : what an empty text means
     placeholder : what is shown in an empty text

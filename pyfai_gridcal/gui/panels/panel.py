@@ -15,6 +15,7 @@ from ..drawing.calm import ignore_wheel
 from ..layouts import Part, button, column, holder, row
 from ..work.layers import SpotKind
 from ..work.views import WorkView
+from .dialogs import LIKE
 from .files import FileRow
 from .form import Row, SettingsForm, rows_of
 from .quality import QualityView, VerdictLabel
@@ -57,7 +58,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
     sigCancel = qt.Signal()
     sigForgetEdits = qt.Signal()
     sigSave = qt.Signal()
-    #: Name of a kind of file.
+    #: Name of a kind of file, or LIKE.
     sigExport = qt.Signal(str)
 
     def __init__(self, choices: dict[str, Sequence[str]], parent: qt.QWidget | None = None):
@@ -68,7 +69,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.forgetButton = button("Forget all edits", self.sigForgetEdits.emit)
         self.forgetButton.setVisible(False)
         self.verdict, self.quality = VerdictLabel(), QualityView()
-        model = self._form(rows_of("model", "pixel", "max_sigma", choices=choices))
+        model = self._form(rows_of("model", "pixel", "sensor", "max_sigma", choices=choices))
         inside = column(
             _group("Image", self._files(), self._exposureBar(), self.imageLabel),
             _group("Plate", self._form(rows_of("pitch", "lattice", "angle", "hole"))),
@@ -128,6 +129,14 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
             action.setToolTip(kind.statement)
             action.setObjectName(f"export-{kind.name}")
             action.triggered.connect(lambda _=False, name=kind.name: self.sigExport.emit(name))
+        menu.addSeparator()
+        like = menu.addAction("PONI file like another, with this detector...")
+        like.setToolTip("Distance, rotations, wavelength and parallax of a PONI file; the beam stays in its pixel")
+        like.setObjectName(f"export-{LIKE}")
+        like.triggered.connect(lambda: self.sigExport.emit(LIKE))
+        self.relativeAction = menu.addAction("Name the detector relative to PONI and JSON files")
+        self.relativeAction.setToolTip("Both can be moved together; pyFAI must then run in their folder")
+        self.relativeAction.setCheckable(True)
         menu.setToolTipsVisible(True)
         self.exportButton.setMenu(menu)
         return row(self.saveButton, self.exportButton)
@@ -242,9 +251,10 @@ def _model_words(view: WorkView) -> str:
     if fit is None:
         return ""
     notes = next((f" ({t.note})" for t in fit.trials if t.chosen and t.note), "")
+    sensor = fit.distortion.traits.sensor
     return (
         f"{fit.recipe}{notes}: held-out error {fit.held_out_px:.4f} px, residual {fit.residual_px:.4f} px\n"
-        f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}"
+        f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}{'' if sensor is None else f'; {sensor}'}"
     )
 
 

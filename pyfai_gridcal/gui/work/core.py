@@ -21,6 +21,7 @@ from ...fitting.choice import MODELS
 from ...io.images.images import Image, load_image
 from ...io.kinds.kinds import write_distortion
 from ...io.kinds.options import Writing
+from ...io.kinds.poni import keeping
 from ...io.nexus.contents import holds_result
 from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
@@ -111,11 +112,14 @@ class Core:
         return holds_result(path)
 
     def export(
-        self, calibration: Calibration, path: str, kind: str, detector: str | None, progress: Progress
+        self, calibration: Calibration, path: str, kind: str, writing: Writing, like: str | None = None
     ) -> list[Path]:
-        """Write the distortion as another kind of file; pointers name the `detector` file."""
-        progress(0.05, f"writing {Path(path).name}")
-        writing = Writing(source=None if detector is None else Path(detector), progress=progress)
+        """Write the distortion as another kind of file; a PONI file keeps the experiment of the one that it is
+        `like`."""
+        if writing.progress is not None:
+            writing.progress(0.05, f"writing {Path(path).name}")
+        if like is not None:
+            writing = replace(writing, told=keeping(like, calibration.distortion))
         return write_distortion(calibration.distortion, path, kind, writing)
 
     def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:

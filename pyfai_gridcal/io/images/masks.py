@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -16,6 +17,7 @@ from ...base.errors import FileFormatError, ImageError, UsageError
 from ...base.opening import reading_hdf5
 from ...base.silence import quiet
 from ...base.units import Region
+from ...records.traits import Traits
 from ..nexus.contents import find_detector
 from .regions import binning_of
 from .sources import open_frames
@@ -108,10 +110,21 @@ def named_detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, floa
         It has another shape.
     """
     with quiet("pyFAI"):
-        pixel, gaps = _detector(name, shape)
+        pixel, gaps, _ = _detector(name, shape)
     if pixel is None:
         raise UsageError(f"detector {name!r} has no pixel size", expected="a detector of known pixel size")
     return pixel, gaps if gaps.any() else None
+
+
+def named_traits(name: str, shape: tuple[int, ...]) -> tuple[Traits, str]:
+    """What a detector that pyFAI knows is besides the places of its pixels, and a remark, empty where there is none."""
+    from ..nexus.detector import traits_of
+
+    with quiet("pyFAI"):
+        detector = _detector(name, shape)[2]
+        traits, made = traits_of(detector, tuple(shape)), [str(one) for one in getattr(detector, "SENSORS", ())]
+    several = traits.sensor is None and len(made) > 1
+    return traits, f"{name} is made with {' or '.join(made)}: --sensor tells which" if several else ""
 
 
 def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
@@ -120,8 +133,9 @@ def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
         return _detector(name, shape)[1]
 
 
-def _detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, Bools]:
-    """Pixel size, if it is known, and mask: zeros where there is none, what knows no shape has no gaps either."""
+def _detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, Bools, Any]:
+    """Pixel size, if it is known, mask, and pyFAI's detector: zeros where there is no mask, what knows no shape has no
+    gaps either."""
     from pyFAI.detectors import ALL_DETECTORS, detector_factory
 
     try:
@@ -148,9 +162,9 @@ def _detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float] | 
     if mask.shape != tuple(shape):
         mask = np.asarray(mask.reshape(shape[0], factor[0], shape[1], factor[1]).any(axis=(1, 3)))
     if not detector.pixel1 or not detector.pixel2:
-        return None, mask
+        return None, mask, detector
     scale = (1, 1) if detector.force_pixel else factor
-    return (float(detector.pixel1) * scale[0], float(detector.pixel2) * scale[1]), mask
+    return (float(detector.pixel1) * scale[0], float(detector.pixel2) * scale[1]), mask, detector
 
 
 def dummies(data: AnyArray, dtype: AnyDtype) -> Bools:

@@ -13,8 +13,10 @@ from ...base.errors import UsageError
 from ...base.progress import Progress
 from ...records.distortion import Distortion
 from ...records.jobs import Convert, Reading
-from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
+from .kinds import KINDS, PAIRS, DistortionFile, kind_for_output, open_distortion
 from .options import Writing
+from .pointers import NO_SENSOR, pointed, wants_parallax
+from .poni import keeping
 
 __all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
 
@@ -63,6 +65,7 @@ def convert(
     kind: str | None = None,
     reading: Reading | None = None,
     writing: Writing | None = None,
+    like: str | PathLike[str] | None = None,
 ) -> Conversion:
     """Read a distortion file and write it as another kind.
 
@@ -73,6 +76,8 @@ def convert(
     kind : name of the kind to write, when the suffix does not tell it (see :data:`pyfai_gridcal.io.kinds.kinds.KINDS`)
     reading : what the source does not tell about itself
     writing : wanted deviation of a spline, force, name of the detector
+    like : PONI file whose experiment a new one keeps; the detector is for the same images, turned to orientation 3
+        where the reading tells in which they are
 
     Raises
     ------
@@ -84,9 +89,14 @@ def convert(
     if any(Path(target).resolve() == p.resolve() for p in opened.paths):
         raise UsageError(f"{target} is the input", hint="choose another name")
     writing = writing or Writing()
-    plain = reading is None or replace(reading, kind=None, shape=None) == Reading()
+    if like is not None and out.name != "poni":
+        raise UsageError(f"{target} like {like}", expected="a .poni: other files hold no geometry")
+    plain = reading is None or replace(reading, kind=None, shape=None, sensor=None) == Reading()
     if opened.kind == "nexus" and plain and opened.orientation == 3 and writing.source is None:
         writing = replace(writing, source=opened.paths[0])
+    if like is not None:
+        turned = None if reading is None else reading.orientation
+        writing = replace(writing, told=keeping(like, opened.distortion, turned=turned, force=writing.force))
     result = export(opened.distortion, target, kind=out.name, writing=writing)
     return replace(result, source=opened)
 
@@ -94,8 +104,8 @@ def convert(
 def convert_files(job: Convert, *, progress: Progress | None = None) -> Conversion:
     """Convert what a job names; see :func:`convert`."""
     source = job.detector_file if len(job.detector_file) > 1 else job.detector_file[0]
-    writing = Writing(job.tolerance, job.force, job.name, progress=progress)
-    return convert(source, job.output, kind=job.kind, reading=job.reading, writing=writing)
+    writing = Writing(job.tolerance, job.force, job.name, progress=progress, relative=job.relative)
+    return convert(source, job.output, kind=job.kind, reading=job.reading, writing=writing, like=job.like_poni)
 
 
 def export(
@@ -105,7 +115,7 @@ def export(
     out = kind_for_output(target, kind)
     written = tuple(out.write(distortion, Path(target), writing or Writing()))
     told = Reading(kind=out.name, shape=distortion.shape, pixel_size=distortion.pixel_size)
-    pair = written if out.name in ("imaged11", "spd", "xds", "tiff") else written[-1:]
+    pair = written if out.name in PAIRS else written[-1:]
     back = open_distortion(list(pair), told).distortion
     largest, rms = corner_deviation(distortion, back)
     remarks = []
@@ -113,9 +123,15 @@ def export(
         remarks.append(f"the mask of {int(np.sum(distortion.mask))} pixels is not in the file")
     if distortion.sigma is not None and out.name not in ("nexus", "poni", "json"):
         remarks.append("the uncertainty is not in the file")
-    if out.name in ("xds", "tiff", "npy"):
+    there = back.traits.words()
+    remarks += [f"{words} is not in the file" for words in distortion.traits.words() if words not in there]
+    if out.name in ("xds", "tiff", "npy", "nabu", "midas", "dials"):
         slow, fast = (1e6 * p for p in distortion.pixel_size)
         remarks.append(f"the pixel size, {slow:.6g} x {fast:.6g} µm (slow, fast), is not in the file")
+    if out.name in ("poni", "json"):
+        path = written[-1]
+        remarks += [NO_SENSOR] if wants_parallax(path) and back.traits.sensor is None else []
+        remarks += [f"pyFAI finds the detector only from {path.absolute().parent}"] if pointed(path).relative else []
     return Conversion(written, out.name, largest, rms, tuple(remarks))
 
 
@@ -136,9 +152,6 @@ def corner_deviation(a: Distortion, b: Distortion, *, rows: int = 256) -> tuple[
         part = slice(start, start + rows)
         gap = (corners[0][part] - corners[1][part])[known[part]][..., 1:] / a.pixel_size
         square = (gap**2).sum(axis=-1)
-        largest, total, count = (
-            max(largest, float(square.max(initial=0))),
-            total + float(square.sum()),
-            count + square.size,
-        )
+        largest = max(largest, float(square.max(initial=0)))
+        total, count = total + float(square.sum()), count + square.size
     return (float(np.sqrt(largest)), float(np.sqrt(total / count))) if count else (float("nan"), float("nan"))

@@ -7,9 +7,6 @@ states what its files hold instead.
 
 from __future__ import annotations
 
-import json
-import zipfile
-from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,17 +15,19 @@ from pathlib import Path
 
 from ...base.atomic import existing
 from ...base.errors import FileFormatError, UsageError
-from ...base.opening import HDF5_MAGIC
+from ...base.opening import is_hdf5
 from ...records.distortion import Distortion
 from ...records.jobs import Reading
+from ...records.traits import Sensor, Traits
 from ..nexus.contents import ORIENTATIONS
-from ..nexus.groups import read_detector, read_orientation
-from . import pairs
-from .fit2d import INVERSE_TITLE, TITLE, read_spline, save_spline
+from ..nexus.groups import read_detector, read_orientation, read_traits_of
+from . import neighbours, pairs
+from .content import kind_of_content
+from .fit2d import read_spline, save_spline
 from .modules import modules_of, read_modules, save_modules
 from .options import Writing
-from .pointers import detector_of, offset_files_of, save_pointer, told_orientation
-from .readout import binned, in_orientation, part_of, to_orientation_3
+from .pointers import detector_of, offset_files_of, pointed, save_pointer, told_orientation
+from .readout import binned, in_orientation, part_of, to_orientation_3, with_traits_turned
 
 __all__ = [
     "KINDS",
@@ -39,8 +38,13 @@ __all__ = [
     "locate",
     "open_distortion",
     "read_distortion",
+    "told_traits",
     "write_distortion",
 ]
+
+
+#: Kinds that are two files, the maps of both axes.
+PAIRS = ("imaged11", "spd", "xds", "tiff", "dials")
 
 
 @dataclass(frozen=True)
@@ -115,12 +119,16 @@ def _write_modules(distortion: Distortion, path: Path, writing: Writing) -> list
 
 def _write_pointer(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
     """Point to the detector file that there is, or to one written beside."""
+    sensor, detector = distortion.traits.sensor or writing.told.sensor, writing.source or path.with_suffix(".h5")
     if writing.source is not None:
-        return [save_pointer(path, writing.source)]
-    detector = path.with_suffix(".h5")
+        # Told where the file does not tell it: some versions of pyFAI understand it only there.
+        told = replace(writing.told, sensor=None if read_traits_of(detector).sensor == sensor else sensor)
+        return [save_pointer(path, detector, told, relative=writing.relative)]
     if detector.exists() and not writing.force:
         raise UsageError(f"{detector} exists already", hint="convert to .h5 first and point to that, or --force")
-    return [*_write_nexus(distortion, detector, writing), save_pointer(path, detector)]
+    whole = replace(distortion, traits=replace(distortion.traits, sensor=sensor))
+    told = replace(writing.told, sensor=None)
+    return [*_write_nexus(whole, detector, writing), save_pointer(path, detector, told, relative=writing.relative)]
 
 
 def _read_pointer(paths: tuple[Path, ...], reading: Reading) -> Distortion:
@@ -139,7 +147,7 @@ def _orientation_of_pointer(path: Path) -> int:
     return 3 if offset_files_of(path) else kind_of(target := detector_of(path)).orientation(target)
 
 
-_POINTER = _read_pointer, _write_pointer, False, _orientation_of_pointer
+_POINTER = _read_pointer, _write_pointer, _orientation_of_pointer
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -227,8 +235,42 @@ KINDS: dict[str, Kind] = {
             lambda paths, reading: read_modules(paths[0]).distortion(),
             _write_modules,
         ),
+        Kind(
+            "nabu",
+            "maps for nabu",
+            "coords_source_z (slow), coords_source_x (fast), (ny, nx): where the raw image has a corrected pixel, "
+            "index frame, px",
+            (".nabu.h5",),
+            neighbours.read_nabu,
+            neighbours.write_nabu,
+        ),
+        Kind(
+            "midas",
+            "DistortionFile of MIDAS",
+            "float64 without a head: Y (fast), then Z (slow), (ny, nx), index frame, corrected - observed, px; for an "
+            "ImTransOpt of 0: it turns the maps, but not their signs",
+            neighbours.MIDAS_SUFFIXES,
+            neighbours.read_midas,
+            neighbours.write_midas,
+        ),
+        Kind(
+            "dials",
+            "pair of pickles for DIALS",
+            "dx (fast) and dy (slow), a tuple of one flex.double (ny, nx), observed - corrected, px, of the pixel that "
+            "holds the point, edge frame",
+            (".pickle",),
+            neighbours.read_dials,
+            neighbours.write_dials,
+        ),
         *(
-            Kind(name, f"{title} that names the detector", "absolute path", (f".{name}",), *_POINTER)
+            Kind(
+                name,
+                f"{title} that names the detector",
+                "absolute path",
+                (f".{name}",),
+                *_POINTER[:2],
+                orientation=_POINTER[2],
+            )
             for name, title in (("poni", "PONI file"), ("json", "JSON snippet"))
         ),
     )
@@ -251,47 +293,11 @@ def kind_of(path: str | PathLike[str], reading: Reading | None = None) -> Kind:
         No such file, or none of the kinds.
     """
     reading = reading or Reading()
-    if reading.kind:
-        return _kind(reading.kind)
-    path = existing(path)
-    with path.open("rb") as stream:
-        start = stream.read(4096)
-    if start.startswith(HDF5_MAGIC):
-        return KINDS["nexus"]
-    if start.startswith(b"\x93NUMPY"):
-        return KINDS["npy"]
-    if zipfile.is_zipfile(path):
-        return KINDS["npz"]
-    if start.startswith(b"###CBF"):
-        return KINDS["xds"]
-    if start[:4] in (b"II*\0", b"MM\0*"):
-        return KINDS["tiff"]
-    return _kind_of_text(start.removeprefix(BOM_UTF8).decode("latin-1"), path, reading)
-
-
-def _kind_of_text(text: str, path: Path, reading: Reading) -> Kind:
-    head = text.lstrip()
-    upper = head.upper()
-    if upper.startswith(INVERSE_TITLE[:40]):
-        return KINDS["spline-inverse"]
-    if upper.startswith(TITLE):
-        return KINDS["spline"]
-    if head.startswith("# pyFAI-gridcal module table"):
-        return KINDS["modules"]
-    if head.startswith("{") and ("Dim_1" in text or "HeaderID" in text or "EDF_" in text):
-        return KINDS[pairs.edf_dialect(path, reading.shape)]
-    if head.startswith("{"):
-        try:
-            json.loads(path.read_text(encoding="utf-8-sig", errors="replace")) if path.stat().st_size < 2**20 else None
-        except (json.JSONDecodeError, RecursionError):
-            pass
-        else:
-            return KINDS["json"]
-    if any(word in text for word in ("poni_version", "Detector:", "Distance:", "PixelSize1:")):
-        return KINDS["poni"]
-    raise FileFormatError(
-        f"{path} is none of the distortion files known here", expected=", ".join(k.title for k in KINDS.values())
-    )
+    name = reading.kind or kind_of_content(existing(path), reading)
+    if name is None:
+        titles = ", ".join(kind.title for kind in KINDS.values())
+        raise FileFormatError(f"{path} is none of the distortion files known here", expected=titles)
+    return _kind(name)
 
 
 def kind_for_output(path: str | PathLike[str], name: str | None = None) -> Kind:
@@ -318,11 +324,26 @@ def locate(
     """(kind, files named, files that hold the numbers) of a distortion, without reading it."""
     paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
     kind = kind_of(paths[0], reading)
-    paths = pairs.completed(paths) if kind.name in ("imaged11", "spd", "xds", "tiff") else paths[:1]
+    paths = pairs.completed(paths) if kind.name in PAIRS else paths[:1]
     if kind.name not in ("poni", "json"):
         return kind, paths, paths
     offsets = offset_files_of(paths[0])
     return kind, paths, offsets[1] if offsets else (detector_of(paths[0]),)
+
+
+def told_traits(path: str | PathLike[str] | Sequence[str | PathLike[str]], reading: Reading | None = None) -> Traits:
+    """What a detector file, or one that names it, tells besides the places; flat and dark as they are in the file."""
+    reading = reading or Reading()
+    kind, named, files = locate(path, reading)
+    traits = read_traits_of(files[0]) if is_hdf5(files[0]) else Traits()
+    return replace(traits, sensor=_told_sensor(kind, named, reading) or traits.sensor)
+
+
+def _told_sensor(kind: Kind, named: tuple[Path, ...], reading: Reading) -> Sensor | None:
+    """The sensor that is told, else the one that a pointer names beside the detector."""
+    if reading.sensor is not None:
+        return Sensor.parse(reading.sensor)
+    return pointed(named[0]).sensor if kind.name in ("poni", "json") else None
 
 
 def open_distortion(
@@ -348,6 +369,9 @@ def open_distortion(
         raise FileFormatError(f"{paths[0]} is of {distortion.shape} pixels", expected=f"{tuple(reading.shape)}")
     if reading.pixel_size:
         distortion = replace(distortion, pixel_size=reading.pixel_size)
+    distortion = with_traits_turned(distortion, said)
+    sensor = _told_sensor(kind, paths, reading) or distortion.traits.sensor
+    distortion = replace(distortion, traits=replace(distortion.traits, sensor=sensor))
     if reading.orientation is None:
         distortion = in_orientation(distortion, said)
     else:

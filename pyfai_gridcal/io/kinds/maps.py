@@ -45,6 +45,7 @@ JUMP = 0.1
 #: How the two files of a pair are told apart: what the name of the x map holds and what the name of the y map holds
 #: instead.
 TOKENS = (
+    ("dx.pickle", "dy.pickle"),
     ("e2dx", "e2dy"),
     ("x_geo_corr", "y_geo_corr"),
     ("x-geo_corr", "y-geo_corr"),

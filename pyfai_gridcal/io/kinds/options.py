@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...base.errors import FileFormatError
+from ...base.errors import FileFormatError, UsageError
 from ...base.progress import Progress
-from ...records.jobs import Convert
+from ...records.jobs import Convert, Reading
+from .pointers import NO_EXPERIMENT, Experiment
 
 #: Pixels along one axis beyond which a size is not believed: four times the largest cameras.
 MAX_SIDE = 65536
@@ -29,6 +30,22 @@ def believed_size(size: Sequence[float], name: object) -> tuple[float, float]:
     return float(size[0]), float(size[1])
 
 
+def pixel_size_of(told: Sequence[float], reading: Reading, name: object) -> tuple[float, float]:
+    """(slow, fast) in metres: what was told, else what the file declares, if it does.
+
+    Raises
+    ------
+    FileFormatError, UsageError
+        None that pixels can have; neither.
+    """
+    if reading.pixel_size:
+        return reading.pixel_size
+    if len(told) != 2:
+        hint = "give it, slow first: --pixel 50um or --pixel 50um,48um"
+        raise UsageError(f"{name} does not tell the pixel size", hint=hint)
+    return believed_size(told, name)
+
+
 @dataclass(frozen=True)
 class Writing:
     """How to write where the kind leaves a choice.
@@ -39,6 +56,8 @@ class Writing:
     force : write what loses more than that, or what the kind cannot hold
     name : of the detector
     source : path of the detector file that the distortion came from, for pointers
+    told : what pointers tell besides the detector
+    relative : pointers name the detector relative to themselves
     progress : called with (fraction, text) now and then by what takes long
     """
 
@@ -47,3 +66,5 @@ class Writing:
     name: str = Convert.name
     source: Path | None = None
     progress: Progress | None = None
+    told: Experiment = NO_EXPERIMENT
+    relative: bool = Convert.relative

@@ -16,7 +16,7 @@ from ...base.errors import FileFormatError, FittingError, UsageError
 from ...records.distortion import Distortion
 from ..images.masks import named_detector
 from .maps import distortion_of_centres, distortion_of_nodes, pair_names, partner, shared_nodes
-from .options import believed_size
+from .options import pixel_size_of
 from .rasters import read_raster, write_raster
 
 if TYPE_CHECKING:
@@ -82,15 +82,11 @@ def _read_pair(paths: tuple[Path, ...]) -> tuple[AnyArray, AnyArray, dict[str, s
 
 def _pixel_size(header: Mapping[str, str], reading: Reading, name: object) -> tuple[float, float]:
     """What was told, else what the header says."""
-    if reading.pixel_size:
-        return reading.pixel_size
     try:
-        size = float(header[_SIZE_KEYS[0]]), float(header[_SIZE_KEYS[1]])
+        told = [float(header[key]) for key in _SIZE_KEYS]
     except (KeyError, ValueError):
-        raise UsageError(
-            f"{name} does not tell the pixel size", hint="give it, slow first: --pixel 50um or --pixel 50um,48um"
-        ) from None
-    return believed_size(size, name)
+        told = []
+    return pixel_size_of(told, reading, name)
 
 
 def read_centres(paths: tuple[Path, ...], reading: Reading) -> Distortion:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools, Floats
+from ...base.arrays import AnyArray, Floats
 from ...base.errors import UsageError
 from ...base.frames import CORNERS, edge_from_index, index_from_edge
 from ...base.units import Region
@@ -102,7 +102,8 @@ def part_of(distortion: Distortion, region: Region | None, orientation: int = 3)
         field = FieldFrom(distortion.field, (y0, x0), more)
     mask = None if distortion.mask is None else distortion.mask[cut]
     sigma = None if distortion.sigma is None else FieldFrom(distortion.sigma, (y0, x0))
-    return replace(distortion, field=field, shape=(y1 - y0, x1 - x0), mask=mask, sigma=sigma)
+    traits = distortion.traits.seen(lambda array: array[cut])
+    return replace(distortion, field=field, shape=(y1 - y0, x1 - x0), mask=mask, sigma=sigma, traits=traits)
 
 
 def mirrored(distortion: Distortion, *, slow: bool, fast: bool, in_place: bool = False) -> Distortion:
@@ -131,7 +132,8 @@ def mirrored(distortion: Distortion, *, slow: bool, fast: bool, in_place: bool =
         field = _Mirrored(distortion.field, distortion.shape, (slow, fast), in_place)
     mask = None if distortion.mask is None else distortion.mask[cut]
     sigma = None if distortion.sigma is None else _Unsigned(_Mirrored(distortion.sigma, distortion.shape, (slow, fast)))
-    return replace(distortion, field=field, mask=mask, sigma=sigma)
+    traits = distortion.traits.seen(lambda array: array[cut])
+    return replace(distortion, field=field, mask=mask, sigma=sigma, traits=traits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +153,13 @@ def in_orientation(distortion: Distortion, orientation: int) -> Distortion:
     """
     slow, fast = ORIENTATIONS[orientation]
     return mirrored(distortion, slow=slow, fast=fast, in_place=True)
+
+
+def with_traits_turned(distortion: Distortion, orientation: int) -> Distortion:
+    """With flat and dark of images in that orientation as those of images in orientation 3, or the other way round."""
+    axes = tuple(axis for axis, turned in enumerate(ORIENTATIONS[orientation]) if turned)
+    traits = distortion.traits.seen(lambda array: np.flip(array, axes))
+    return distortion if traits is distortion.traits else replace(distortion, traits=traits)
 
 
 def to_orientation_3(distortion: Distortion, orientation: int) -> Distortion:
@@ -190,9 +199,13 @@ def binned(distortion: Distortion, factor: tuple[int, int]) -> Distortion:
         field = CornerField(np.stack(parts, axis=2) / np.array(factor))
     else:
         field = _Binned(distortion.field, factor)
-    mask: Bools | None = None
-    if distortion.mask is not None:
-        mask = np.asarray(distortion.mask[whole].reshape(shape[0], fy, shape[1], fx).any(axis=(1, 3)))
+
+    def apart(array: AnyArray) -> AnyArray:
+        return array[whole].reshape(shape[0], fy, shape[1], fx)
+
+    mask = None if distortion.mask is None else np.asarray(apart(distortion.mask).any(axis=(1, 3)))
     sigma = None if distortion.sigma is None else _Binned(distortion.sigma, factor)
     size = distortion.pixel_size[0] * fy, distortion.pixel_size[1] * fx
-    return replace(distortion, field=field, shape=shape, pixel_size=size, mask=mask, sigma=sigma)
+    # Counts of pixels that are read out as one are added, and so is what they have in the dark.
+    traits = distortion.traits.seen(lambda a: apart(a).mean(axis=(1, 3)), lambda a: apart(a).sum(axis=(1, 3)))
+    return replace(distortion, field=field, shape=shape, pixel_size=size, mask=mask, sigma=sigma, traits=traits)

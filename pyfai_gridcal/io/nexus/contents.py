@@ -16,6 +16,9 @@ from ..images.frames import parse_address
 #: pyFAI's orientations -> whether the slow and the fast axis run the other way than in orientation 3.
 ORIENTATIONS = {1: (True, True), 2: (True, False), 3: (False, False), 4: (False, True)}
 
+#: Name of an image or a number of the detector in our records -> in pyFAI's group.
+TRAITS = {"flat": "flatfield", "dark": "darkcurrent", "dummy": "dummy", "delta_dummy": "delta_dummy"}
+
 
 def find_detector(file: h5py.File) -> h5py.Group:
     """The detector group that pyFAI would take: of the newest entry, by its start.

@@ -5,14 +5,16 @@ The detector is a plain one with pixel corners, never of a class of our own: eve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...base.errors import FileFormatError
 from ...records.corners import corners_of_nodes
 from ...records.distortion import Distortion
-from ..kinds.readout import in_orientation
+from ...records.traits import Sensor, Traits
+from ..kinds.readout import in_orientation, with_traits_turned
 from .groups import detector_nodes, distortion_of_corners
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
     (:func:`~pyfai_gridcal.io.nexus.result.save_result`) and take the file.
     """
     from pyFAI.detectors import NexusDetector
+    from pyFAI.detectors.sensors import SensorConfig
 
     nodes = detector_nodes(distortion)
     detector = NexusDetector(orientation=3)  # a plain Detector forgets that it is distorted when it is copied
@@ -42,14 +45,35 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
     detector.IS_CONTIGUOUS = nodes.ndim == 3
     mask = np.zeros(distortion.shape, bool) if distortion.mask is None else distortion.mask
     detector.mask = mask.astype(np.int8)
+    traits = distortion.traits
+    for name, array in (("flatfield", traits.flat), ("darkcurrent", traits.dark)):
+        setattr(detector, name, None if array is None else array.copy())  # pyFAI takes no read-only ones
+    detector._dummy, detector._delta_dummy = traits.dummy, traits.delta_dummy
+    if traits.sensor is not None:
+        detector.sensor = SensorConfig.from_dict(traits.sensor.config())
     return detector
+
+
+def traits_of(detector: Detector, shape: tuple[int, ...]) -> Traits:
+    """What a pyFAI detector is besides the places of its pixels; flat and dark only where they have this shape.
+
+    A detector of a class that is made with one sensor only has that one.
+    """
+    made: tuple[Any, ...] = getattr(detector, "SENSORS", ())
+    sensor = getattr(detector, "sensor", None) or (made[0] if len(made) == 1 else None)
+    if sensor is not None:
+        sensor = Sensor(str(getattr(sensor.material, "name", sensor.material)), sensor.thickness)
+    given = {"flat": detector.flatfield, "dark": detector.darkcurrent}
+    images = {name: one for name, one in given.items() if one is not None and one.shape == shape}
+    return Traits(sensor, **images, dummy=detector._dummy, delta_dummy=detector._delta_dummy)
 
 
 def from_detector(detector: Detector) -> Distortion:
     """The distortion of any flat pyFAI detector of quadrilateral pixels, relative to its own pixel size.
 
     It is for images in the orientation of the detector: places on its plane are those of pyFAI. The mask belongs to the
-    corners beside it, and is turned with them.
+    corners beside it, and is turned with them; flat and dark belong to the images. A class of detectors that is made
+    with one sensor only has that one.
 
     Raises
     ------
@@ -71,4 +95,5 @@ def from_detector(detector: Detector) -> Distortion:
         mask = None
     gauge = f"as in {detector.name}"
     found = distortion_of_corners(corners, size, mask, gauge=gauge, what=what, orientation=orientation)
-    return in_orientation(found, orientation)
+    traits = traits_of(detector, found.shape)
+    return in_orientation(with_traits_turned(replace(found, traits=traits), orientation), orientation)

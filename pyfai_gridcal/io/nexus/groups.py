@@ -9,6 +9,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 
@@ -19,16 +21,17 @@ from ...base.arrays import AnyArray, Bools
 from ...base.atomic import MAX_PIXELS
 from ...base.errors import FileFormatError
 from ...base.frames import CORNERS, edge_nodes
-from ...base.opening import reading_hdf5
+from ...base.opening import reading_hdf5, text_of
 from ...records.corners import corner_nodes
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, SampledField
-from .contents import ORIENTATIONS, find_detector, orientation_of
+from ...records.traits import Sensor, Traits
+from .contents import ORIENTATIONS, TRAITS, find_detector, orientation_of
 from .corners import write_corners
 from .packing import Packed, write_array
 
 _ENTRY = "entry_0000"
-_API_VERSION = "1.1"  # of pyFAI's detector group
+_API_VERSION = "1.2"  # of pyFAI's detector group, the first with a sensor
 _SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one: float32 knows 4096 px to 2e-4 px
 
 
@@ -146,7 +149,48 @@ def write_detector(
     corners = write_corners(group, nodes, distortion.shape)
     corners.attrs["interpretation"] = "vertex"
     corners.attrs["units"] = "m"
+    _write_traits(group, distortion.traits)
     return group
+
+
+def _write_traits(group: h5py.Group, traits: Traits) -> None:
+    for name, theirs in TRAITS.items():
+        if (value := getattr(traits, name)) is not None:
+            write_array(group, theirs, np.asarray(value))
+            if name in ("flat", "dark"):
+                group[theirs].attrs["interpretation"] = "image"
+    if traits.sensor is not None:
+        write_sensor(group, traits.sensor)
+
+
+def write_sensor(group: h5py.Group, sensor: Sensor) -> None:
+    """The sensor in a detector group, as pyFAI and NeXus have it."""
+    group["sensor_material"] = np.bytes_(sensor.material)
+    if sensor.thickness_m is not None:
+        group["sensor_thickness"] = sensor.thickness_m
+        group["sensor_thickness"].attrs.update({"unit": "m", "units": "m"})
+
+
+def read_traits(group: h5py.Group, shape: tuple[int, ...]) -> Traits:
+    """What a detector group tells besides the places of the pixels; images of another shape than `shape` are left
+    out."""
+    there = {name: group[TRAITS[name]][()] for name in ("flat", "dark") if TRAITS[name] in group}
+    images = {name: one for name, one in there.items() if one.shape == shape}
+    dummy, delta = (float(group[name][()]) if name in group else None for name in ("dummy", "delta_dummy"))
+    sensor = None
+    if "sensor_material" in group:
+        thickness = float(group["sensor_thickness"][()]) if "sensor_thickness" in group else None
+        sensor = Sensor(text_of(group["sensor_material"][()]), thickness or None)
+    return Traits(sensor, **images, dummy=dummy, delta_dummy=delta)
+
+
+def read_traits_of(path: str | PathLike[str]) -> Traits:
+    """The same of a NeXus detector file; nothing, where it holds no detector."""
+    with reading_hdf5(path) as file, suppress(FileFormatError):
+        group = find_detector(file)
+        there = (group[name].shape for name in ("pixel_corners", "mask", "flatfield", "darkcurrent") if name in group)
+        return read_traits(group, next(there, ())[:2])
+    return Traits()
 
 
 def distortion_of_corners(
@@ -222,7 +266,7 @@ def read_detector(path: str | PathLike[str]) -> Distortion:
     """Distortion of a NeXus detector file, without pyFAI's help: the newest entry, as pyFAI takes it.
 
     It is for images in orientation 3, whatever the file is for; that, :func:`read_orientation` says. The mask belongs
-    to the corners beside it.
+    to the corners beside it; flat and dark are as they are in the file, for its images.
 
     Raises
     ------
@@ -233,7 +277,7 @@ def read_detector(path: str | PathLike[str]) -> Distortion:
     try:
         with reading_hdf5(path, expected="a NeXus detector file") as file:
             group = find_detector(file)
-            for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape"):
+            for name in ("pixel_corners", "mask", "pixel_size", "shape", "max_shape", *TRAITS.values()):
                 _look_at(group, name, str(path))
             _look_at_size(group, str(path))
             return _read_detector_group(group, str(path))
@@ -256,14 +300,21 @@ def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
     gauge = f"as in {os.path.basename(what)}"
     if "pixel_corners" in group:
         corners, metres = group["pixel_corners"][()], (size[0], size[1])
-        return distortion_of_corners(corners, metres, mask, gauge=gauge, what=what, orientation=orientation)
+        found = distortion_of_corners(corners, metres, mask, gauge=gauge, what=what, orientation=orientation)
+        return replace(found, traits=read_traits(group, found.shape))
     if mask is not None:  # of the images: without corners there is nothing else to which it could belong
         mask = mask[tuple(slice(None, None, -1 if turned else 1) for turned in ORIENTATIONS[orientation])]
     shape = group["shape"][()] if "shape" in group else group["max_shape"][()]
     ny, nx = (int(n) for n in shape)
-    y, x = ([axis[0], axis[-1]] for axis in edge_nodes((ny, nx)))
-    flat = SampledField(np.array(y), np.array(x), np.zeros((2, 2, 2)))
-    return Distortion(flat, (ny, nx), (size[0], size[1]), None if mask is None else mask != 0, gauge=gauge)
+    traits = read_traits(group, (ny, nx))
+    bad = None if mask is None else mask != 0
+    return Distortion(no_displacement((ny, nx)), (ny, nx), (size[0], size[1]), bad, None, gauge, traits)
+
+
+def no_displacement(shape: tuple[int, int]) -> SampledField:
+    """The field of a detector without distortion."""
+    y, x = (axis[[0, -1]] for axis in edge_nodes(shape))
+    return SampledField(y, x, np.zeros((2, 2, 2)))
 
 
 def platform() -> dict[str, str]:
@@ -301,6 +352,7 @@ def _look_at(group: h5py.Group, name: str, path: str) -> None:
     if item.dtype.kind not in "fiub":
         raise FileFormatError(f"{path}: {name} holds {item.dtype}", expected="numbers")
     most = {"pixel_corners": 12 * MAX_PIXELS, "mask": MAX_PIXELS}.get(name, 8)
+    most = MAX_PIXELS if name in (TRAITS["flat"], TRAITS["dark"]) else most
     stored = int(item.id.get_storage_size())
     if item.size > most or (item.size > 2**22 and item.nbytes > RATIO * (stored + 4096)):
         raise FileFormatError(

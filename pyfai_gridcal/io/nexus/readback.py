@@ -12,29 +12,31 @@ from os import PathLike
 import h5py
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools
+from ...base.arrays import AnyArray
 from ...base.errors import FileFormatError
 from ...base.opening import reading_hdf5
+from ...base.plain import fields_of
+from ...records.distortion import Distortion
 from .contents import find_detector
 from .corners import farthest
+from .groups import read_traits
 
 
-def read_back(path: str | PathLike[str], nodes: AnyArray, pixel_size: tuple[float, float], mask: Bools | None) -> None:
+def read_back(path: str | PathLike[str], nodes: AnyArray, meant: Distortion) -> None:
     """Read a detector file and compare it with what it should be, NaN equal to NaN of the same bits.
 
     Parameters
     ----------
     path : file
     nodes : what :func:`~pyfai_gridcal.io.nexus.groups.detector_nodes` returned
-    pixel_size : (slow, fast) metres
-    mask : (ny, nx), or None for a detector without bad pixels
+    meant : pixel size, mask and traits count
 
     Raises
     ------
     FileFormatError
         It cannot be read, or holds something else.
     """
-    shared = int(nodes.ndim == 3)
+    shared, pixel_size, mask = int(nodes.ndim == 3), meant.pixel_size, meant.mask
     shape = nodes.shape[0] - shared, nodes.shape[1] - shared
     with reading_hdf5(path) as file:
         group = find_detector(file)
@@ -42,6 +44,8 @@ def read_back(path: str | PathLike[str], nodes: AnyArray, pixel_size: tuple[floa
         if not trouble:  # else there is nothing to lay side by side
             ignored = np.zeros(shape, np.int8) if mask is None else mask.astype(np.int8)
             trouble = [] if _same_bits(group["mask"][()], ignored) else ["another mask"]
+            found, there = fields_of(read_traits(group, shape)), fields_of(meant.traits)
+            trouble += [f"another {name.replace('_', ' ')}" for name in there if not _same(there[name], found[name])]
             if far := farthest(group["pixel_corners"], nodes, pixel_size):
                 trouble.append(f"corners off by {far:.2g} px")
     if trouble:
@@ -71,6 +75,12 @@ def _differences(group: h5py.Group, pixel_size: tuple[float, float], shape: tupl
         if got is None or (got.shape, got.dtype) != form:
             trouble.append(f"no {name} of shape {form[0]}")
     return trouble
+
+
+def _same(a: object, b: object) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return _same_bits(a, b)
+    return repr(a) == repr(b)  # NaN is NaN
 
 
 def _same_bits(a: AnyArray, b: AnyArray) -> bool:

@@ -16,6 +16,7 @@ _HOMES = {
     "records.settings": "Settings",
     "records.fit": "DistortionFit Pose TrialScore",
     "records.distortion": "Distortion",
+    "records.traits": "Traits Sensor",
     "records.plate": "Plate",
     "records.points": "ControlPoints",
     "records.spots": "Spots Noise HoleProfile",

@@ -34,7 +34,7 @@ from ...base.progress import Progress, untold
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...records.spots import SpotFlag, Spots
-from .contents import find_process
+from .contents import TRAITS, find_process
 from .groups import detector_nodes, new_entry, new_group, now, package_version, platform, write_data, write_detector
 from .packing import write_array
 from .products import Products, make_products, write_products
@@ -44,7 +44,7 @@ from .records import read_record, write_record
 __all__ = ["FORMAT", "load_result", "save_result"]
 
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
-FORMAT = (2, 0)
+FORMAT = (2, 1)
 
 _SHORT = 64  # numbers, at most, of an array that is told in words for people
 _VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
@@ -94,14 +94,15 @@ def save_result(
         with make_hdf5(beside, libver=_VERSIONS) as file:
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
             file.attrs["file_name"] = Path(path).name
-            write_detector(entry, frame, name=name, nodes=nodes)
+            group = write_detector(entry, frame, name=name, nodes=nodes)
+            mine = {id(getattr(frame.traits, own)): group[theirs] for own, theirs in TRAITS.items() if theirs in group}
             # Then what this package and silx read: records, maps, pictures.
             tell(0.3, "writing the rest")
-            _write_process(entry, parts, products.result())
+            _write_process(entry, parts, products.result(), mine)
             entry["end_time"] = now()
         # The file is complete now; only what comes back from the disk as it was meant takes the place of an old one.
         tell(0.7, "reading back")
-        read_back(beside, nodes, frame.pixel_size, frame.mask)
+        read_back(beside, nodes, frame)
     tell(1.0, "written")
     return Path(path)
 
@@ -135,7 +136,7 @@ class _Parts:
         self.report = str(tell()) if report is None and callable(tell) else report
 
 
-def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None:
+def _write_process(entry: h5py.Group, parts: _Parts, products: Products, written: dict[int, h5py.Dataset]) -> None:
     if parts.fit is not None:
         _write_control_points(entry, parts)
     group = new_group(entry, "grid_calibration", "NXprocess")
@@ -160,7 +161,7 @@ def _write_process(entry: h5py.Group, parts: _Parts, products: Products) -> None
         versions[what] = number
     if parts.inputs:
         _write_inputs(group, parts.inputs)
-    known = write_products(group, products, parts.images)
+    known = written | write_products(group, products, parts.images)
     if parts.fit is not None:
         _write_residuals(group, entry["control_points"])
         _write_trials(group, parts.fit)

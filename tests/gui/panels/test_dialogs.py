@@ -59,3 +59,35 @@ def test_a_pointer_names_a_file_that_holds_what_is_shown(go, wait, tmp_path, mon
     export.trigger()
     wait((tmp_path / "x.poni").exists, what="the PONI file")
     assert asked == [list(names)[1]], "the file is there now"
+
+
+def test_a_poni_file_like_another(go, wait, tmp_path, monkeypatch):
+    """The window keeps the geometry, and names the detector beside it where that is wanted."""
+    task = go.calibrated()
+    size = task.view().fit.distortion.pixel_size
+    config = f'{{"pixel1": {size[0]}, "pixel2": {size[1]}, "orientation": 2}}'
+    (tmp_path / "old.poni").write_text(
+        f"poni_version: 2.1\nDetector: Detector\nDetector_config: {config}\nDistance: 0.123\nPoni1: 0.001\n"
+        "Poni2: 0.002\nRot1: 0.01\nRot2: 0.02\nRot3: 0\n"
+    )
+    monkeypatch.setattr(
+        qt.QFileDialog, "getOpenFileName", staticmethod(lambda *given: (str(tmp_path / "old.poni"), ""))
+    )
+    monkeypatch.setattr(
+        qt.QFileDialog, "getSaveFileName", staticmethod(lambda *given: (str(tmp_path / "run" / "new.poni"), ""))
+    )
+    (tmp_path / "run").mkdir()
+    task.document.save(str(tmp_path / "det.h5"))
+    wait(lambda: task.document.savedFile() == str(tmp_path / "det.h5"), what="saving")
+    task.panel.relativeAction.setChecked(True)
+    next(a for a in task.panel.exportButton.menu().actions() if a.objectName() == "export-poni-like").trigger()
+    wait((tmp_path / "run" / "new.poni").exists, what="the PONI file")
+    text = (tmp_path / "run" / "new.poni").read_text()
+    assert "Distance: 0.123\n" in text
+    assert "Rot1: 0.01\nRot2: -0.02\n" in text
+    assert '"filename": "../det.h5"' in text
+    (tmp_path / "run" / "new.poni").unlink()
+    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", staticmethod(lambda *given: ("", "")))
+    task.dialogs.export("poni-like")
+    go.idle()
+    assert not (tmp_path / "run" / "new.poni").exists()

@@ -22,9 +22,17 @@ SMOOTH = [
     ("tiff", "a.tif", 0.001),
     ("npy", "a.npy", 0.001),
     ("npz", "a.npz", 0.001),
+    ("nabu", "a.nabu.h5", 0.001),
+    ("midas", "a.midas.bin", 0.001),
+    ("dials", "dx.pickle", 0.001),
     ("poni", "a.poni", 0.001),
     ("json", "a.json", 0.001),
 ]
+
+
+def told(kind):
+    """What the file does not tell."""
+    return Reading(shape=wave().shape if kind == "midas" else None, pixel_size=PIXEL)
 
 
 @pytest.mark.parametrize(("kind", "name", "limit"), SMOOTH)
@@ -34,7 +42,7 @@ def test_corners_come_back(tmp_path, kind, name, limit):
     assert all(path.is_file() for path in written)
     assert not list(tmp_path.glob(".*")), "temporary files were left"
     for path in written if kind != "poni" else written[-1:]:
-        source = open_distortion(path, Reading(pixel_size=PIXEL))
+        source = open_distortion(path, told(kind))
         assert source.kind == (kind if kind not in ("poni", "json") or path.suffix != ".h5" else "nexus")
         assert source.distortion.pixel_size == pytest.approx(PIXEL, rel=1e-6)
         assert corner_gap(truth, source.distortion)[0] <= limit
@@ -44,7 +52,7 @@ def test_corners_come_back(tmp_path, kind, name, limit):
 def test_masked_pixels_do_not_spoil_their_neighbours(tmp_path, kind, name, limit):
     truth = wave(masked=True)
     path = write_distortion(truth, tmp_path / name)[-1]
-    back = open_distortion(path, Reading(pixel_size=PIXEL)).distortion
+    back = open_distortion(path, told(kind)).distortion
     if KINDS[kind].keeps_mask or kind in ("poni", "json"):
         assert np.array_equal(back.mask, truth.mask)
     assert corner_gap(truth, back)[0] <= limit

@@ -15,6 +15,7 @@ from pyfai_gridcal.io.kinds.kinds import locate, open_distortion, read_distortio
 from pyfai_gridcal.io.kinds.options import Writing
 from pyfai_gridcal.io.kinds.pointers import (
     GEOMETRY,
+    Experiment,
     detector_of,
     format_json,
     format_poni,
@@ -40,7 +41,7 @@ def test_pyfai_takes_the_geometry_as_it_is(detector, tmp_path):
     import pyFAI
 
     geometry = dict(zip(GEOMETRY, (0.123, 1e-3, -2e-3, 0.01, -0.02, 0.03), strict=True)) | {"wavelength": 1.1e-10}
-    ai = pyFAI.load(str(save_pointer(tmp_path / "a.poni", detector, geometry)))
+    ai = pyFAI.load(str(save_pointer(tmp_path / "a.poni", detector, Experiment(geometry))))
     for key, value in geometry.items():
         assert getattr(ai, key) == value
     assert ai.detector.shape == (21, 34)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -45,13 +46,8 @@ def written(request, tmp_path_factory):
 
 def ask(path, distortion, **changed):
     """Read back with one of the expected things changed."""
-    told = {
-        "nodes": groups.detector_nodes(distortion),
-        "pixel_size": distortion.pixel_size,
-        "mask": distortion.mask,
-        **changed,
-    }
-    read_back(path, told["nodes"], told["pixel_size"], told["mask"])
+    nodes = changed.pop("nodes", None)
+    read_back(path, groups.detector_nodes(distortion) if nodes is None else nodes, replace(distortion, **changed))
 
 
 def test_pyfai_reads_the_same(written):
@@ -180,3 +176,17 @@ print([name for name in sys.modules if name.split(".")[0] == "pyFAI"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert re.sub(r"\s", "", done.stdout) == "[]", done.stderr
+
+
+def test_another_sensor_or_flat_is_told(tmp_path):
+    from pyfai_gridcal.records.traits import Sensor, Traits
+
+    plain = KINDS[next(iter(KINDS))]()
+    flat = np.ones(plain.shape, np.float32)
+    traits = Traits(Sensor("Si", 3e-4), flat, dummy=float("nan"))
+    distortion = replace(plain, traits=traits)
+    path = save_result(distortion, tmp_path / "a.h5")
+    ask(path, distortion)
+    for name, other in (("sensor", Sensor("Si", 4e-4)), ("flat", flat + 1), ("flat", None), ("dummy", -2.0)):
+        with pytest.raises(FileFormatError, match=f"another {name}"):
+            ask(path, distortion, traits=replace(traits, **{name: other}))
