@@ -96,12 +96,12 @@ def one_corner_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int]
     from pyfai_gridcal.io.nexus import groups
 
     def begin(node: tuple[int, int], metres: float) -> None:
-        def spoil(group: Any, nodes: Any, shape: Any, original: Any = groups._write_corners) -> Any:
+        def spoil(group: Any, nodes: Any, shape: Any, original: Any = groups.write_corners) -> Any:
             nodes = nodes.copy()
             nodes[node] += metres
             return original(group, nodes, shape)
 
-        monkeypatch.setattr(groups, "_write_corners", spoil)
+        monkeypatch.setattr(groups, "write_corners", spoil)
 
     return begin
 

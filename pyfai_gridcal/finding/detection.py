@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools
 from ..base.errors import IndexingError, PickingError
 from ..base.progress import Progress, untold
+from ..base.threads import one_blas_thread
 from ..indexing.indexing import GrownLattice, index_spots
 from ..indexing.prediction import away_from
 from ..indexing.regularity import Regularity, regularity_of
@@ -136,6 +137,7 @@ def find_spots(
     return search(workers=workers, progress=progress).spots
 
 
+@one_blas_thread()
 def search_spots(
     image: AnyArray,
     *,

@@ -133,9 +133,8 @@ def _sigma(
     wrong = own if shared is None else np.hypot(own, shared.max(axis=1))
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
-    # that; but where most are so, there is nothing else. A cut one is worth less, but it tells of the rim what nothing
-    # else does.
-    off = (wrong > _ASSUMED * seen.max(axis=1)) & tools.image.is_whole(fitted.yx, tools.reach)
+    # that; but where most are so, there is nothing else.
+    off = wrong > _ASSUMED * seen.max(axis=1)
     if not all_of_them or np.count_nonzero(off & fitted.good) < _FEW * max(int(fitted.good.sum()), 1):
         measured &= ~off
     return np.hypot(seen, own[:, None]), np.asarray(measured)

@@ -174,7 +174,7 @@ class Polynomial:
             z = residual / np.sqrt(variance * free)
             size = np.sqrt((z**2).mean(axis=1))
             before, old = used, nugget
-            used = sample.used & ~isolated_outliers(sample.yx, size, self.limit)
+            used = sample.used & ~isolated_outliers(sample.tree, size, self.limit)
             nugget = _nugget(residual[used], sample.sigma[used], free[used], variance[used])
             if np.array_equal(used, before) and abs(nugget - old) < 0.02 * (old + 1e-3):
                 break

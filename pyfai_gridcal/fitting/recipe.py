@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats, freeze, select_rows
 from ..base.robust import rms
@@ -49,6 +51,16 @@ class Sample:
 
     def __len__(self) -> int:
         return len(self.yx)
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """The points, to look for neighbours."""
+        return cKDTree(self.yx)
+
+    @cached_property
+    def typical_sigma(self) -> float:
+        """Median of sigma, px."""
+        return float(np.median(self.sigma))
 
     def select(self, which: AnyArray) -> Sample:
         """The points of a boolean mask or an array of indices, in that order."""

@@ -36,16 +36,18 @@ def _misfits(ij: Ints, values: Floats) -> tuple[Floats, Floats]:
     return out, factor
 
 
-def isolated_outliers(yx: Floats, score: Floats, limit: float, neighbours: int = 20) -> Bools:
-    """Points whose score (>= 0) is above the limit and far above that of the points around: a fault of the point, not
-    of the place.
+def isolated_outliers(yx: Floats | cKDTree, score: Floats, limit: float, neighbours: int = 20) -> Bools:
+    """Points (M, 2), or those of a tree, whose score (>= 0) is above the limit and far above that of the points around:
+    a fault of the point, not of the place.
 
     Where the field is rougher than elsewhere all points score badly; a wrong point stands alone.
     """
-    out = np.zeros(len(yx), dtype=bool)
+    count = len(score)
+    out = np.zeros(count, dtype=bool)
     suspects = np.flatnonzero(~(score <= limit))
-    if len(suspects) and len(yx) > 3:
-        near = np.asarray(cKDTree(yx).query(yx[suspects], k=min(neighbours + 1, len(yx)))[1])
+    if len(suspects) and count > 3:
+        tree = yx if isinstance(yx, cKDTree) else cKDTree(yx)
+        near = np.asarray(tree.query(np.asarray(tree.data)[suspects], k=min(neighbours + 1, count))[1])
         values = score[near[:, 1:]]
         median = np.nanmedian if np.isnan(values).any() else np.median  # the former takes several times as long
         around = NORMAL * median(values, axis=1)

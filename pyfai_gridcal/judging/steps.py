@@ -56,8 +56,10 @@ def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) 
         known = np.isfinite(size)
         if known.any():
             least = _TIMES * float(np.quantile(np.abs(size[known]), _USUAL))
-            off = _unlike_a_step(jump)
-            clear = known & (sigmas > _SURE) & (size > least) & _stays(jump, least) & (off < _LIKE)
+            clear = known & (sigmas > _SURE) & (size > least)
+            off = _unlike_a_step(jump, clear)
+            clear &= off < _LIKE
+            clear &= _stays(jump, least, clear)
             largest = max(largest, float(size[clear].max(initial=0.0)))
             least_off = min(least_off, float(off[clear].min(initial=np.inf)))
             count += _peaks(size, clear)
@@ -74,18 +76,20 @@ def _shared(jump: Floats) -> tuple[Floats, Floats]:
     product = (a * b).sum(axis=-1)
     alike = product / np.maximum(np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1), 1e-30)
     count = np.isfinite(product).sum(axis=1)
+    # the median of what is known; what is not comes last
+    known = np.sort(product, axis=1)
+    rows = np.flatnonzero(count)
+    middle = (known[rows, (count[rows] - 1) // 2] + known[rows, count[rows] // 2]) / 2
     size, sigmas = np.full(len(jump), np.nan), np.zeros(len(jump))
-    for k in np.flatnonzero(count):
-        middle = float(np.nanmedian(product[k]))
-        size[k] = np.sign(middle) * np.sqrt(abs(middle))
-        # the cosine of the angle between two random directions has a variance of a half
-        sigmas[k] = float(np.nanmean(alike[k])) * np.sqrt(2 * count[k])
+    size[rows] = np.sign(middle) * np.sqrt(np.abs(middle))
+    # the cosine of the angle between two random directions has a variance of a half
+    sigmas[rows] = np.nansum(alike[rows], axis=1) / count[rows] * np.sqrt(2 * count[rows])
     return size, sigmas
 
 
-def _unlike_a_step(jump: Floats) -> Floats:
+def _unlike_a_step(jump: Floats, asked: Bools) -> Floats:
     """How far (R,) what rows have in common with the two on each side, in units of what they have themselves, is from
-    what a step between two rows makes of these differences; rms."""
+    what a step between two rows makes of these differences; rms. Infinite for rows that are not asked for."""
     count = len(jump)
 
     def common(k: int, other: int) -> float:
@@ -97,7 +101,7 @@ def _unlike_a_step(jump: Floats) -> Floats:
         return float(np.median(both[np.isfinite(both)])) if np.isfinite(both).any() else np.nan
 
     out = np.full(count, np.inf)
-    for k in range(count):
+    for k in np.flatnonzero(asked).tolist():
         own = common(k, k)
         if not own > 0:
             continue
@@ -107,11 +111,12 @@ def _unlike_a_step(jump: Floats) -> Floats:
     return out
 
 
-def _stays(jump: Floats, least: float) -> Bools:
-    """Whether (R,) a jump keeps to its row from end to end: a seam at a small angle goes over to the next one."""
-    out = np.ones(len(jump), dtype=bool)
-    for row, values in enumerate(jump):
-        there = np.flatnonzero(np.isfinite(values).all(axis=-1))
+def _stays(jump: Floats, least: float, asked: Bools) -> Bools:
+    """Whether (R,) a jump keeps to its row from end to end, of the rows that are asked for: a seam at a small angle
+    goes over to the next one."""
+    out = asked.copy()
+    for row in np.flatnonzero(asked).tolist():
+        there = np.flatnonzero(np.isfinite(jump[row]).all(axis=-1))
         for part in np.array_split(there, 3):
             around = jump[max(row - 1, 0) : row + 2, part]
             size = np.nan_to_num(_shared(around)[0])

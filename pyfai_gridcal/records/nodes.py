@@ -39,5 +39,11 @@ class NodeTable:
         return np.asarray(self.cells.ravel().take(i))
 
     def line(self, ij: AnyArray, step: tuple[int, int], reach: int = 1) -> dict[int, Ints]:
-        """Rows (M,) of what lies k steps from each of the nodes (M, 2), for k from -reach to reach."""
-        return {k: self.rows(ij + k * np.array(step)) for k in range(-reach, reach + 1)}
+        """Rows (M,) of what lies k steps, each to a neighbour, from nodes (M, 2) of the table, for k from -reach
+        to reach.
+        """
+        # with a rim as wide as that, a step is the same way through the flat table everywhere
+        wide = np.pad(self.cells, reach, constant_values=-1)
+        at = (ij[:, 0] - self.low[0] + reach) * wide.shape[1] + (ij[:, 1] - self.low[1] + reach)
+        ahead = step[0] * wide.shape[1] + step[1]
+        return {k: wide.ravel().take(at + k * ahead) for k in range(-reach, reach + 1)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import subprocess
 import sys
 
@@ -55,3 +57,34 @@ def test_reader_that_leaves() -> None:
         child.stdout.close()
         assert child.stderr is not None
         assert b"Traceback" not in child.stderr.read()
+
+
+ALGEBRA = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "expected"),
+    [
+        ("--version", {}, "1 None"),
+        ("--version", {"OPENBLAS_NUM_THREADS": "3"}, "3 None"),
+        ("--version", {"OMP_NUM_THREADS": "2"}, "None 2"),
+        ("benchmark --help", {}, "None None"),
+    ],
+)
+def test_linear_algebra_takes_one_thread_unless_told(command: str, given: dict[str, str], expected: str) -> None:
+    code = (
+        "import contextlib, io, os\nfrom pyfai_gridcal.cli import main\n"
+        f"with contextlib.redirect_stdout(io.StringIO()):\n    main({command.split()})\n"
+        f"print(*map(os.environ.get, {ALGEBRA}))"
+    )
+    env = {name: value for name, value in os.environ.items() if name not in ALGEBRA} | given
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert done.stdout.strip() == expected
+
+
+def test_it_is_too_late_once_numpy_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ALGEBRA:
+        monkeypatch.delenv(name, raising=False)
+    importlib.import_module("numpy")
+    assert run("--version") == 0
+    assert not set(ALGEBRA) & set(os.environ)

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from housemap import MODULES, PACKAGE, ROOT, TREES, functions_of, imports_in, imports_of, own_module, room_of
+
+from pyfai_gridcal.synthetic import demo_scene
 
 MAX_LINES = 400
 MAX_LINES_OF_A_FUNCTION = 60
@@ -214,6 +217,39 @@ def test_import_is_light() -> None:
 def test_help_is_light() -> None:
     code = f"import {PACKAGE}.cli as c\ntry:\n    c.main(['--version'])\nexcept SystemExit:\n    pass\n"
     assert fresh(code + LOADED.format(heavy=HEAVY)).splitlines()[-1] == "[]"
+
+
+#: What a command may load of packages that take long: of pyFAI no more than finds spots.
+BIG = ("pyFAI", "silx", "matplotlib", "scipy", "PySide6", "PyQt5", "dask", "ewokscore", "pandas", "numba")
+BASICS = {"scipy.fft", "scipy.linalg", "scipy.ndimage", "scipy.sparse", "scipy.spatial", "scipy.special"}
+PICKING = {"pyFAI.containers", "pyFAI.directories", "pyFAI.ext", "pyFAI.resources", "pyFAI.utils"}
+#: What other packages bring along by themselves.
+BROUGHT = {"scipy.constants", "scipy.version", "pyFAI.version"}
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [
+        ("calibrate --help", BASICS),
+        pytest.param("calibrate IMAGE --pitch 1mm -o OUT.h5 --json OUT.json", BASICS | PICKING, marks=pytest.mark.slow),
+    ],
+)
+def test_a_command_loads_no_more_than_it_needs(tmp_path: Path, command: str, allowed: set[str]) -> None:
+    picture = demo_scene((120, 135), pitch_px=18.0).render(np.random.default_rng(3))
+    np.save(tmp_path / "IMAGE.npy", picture.image)
+    words = [
+        word.replace("IMAGE", str(tmp_path / "IMAGE.npy")).replace("OUT", str(tmp_path / "OUT"))
+        for word in command.split()
+    ]
+    code = (
+        f"import contextlib, io, sys\nfrom {PACKAGE}.cli import main\n"
+        f"with contextlib.redirect_stdout(io.StringIO()):\n    status = main({words})\n"
+        f"names = ('.'.join(name.split('.')[:2]) for name in sys.modules if name.split('.')[0] in {BIG})\n"
+        "print(status, *sorted({name for name in names if '._' not in name and '.' in name}))"
+    )
+    status, *loaded = fresh(code).split()
+    assert status == "0"
+    assert set(loaded) - BROUGHT <= allowed, f"more than needed: {sorted(set(loaded) - BROUGHT - allowed)}"
 
 
 def test_types_are_shipped() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from pyfai_gridcal.records.nodes import NodeTable
 
@@ -25,6 +26,14 @@ def test_lines_lead_to_neighbours() -> None:
     assert line[1].tolist() == [1, 2, -1, -1, -1]
     assert line[-2].tolist() == [-1, -1, 0, -1, -1]
     assert NodeTable.of(IJ).line(IJ, (0, 1))[1].tolist() == [3, -1, -1, -1, -1]
+
+
+@pytest.mark.parametrize("step", [(1, 0), (0, 1), (-1, 0), (1, 1), (1, -1)])
+def test_lines_end_in_nothing_on_every_side(step: tuple[int, int]) -> None:
+    ij = np.argwhere(np.random.default_rng(4).random((9, 6)) < 0.7) + (-3, 5)
+    table = NodeTable.of(ij)
+    for k, rows in table.line(ij, step, 4).items():
+        np.testing.assert_array_equal(rows, table.rows(ij + k * np.array(step)))
 
 
 def test_the_last_of_several_rows_counts() -> None:

@@ -20,9 +20,10 @@ from ...records.fit import Pose
 from ...records.plate import Plate, without_errors
 from ..recipe import FieldFit, Sample
 from ..rigid import place
-from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil, stencil_of_dense, uniform_axes
+from ..spline.basis import Axis, band_of_stencil, roughness_stencil, stencil_of_dense, uniform_axes
 from ..spline.problem import SplineField
 from ..spline.recipe import BSpline
+from ..spline.rows import CellRows
 from ..view import PlateView
 from .joint import Exposure, JointProblem, JointSolution
 from .positions import Positions, numbered

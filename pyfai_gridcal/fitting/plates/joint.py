@@ -19,7 +19,8 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from ...base.arrays import Bools, Floats, Ints
-from ..spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil
+from ..spline.basis import Axis, band_of_stencil, roughness_stencil
+from ..spline.rows import CellRows
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,5 @@
-"""Tensor-product B-splines on uniform knots: rows, values, Gram matrices, and symmetric matrices over their
-coefficients as stencils.
+"""Tensor-product B-splines on uniform knots: values, Gram matrices, and symmetric matrices over their coefficients as
+stencils.
 
 Coefficient (iy, ix) of an axis pair meets only coefficients up to `degree` rows and columns away, so a symmetric
 matrix over the coefficients (normal matrix, roughness, inverse near the diagonal) is kept as a *stencil* ``T[dr, dc +
@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from math import comb
 
 import numpy as np
-from scipy import sparse
+from numpy.polynomial.legendre import legvander
 
 from ...base.arrays import Floats, Ints
 from .blockband import BlockBanded
@@ -212,6 +212,26 @@ def transposed_stencil(stencil: Floats) -> Floats:
     return out
 
 
+@lru_cache(maxsize=8)
+def _smoothest(size_y: int, size_x: int, order: int) -> Floats:
+    """(size_y size_x, order (order + 1) / 2) orthonormal coefficients of all polynomials below a degree: on uniform
+    knots they are polynomials of the same degree in the numbers of the coefficients.
+    """
+    y, x = (legvander(np.linspace(-1, 1, size), order - 1) for size in (size_y, size_x))
+    both = [np.multiply.outer(y[:, a], x[:, b]).ravel() for a in range(order) for b in range(order - a)]
+    return np.linalg.qr(np.stack(both, axis=1))[0]
+
+
+def rough_part(c: Floats, order: int) -> Floats:
+    """Coefficients (size_y, size_x) without the polynomial below a degree that is nearest to them.
+
+    It has no roughness of this order, but rounding gives it one, which is more than that of a smooth field.
+    """
+    basis = _smoothest(*c.shape, order)
+    out = c.ravel() - basis @ (basis.T @ c.ravel())
+    return np.asarray(out - basis @ (basis.T @ out)).reshape(c.shape)
+
+
 def stencil_energy(stencil: Floats, c: Floats) -> float:
     """``cᵀ S c`` of a symmetric matrix given as a stencil and coefficients (size_y, size_x)."""
     p, (ny, nx) = stencil.shape[0] - 1, c.shape
@@ -222,132 +242,3 @@ def stencil_energy(stencil: Floats, c: Floats) -> float:
             part = stencil[dr, dc + p, : ny - dr, lo:hi] * c[: ny - dr, lo:hi]
             total += float(np.vdot(part, c[dr:, lo + dc : hi + dc])) * (2 if dr else 1)
     return total
-
-
-def _pairs(p: int) -> tuple[Ints, Ints]:
-    """The (p + 1)(p + 2) / 2 pairs a <= b of pieces alive in one interval."""
-    return np.triu_indices(p + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class CellRows:
-    """Rows of the design matrix for N points, sorted by the cell of knots they lie in.
-
-    Attributes
-    ----------
-    y, x : the two axes
-    order : (N,) rows of the points as given, in the order of their cells
-    cell : (N,) cell (row major) of the sorted points
-    wy, wx : (degree + 1, N) weights along the two axes of the sorted points
-    """
-
-    y: Axis
-    x: Axis
-    order: Ints
-    cell: Ints
-    wy: Floats
-    wx: Floats
-
-    @classmethod
-    def of_points(cls, y: Axis, x: Axis, yx: Floats, derivative: tuple[int, int] = (0, 0)) -> CellRows:
-        """Rows for the values at points (N, 2) inside or outside the knots, or for a derivative along (y, x) there."""
-        cy, wy = y.extended_weights(yx[:, 0], derivative[0])
-        cx, wx = x.extended_weights(yx[:, 1], derivative[1])
-        cell = cy * x.cells + cx
-        order = np.argsort(cell, kind="stable")
-        return cls(y, x, order, cell[order], wy[:, order], wx[:, order])
-
-    @cached_property
-    def _products(self) -> tuple[Floats, Floats]:
-        """Products of all pairs of weights along the two axes, each (pairs, N)."""
-        a, b = _pairs(self.y.degree)
-        return self.wy[a] * self.wy[b], self.wx[a] * self.wx[b]
-
-    def normal_stencil(self, weights: Floats) -> Floats:
-        """Stencil of ``Bᵀ W B`` for weights (N,) in the order of the points as given."""
-        p = self.y.degree
-        w = weights[self.order]
-        a, b = _pairs(p)
-        yy, xx = self._products
-        out = np.zeros((p + 1, 2 * p + 1, self.y.size, self.x.size))
-        ny, nx = self.y.cells, self.x.cells
-        used, start = np.unique(self.cell, return_index=True)
-        rows, columns = np.divmod(used, nx)
-        for k in range(len(a)):
-            left = yy[k] * w
-            sums = np.zeros((len(b), ny, nx))
-            sums[:, rows, columns] = np.add.reduceat(left * xx, start, axis=1)
-            dr, r = b[k] - a[k], slice(a[k], a[k] + ny)
-            for m in range(len(b)):
-                dc, c = b[m] - a[m], a[m]
-                out[dr, p + dc, r, c : c + nx] += sums[m]
-                if dc:
-                    out[dr, p - dc, r, c + dc : c + dc + nx] += sums[m]
-        return out
-
-    @cached_property
-    def sparse(self) -> sparse.csr_matrix:
-        """(N, size_y * size_x) the rows, in the order of the points as given."""
-        p, nx, count = self.y.degree, self.x.size, len(self.cell)
-        first = np.empty(count, np.int32)
-        rows, columns = np.divmod(self.cell, self.x.cells)
-        first[self.order] = rows * nx + columns
-        wy, wx = np.empty((count, p + 1)), np.empty((count, p + 1))
-        wy[self.order], wx[self.order] = self.wy.T, self.wx.T
-        alive = np.arange(p + 1, dtype=np.int32)
-        at = first[:, None] + (alive[:, None] * nx + alive).ravel().astype(np.int32)
-        data = (wy[:, :, None] * wx[:, None, :]).ravel()
-        ends = np.arange(0, data.size + 1, (p + 1) ** 2, dtype=np.int32)
-        return sparse.csr_matrix((data, at.ravel(), ends), shape=(count, self.y.size * nx))
-
-    def right_side(self, values: Floats) -> Floats:
-        """``Bᵀ values`` for values (N, columns) in the order of the points as given; (size_y, size_x, columns)."""
-        return np.asarray(self.sparse.T @ values).reshape(self.y.size, self.x.size, -1)
-
-    def values(self, coefficients: Floats) -> Floats:
-        """``B coefficients`` for coefficients (size_y, size_x, columns).
-
-        (N, columns) in the order of the points as given.
-        """
-        return np.asarray(self.sparse @ coefficients.reshape(-1, coefficients.shape[-1]))
-
-    @cached_property
-    def _gather(self) -> tuple[Ints, tuple[Ints, Ints], tuple[Floats, Floats]]:
-        """How the quadratic form of each cell follows from a stencil.
-
-        Cell (N,) of each point among those that have points; places (pairs, pairs, cells) in the flattened stencil of
-        the two entries that the products of a pair of weights along y and one along x meet, and the factors (pairs,
-        pairs, 1) that they count with.
-        """
-        p = self.y.degree
-        a, b = _pairs(p)
-        used, inverse = np.unique(self.cell, return_inverse=True)
-        rows, columns = np.divmod(used, self.x.cells)
-        along_y, along_x = (b - a)[:, None], (b - a)[None, :]
-        shape = (p + 1, 2 * p + 1, self.y.size, self.x.size)
-        row = (rows + a[:, None])[:, None, :]
-        places = tuple(
-            np.ravel_multi_index(
-                (along_y[..., None], p + sign * along_x[..., None], row, (columns + left[:, None])[None]), shape
-            )
-            for sign, left in ((1, a), (-1, b))
-        )
-        twice = np.where(along_y > 0, 2.0, 1.0) * np.ones_like(along_x)
-        return inverse, (places[0], places[1]), (twice[..., None], np.where(along_x > 0, twice, 0.0)[..., None])
-
-    def quadratic_form(self, stencil: Floats, chunk: int = 20000) -> Floats:
-        """``bᵀ Z b`` for each row b and a symmetric Z given as a stencil; (N,) in the order of the points as given."""
-        yy, xx = self._products
-        inverse, places, factors = self._gather
-        flat = stencil.ravel()
-        table = factors[0] * flat[places[0]]
-        table += factors[1] * flat[places[1]]
-        table = np.ascontiguousarray(table.transpose(2, 0, 1))
-        total = np.empty(len(self.cell))
-        for k in range(0, len(total), chunk):
-            part = slice(k, k + chunk)
-            along = np.matmul(table[inverse[part]], xx[:, part].T[..., None])[..., 0]
-            total[part] = np.einsum("na,an->n", along, yy[:, part])
-        out = np.empty_like(total)
-        out[self.order] = total
-        return out

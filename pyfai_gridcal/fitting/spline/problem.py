@@ -11,14 +11,15 @@ from ...base.arrays import AnyArray, Floats, freeze, in_a_line
 from ...base.threads import one_blas_thread
 from .basis import (
     Axis,
-    CellRows,
     band_of_stencil,
+    rough_part,
     roughness_stencil,
     stencil_energy,
     stencil_of_band,
     transposed_stencil,
 )
 from .blockband import BlockCholesky
+from .rows import CellRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +196,10 @@ class SplineSolution:
     @property
     def roughness(self) -> float:
         """Roughness of both components, px^(2 - 2 (order - 1))."""
-        return sum(stencil_energy(self.problem.rough, self.coefficients[..., c]) for c in range(2))
+        return self._roughness(self.problem.rough, self.problem.order)
+
+    def _roughness(self, rough: Floats, order: int) -> float:
+        return sum(stencil_energy(rough, rough_part(self.coefficients[..., c], order)) for c in range(2))
 
     def next_smoothness(self) -> float:
         """One step of the generalised Fellner-Schall rule towards the restricted maximum likelihood.
@@ -210,7 +214,7 @@ class SplineSolution:
     def smoothness_for(self, order: int) -> float:
         """Where to start the search for the smoothness with a roughness of another order."""
         rough = roughness_stencil(self.problem.y, self.problem.x, order)
-        energy = sum(stencil_energy(rough, self.coefficients[..., c]) for c in range(2))
+        energy = self._roughness(rough, order)
         return max(float(self.leverage.sum()) - order * (order + 1), 1.0) / max(energy, 1e-300)
 
     @property

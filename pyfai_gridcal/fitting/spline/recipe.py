@@ -111,7 +111,7 @@ class BSpline:
         If that predicts better.
         """
         state = best.state
-        if state.nugget < 0.3 * float(np.median(sample.sigma)) or best.freedom < 0.4 * len(sample):
+        if state.nugget < 0.3 * sample.typical_sigma or best.freedom < 0.4 * len(sample):
             return best
         silent = replace(sample, nugget=0.0)
         other = self._converge(silent, replace(state, sample=silent, nugget=0.0), best.cells, best.order, 5)

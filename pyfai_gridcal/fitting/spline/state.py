@@ -67,7 +67,7 @@ class SplineState:
         """Whether the weights are nearly the same as with another state."""
         if not np.array_equal(self.used, other.used):
             return False
-        typical = float(np.median(self.sample.sigma)) ** 2
+        typical = self.sample.typical_sigma**2
         mine, theirs = (s.noise_scale**2 * typical + s.nugget**2 for s in (self, other))
         return abs(mine / theirs - 1) < 0.1
 
@@ -84,7 +84,7 @@ class SplineState:
         z = np.sqrt((self.scores(solution) ** 2).sum(axis=1) / 2)
         use = self.used
         typical = spread(z[use], about=0.0) / 1.18 if use.any() else 1.0
-        wrong = isolated_outliers(self.sample.yx, z / max(typical, 1.0), limit * 0.8) | (
+        wrong = isolated_outliers(self.sample.tree, z / max(typical, 1.0), limit * 0.8) | (
             ~use & (z > 0.7 * limit * max(typical, 1.0))
         )
         wrong |= ~self.sample.used

@@ -5,7 +5,6 @@ Everything is plain HDF5 with its own gzip and shuffle filters: no plugin is nee
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 import time
@@ -28,11 +27,11 @@ from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, SampledField
 from ...records.traits import Sensor, Traits
 from .contents import ORIENTATIONS, TRAITS, find_detector, orientation_of
-from .packing import Offset, Packed, compressed, new_dataset, write_array, write_chunks
+from .corners import write_corners
+from .packing import Packed, write_array
 
 _ENTRY = "entry_0000"
 _API_VERSION = "1.2"  # of pyFAI's detector group, the first with a sensor
-_CORNER_CHUNK = (64, 256, 4, 1)  # fits the cache of a core
 _SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one: float32 knows 4096 px to 2e-4 px
 
 
@@ -147,7 +146,7 @@ def write_detector(
     group["orientation"].attrs["value"] = "BottomRight"
     mask = np.zeros(distortion.shape, np.int8) if distortion.mask is None else distortion.mask.astype(np.int8)
     write_array(group, "mask", mask).attrs["interpretation"] = "image"
-    corners = _write_corners(group, nodes, distortion.shape)
+    corners = write_corners(group, nodes, distortion.shape)
     corners.attrs["interpretation"] = "vertex"
     corners.attrs["units"] = "m"
     _write_traits(group, distortion.traits)
@@ -192,33 +191,6 @@ def read_traits_of(path: str | PathLike[str]) -> Traits:
         there = (group[name].shape for name in ("pixel_corners", "mask", "flatfield", "darkcurrent") if name in group)
         return read_traits(group, next(there, ())[:2])
     return Traits()
-
-
-def _write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> h5py.Dataset:
-    """Corners (ny, nx, 4, 3) in metres, order (z, y, x). The chunks of z = 0 are not stored: that is their fill
-    value."""
-    ny, nx = shape
-    chunk = (min(_CORNER_CHUNK[0], ny), min(_CORNER_CHUNK[1], nx), 4, 1)
-    dataset = new_dataset(group, "pixel_corners", (ny, nx, 4, 3), np.float32, chunk)
-
-    def block_at(offset: Offset) -> AnyArray:
-        rows, columns, component = offset[0], offset[1], offset[3] - 1
-        block = np.zeros(chunk, np.float32)
-        a, b = min(chunk[0], ny - rows), min(chunk[1], nx - columns)
-        for corner, (down, right) in enumerate(CORNERS):
-            if nodes.ndim == 3:
-                part = nodes[rows + down : rows + down + a, columns + right : columns + right + b, component]
-            else:
-                part = nodes[rows : rows + a, columns : columns + b, corner, component]
-            block[:a, :b, corner, 0] = part
-        return block
-
-    offsets: list[Offset] = [
-        (row, column, 0, component)
-        for row, column, component in itertools.product(range(0, ny, chunk[0]), range(0, nx, chunk[1]), (1, 2))
-    ]
-    write_chunks(dataset, compressed(offsets, block_at))
-    return dataset
 
 
 def distortion_of_corners(

@@ -1,7 +1,8 @@
 """Chunks of an HDF5 dataset, compressed and unpacked outside of the HDF5 library, by as many threads as wanted.
 
 The library lets only one thread in at a time; gzip is what takes the time, and zlib lets go of the interpreter. What
-comes out is what HDF5's own shuffle and gzip filters make of the same numbers, readable everywhere.
+comes out is what HDF5's own shuffle and gzip filters make of the same numbers, readable everywhere. Where isal (the
+extra ``fast``) is installed, it makes and reads the same kind of stream three to six times as fast.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import get_ident
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -21,6 +23,10 @@ from ...base.arrays import AnyArray, AnyDtype
 from ...base.errors import UsageError
 from ...base.opening import make_hdf5
 from ...base.threads import processors
+
+_isal: Any = None  # the module, where it is installed
+with suppress(ImportError):
+    from isal import isal_zlib as _isal
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,12 @@ class Packing:
         """Which planes of bytes of this frame, and of others like it, are worth compressing; () = does not matter."""
         if self.method != "gzip" or self.level != 1:
             return ()
-        return tuple(_worth(plane) for plane in _shuffled(frame))
+        return tuple(_worth(plane) for plane in shuffled(frame))
 
     def pack(self, frame: AnyArray, plan: tuple[bool, ...] = ()) -> bytes:
         """The bytes of the chunk that holds `frame` alone. `plan` saves looking at each frame anew."""
         if self.method == "gzip":
-            planes = _shuffled(frame)
+            planes = shuffled(frame)
             if self.level > 1:
                 return zlib.compress(planes.tobytes(), self.level)
             return _quick(planes, plan or tuple(_worth(plane) for plane in planes), self.repeats)
@@ -104,21 +110,23 @@ def _worth(plane: AnyArray) -> bool:
 
 def _quick(planes: AnyArray, worth: tuple[bool, ...], repeats: bool) -> bytes:
     """A zlib stream of the planes: runs and frequent bytes only, which shuffled counts are made of, or `repeats` as
-    well; what is not worth it is stored.
+    well (isal finds them anyway); what is not worth it is stored.
 
     Three to six times as fast as level 1 and not larger, for such data. Each plane is a piece of its own, ended at a
     byte; a zlib stream may consist of any such pieces.
     """
-    strategy = zlib.Z_DEFAULT_STRATEGY if repeats else zlib.Z_RLE
+    library = _isal or zlib
+    strategy = zlib.Z_DEFAULT_STRATEGY if repeats or _isal else zlib.Z_RLE
     pieces = [b"\x78\x01"]
     for plane, compress in zip(planes, worth, strict=True):
-        engine = zlib.compressobj(int(compress), zlib.DEFLATED, -15, 8, strategy)
+        maker = library if compress else zlib  # level 0 of isal does not store
+        engine = maker.compressobj(int(compress), zlib.DEFLATED, -15, 8, strategy)
         pieces += [engine.compress(plane.data), engine.flush(zlib.Z_FULL_FLUSH)]
-    pieces += [b"\x03\x00", zlib.adler32(planes.data).to_bytes(4, "big")]
+    pieces += [b"\x03\x00", library.adler32(planes.data).to_bytes(4, "big")]
     return b"".join(pieces)
 
 
-def _shuffled(frame: AnyArray) -> AnyArray:
+def shuffled(frame: AnyArray) -> AnyArray:
     """Bytes of equal weight side by side, as HDF5's shuffle filter leaves them."""
     size = frame.dtype.itemsize
     raw = np.ascontiguousarray(frame).reshape(-1).view(np.uint8).reshape(-1, size)
@@ -126,6 +134,25 @@ def _shuffled(frame: AnyArray) -> AnyArray:
     for k in range(size):  # faster than one transposing copy
         planes[k] = raw[:, k]
     return planes
+
+
+def inflated(data: bytes, size: int) -> bytes:
+    """The `size` bytes that gzip made a chunk of.
+
+    Raises
+    ------
+    ValueError
+        It is damaged.
+    """
+    library = _isal or zlib
+    try:
+        engine = library.decompressobj()
+        raw: bytes = engine.decompress(data, size + 1)
+    except (zlib.error, library.error) as error:
+        raise ValueError(f"damaged chunk: {error}") from error
+    if len(raw) != size or not engine.eof:  # without its end, the checksum was not looked at
+        raise ValueError(f"chunk of {len(raw)} bytes, expected {size}")
+    return raw
 
 
 def unpack_chunk(data: bytes, shape: tuple[int, ...], dtype: AnyDtype, *, shuffle: bool) -> AnyArray:
@@ -136,15 +163,7 @@ def unpack_chunk(data: bytes, shape: tuple[int, ...], dtype: AnyDtype, *, shuffl
     ValueError
         It is damaged.
     """
-    size = int(np.prod(shape)) * dtype.itemsize
-    try:
-        engine = zlib.decompressobj()
-        raw = engine.decompress(data, size + 1)
-    except zlib.error as error:
-        raise ValueError(f"damaged chunk: {error}") from error
-    if len(raw) != size or not engine.eof:  # without its end, the checksum was not looked at
-        raise ValueError(f"chunk of {len(raw)} bytes, expected {size}")
-    flat = np.frombuffer(raw, np.uint8)
+    flat = np.frombuffer(inflated(data, int(np.prod(shape)) * dtype.itemsize), np.uint8)
     if shuffle and dtype.itemsize > 1:
         flat = np.ascontiguousarray(flat.reshape(dtype.itemsize, -1).T).reshape(-1)
     return flat.view(dtype).reshape(shape)
@@ -157,6 +176,7 @@ _CHUNK = 1 << 18  # bytes that fit the cache of a core
 _THREADS = 4  # at most: writing is one thread's work
 _LARGEST = 1 << 28  # bytes of a chunk: a row that is larger is left to h5py
 Offset = tuple[int, ...]
+Out = TypeVar("Out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,8 +235,13 @@ def compressed(offsets: list[Offset], block_at: Callable[[Offset], AnyArray]) ->
     def compress(offset: Offset) -> bytes:
         return _PACKING.pack(block_at(offset), plan)
 
+    yield from zip(offsets, in_threads(compress, offsets), strict=True)
+
+
+def in_threads(work: Callable[[Offset], Out], offsets: list[Offset]) -> Iterator[Out]:
+    """What `work` makes of each chunk, in order."""
     with ThreadPoolExecutor(min(_THREADS, processors())) as pool:
-        yield from zip(offsets, pool.map(compress, offsets), strict=True)
+        yield from pool.map(work, offsets)
 
 
 def _packing(array: AnyArray) -> Packed | AnyArray:

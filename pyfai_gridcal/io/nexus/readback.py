@@ -1,8 +1,8 @@
 """A detector file, closed and opened again, compared bit by bit with what was meant to be written.
 
-The numbers come back through the file system and HDF5's own filters, piece by piece, so that nothing larger than the
-cache of a core is held. That pyFAI makes the same of such a file is a matter of its form, and proven by the tests, by
-``pyFAI-gridcal demo`` and by ``check``.
+The numbers come back through the file system, piece by piece, so that nothing larger than the cache of a core is held.
+That pyFAI makes the same of such a file is a matter of its form, and proven by the tests, by ``pyFAI-gridcal demo`` and
+by ``check``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from ...base.arrays import AnyArray
 from ...base.errors import FileFormatError
 from ...base.opening import reading_hdf5
 from ...base.plain import fields_of
-from ...records.corners import corners_of_nodes
 from ...records.distortion import Distortion
 from .contents import find_detector
+from .corners import farthest
 from .groups import read_traits
-
-_ROWS = 64  # at a time, those of one row of chunks: each is unpacked once
 
 
 def read_back(path: str | PathLike[str], nodes: AnyArray, meant: Distortion) -> None:
@@ -48,7 +46,7 @@ def read_back(path: str | PathLike[str], nodes: AnyArray, meant: Distortion) -> 
             trouble = [] if _same_bits(group["mask"][()], ignored) else ["another mask"]
             found, there = fields_of(read_traits(group, shape)), fields_of(meant.traits)
             trouble += [f"another {name.replace('_', ' ')}" for name in there if not _same(there[name], found[name])]
-            if far := _farthest(group["pixel_corners"], nodes, pixel_size):
+            if far := farthest(group["pixel_corners"], nodes, pixel_size):
                 trouble.append(f"corners off by {far:.2g} px")
     if trouble:
         raise FileFormatError(
@@ -87,23 +85,3 @@ def _same(a: object, b: object) -> bool:
 
 def _same_bits(a: AnyArray, b: AnyArray) -> bool:
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-
-
-def _farthest(corners: h5py.Dataset, nodes: AnyArray, pixel_size: tuple[float, float]) -> float:
-    """Largest difference of a coordinate, px, infinite where only one of both is a number; 0 when all bits agree."""
-    tiled = nodes.ndim == 4
-    columns = corners.chunks[1] if corners.chunks else corners.shape[1]
-    far = 0.0
-    for top in range(0, corners.shape[0], _ROWS):
-        for left in range(0, corners.shape[1], columns):
-            part = slice(top, top + _ROWS), slice(left, left + columns)
-            height, width = (len(range(*one.indices(n))) for one, n in zip(part, corners.shape, strict=False))
-            true = corners_of_nodes(nodes[top : top + height + (not tiled), left : left + width + (not tiled)])
-            for axis, size in enumerate((min(pixel_size), *pixel_size)):  # z, y, x: each has chunks of its own
-                got, meant = corners[(*part, slice(None), axis)], np.ascontiguousarray(true[..., axis])
-                if not np.array_equal(got.view(np.uint32), meant.view(np.uint32)):
-                    with np.errstate(invalid="ignore"):
-                        gap = np.nan_to_num(np.abs(got - meant) / size, nan=np.inf)
-                    gap[got.view(np.uint32) == meant.view(np.uint32)] = 0
-                    far = max(far, float(gap.max()), 1e-30)  # bits that differ without a distance, as -0 and 0
-    return far

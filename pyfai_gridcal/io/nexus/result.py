@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -84,8 +85,9 @@ def save_result(
     parts = _Parts(result, settings, spots, images, inputs, report)
     tell = progress or untold
     frame = parts.distortion
-    with replacing(path) as beside:
-        # First what pyFAI reads: the corners of all pixels, which are most of the numbers.
+    with replacing(path) as beside, ThreadPoolExecutor(1) as thread:
+        # First what pyFAI reads: the corners of all pixels, which are most of the numbers; the maps meanwhile.
+        products = thread.submit(make_products, frame, parts.images)
         tell(0.0, "evaluating pixel corners")
         nodes = detector_nodes(frame)
         tell(0.1, "writing the detector")
@@ -96,7 +98,7 @@ def save_result(
             mine = {id(getattr(frame.traits, own)): group[theirs] for own, theirs in TRAITS.items() if theirs in group}
             # Then what this package and silx read: records, maps, pictures.
             tell(0.3, "writing the rest")
-            _write_process(entry, parts, make_products(frame, parts.images), mine)
+            _write_process(entry, parts, products.result(), mine)
             entry["end_time"] = now()
         # The file is complete now; only what comes back from the disk as it was meant takes the place of an old one.
         tell(0.7, "reading back")

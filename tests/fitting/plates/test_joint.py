@@ -9,8 +9,9 @@ import pytest
 
 from pyfai_gridcal.base.geometry import turn_matrix
 from pyfai_gridcal.fitting.plates.joint import Exposure, JointProblem
-from pyfai_gridcal.fitting.spline.basis import Axis, CellRows, band_of_stencil, roughness_stencil
+from pyfai_gridcal.fitting.spline.basis import Axis, band_of_stencil, roughness_stencil
 from pyfai_gridcal.fitting.spline.problem import SplineField
+from pyfai_gridcal.fitting.spline.rows import CellRows
 
 Y, X, HOLES, ORDER = Axis(-1.0, 30.0, 4, 3), Axis(-1.0, 30.0, 5, 3), 30, 2
 

@@ -1,4 +1,4 @@
-"""Splines, rows and stencils against scipy and dense matrices."""
+"""Splines and stencils against scipy and dense matrices."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from scipy.interpolate import BSpline
 
 from pyfai_gridcal.fitting.spline.basis import (
     Axis,
-    CellRows,
     band_of_stencil,
+    rough_part,
     roughness_stencil,
     stencil_energy,
     stencil_of_band,
     transposed_stencil,
     uniform_axes,
 )
-from pyfai_gridcal.fitting.spline.blockband import BlockBanded
+from pyfai_gridcal.fitting.spline.rows import CellRows
 
 DEGREES = (2, 3, 4, 5)
 
@@ -63,20 +63,6 @@ def test_derivatives_by_differences() -> None:
     assert np.allclose(slope, (y.matrix(t + h) - y.matrix(t - h)) @ c / (2 * h), atol=1e-7)
 
 
-@pytest.mark.parametrize("degree", DEGREES)
-def test_normal_matrix_and_right_side(degree: int) -> None:
-    y, x = axes(degree)
-    yx = some_points(y, x)
-    rows, b = CellRows.of_points(y, x, yx), design(y, x, yx)
-    w = np.random.default_rng(1).uniform(0.5, 2, len(yx))
-    d = np.random.default_rng(2).normal(size=(len(yx), 2))
-    assert np.allclose(dense(rows.normal_stencil(w)), b.T @ (w[:, None] * b))
-    assert np.allclose(rows.right_side(d).reshape(-1, 2), b.T @ d)
-    assert np.allclose(rows.sparse.toarray(), b)
-    c = np.random.default_rng(3).normal(size=(y.size, x.size, 2))
-    assert np.allclose(rows.values(c), b @ c.reshape(-1, 2))
-
-
 @pytest.mark.parametrize("degree", [3, 4])
 def test_stencil_and_band_are_inverse_to_each_other(degree: int) -> None:
     y, x = axes(degree)
@@ -119,17 +105,6 @@ def test_roughness_of_a_known_function() -> None:
     assert np.isclose(stencil_energy(roughness_stencil(y, x, 2), c), area * (0.6**2 + 2 * 0.2**2), rtol=1e-6)
 
 
-def test_quadratic_forms_and_traces_of_an_inverse() -> None:
-    y, x = axes(3)
-    yx = some_points(y, x)
-    rows, b = CellRows.of_points(y, x, yx), design(y, x, yx)
-    rough = roughness_stencil(y, x, 2)
-    blocks: BlockBanded = band_of_stencil(rows.normal_stencil(np.ones(len(yx))) + rough)
-    whole = np.linalg.inv(blocks.dense())
-    inverse = stencil_of_band(blocks.cholesky().inverse())
-    assert np.allclose(rows.quadratic_form(inverse), np.einsum("ni,ij,nj->n", b, whole, b))
-
-
 def test_axes_cover_the_pixels() -> None:
     y, x = uniform_axes((10.0, 20.0), (300, 401), 13, 4)
     assert y.step == x.step
@@ -138,3 +113,15 @@ def test_axes_cover_the_pixels() -> None:
     assert y.stop >= 309.5
     assert x.start <= 19.5
     assert x.stop >= 420.5
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_the_rough_part_is_without_polynomials_below_the_order(order: int) -> None:
+    y, x = axes(4)
+    ny, nx = np.meshgrid(np.arange(y.size), np.arange(x.size), indexing="ij")
+    c = np.random.default_rng(6).normal(size=(y.size, x.size))
+    rough = roughness_stencil(y, x, order)
+    assert np.isclose(stencil_energy(rough, rough_part(c, order)), stencil_energy(rough, c))
+    for a in range(order):
+        assert np.allclose(rough_part(c + 30.0 * ny**a * nx ** (order - 1 - a), order), rough_part(c, order), atol=1e-9)
+    assert not np.allclose(rough_part(c + ny**order, order), rough_part(c, order), atol=1e-3)

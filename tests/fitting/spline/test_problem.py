@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,20 @@ def test_uncertainty_modulo_a_rigid_motion_against_draws(problem: SplineProblem)
     assert np.allclose(found, left.var(axis=-1), rtol=0.2)
     assert found.mean() == pytest.approx(left.var(), rel=0.02)
     assert found.mean() < 0.99 * solution.variance(problem.yx).mean()
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_the_next_smoothness_does_not_come_from_rounding(problem: SplineProblem, order: int) -> None:
+    """A field that is nearly a polynomial below the order: what it has besides makes the roughness, to the digits that
+    it has in the coefficients, and not what is left of large terms that cancel each other.
+    """
+    y, x = problem.y, problem.x
+    at = np.stack(np.meshgrid(np.arange(y.size), np.arange(x.size), indexing="ij"), axis=-1)
+    smooth = SplineProblem(y, x, problem.yx, 1e3 + problem.yx @ np.array([[0.3, -0.2], [0.1, 0.4]]), order)
+    smooth.weigh(np.ones_like(smooth.d))
+    wrinkle = 2.0**-20 * np.rint(100 * np.random.default_rng(3).normal(size=(y.size, x.size, 2)))
+    alone = replace(smooth.solve(1.0), coefficients=wrinkle)
+    large = replace(alone, coefficients=wrinkle + 1000 + 40 * at)  # no digit is lost
+    assert large.roughness == pytest.approx(alone.roughness, rel=1e-8, abs=0)
+    assert large.next_smoothness() == pytest.approx(alone.next_smoothness(), rel=1e-8, abs=0)
+    assert large.smoothness_for(order) == pytest.approx(alone.smoothness_for(order), rel=1e-8, abs=0)

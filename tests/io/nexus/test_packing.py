@@ -15,6 +15,16 @@ from pyfai_gridcal.io.nexus import packing
 from pyfai_gridcal.io.nexus.packing import Packed, Packing, packed, unpack_chunk
 
 
+@pytest.fixture(params=["isal", "zlib"], autouse=True)
+def library(request, monkeypatch):
+    """All of it with the library that is there, and as where the extra is not installed."""
+    if request.param == "zlib":
+        monkeypatch.setattr(packing, "_isal", None)
+    elif packing._isal is None:
+        pytest.skip("isal is not installed")
+    return request.param
+
+
 @pytest.mark.parametrize("text", ["gzip", "gzip:1", "gzip:6", "none", "bitshuffle"])
 @pytest.mark.parametrize("kind", ["counts", "noise", "zeros", "nan"])
 def test_hdf5_reads_what_was_packed(tmp_path, text, kind):
@@ -107,6 +117,19 @@ def test_a_chunk_is_the_frame(tmp_path, text, dtype):
             for damaged in (data[:-1], data[:-5], data[: len(data) // 2], data[:-1] + bytes([data[-1] ^ 1])):
                 with pytest.raises(ValueError, match="chunk"):
                     unpack_chunk(damaged, frame.shape, np.dtype(dtype), shuffle=True)
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_one_library_reads_what_the_other_made(monkeypatch, repeats):
+    isal = packing._isal or pytest.importorskip("isal.isal_zlib")
+    frame = np.random.default_rng(8).poisson(300, SHAPE).astype(np.uint32)
+    for maker, reader in ((isal, None), (None, isal)):
+        monkeypatch.setattr(packing, "_isal", maker)
+        chunk = Packing(repeats=repeats).pack(frame)
+        monkeypatch.setattr(packing, "_isal", reader)
+        np.testing.assert_array_equal(unpack_chunk(chunk, SHAPE, frame.dtype, shuffle=True), frame)
+        with pytest.raises(ValueError, match="chunk"):
+            unpack_chunk(chunk[:-1] + bytes([chunk[-1] ^ 1]), SHAPE, frame.dtype, shuffle=True)
 
 
 def test_packed_now_and_written_twice(tmp_path):

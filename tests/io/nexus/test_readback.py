@@ -19,14 +19,14 @@ from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import SampledField
 from pyfai_gridcal.synthetic import fields
 
-SHAPE, PIXEL = (137, 361), (48e-6, 51e-6)  # more than one chunk of corners along both axes, the last ones not full
+SHAPE, PIXEL = (361, 137), (48e-6, 51e-6)  # more than one chunk of corners along both axes, the last ones not full
 
 
 def smooth() -> Distortion:
     y, x = np.linspace(0, SHAPE[0] - 1, 5), np.linspace(0, SHAPE[1] - 1, 7)
     values = np.random.default_rng(3).normal(0, 0.7, (5, 7, 2))
     mask = np.zeros(SHAPE, bool)
-    mask[3:5, 50:] = True
+    mask[50:, 3:5] = True
     return Distortion(SampledField(y, x, values), SHAPE, PIXEL, mask)
 
 
@@ -81,7 +81,7 @@ def test_it_sees_every_difference(written, tmp_path):
         ask(tmp_path / "missing.h5", distortion)
 
 
-@pytest.mark.parametrize("where", [(0, 0), (70, 255), (70, 257), (136, 360)])
+@pytest.mark.parametrize("where", [(0, 0), (255, 70), (257, 70), (360, 136)])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_the_last_bit_of_any_corner_counts(written, where, axis):
     path, distortion = written
@@ -95,13 +95,13 @@ def test_the_last_bit_of_any_corner_counts(written, where, axis):
 def test_nan_is_equal_to_the_same_nan_only(tmp_path):
     distortion = tiled()
     nodes = groups.detector_nodes(distortion)
-    nodes[5, 300] = np.nan
+    nodes[300, 5] = np.nan
     with h5py.File(tmp_path / "a.h5", "w") as file:
         groups.write_detector(groups.new_entry(file, "a"), distortion, nodes=nodes)
     ask(tmp_path / "a.h5", distortion, nodes=nodes)
     with pytest.raises(FileFormatError, match="corners off by inf"):
         ask(tmp_path / "a.h5", distortion)
-    nodes[5, 300] = np.array([0x7FC00001], np.uint32).view(np.float32)
+    nodes[300, 5] = np.array([0x7FC00001], np.uint32).view(np.float32)
     with pytest.raises(FileFormatError, match="corners off by"):
         ask(tmp_path / "a.h5", distortion, nodes=nodes)
 
