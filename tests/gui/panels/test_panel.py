@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from qtest import write
@@ -33,8 +34,8 @@ def test_what_was_found(panel, view):
     assert panel.saveButton.isEnabled()
     bare = view.fit.distortion
     fit = replace(view.fit, distortion=replace(bare, traits=Traits(Sensor("CdTe", 1e-3))))
-    calibrated = replace(view.results, calibration=replace(view.results.calibration, fit=fit))
-    panel.setView(replace(view, results=calibrated))
+    calibrated = replace(view.results, calibration=SimpleNamespace(fit=fit, verdict=view.results.calibration.verdict))
+    panel.setView(replace(view, results=replace(calibrated, exposures=(found,))))
     assert "; CdTe, 1 mm" in panel.modelLabel.text()
     panel.setView(WorkView(Results()))
     assert (panel.imageLabel.text(), panel.spotLabel.text(), panel.modelLabel.text()) == ("", "", "")
