@@ -186,7 +186,7 @@ def read_traits(group: h5py.Group, shape: tuple[int, ...]) -> Traits:
 
 def read_traits_of(path: str | PathLike[str]) -> Traits:
     """The same of a NeXus detector file; nothing, where it holds no detector."""
-    with reading_hdf5(path) as file, suppress(FileFormatError):
+    with suppress(FileFormatError, RuntimeError), reading_hdf5(path) as file:  # its own reader says what is wrong
         group = find_detector(file)
         there = (group[name].shape for name in ("pixel_corners", "mask", "flatfield", "darkcurrent") if name in group)
         return read_traits(group, next(there, ())[:2])
