@@ -23,6 +23,7 @@ def test_the_zoo_is_large() -> None:
     assert len(zoo.KINDS) >= 60
 
 
+@pytest.mark.slow  # a minute and more in all
 @pytest.mark.parametrize("name", zoo.KINDS)
 def test_refused_for_the_right_reason(name: str) -> None:
     kind = zoo.KINDS[name]
