@@ -2,7 +2,6 @@
 
 Other rooms may use::
 
-    choice            MODELS
     fitting           fit_distortion, folded_pixels
     plates.exposures  joint_uncertainty
     plates.joint      Exposure, JointProblem

@@ -13,6 +13,7 @@ from ..base.progress import Progress, untold
 from ..base.threads import one_blas_thread
 from ..records.field import label_at, without_gaps
 from ..records.fit import TrialScore
+from ..records.settings import require_model
 from .interpolation import GridData, ThinPlate
 from .polynomial import Polynomial
 from .recipe import FieldFit, Recipe, Sample
@@ -24,8 +25,6 @@ from .tiles.seams import Seam, find_seams, labels_of_mask, labels_of_seams, seam
 from .tiles.tiles import FEWEST_PER_TILE, TiledSupport, common_pixel_size, fit_tiles
 from .view import PlateView, evenly_drawn
 
-#: What `model` may be.
-MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
 #: How those are made that are one field over the whole detector.
 _RECIPES: dict[str, Callable[[], Recipe]] = {
     "spline": BSpline,
@@ -96,14 +95,13 @@ def choose(
     Parameters
     ----------
     view : points, plate, detector
-    model : one of :data:`MODELS`
+    model : one of :data:`~pyfai_gridcal.records.settings.MODELS`
     mask : (slow, fast), True = no pixel; its gaps separate tiles
     labels : (slow, fast) tile of each pixel, -1 for none
     hole_diameter_px : diameter of a hole, px, 0 if it is not known: no seam passes through a whole one
     progress : called with (fraction, what)
     """
-    if model not in MODELS:
-        raise UsageError(f"model {model!r}", expected=f"one of {', '.join(MODELS)}")
+    require_model(model)
     # a model that is one field is fitted, and that is all
     start, sample = view.placed()
     nothing = np.zeros(view.shape, dtype=bool)

@@ -14,8 +14,8 @@ Other rooms may use::
     plate       LatticeKind, Plate, error_sigma, with_errors, without_errors
     points      ControlPoints
     result      Result
-    settings    LATTICES, POLARITIES, Settings
+    settings    LATTICES, MODELS, POLARITIES, Settings, require_model
     spots       HoleProfile, Noise, Polarity, SpotFlag, Spots
-    traits      NO_TRAITS, Sensor, Traits
+    traits      IMAGES, NO_TRAITS, Sensor, Traits
     verdict     Check, Level, Verdict, check_above, check_below
 """

@@ -20,6 +20,8 @@ from .traits import Sensor
 
 LATTICES: tuple[LatticeKind, ...] = get_args(LatticeKind)
 POLARITIES = ("auto", "bright", "dark")
+#: Recipes for the field, see :mod:`pyfai_gridcal.fitting`; "auto" tries them.
+MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
 _REFINEMENTS = "refinements (nothing of this is needed)"
 
 
@@ -153,6 +155,7 @@ class Settings:
             raise UsageError(
                 f"pitch={self.pitch!r} m", expected="a pitch below a metre", hint="lengths are in metres: 5e-3"
             )
+        require_model(self.model)
         if self.sensor is not None:
             Sensor.parse(self.sensor)
         if self.polarity not in POLARITIES:
@@ -190,6 +193,12 @@ class Settings:
     def pitches(self) -> tuple[float, float]:
         """(along i, along j), metres."""
         return as_pair(self.pitch)
+
+
+def require_model(model: str) -> None:
+    """Refuse what is no model; UsageError."""
+    if model not in MODELS:
+        raise UsageError(f"model {model!r}", expected=f"one of {', '.join(MODELS)}")
 
 
 def _either(choices: Sequence[str]) -> str:

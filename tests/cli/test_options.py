@@ -10,10 +10,9 @@ import pytest
 
 from pyfai_gridcal import cli
 from pyfai_gridcal.cli._options import add_fields, device, gauge, given_settings, job_of
-from pyfai_gridcal.fitting.choice import MODELS
 from pyfai_gridcal.records.jobs import Compare, Correct
 from pyfai_gridcal.records.plate import LatticeKind
-from pyfai_gridcal.records.settings import Settings
+from pyfai_gridcal.records.settings import MODELS, Settings
 
 
 def options_of(command: str) -> dict[str, argparse.Action]:

@@ -8,9 +8,10 @@ from fieldtruth import PIXEL, PLATE, SHAPE, SQUARE, Truth, observe
 
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.fitting import choice as choice_module
-from pyfai_gridcal.fitting.choice import MODELS, Choice, choose
+from pyfai_gridcal.fitting.choice import Choice, choose
 from pyfai_gridcal.fitting.view import PlateView
 from pyfai_gridcal.records.plate import Plate
+from pyfai_gridcal.records.settings import MODELS
 from pyfai_gridcal.synthetic import fields
 
 

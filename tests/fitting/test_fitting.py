@@ -9,12 +9,12 @@ import pytest
 from fieldtruth import PIXEL, PLATE, SHAPE, SQUARE, Truth, observe, turned_indices
 
 from pyfai_gridcal.base.errors import FittingError, UsageError
-from pyfai_gridcal.fitting.choice import MODELS
 from pyfai_gridcal.fitting.fitting import fit_distortion, folded_pixels
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import Field, TiledField
 from pyfai_gridcal.records.fit import DistortionFit
 from pyfai_gridcal.records.plate import Plate
+from pyfai_gridcal.records.settings import MODELS
 from pyfai_gridcal.synthetic import fields
 
 

@@ -47,6 +47,7 @@ def test_two_equal_pitches_are_one() -> None:
         ({"pitch": 5.0}, "lengths are in metres"),
         ({"pitch": 2e-3, "polarity": "black"}, "polarity='black'"),
         ({"pitch": 2e-3, "lattice": "cubic"}, "lattice='cubic'"),
+        ({"pitch": 2e-3, "model": "magic"}, "model 'magic'"),
         ({"pitch": 2e-3, "lattice": "oblique"}, "give angle="),
         ({"pitch": (3e-3, 2e-3), "lattice": "square"}, "two pitches"),
         ({"pitch": (3e-3, 2e-3), "lattice": "hexagonal"}, "two pitches"),

@@ -12,12 +12,11 @@ import numpy as np
 
 from ...base.arrays import AnyArray, Floats
 from ...base.errors import PickingError
-from ...base.progress import Progress
+from ...base.progress import Progress, untold
 from ...calibration import Calibration, assemble, index, spots_and_points
 from ...correction.table import correct_known
 from ...exposure import Exposure, take_exposure
 from ...finding.detection import find_spots
-from ...fitting.choice import MODELS
 from ...io.images.images import Image, load_image
 from ...io.kinds.kinds import write_distortion
 from ...io.kinds.options import Writing
@@ -25,7 +24,7 @@ from ...io.kinds.poni import keeping
 from ...io.nexus.contents import holds_result
 from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
-from ...records.settings import LATTICES, POLARITIES, Settings
+from ...records.settings import LATTICES, MODELS, POLARITIES, Settings
 from ...records.spots import SpotFlag, Spots
 from .draft import Draft
 from .state import WorkExposure, WorkState, joined
@@ -116,8 +115,7 @@ class Core:
     ) -> list[Path]:
         """Write the distortion as another kind of file; a PONI file keeps the experiment of the one that it is
         `like`."""
-        if writing.progress is not None:
-            writing.progress(0.05, f"writing {Path(path).name}")
+        (writing.progress or untold)(0.05, f"writing {Path(path).name}")
         if like is not None:
             writing = replace(writing, told=keeping(like, calibration.distortion))
         return write_distortion(calibration.distortion, path, kind, writing)
