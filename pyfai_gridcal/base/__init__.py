@@ -7,7 +7,7 @@ Other rooms may use::
     atomic    MAX_PIXELS, check_suffix, check_writable, existing, read_text, replacing
     errors    CalibrationError, FileFormatError, FittingError, GridcalError, ImageError, IndexingError, PickingError,
               UsageError
-    frames    CORNERS, edge_from_index, edge_nodes, index_from_edge, pixel_centres
+    frames    CORNERS, edge_from_index, edge_nodes, index_from_edge, pixel_centres, raster_places
     geometry  as_pair, hull_of, turn_matrix, within_hull
     normal    inverses, solved
     opening   HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of

@@ -14,7 +14,7 @@ import numpy as np
 
 from .arrays import AnyArray, Floats
 
-__all__ = ["CORNERS", "edge_from_index", "edge_nodes", "index_from_edge", "pixel_centres"]
+__all__ = ["CORNERS", "edge_from_index", "edge_nodes", "index_from_edge", "pixel_centres", "raster_places"]
 
 #: Offsets (y, x) of the corners A, B, C, D of a pixel in pyFAI's order, edge frame.
 CORNERS = ((0, 0), (1, 0), (1, 1), (0, 1))
@@ -38,3 +38,8 @@ def edge_nodes(shape: tuple[int, int]) -> tuple[Floats, Floats]:
 def pixel_centres(shape: tuple[int, int]) -> tuple[Floats, Floats]:
     """Axes (slow, fast) of the pixel centres, index frame."""
     return np.arange(shape[0], dtype=np.float64), np.arange(shape[1], dtype=np.float64)
+
+
+def raster_places(y: AnyArray, x: AnyArray) -> AnyArray:
+    """(len(y), len(x), 2) the places (y, x) of a raster, given by its two axes."""
+    return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)

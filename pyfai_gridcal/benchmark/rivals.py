@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import AnyArray, Floats
+from ..base.frames import raster_places
 from ..records.distortion import Distortion
 
 Say = Callable[[str], None]
@@ -112,7 +113,7 @@ def opencv_circles(image: AnyArray, dark: bool, pattern: tuple[int, int], say: S
 def best_scaled(distortion: Distortion, truth: Distortion, *, step: int = 20) -> Distortion:
     """The distortion with the one pixel size for which it agrees best with the truth, for programs without a scale."""
     axes = [np.arange(0, n, step, dtype=float) for n in truth.shape]
-    base = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    base = raster_places(*axes)
     got = ((base + distortion.field.on_grid(*axes)) * distortion.pixel_size).reshape(-1, 2)
     true = ((base + truth.field.on_grid(*axes)) * truth.pixel_size).reshape(-1, 2)
     spread = [float(np.sqrt(((p - p.mean(axis=0)) ** 2).sum())) for p in (true, got)]

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import GridcalError, UsageError
-from ..base.frames import edge_from_index, index_from_edge, pixel_centres
+from ..base.frames import edge_from_index, index_from_edge, pixel_centres, raster_places
 from ..base.robust import rms
 from ..base.silence import quiet
 from ..io.kinds.kinds import KINDS, DistortionFile, locate, open_distortion
@@ -218,11 +218,11 @@ def _imaged11(
             if kind == "imaged11":
                 way = "detector_spatial(e2dx, e2dy)"
                 found = blobcorrector.detector_spatial(dxfile=str(paths[0]), dyfile=str(paths[1]))
-                theirs = _index((ny, nx)) + np.stack([found.dy, found.dx], axis=-1)
+                theirs = raster_places(*pixel_centres((ny, nx))) + np.stack([found.dy, found.dx], axis=-1)
             elif kind == "nexus":
                 way = "detector_spatial(h5file), as if named Eiger2_CdTe_4M"
                 dx, dy = _imaged11_nexus(blobcorrector, paths[0])
-                theirs = _index((ny, nx)) + np.stack([dy, dx], axis=-1)
+                theirs = raster_places(*pixel_centres((ny, nx))) + np.stack([dy, dx], axis=-1)
             else:
                 way = "correctorclass(spline)"
                 slow, fast = blobcorrector.correctorclass(str(paths[0])).make_pixel_lut((ny, nx))
@@ -230,10 +230,6 @@ def _imaged11(
     except Exception as error:
         return Opinion("ImageD11", way, None, f"{type(error).__name__}: {error}", intended)
     return Opinion("ImageD11", way, agreement(meant, theirs, known), intended=intended)
-
-
-def _index(shape: tuple[int, int]) -> Floats:
-    return np.stack(np.meshgrid(*pixel_centres(shape), indexing="ij"), axis=-1)
 
 
 def _imaged11_nexus(blobcorrector: Any, path: Path) -> tuple[AnyArray, AnyArray]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..base.arrays import Bools, Floats, in_a_line
 from ..base.errors import UsageError
-from ..base.frames import edge_from_index
+from ..base.frames import edge_from_index, raster_places
 from ..base.geometry import as_pair, hull_of, turn_matrix, within_hull
 from ..base.threads import one_blas_thread
 from ..fitting.plates.exposures import joint_uncertainty
@@ -211,10 +211,7 @@ def _visible(
     edge = np.array([[y, x] for y in (0, shape[0]) for x in (0, shape[1])]) * size - pose.shift_m
     ij = (edge @ turn_matrix(pose.angle_rad)) @ np.linalg.inv(plate.basis)
     low, high = np.floor(ij.min(axis=0)).astype(int) - 1, np.ceil(ij.max(axis=0)).astype(int) + 1
-    nodes = np.stack(
-        np.meshgrid(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True)), indexing="ij"), axis=-1
-    )
-    nodes = nodes.reshape(-1, 2)
+    nodes = raster_places(*(np.arange(a, b + 1) for a, b in zip(low, high, strict=True))).reshape(-1, 2)
     at = pose.corrected(plate.positions(nodes), size)
     ok = ((edge_from_index(at) > radius_px) & (edge_from_index(at) < np.asarray(shape) - radius_px)).all(axis=1)
     return at[ok], nodes[ok]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.arrays import Bools, Floats
 from ..base.errors import FittingError
-from ..base.frames import CORNERS, index_from_edge, pixel_centres
+from ..base.frames import CORNERS, index_from_edge, pixel_centres, raster_places
 from .field import CornerField, Field, TiledField
 
 _HALF_STEP = 0.25  # px: slopes are taken over half a pixel, far below what a field changes over
@@ -142,8 +142,7 @@ def _among_pixels(field: CornerField, shape: tuple[int, int], target: Floats, to
     from scipy.spatial import cKDTree
 
     out = np.full_like(target, np.nan)
-    y, x = np.meshgrid(*pixel_centres(shape), indexing="ij")
-    centres = np.stack([y.ravel(), x.ravel()], axis=1)
+    centres = raster_places(*pixel_centres(shape)).reshape(-1, 2)
     corrected = centres + field.at(centres)
     good = _finite(corrected)
     _, near = cKDTree(corrected[good]).query(target)

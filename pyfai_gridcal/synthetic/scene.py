@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, Ints
-from ..base.frames import pixel_centres
+from ..base.frames import pixel_centres, raster_places
 from ..records.distortion import Distortion
 from ..records.field import TiledField
 from ..records.fit import Pose
@@ -206,9 +206,7 @@ class Scene:
     def _candidates(self, part: Distortion) -> Ints:
         """Indices of the holes that may be seen."""
         border = [np.linspace(-0.05 * n, 1.05 * n, 33) for n in self.shape]
-        corrected = (part.field.on_grid(*border) + np.stack(np.meshgrid(*border, indexing="ij"), axis=-1)).reshape(
-            -1, 2
-        )
+        corrected = (part.field.on_grid(*border) + raster_places(*border)).reshape(-1, 2)
         node = self._node(corrected)
         low, high = np.floor(node.min(axis=0)).astype(int) - 1, np.ceil(node.max(axis=0)).astype(int) + 1
         if self.faults.extent is not None:

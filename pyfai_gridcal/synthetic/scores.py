@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats
+from ..base.frames import raster_places
 from ..base.geometry import hull_of, within_hull
 from ..base.robust import rms
 from ..records.distortion import Distortion
@@ -67,7 +68,7 @@ class SpotScore:
 def hull_mask(truth: TruthSpots, shape: tuple[int, int], *, step: int = 1) -> Bools:
     """True inside the convex hull of the spots, for every `step`-th pixel."""
     axes = [np.arange(0, n, step, dtype=float) for n in shape]
-    at = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    at = raster_places(*axes)
     return within_hull(hull_of(truth.yx), at.reshape(-1, 2)).reshape(at.shape[:2])
 
 
@@ -84,7 +85,7 @@ def field_error(
     step : every step-th pixel along both axes
     """
     centres = [np.arange(0, n, step, dtype=float) for n in truth.shape]
-    base = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
+    base = raster_places(*centres)
     got = (base + distortion.field.on_grid(*centres)) * distortion.pixel_size
     true = (base + truth.field.on_grid(*centres)) * truth.pixel_size
     valid = np.isfinite(got).all(axis=-1)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from pyfai_gridcal.base.frames import CORNERS, edge_from_index, edge_nodes, index_from_edge, pixel_centres
+from pyfai_gridcal.base.frames import (
+    CORNERS,
+    edge_from_index,
+    edge_nodes,
+    index_from_edge,
+    pixel_centres,
+    raster_places,
+)
 
 
 def test_the_first_pixel_is_centred_half_a_pixel_from_its_corner() -> None:
@@ -35,3 +42,9 @@ def test_corners_go_around_the_pixel() -> None:
     y, x = corner.T
     assert abs(np.dot(y, np.roll(x, -1)) - np.dot(x, np.roll(y, -1))) / 2 == 1
     assert CORNERS[1] == (1, 0), "the slow axis first"
+
+
+def test_places_of_a_raster_slow_before_fast() -> None:
+    places = raster_places(np.array([1.0, 2.0]), np.array([5.0, 7.0, 9.0]))
+    assert places.shape == (2, 3, 2)
+    assert places[1, 2].tolist() == [2.0, 9.0]

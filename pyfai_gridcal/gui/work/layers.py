@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...base.arrays import AnyArray, Floats
-from ...base.frames import edge_from_index, index_from_edge
+from ...base.frames import edge_from_index, index_from_edge, raster_places
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...report.plots.canvas import nice
@@ -181,7 +181,7 @@ def vector_lines(distortion: Distortion, *, count: int = 30, stretch: float = 1.
     """
     step = max(distortion.shape) / count
     axes = [index_from_edge(np.arange(step / 2, n, step)) for n in distortion.shape]
-    yx = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    yx = raster_places(*axes).reshape(-1, 2)
     vector = distortion.displacement(yx)
     known = np.isfinite(vector).all(axis=1)
     if distortion.mask is not None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...base import robust
 from ...base.arrays import Floats
+from ...base.frames import raster_places
 from ...records.distortion import Distortion
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def field_arrows(ax: Axes, distortion: Distortion, count: int, **style: Any) -> 
     """The displacement as arrows, about `count` along the longer side, where it is known."""
     step = max(distortion.shape) / count
     axes = [np.arange(step / 2, n, step) for n in distortion.shape]
-    yx = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    yx = raster_places(*axes).reshape(-1, 2)
     value = distortion.displacement(yx)
     known = np.isfinite(value).all(axis=1)
     if distortion.mask is not None:
