@@ -192,7 +192,9 @@ def calibrate(
     given = locals()
     chosen = Settings(**{f.name: given[f.name] for f in fields(Settings)})
     say = progress or untold
-    images = _as_list(image)
+    images = list(image) if isinstance(image, list | tuple) else [image]
+    if not images:
+        raise ImageError("no image given")
     if chosen.positions is not None and len(chosen.positions) != len(images):
         raise UsageError(f"{len(chosen.positions)} positions for {len(images)} exposures", expected="one for each")
     exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in images]
@@ -290,7 +292,8 @@ def assemble(
 ) -> Calibration:
     """Fit the distortion to the points of all exposures, judge it, and collect everything."""
     say = progress or untold
-    nominal, _ = nominal_of(settings, shape := _common_shape(exposures))
+    shape = _common_shape(exposures)
+    nominal, _ = nominal_of(settings, shape)
     masks = tuple(one.mask for one in exposures)
     say(0.0, "fitting the distortion")
     every = masks[0] if all(m is masks[0] for m in masks) else common_mask(masks)
@@ -312,7 +315,7 @@ def assemble(
         fit, tuple(spots), pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None, mask=every
     )
     say(1.0, "calibrated")
-    notes = *(note for one in exposures for note in one.notes), *remarks
+    notes = tuple(note for one in exposures for note in one.notes) + remarks
     sources = tuple(source for one in exposures for source in one.sources)
     images = tuple(one.data for one in exposures)
     return Calibration(settings, images, masks, tuple(spots), fit, verdict, sources, notes)
@@ -347,13 +350,6 @@ def plate_of(settings: Settings, points: ControlPoints) -> Plate:
         raise UsageError(f"plate={type(plate).__name__}", expected="a Plate, or a file that holds one")
     angle = settings.angle if settings.angle is not None else points.angle_deg
     return Plate(settings.pitches, angle, settings.hole)
-
-
-def _as_list(image: Any) -> list[Any]:
-    several = list(image) if isinstance(image, list | tuple) else [image]
-    if not several:
-        raise ImageError("no image given")
-    return several
 
 
 def _hole_px(settings: Settings, nominal: tuple[float, float] | None) -> float | None:

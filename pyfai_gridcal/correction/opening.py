@@ -117,7 +117,7 @@ def open_corrector(
         device=device,
         region=None if region == files.reading.roi else region,
         notes=notes + _left_out(traits, files),
-        traits=traits,
+        traits=replace(traits, flat=None, dark=None),  # large, and not for these images
     )
     # Whatever changes the result changes the checksum: table, arrays and options.
     digest = hashlib.sha256(key.encode())

@@ -21,7 +21,7 @@ from ..base.units import as_lengths, format_length
 from .corners import corner_nodes, corners_of_nodes, is_tiled
 from .field import Field, by_rows
 from .inverse import observed_of
-from .traits import NO_TRAITS, Traits
+from .traits import IMAGES, NO_TRAITS, Traits
 
 __all__ = ["Distortion"]
 
@@ -71,7 +71,7 @@ class Distortion:
             if np.shape(self.mask) != self.shape:
                 raise UsageError(f"mask of shape {np.shape(self.mask)} for a detector of shape {self.shape}")
             object.__setattr__(self, "mask", frozen_array(self.mask, np.bool_, 2))
-        for name in ("flat", "dark"):
+        for name in IMAGES:
             if (array := getattr(self.traits, name)) is not None and array.shape != self.shape:
                 raise UsageError(f"{name} of shape {array.shape} for a detector of shape {self.shape}")
 

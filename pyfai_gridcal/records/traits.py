@@ -9,6 +9,8 @@ from ..base.arrays import AnyArray, frozen_array
 from ..base.errors import UsageError
 from ..base.units import format_length, parse_length
 
+#: Names of what belongs to the images of a detector pixel by pixel.
+IMAGES = ("flat", "dark")
 #: Materials of which pyFAI knows the absorption (2026.9).
 MATERIALS = ("Si", "Ge", "CdTe", "GaAs", "Gd2O2S", "BaFBr0.85I0.15", "Se", "CZT")
 
@@ -77,7 +79,7 @@ class Traits:
     delta_dummy: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("flat", "dark"):
+        for name in IMAGES:
             if (array := getattr(self, name)) is not None:
                 object.__setattr__(self, name, frozen_array(array, array.dtype, 2))
 

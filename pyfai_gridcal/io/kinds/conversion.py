@@ -13,7 +13,7 @@ from ...base.errors import UsageError
 from ...base.progress import Progress
 from ...records.distortion import Distortion
 from ...records.jobs import Convert, Reading
-from .kinds import KINDS, PAIRS, DistortionFile, kind_for_output, open_distortion
+from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
 from .options import Writing
 from .pointers import NO_SENSOR, pointed, wants_parallax
 from .poni import keeping
@@ -115,7 +115,7 @@ def export(
     out = kind_for_output(target, kind)
     written = tuple(out.write(distortion, Path(target), writing or Writing()))
     told = Reading(kind=out.name, shape=distortion.shape, pixel_size=distortion.pixel_size)
-    pair = written if out.name in PAIRS else written[-1:]
+    pair = written if out.pair else written[-1:]
     back = open_distortion(list(pair), told).distortion
     largest, rms = corner_deviation(distortion, back)
     remarks = []
@@ -125,7 +125,7 @@ def export(
         remarks.append("the uncertainty is not in the file")
     there = back.traits.words()
     remarks += [f"{words} is not in the file" for words in distortion.traits.words() if words not in there]
-    if out.name in ("xds", "tiff", "npy", "nabu", "midas", "dials"):
+    if not out.keeps_size:
         slow, fast = (1e6 * p for p in distortion.pixel_size)
         remarks.append(f"the pixel size, {slow:.6g} x {fast:.6g} µm (slow, fast), is not in the file")
     if out.name in ("poni", "json"):

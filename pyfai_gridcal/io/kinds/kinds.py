@@ -43,10 +43,6 @@ __all__ = [
 ]
 
 
-#: Kinds that are two files, the maps of both axes.
-PAIRS = ("imaged11", "spd", "xds", "tiff", "dials")
-
-
 @dataclass(frozen=True)
 class DistortionFile:
     """A distortion and where it came from.
@@ -79,8 +75,9 @@ class Kind:
     suffixes : by which an output name asks for it
     read : (paths, what the file does not tell) -> Distortion, for images in orientation 3 where the file tells another
     write : (distortion, path, choices) -> files written
-    keeps_mask : whether the file holds the mask
     orientation : path -> pyFAI's orientation of the images that the file is for
+    keeps_mask, keeps_size : whether the file holds the mask, and the pixel size
+    pair : whether it is two files, the maps of both axes
     """
 
     name: str
@@ -89,8 +86,10 @@ class Kind:
     suffixes: tuple[str, ...]
     read: Callable[[tuple[Path, ...], Reading], Distortion]
     write: Callable[[Distortion, Path, Writing], list[Path]]
-    keeps_mask: bool = False
     orientation: Callable[[Path], int] = lambda _: 3
+    keeps_mask: bool = False
+    keeps_size: bool = True
+    pair: bool = False
 
 
 # -- writers and readers that are no maps
@@ -185,6 +184,7 @@ KINDS: dict[str, Kind] = {
             ("e2dx.edf", "e2dy.edf"),
             pairs.read_centres,
             pairs.write_imaged11,
+            pair=True,
         ),
         Kind(
             "spd",
@@ -193,6 +193,7 @@ KINDS: dict[str, Kind] = {
             (".edf",),
             pairs.read_nodes,
             pairs.write_spd,
+            pair=True,
         ),
         Kind(
             "xds",
@@ -201,6 +202,8 @@ KINDS: dict[str, Kind] = {
             (".cbf",),
             pairs.read_xds,
             pairs.write_xds,
+            keeps_size=False,
+            pair=True,
         ),
         Kind(
             "tiff",
@@ -209,6 +212,8 @@ KINDS: dict[str, Kind] = {
             (".tif", ".tiff"),
             pairs.read_centres,
             pairs.write_tiff,
+            keeps_size=False,
+            pair=True,
         ),
         Kind(
             "npy",
@@ -217,6 +222,7 @@ KINDS: dict[str, Kind] = {
             (".npy",),
             pairs.read_npy,
             pairs.write_npy,
+            keeps_size=False,
         ),
         Kind(
             "npz",
@@ -243,6 +249,7 @@ KINDS: dict[str, Kind] = {
             (".nabu.h5",),
             neighbours.read_nabu,
             neighbours.write_nabu,
+            keeps_size=False,
         ),
         Kind(
             "midas",
@@ -252,6 +259,7 @@ KINDS: dict[str, Kind] = {
             neighbours.MIDAS_SUFFIXES,
             neighbours.read_midas,
             neighbours.write_midas,
+            keeps_size=False,
         ),
         Kind(
             "dials",
@@ -261,16 +269,11 @@ KINDS: dict[str, Kind] = {
             (".pickle",),
             neighbours.read_dials,
             neighbours.write_dials,
+            keeps_size=False,
+            pair=True,
         ),
         *(
-            Kind(
-                name,
-                f"{title} that names the detector",
-                "absolute path",
-                (f".{name}",),
-                *_POINTER[:2],
-                orientation=_POINTER[2],
-            )
+            Kind(name, f"{title} that names the detector", "absolute path", (f".{name}",), *_POINTER)
             for name, title in (("poni", "PONI file"), ("json", "JSON snippet"))
         ),
     )
@@ -310,11 +313,8 @@ def kind_for_output(path: str | PathLike[str], name: str | None = None) -> Kind:
             kind.name == "imaged11" and ("e2dx" in lower or "e2dy" in lower) and Path(lower).suffix in ("", ".edf")
         ):
             return kind
-    raise UsageError(
-        f"output {path} does not tell its kind",
-        expected="a suffix such as .h5, .spline, .edf, .cbf, .tif, .npy, .poni",
-        hint="or --to KIND",
-    )
+    expected = "a suffix such as .h5, .spline, .edf, .cbf, .tif, .npy, .poni"
+    raise UsageError(f"output {path} does not tell its kind", expected=expected, hint="or --to KIND")
 
 
 # -- in and out
@@ -324,7 +324,7 @@ def locate(
     """(kind, files named, files that hold the numbers) of a distortion, without reading it."""
     paths = tuple(Path(p) for p in ([path] if isinstance(path, str | PathLike) else path))
     kind = kind_of(paths[0], reading)
-    paths = pairs.completed(paths) if kind.name in PAIRS else paths[:1]
+    paths = pairs.completed(paths) if kind.pair else paths[:1]
     if kind.name not in ("poni", "json"):
         return kind, paths, paths
     offsets = offset_files_of(paths[0])

@@ -26,7 +26,7 @@ import numpy as np
 from ...base.arrays import Floats
 from ...base.atomic import existing, replacing
 from ...base.errors import FileFormatError, UsageError
-from ...base.frames import edge_nodes, pixel_centres
+from ...base.frames import edge_nodes, pixel_centres, raster_places
 from ...base.opening import make_hdf5, reading_hdf5
 from ...records.distortion import Distortion
 from ..nexus.groups import look_at
@@ -48,10 +48,6 @@ FLEX = "scitbx_array_family_flex_ext"
 
 
 # -- nabu
-def _index_maps(shape: tuple[int, int]) -> Floats:
-    return np.stack(np.meshgrid(*pixel_centres(shape), indexing="ij"), axis=-1)
-
-
 def read_nabu(paths: tuple[Path, ...], reading: Reading) -> Distortion:
     path = paths[0]
     try:
@@ -59,14 +55,14 @@ def read_nabu(paths: tuple[Path, ...], reading: Reading) -> Distortion:
             for name in NABU:
                 look_at(file, name, str(path))
             back = np.stack([file[name][()] for name in NABU], axis=-1)
-            back = back - _index_maps(back.shape[:-1])
+            back = back - raster_places(*pixel_centres(back.shape[:-1]))
     except (KeyError, IndexError, ValueError, TypeError, RuntimeError) as error:
         raise FileFormatError(f"{path} holds no maps of nabu: {error}", expected="two of the same 2D shape") from error
     size = pixel_size_of((), reading, path)
     there = distortion_of_centres(back[..., 0], back[..., 1], size)
     edges = edge_nodes(there.shape)
     nodes = inverted(there.field, there.shape).on_grid(*edges)
-    places = (nodes + np.stack(np.meshgrid(*edges, indexing="ij"), axis=-1))[1:, 1:] - 0.5
+    places = (nodes + raster_places(*edges))[1:, 1:] - 0.5
     # Of pixels that belong outside of the corrected image nothing is told.
     with np.errstate(invalid="ignore"):
         told_of = np.asarray(((places > -1) & (places < np.array(there.shape))).all(axis=-1))
@@ -75,7 +71,7 @@ def read_nabu(paths: tuple[Path, ...], reading: Reading) -> Distortion:
 
 def write_nabu(distortion: Distortion, path: Path, writing: Writing) -> list[Path]:
     """What no pixel sees goes on as its neighbours do: nabu takes places at the border for those beyond it."""
-    at = _index_maps(distortion.shape)
+    at = raster_places(*pixel_centres(distortion.shape))
     back = (distortion.distort(at.reshape(-1, 2)) - at.reshape(-1, 2)).reshape(at.shape)
     places = continued(back, np.asarray(np.isfinite(back).all(axis=-1))) + at
     with replacing(path) as temporary, make_hdf5(temporary) as file:
@@ -229,6 +225,6 @@ def lookup_error(distortion: Distortion) -> Floats:
     """What DIALS makes wrong on the way from mm to pixels, (ny, nx), px, by looking up where a point should be what
     belongs to where it was seen."""
     values = np.stack(distortion.displacement_maps(), axis=-1)
-    should = np.rint(np.nan_to_num(values + _index_maps(distortion.shape))).astype(np.int64)
+    should = np.rint(np.nan_to_num(values + raster_places(*pixel_centres(distortion.shape)))).astype(np.int64)
     y, x = (np.clip(should[..., k], 0, n - 1) for k, n in enumerate(distortion.shape))
     return np.asarray(np.hypot(*np.moveaxis(values - values[y, x], -1, 0)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from os import PathLike
@@ -27,6 +27,7 @@ __all__ = [
     "Experiment",
     "Pointed",
     "detector_of",
+    "entries_of",
     "format_json",
     "format_poni",
     "offset_files_of",
@@ -179,14 +180,17 @@ def pointed(path: Path) -> Pointed:
     return _named_in_json(text, path) if text.lstrip().startswith("{") else _named_in_poni(text)
 
 
+def entries_of(text: str) -> Iterator[tuple[str, str]]:
+    """Keys, in lower case, and values of a PONI file, in its order; remarks are left out."""
+    for line in text.splitlines():
+        if match := re.match(r"\s*(\w+)\s*:\s*(.*?)\s*$", line):
+            yield match[1].lower(), match[2]
+
+
 def _named_in_poni(text: str) -> Pointed:
     """What the last detector of a PONI file names: later entries replace earlier ones, as in pyFAI."""
     named, detector = Pointed(), ""
-    for line in text.splitlines():
-        match = re.match(r"\s*(\w+)\s*:\s*(.*?)\s*$", line)
-        if not match or line.lstrip().startswith("#"):
-            continue
-        key, value = match[1].lower(), match[2]
+    for key, value in entries_of(text):
         if (key == "detector" and (os.path.sep in value or re.search(r"\.(h5|hdf5?|nxs|spline)$", value))) or (
             key == "splinefile" and value not in ("", "None")
         ):

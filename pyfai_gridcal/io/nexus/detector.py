@@ -13,8 +13,9 @@ import numpy as np
 from ...base.errors import FileFormatError
 from ...records.corners import corners_of_nodes
 from ...records.distortion import Distortion
-from ...records.traits import Sensor, Traits
+from ...records.traits import IMAGES, Sensor, Traits
 from ..kinds.readout import in_orientation, with_traits_turned
+from .contents import TRAITS
 from .groups import detector_nodes, distortion_of_corners
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
     mask = np.zeros(distortion.shape, bool) if distortion.mask is None else distortion.mask
     detector.mask = mask.astype(np.int8)
     traits = distortion.traits
-    for name, array in (("flatfield", traits.flat), ("darkcurrent", traits.dark)):
-        setattr(detector, name, None if array is None else array.copy())  # pyFAI takes no read-only ones
+    for own in IMAGES:
+        array = getattr(traits, own)
+        setattr(detector, TRAITS[own], None if array is None else array.copy())  # pyFAI takes no read-only ones
     detector._dummy, detector._delta_dummy = traits.dummy, traits.delta_dummy
     if traits.sensor is not None:
         detector.sensor = SensorConfig.from_dict(traits.sensor.config())
@@ -63,7 +65,7 @@ def traits_of(detector: Detector, shape: tuple[int, ...]) -> Traits:
     sensor = getattr(detector, "sensor", None) or (made[0] if len(made) == 1 else None)
     if sensor is not None:
         sensor = Sensor(str(getattr(sensor.material, "name", sensor.material)), sensor.thickness)
-    given = {"flat": detector.flatfield, "dark": detector.darkcurrent}
+    given = {name: getattr(detector, TRAITS[name]) for name in IMAGES}
     images = {name: one for name, one in given.items() if one is not None and one.shape == shape}
     return Traits(sensor, **images, dummy=detector._dummy, delta_dummy=detector._delta_dummy)
 

@@ -25,7 +25,7 @@ from ...base.opening import reading_hdf5, text_of
 from ...records.corners import corner_nodes
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, SampledField
-from ...records.traits import Sensor, Traits
+from ...records.traits import IMAGES, Sensor, Traits
 from .contents import ORIENTATIONS, TRAITS, find_detector, orientation_of
 from .corners import write_corners
 from .packing import Packed, write_array
@@ -157,7 +157,7 @@ def _write_traits(group: h5py.Group, traits: Traits) -> None:
     for name, theirs in TRAITS.items():
         if (value := getattr(traits, name)) is not None:
             write_array(group, theirs, np.asarray(value))
-            if name in ("flat", "dark"):
+            if name in IMAGES:
                 group[theirs].attrs["interpretation"] = "image"
     if traits.sensor is not None:
         write_sensor(group, traits.sensor)
@@ -174,7 +174,7 @@ def write_sensor(group: h5py.Group, sensor: Sensor) -> None:
 def read_traits(group: h5py.Group, shape: tuple[int, ...]) -> Traits:
     """What a detector group tells besides the places of the pixels; images of another shape than `shape` are left
     out."""
-    there = {name: group[TRAITS[name]][()] for name in ("flat", "dark") if TRAITS[name] in group}
+    there = {name: group[TRAITS[name]][()] for name in IMAGES if TRAITS[name] in group}
     images = {name: one for name, one in there.items() if one.shape == shape}
     dummy, delta = (float(group[name][()]) if name in group else None for name in ("dummy", "delta_dummy"))
     sensor = None

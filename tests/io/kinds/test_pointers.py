@@ -17,6 +17,7 @@ from pyfai_gridcal.io.kinds.pointers import (
     GEOMETRY,
     Experiment,
     detector_of,
+    entries_of,
     format_json,
     format_poni,
     save_pointer,
@@ -178,3 +179,8 @@ def test_offset_files_of_a_pilatus_are_meant_as_pyfai_means_them(tmp_path, form,
     (tmp_path / "x_table.cbf").unlink()
     with pytest.raises(FileFormatError, match=r"x_table.cbf is missing"):
         read_distortion(tmp_path / "a")
+
+
+def test_an_empty_entry_of_a_poni_file_takes_nothing_from_the_next() -> None:
+    text = "# Detector: Eiger\nSplineFile:\nDistance: 0.1\n  rot3 :  0.2 \n"
+    assert dict(entries_of(text)) == {"splinefile": "", "distance": "0.1", "rot3": "0.2"}
