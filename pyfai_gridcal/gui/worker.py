@@ -1,23 +1,29 @@
 """Work in a thread: one job at a time, with progress and cancel, its end told in the thread of the windows.
 
-Two threads meet here, in three ways only: jobs go over in a queue; what a job reports and how it ends comes back by
-signals that are queued, so that all that touches a window runs in the thread of the windows; and an event in each job
-says that nobody waits for it any more. numpy and scipy let the other thread run while they compute.
+Two threads meet here, in three ways only: jobs go over in a queue; what a job reports and that it has ended comes back
+in another one, which the thread of the windows looks into; and an event in each job says that nobody waits for it any
+more. The thread of the work knows nothing of Qt. It holds no job that has ended, for the functions of a job hold
+widgets, and its part of Python's garbage is collected in the thread of the windows: a dialog that died in the other one
+(a file dialog watches its folder) took the program with it. numpy and scipy let the other thread run while they
+compute.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from silx.gui import qt
 
 from ..base.progress import Cancelled, Progress
+from .drawing.calm import when_calm
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +47,70 @@ class BackgroundJob:
     patient: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
     drawn: threading.Event = field(default_factory=threading.Event)
+    outcome: tuple[Any, BaseException | None] = (None, None)
+
+
+#: What a thread tells: the id of a job, how much of it is done, and what is going on; None when it has ended.
+_Told = queue.SimpleQueue[tuple[int, float, str | None]]
+#: Seconds between two reports of the same that are passed on.
+INTERVAL = 0.05
+#: Milliseconds between two looks at what the thread told: not seen, and next to nothing to do.
+LOOK_MS = 15
+#: Milliseconds after which what was to be drawn has at least begun, and seconds that a job waits for its end.
+DRAW_MS = 30
+PATIENCE = 2.0
+#: Milliseconds between two looks whether there is garbage to collect.
+GARBAGE_MS = 500
+#: Jobs on their way when their window was closed: held to the end, for it would come in the other thread.
+_LEFT: list[dict[int, BackgroundJob]] = []
+
+
+def _work(jobs: queue.SimpleQueue[BackgroundJob | None], told: _Told) -> None:
+    """Do jobs until there is none any more: all that runs in the other thread."""
+    while (job := jobs.get()) is not None:
+        number = id(job)
+        if not job.cancelled.is_set():
+            if job.patient:
+                job.drawn.wait(PATIENCE)
+            try:
+                job.outcome = job.function(_reporter(job.cancelled, number, told)), None
+            except BaseException as reason:  # told to the user in the other thread, never lost
+                job.outcome = None, reason
+        del job  # the last who holds it is the thread of the windows
+        told.put((number, 1.0, None))
+
+
+def _reporter(cancelled: threading.Event, number: int, told: _Told) -> Progress:
+    last, said = 0.0, ""
+
+    def report(fraction: float, text: str) -> None:
+        nonlocal last, said
+        if cancelled.is_set():
+            raise Cancelled
+        now = time.monotonic()
+        if now - last > INTERVAL or fraction >= 1 or text != said:
+            last, said = now, text
+            told.put((number, float(fraction), text))
+
+    return report
+
+
+def _collect_garbage() -> None:
+    """Do what Python's collector would do by itself, in whichever thread makes an object."""
+    due = [k for k, (n, most) in enumerate(zip(gc.get_count(), gc.get_threshold(), strict=True)) if 0 < most < n]
+    if due:
+        gc.collect(max(due))
+
+
+def collect_here() -> None:
+    """From now on, collect garbage only in the thread of the windows, which this is."""
+    gc.disable()
+    app = qt.QApplication.instance()
+    if app.findChild(qt.QTimer, "garbage") is None:
+        timer = qt.QTimer(app)
+        timer.setObjectName("garbage")
+        timer.timeout.connect(_collect_garbage)
+        timer.start(GARBAGE_MS)
 
 
 class Worker(qt.QObject):
@@ -58,23 +128,19 @@ class Worker(qt.QObject):
     sigFailed = qt.Signal(object, str)
     sigCancelled = qt.Signal()
 
-    _sigReport = qt.Signal(object, float, str)
-    _sigEnd = qt.Signal(object, object, object)
-
-    #: Seconds between two reports of the same that are passed on.
-    INTERVAL = 0.05
-    #: Milliseconds after which what was to be drawn has at least begun, and seconds that a job waits for its end.
-    DRAW_MS = 30
-    PATIENCE = 2.0
-
     def __init__(self, parent: qt.QObject | None = None):
         super().__init__(parent)
+        collect_here()
         self._jobs: queue.SimpleQueue[BackgroundJob | None] = queue.SimpleQueue()
+        self._told: _Told = queue.SimpleQueue()
+        self._out: dict[int, BackgroundJob] = {}
         self._current: BackgroundJob | None = None
         self._waiting: list[BackgroundJob] = []
-        self._sigReport.connect(self._report, qt.Qt.ConnectionType.QueuedConnection)
-        self._sigEnd.connect(self._end, qt.Qt.ConnectionType.QueuedConnection)
-        self._thread = threading.Thread(target=self._run, name="pyfai_gridcal worker", daemon=True)
+        # One shot each: a slot may open a dialog, in whose loop the looks go on.
+        self._timer = when_calm(self, LOOK_MS, self._look)
+        self._thread = threading.Thread(
+            target=_work, args=(self._jobs, self._told), name="pyfai_gridcal worker", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -93,9 +159,11 @@ class Worker(qt.QObject):
             self.sigBusyChanged.emit(True)
         self._current = job
         if job.patient:
-            qt.QTimer.singleShot(self.DRAW_MS, job.drawn.set)
+            qt.QTimer.singleShot(DRAW_MS, job.drawn.set)
         self.sigProgress.emit(0.0, job.name)
+        self._out[id(job)] = job
         self._jobs.put(job)
+        self._timer.start()
 
     def cancel(self) -> None:
         """Forget the running job, and those that wait for it."""
@@ -110,6 +178,7 @@ class Worker(qt.QObject):
     def stop(self) -> None:
         """End the thread, after the running job has noticed."""
         self.cancel()
+        _LEFT.append(self._out)
         self._jobs.put(None)
 
     def wait(self, seconds: float = 5.0) -> bool:
@@ -117,40 +186,19 @@ class Worker(qt.QObject):
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    # -- in the other thread
-    def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if job.cancelled.is_set():
-                continue
-            if job.patient:
-                job.drawn.wait(self.PATIENCE)
-            try:
-                result, error = job.function(self._reporter(job)), None
-            except BaseException as reason:  # told to the user in the other thread, never lost
-                result, error = None, reason
-            try:
-                self._sigEnd.emit(job, result, error)
-            except RuntimeError:
-                return  # the windows are gone
-
-    def _reporter(self, job: BackgroundJob) -> Progress:
-        last, said = 0.0, ""
-
-        def report(fraction: float, text: str) -> None:
-            nonlocal last, said
-            if job.cancelled.is_set():
-                raise Cancelled
-            now = time.monotonic()
-            if now - last > self.INTERVAL or fraction >= 1 or text != said:
-                last, said = now, text
-                self._sigReport.emit(job, float(fraction), text)
-
-        return report
-
-    # -- in the thread of the windows
-    def _report(self, job: BackgroundJob, fraction: float, text: str) -> None:
-        if job is self._current:
-            self.sigProgress.emit(fraction, text)
+    def _look(self) -> None:
+        """Pass on what the thread told."""
+        self._timer.start()
+        with suppress(queue.Empty):
+            while True:
+                number, fraction, text = self._told.get_nowait()
+                if text is None:
+                    job = self._out.pop(number)
+                    self._end(job, *job.outcome)
+                elif self._out[number] is self._current:
+                    self.sigProgress.emit(fraction, text)
+        if not self._out:
+            self._timer.stop()
 
     def _end(self, job: BackgroundJob, result: Any, error: BaseException | None) -> None:
         if job is not self._current:

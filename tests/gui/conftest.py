@@ -42,6 +42,13 @@ def qapp() -> Any:
     return app
 
 
+@pytest.fixture(scope="package", autouse=True)
+def garbage_is_collected_again() -> Iterator[None]:
+    """Windows keep garbage from being collected in other threads; other tests have none."""
+    yield
+    gc.enable()
+
+
 @pytest.fixture(autouse=True)
 def slots_do_not_fail(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An exception in a slot, which Qt swallows, fails the test."""

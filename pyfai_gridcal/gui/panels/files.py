@@ -56,6 +56,8 @@ class FileRow(qt.QWidget):  # type: ignore[misc]
         dialog.setDirectory(folder or os.getcwd())
         if dialog.exec():
             self._take(plain_name(dialog.selectedUrl()))
+        # It goes on watching its folder, and PySide leaves its end to Python's garbage.
+        dialog.deleteLater()
 
     def _edited(self) -> None:
         self._take(self.edit.text().strip() or None)
