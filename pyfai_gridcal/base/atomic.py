@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -58,6 +59,13 @@ def _create_beside(path: Path) -> Path:
         except FileExistsError:
             continue
         return beside
+
+
+def leftovers(path: str | PathLike[str]) -> list[Path]:
+    """What a program that was killed left of the file that was to take the place of `path`."""
+    path = Path(path).resolve()
+    beside = re.compile(rf"\.+{re.escape(path.stem[:100])}(-[0-9a-f]{{8}})+{re.escape(path.suffix)}")
+    return [one for one in path.parent.glob(".*") if beside.fullmatch(one.name)]
 
 
 def check_writable(path: str | PathLike[str]) -> Path:

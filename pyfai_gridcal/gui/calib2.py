@@ -92,10 +92,11 @@ def main(options: Namespace, *, grid: str | None = None, given: dict[str, object
     calib2.setup_model(context.getCalibrationModel(), options)
     window = window_class()(context)
     task = window.detectorTasks[0].widget
-    if given:
-        task.workspace.set_settings(**given)
     image = grid or (options.args[0] if len(options.args) == 1 else None)
-    if image is not None:
+    taken = task.takeUp()
+    if given and not taken:
+        task.workspace.set_settings(**given)
+    if image is not None and not taken:
         task.openImage(image)
     status = run_application(app, window)
     context.saveSettings()

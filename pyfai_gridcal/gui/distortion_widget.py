@@ -18,10 +18,11 @@ from .drawing.compare import BeforeAfter
 from .drawing.layerbar import LayerBar
 from .drawing.plot import GridPlot
 from .hand import Hand
+from .keeper import Keeper
 from .layouts import column, holder, row, splitter, tabs
 from .panels.dialogs import Dialogs
 from .panels.files import dropped_files
-from .panels.messages import error_box, words_of
+from .panels.messages import error_box, kept_box, words_of
 from .panels.panel import WorkPanel
 from .updates import Updates
 from .work.core import Core
@@ -46,6 +47,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     worker : the thread
     updates : what is computed when, and what is drawn now
     document : the file behind the work
+    keeper : what keeps the work until it is saved
     plot, layers, compare, panel, dialogs : parts of the window
     """
 
@@ -60,6 +62,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self.workspace = Workspace(self.core, self.core.settings())
         self.worker = Worker(self)
         self.document = Document(self.core, self.workspace, self.worker)
+        self.keeper = Keeper(self.core, self.document, self)
         self.plot = GridPlot(self, backend=backend)
         self.layers = LayerBar(self.plot, self)
         self.compare = BeforeAfter(self, backend=backend)
@@ -140,6 +143,17 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self.openImage(names[0])
         for name in names[1:]:
             self.addExposure(name)
+
+    def takeUp(self) -> bool:
+        """Offer the work of a window that came to a bad end; whether the user goes on with it."""
+        for path in self.keeper.left():
+            if (answer := kept_box(self, path)) == qt.QMessageBox.StandardButton.Yes:
+                os.replace(path, self.keeper.path)
+                self.document.open(str(self.keeper.path), kept=True)
+                return True
+            if answer == qt.QMessageBox.StandardButton.Discard:
+                path.unlink(missing_ok=True)
+        return False
 
     def addExposure(self, name: str) -> None:
         """Add another exposure of the same plate."""
@@ -229,6 +243,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self.panel.setView(view, edits=len(exposures[view.exposure].edits) if exposures else 0)
         if old is None or old.fit is not view.fit:
             self.compare.setPair(None)
+            self.keeper.keepLater()
         self.sigViewChanged.emit(view)
 
     # -- errors and ends
@@ -258,6 +273,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         """End the thread."""
         self.updates.stop()
         self.worker.stop()
+        self.keeper.stop()
 
     def dragEnterEvent(self, event: qt.QDragEnterEvent) -> None:
         """Take files."""

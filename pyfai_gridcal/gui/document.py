@@ -31,6 +31,8 @@ class Document(qt.QObject):  # type: ignore[misc]
     sigOpened = qt.Signal()
     #: Path of a detector file that was written.
     sigSaved = qt.Signal(str)
+    #: Path of a file that is about to be written.
+    sigWriting = qt.Signal(str)
     #: Paths of all files that were written just now, in words.
     sigWritten = qt.Signal(str)
 
@@ -39,13 +41,15 @@ class Document(qt.QObject):  # type: ignore[misc]
         self._core, self._workspace, self._worker = core, workspace, worker
         self._file: str | None = None
 
-    def open(self, path: str) -> None:
-        """Take up a calibration where a file left it."""
+    def open(self, path: str, *, kept: bool = False) -> None:
+        """Take up a calibration where a file left it; one that was only `kept` is still to be saved."""
 
         def done(opened: tuple[WorkState, Calibration, tuple[Spots, ...]]) -> None:
             state, calibration, found = opened
-            self._file = path
+            self._file = None if kept else path
             self._workspace.reset(state)
+            if kept:
+                self._workspace.mark_saved(WorkState(state.settings))
             self._workspace.know(calibration, found)
             self.sigOpened.emit()
 
@@ -53,8 +57,8 @@ class Document(qt.QObject):  # type: ignore[misc]
 
     def save(self, path: str, *, then: Callable[[str], None] | None = None) -> None:
         """Write the detector file."""
-        state, calibration = self._workspace.state, self.calibration()
-        found = tuple(work.found for work in self._workspace.results().exposures if work.found is not None)
+        calibration, state, found = self._contents()
+        self.sigWriting.emit(path)
 
         def done(_: object) -> None:
             self._file = path
@@ -67,11 +71,22 @@ class Document(qt.QObject):  # type: ignore[misc]
         write = lambda progress: self._core.save(calibration, state, found, path, progress)  # noqa: E731
         self._start("writing", write, done, "Save detector")
 
+    def _contents(self) -> tuple[Calibration, WorkState, tuple[Spots, ...]]:
+        found = tuple(work.found for work in self._workspace.results().exposures if work.found is not None)
+        return self.calibration(), self._workspace.state, found
+
+    def unsaved(self) -> tuple[Calibration, WorkState, tuple[Spots, ...]] | None:
+        """What no file holds; None when there is no such calibration."""
+        lost = self._workspace.is_modified and self._workspace.calibration is not None
+        return self._contents() if lost else None
+
     def export(self, path: str, kind: str, *, like: str | None = None, relative: bool = False) -> None:
         """Write the distortion as another kind of file; pointers name the file of the detector, and may be `like`
         another PONI file."""
         calibration, saved = self.calibration(), self.savedFile()
         writing = Writing(source=None if saved is None else Path(saved), relative=relative)
+
+        self.sigWriting.emit(path)
 
         def done(paths: Sequence[Path]) -> None:
             self.sigWritten.emit(", ".join(map(str, paths)))

@@ -82,7 +82,8 @@ def main(images: Sequence[str] = (), *, backend: str = "matplotlib", given: dict
     """Open the window on images (exposures of one plate) or on a result file, with settings that were given."""
     app = application()
     window = GridcalWindow(BACKENDS[backend])
-    begin(window.task, images, given or {})
+    if not window.task.takeUp():
+        begin(window.task, images, given or {})
     return run_application(app, window, settings("gui"))
 
 

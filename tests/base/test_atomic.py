@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pyfai_gridcal.base.atomic import check_suffix, check_writable, replacing
+from pyfai_gridcal.base.atomic import check_suffix, check_writable, leftovers, replacing
 from pyfai_gridcal.base.errors import UsageError
 
 
@@ -108,3 +108,12 @@ def test_names_say_what_is_in_files():
 def test_check_writable_leaves_no_trace(tmp_path):
     assert check_writable(str(tmp_path / "b.h5")) == tmp_path / "b.h5"
     assert names(tmp_path) == []
+
+
+def test_leftovers_are_those_of_the_same_file_only(tmp_path):
+    half = [tmp_path / name for name in (".a-0123abcd.h5", "..a-0123abcd-89abcdef.h5")]
+    for one in (*half, tmp_path / "a.h5", tmp_path / ".a.h5", tmp_path / ".ab-0123abcd.h5", tmp_path / ".a-mine.h5"):
+        one.touch()
+    with replacing(tmp_path / "a.h5") as beside:
+        assert sorted(leftovers(tmp_path / "a.h5")) == sorted([*half, beside])
+    assert leftovers(tmp_path / "gone" / "a.h5") == []

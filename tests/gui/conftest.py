@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -32,8 +33,9 @@ DISPLACEMENT = np.array([2.0, -3.0])
 
 
 @pytest.fixture(scope="session")
-def qapp() -> Any:
-    """The application of the session."""
+def qapp(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The application of the session, with a cache of its own."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
     from pyfai_gridcal.gui.application import application
 
     app = application()

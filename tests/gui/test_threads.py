@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from qtest import qt
+from scenes import hole
 
 pytestmark = pytest.mark.gui
 
@@ -66,3 +68,46 @@ def test_no_object_of_qt_dies_in_another_thread(go, window, wait, qapp):
     task.stop()
     assert task.worker.wait()
     assert {thread for _, thread in deaths} == {threading.main_thread()}
+
+
+@pytest.mark.slow
+def test_fifty_saves_under_load_with_dialogs_left_open(go, window, wait, qapp, tmp_path, capfd):
+    """The walk in which the window once died: each save in a dialog that is left open while the work goes on."""
+    task, deaths, saved = go.calibrated(), [], []
+    task.document.sigSaved.connect(saved.append)
+    watch(deaths, window)
+
+    def answer():
+        for dialog in [w for w in qapp.topLevelWidgets() if isinstance(w, qt.QFileDialog) and w.isVisible()]:
+            if time.monotonic() - opened[0] > 0.3:
+                dialog.accept()
+        for dialog in [w for w in qapp.topLevelWidgets() if isinstance(w, ImageFileDialog) and w.isVisible()]:
+            watch(deaths, dialog)
+            dialog.reject()
+
+    from silx.gui.dialog.ImageFileDialog import ImageFileDialog
+
+    timer, opened = qt.QTimer(), [0.0]
+    timer.timeout.connect(answer)
+    timer.start(20)
+    stop = threading.Event()
+    load = [threading.Thread(target=lambda: [make_garbage(None) for _ in iter(stop.is_set, True)]) for _ in range(2)]
+    for thread in load:
+        thread.start()
+    for k in range(50):
+        task.panel.files["dark"].choose()
+        task.workspace.toggle_spot(*hole())
+        task.tabs.setCurrentIndex(k % 2)
+        go.idle()
+        task.document._file = str(tmp_path / f"{k}.h5")
+        opened[0] = time.monotonic()
+        task.actionsByName["save"].trigger()
+        wait(lambda k=k: len(saved) == k + 1, what="the file")
+    stop.set()
+    for thread in load:
+        thread.join()
+    timer.stop()
+    assert len(list(tmp_path.iterdir())) == 50, "and nothing else"
+    assert any("FileSystemModel" in name for name, _ in deaths)
+    assert {thread for _, thread in deaths} == {threading.main_thread()}
+    assert "QSocketNotifier" not in capfd.readouterr().err
