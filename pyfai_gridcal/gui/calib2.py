@@ -98,6 +98,7 @@ def main(options: Namespace, *, grid: str | None = None, given: dict[str, object
         task.workspace.set_settings(**given)
     if image is not None and not taken:
         task.openImage(image)
+        task.workspace.forget_past()
     status = run_application(app, window)
     context.saveSettings()
     return status

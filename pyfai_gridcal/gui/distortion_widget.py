@@ -97,6 +97,10 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self.actionsByName[name].setIcon(icon(name))
             self.layers.addAction(self.actionsByName[name])
 
+        # Their keys are heard beside the plot, too: a choice that has the focus would go to what begins with the letter.
+        for beside in (self.layers, self.panel):
+            beside.addActions(self.plot.tools.group.actions())
+
     def _connect(self) -> None:
         panel, workspace, worker = self.panel, self.workspace, self.worker
         for signal, slot in (

@@ -97,3 +97,4 @@ def begin(task: DistortionWidget, images: Sequence[str], given: dict[str, Any]) 
         task.workspace.set_files(**{role: given.get(role) for role in roles})
     if images:
         task.openFiles(images)
+    task.workspace.forget_past()

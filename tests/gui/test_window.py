@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from qtest import qt
+from qtest import QTest, qt
 
 from pyfai_gridcal.cli import main as command
 
@@ -44,3 +44,31 @@ def test_command_line_opens_what_it_names(go, image, wait, monkeypatch):
     assert task.workspace.state.settings.model == "spline"
     assert task.panel.editor("model").currentText() == "spline"
     wait(lambda: task.view() is not None and task.view().spots is not None, what="spots")
+    assert task.workspace.can_undo is None, "one undo too many would unload the image"
+
+
+def test_keys_are_heard_wherever_the_focus_is(go, window, monkeypatch):
+    """Not by silx's own action of the same key, and not as the first letter of a choice."""
+    task, saved = go.task, []
+    go.load()
+    monkeypatch.setattr(task.dialogs, "save", lambda: saved.append(1))
+    task.actionsByName["save"].triggered.connect(lambda: saved.append(2))
+    window.activateWindow()
+    for number, widget in enumerate(
+        (task.plot, task.plot.getWidgetHandle(), task.layers.maps, task.panel.editor("model"))
+    ):
+        widget.setFocus()
+        QTest.keyClick(widget, qt.Qt.Key.Key_S, qt.Qt.KeyboardModifier.ControlModifier)
+        assert saved.count(2) == number + 1
+        before = widget.currentIndex() if isinstance(widget, qt.QComboBox) else None
+        for key, tool in ((qt.Qt.Key.Key_R, "select-spot"), (qt.Qt.Key.Key_A, "add-spot")):
+            QTest.keyClick(widget, key)
+            assert task.plot.tools.tool() == tool, widget
+        assert before == (widget.currentIndex() if isinstance(widget, qt.QComboBox) else None)
+    task.plot.getMaskToolsDockWidget().show()
+    QTest.keyClick(task.plot, qt.Qt.Key.Key_R)
+    assert task.plot.tools.tool() == "select-spot", "the rectangle of the mask has the same letter"
+    edit = task.panel.editor("pitch")
+    edit.setFocus()
+    QTest.keyClicks(edit, "3mm")
+    assert edit.text() == "3mm"

@@ -22,6 +22,12 @@ def hide_axes(plot: PlotWidget) -> None:
             axes.set_axis_off()
 
 
+def free_keys(*actions: qt.QAction) -> None:
+    """Take the short cuts of silx away that are ours, too: of two that mean the same key Qt follows neither."""
+    for action in actions:
+        action.setShortcut(qt.QKeySequence())
+
+
 class _Deaf(qt.QObject):  # type: ignore[misc]
     """Leaves the wheel to what is around a widget."""
 

@@ -8,6 +8,7 @@ from silx.gui.plot import PlotWindow
 from silx.gui.utils import blockSignals
 
 from ...base.arrays import Bools
+from .calm import free_keys
 
 
 class DrawnMask(qt.QObject):  # type: ignore[misc]
@@ -21,6 +22,7 @@ class DrawnMask(qt.QObject):  # type: ignore[misc]
         self._plot, self._tools = plot, plot.getMaskToolsDockWidget().widget()
         self._tools.setMultipleMasks("single")
         self._tools.sigMaskChanged.connect(self._changed)
+        free_keys(*self._tools.findChildren(qt.QAction))
 
     def value(self) -> Bools | None:
         """The mask, None where there is none."""

@@ -10,7 +10,7 @@ from silx.gui.plot import PlotWindow
 from ...base.arrays import AnyArray
 from ..work.layers import plot_xy
 from ..work.views import WorkView
-from .calm import hide_axes, when_calm
+from .calm import free_keys, hide_axes, when_calm
 from .layer import Layer, is_drawn
 from .lines import GridLayer, OriginLayer, VectorLayer
 from .mask import DrawnMask
@@ -45,6 +45,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self.setKeepDataAspectRatio(True)
         self.setDataMargins(0.01, 0.01, 0.01, 0.01)
         hide_axes(self)
+        free_keys(self.getOutputToolBar().getSaveAction())
         self.setGraphXLabel("fast (x), px")
         self.setGraphYLabel("slow (y), px")
         self._image = PyramidImage()

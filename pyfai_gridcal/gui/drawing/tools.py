@@ -40,7 +40,7 @@ class SpotTools(IconBar):  # type: ignore[misc]
     def __init__(self, plot: PlotWidget):
         super().__init__("spots", "Spots", plot)
         self._plot = plot
-        group = qt.QActionGroup(self)
+        self.group = group = qt.QActionGroup(self)
         group.setExclusionPolicy(qt.QActionGroup.ExclusionPolicy.ExclusiveOptional)
         for name, command in TOOLS.items():
             self.addCommand(name, command, self._toggled)

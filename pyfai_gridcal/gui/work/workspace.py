@@ -92,6 +92,11 @@ class Workspace:
         self._past, self._now = [("open", state)], 0
         self.mark_saved()
 
+    def forget_past(self) -> None:
+        """Begin here: what was given to begin with cannot be undone."""
+        self._past, self._now = [("start", self.state)], 0
+        self._tell()
+
     def undo(self) -> None:
         """Take back the last step."""
         self._now = max(0, self._now - 1)
