@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
+from .base.arrays import Floats
 from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, untold
 from .base.units import Length, Lengths
@@ -390,7 +391,7 @@ def spots_and_points(
     return look(wanted)
 
 
-def index(spots: Spots, settings: Settings) -> ControlPoints:
-    """Give the spots their nodes, with the origin that is wished."""
-    points = index_spots(spots, lattice=settings.lattice, angle_deg=settings.angle)
+def index(spots: Spots, settings: Settings, hand: Floats | None = None) -> ControlPoints:
+    """Give the spots their nodes, with the origin that is wished; from a hole and two neighbours by `hand` (3, 2)."""
+    points = index_spots(spots, lattice=settings.lattice, angle_deg=settings.angle, hand=hand)
     return points.counted_from(settings.origin)

@@ -14,6 +14,8 @@ from .drawing.artwork import icon, register
 
 #: Plot backends by the name that the user gives.
 BACKENDS = {"matplotlib": "mpl", "opengl": "gl"}
+#: Height of the title of a window, generously.
+TITLE_PX = 40
 
 
 def application(arguments: Sequence[str] = ()) -> qt.QApplication:
@@ -30,6 +32,11 @@ def application(arguments: Sequence[str] = ()) -> qt.QApplication:
 def settings(name: str) -> qt.QSettings:
     """Where a program of ours keeps sizes and recent choices of the user."""
     return qt.QSettings(qt.QSettings.Format.IniFormat, qt.QSettings.Scope.UserScope, "pyfai", f"gridcal-{name}")
+
+
+def fit_screen(window: qt.QWidget, width: int, height: int) -> None:
+    """Give a window a size at which all of it is in sight, with its title and the bars of the desktop."""
+    window.resize(qt.QSize(width, height).boundedTo(window.screen().availableSize() - qt.QSize(0, TITLE_PX)))
 
 
 def _spare_the_loaded() -> None:

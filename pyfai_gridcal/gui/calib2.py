@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from silx.gui import qt
 
 from ..plugins import GridCalibration, load_members
-from .application import application, run_application, settings
+from .application import application, fit_screen, run_application, settings
 from .drawing.artwork import icon
 from .task import DistortionTask
 
@@ -52,7 +52,7 @@ def window_class() -> type:
         def __init__(self, context: CalibrationContext):
             super().__init__(context)
             if not settings("calib2").contains("main-window/size"):
-                self.resize(1600, 950)
+                fit_screen(self, 1600, 950)
             self.setWindowTitle("pyFAI calibration with detector distortion")
             self.setWindowIcon(icon("gridcal"))
 

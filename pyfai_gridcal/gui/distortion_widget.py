@@ -97,8 +97,8 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             self.actionsByName[name].setIcon(icon(name))
             self.layers.addAction(self.actionsByName[name])
 
-        # Their keys are heard beside the plot, too: a choice that has the focus would go to what begins with the letter.
-        for beside in (self.layers, self.panel):
+        # Their keys are heard beside the plot, too: a choice with the focus would take the letter.
+        for beside in (self.tabs.widget(0), self.panel):
             beside.addActions(self.plot.tools.group.actions())
 
     def _connect(self) -> None:
@@ -223,6 +223,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         """Show what the user decided; what follows from it comes later, by :meth:`_show`."""
         state, panel = self.workspace.state, self.panel
         number = self.updates.exposure = min(self.updates.exposure, max(0, len(state.exposures) - 1))
+        self.document.exposure = number
         panel.setSettings(state.settings)
         panel.files["image"].setName(state.exposures[number].source if state.exposures else None)
         for role in ("dark", "flat", "mask"):
@@ -233,6 +234,8 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             action = self.actionsByName[name]
             action.setEnabled(step is not None)
             action.setText(f"{name.capitalize()} {step}" if step else name.capitalize())
+        if names and state.settings.pitch is not None:
+            self.updates.wanted = "calibration"  # all that is needed is there
         if names:
             self.sigTitleChanged.emit(names[0] + ("*" if self.isModified() else ""))
         else:

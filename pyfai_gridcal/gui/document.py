@@ -25,6 +25,10 @@ class Document(qt.QObject):  # type: ignore[misc]
 
     Reading and writing happen in the thread of the worker, on the state of the moment when they were asked for: what
     the user does meanwhile is work that the file does not hold.
+
+    Attributes
+    ----------
+    exposure : number of the one that is shown
     """
 
     #: A result file was read; the workspace is as it was when that was written.
@@ -40,6 +44,7 @@ class Document(qt.QObject):  # type: ignore[misc]
         super().__init__(worker)
         self._core, self._workspace, self._worker = core, workspace, worker
         self._file: str | None = None
+        self.exposure = 0
 
     def open(self, path: str, *, kept: bool = False) -> None:
         """Take up a calibration where a file left it; one that was only `kept` is still to be saved."""
@@ -95,6 +100,13 @@ class Document(qt.QObject):  # type: ignore[misc]
             return self._core.export(calibration, path, kind, replace(writing, progress=progress), like)
 
         self._start("exporting", write, done, "Export")
+
+    def exportExtra(self, path: str, name: str) -> None:
+        """Write what is no distortion: the "report", or the "corrected" image that is shown."""
+        calibration, core, exposure = self.calibration(), self._core, self.exposure
+        self.sigWriting.emit(path)
+        write = lambda progress: core.export_extra(calibration, path, name, exposure, progress)  # noqa: E731
+        self._start("exporting", write, lambda written: self.sigWritten.emit(str(written)), "Export")
 
     def _start(self, name: str, work: Callable[[Progress], object], done: Callable[..., None], title: str) -> None:
         # Lasting: no click shall leave half a file behind.

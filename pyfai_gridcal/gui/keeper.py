@@ -1,4 +1,4 @@
-"""The work that no file holds yet, kept in a file of the cache: what a crash leaves behind is offered at the next start."""
+"""The work that no file holds yet, kept in a file of the cache: what a crash leaves is offered at the next start."""
 
 from __future__ import annotations
 

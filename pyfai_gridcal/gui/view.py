@@ -14,7 +14,7 @@ from silx.gui.utils import blockSignals
 
 from ..base.progress import Progress
 from ..records.points import ControlPoints
-from .application import BACKENDS, application, run_application, settings
+from .application import BACKENDS, application, fit_screen, run_application, settings
 from .comparison import compare_on_demand
 from .drawing.artwork import icon
 from .drawing.compare import BeforeAfter
@@ -41,15 +41,16 @@ class ResultWindow(qt.QMainWindow):  # type: ignore[misc]
         super().__init__()
         self.setWindowIcon(icon("gridcal"))
         self.setWindowTitle("pyFAI-gridcal view")
-        self.resize(1300, 850)
+        fit_screen(self, 1440, 900)
         self.worker = Worker(self)
         self.worker.sigFailed.connect(partial(error_box, self))
         self._view: WorkView | None = None
         self.plot = GridPlot(self, backend=backend)
         self.plot.tools.setVisible(False)
         self.layers = LayerBar(self.plot, self)
-        # The colours are the map's here, until the user asks for others.
+        # The colours are the map's here, with nothing over them, until the user asks for others.
         self.layers.colours.setCurrentIndex(self.layers.colours.findData("kind"))
+        self.layers.action("spots").setChecked(False)
         self.exposures = qt.QComboBox(self)
         self.exposures.setObjectName("exposures")
         self._exposureAction = self.layers.addWidget(self.exposures)

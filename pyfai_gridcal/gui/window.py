@@ -7,7 +7,7 @@ from typing import Any
 
 from silx.gui import qt
 
-from .application import BACKENDS, application, run_application, settings
+from .application import BACKENDS, application, fit_screen, run_application, settings
 from .distortion_widget import DistortionWidget
 from .drawing.artwork import icon
 from .drawing.plot import LAYERS
@@ -27,7 +27,7 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
         self.task.sigTitleChanged.connect(self._setTitle)
         self._closing = False
         self._makeMenus()
-        self.resize(1280, 860)
+        fit_screen(self, 1440, 960)
 
     def _setTitle(self, name: str) -> None:
         self.setWindowTitle(f"{name} - pyFAI-gridcal" if name else "pyFAI-gridcal")

@@ -8,7 +8,7 @@ from its neighbours, and what contradicts them is dropped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -98,6 +98,7 @@ def index_spots(
     tolerance: float = 0.25,
     sieve: bool = True,
     aspect: float = 1.0,
+    hand: Floats | None = None,
 ) -> ControlPoints:
     """Give every spot its integer node.
 
@@ -109,6 +110,8 @@ def index_spots(
     tolerance : fraction of the pitch that a spot may be off its predicted place, in (0, 0.5)
     sieve : drop points that do not fit smoothly between their neighbours
     aspect : of a pixel, slow over fast: the lattice is looked at in real lengths
+    hand : (3, 2) px, index frame: a spot and two of its neighbours, from which the lattice grows where it cannot be
+        told by itself; the spot is the node (0, 0)
 
     Returns
     -------
@@ -130,11 +133,18 @@ def index_spots(
     >>> np.ptp(points.ij, axis=0).tolist()
     [6, 9]
     """
-    return grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve, aspect=aspect).points(spots, angle_deg)
+    grown = grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve, aspect=aspect, hand=hand)
+    return grown.points(spots, angle_deg).counted_from(None if hand is None else tuple(hand[0]))
 
 
 def grow_lattice(
-    spots: Spots, lattice: LatticeKind = "auto", *, tolerance: float = 0.25, sieve: bool = True, aspect: float = 1.0
+    spots: Spots,
+    lattice: LatticeKind = "auto",
+    *,
+    tolerance: float = 0.25,
+    sieve: bool = True,
+    aspect: float = 1.0,
+    hand: Floats | None = None,
 ) -> GrownLattice:
     """What :func:`index_spots` makes control points of; arguments and errors are the same."""
     scale = np.sqrt([aspect, 1 / aspect])
@@ -145,7 +155,39 @@ def grow_lattice(
             expected=f"at least {LEAST} to index a lattice",
             hint="check polarity and hole size",
         )
-    cloud = Cloud(yx, tolerance=tolerance)
+    cloud, doubt = Cloud(yx, tolerance=tolerance), 0.0
+    if hand is None:
+        cloud, patch, doubt = _grown(cloud, lattice)
+    else:
+        cloud, patch = _by_hand(cloud, lattice, np.asarray(hand, float) * scale)
+    patch = _closed(yx, patch, tolerance)
+    if sieve:
+        patch = _smooth(yx, np.asarray(spots.sigma_yx) * scale, patch)
+    return GrownLattice(patch, cloud.hexagonal, doubt, scale)
+
+
+def _by_hand(cloud: Cloud, lattice: LatticeKind, hand: Floats) -> tuple[Cloud, Patch]:
+    """The lattice that grows from a point and two of its neighbours, (3, 2)."""
+    rows = cloud.tree.query(hand)[1]
+    a, b = basis = cloud.yx[rows[1:]] - cloud.yx[rows[0]]
+    cosine = (a * b).sum() / max(np.hypot(*a) * np.hypot(*b), 1e-12)
+    # Halfway between 60 and 90 degrees.
+    hexagonal = lattice == "hexagonal" or (lattice == "auto" and 0.26 < abs(cosine) < 0.9)
+    cloud = replace(cloud, hexagonal=hexagonal)
+    alike = len(set(rows)) < 3 or abs(cosine) > 0.95
+    patch = None if alike else grow(cloud, int(rows[0]), oriented(basis, hexagonal))
+    if patch is None or len(patch) < LEAST:
+        raise IndexingError(
+            f"from these three holes a lattice of {0 if patch is None else len(patch)} grows",
+            expected=f"at least {LEAST}",
+            hint="click a hole and its next neighbours in two directions",
+        )
+    return cloud, patch
+
+
+def _grown(cloud: Cloud, lattice: LatticeKind) -> tuple[Cloud, Patch, float]:
+    """The lattice that the points tell by themselves, and the doubt about its pieces."""
+    yx = cloud.yx
     # a thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
     local = local_lattices(cloud, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
     if not (local.score > 0).any():
@@ -155,7 +197,7 @@ def grow_lattice(
         )
     hexagonal, angle = lattice_kind(local)
     if _decide(lattice, hexagonal, angle):
-        cloud = Cloud(yx, True, tolerance)
+        cloud = replace(cloud, hexagonal=True)
     patch = _largest(cloud, local)
     if len(patch) < LEAST:
         raise IndexingError(
@@ -166,11 +208,7 @@ def grow_lattice(
     left = np.ones(len(yx), bool)
     left[patch.rows] = False
     local = local_lattices(cloud, np.flatnonzero(left))
-    patch, doubt = with_islands(cloud, local, patch)
-    patch = _closed(yx, patch, tolerance)
-    if sieve:
-        patch = _smooth(yx, np.asarray(spots.sigma_yx) * scale, patch)
-    return GrownLattice(patch, cloud.hexagonal, doubt, scale)
+    return cloud, *with_islands(cloud, local, patch)
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:

@@ -82,7 +82,7 @@ def test_export(go, wait, tmp_path, kind):
 
     task = go.calibrated()
     names = {action.objectName() for action in task.panel.exportButton.menu().actions()}
-    assert names == {*(f"export-{name}" for name in (*KINDS, "poni-like")), ""}
+    assert names == {*(f"export-{name}" for name in (*KINDS, "poni-like", "report", "corrected")), ""}
     path = tmp_path / f"out{KINDS[kind].suffixes[0]}"
     told = []
     task.worker.sigProgress.connect(lambda fraction, text: told.append((fraction, text)))

@@ -56,7 +56,7 @@ class FakeStages:
         self.calls["refine"] += 1
         return Spots.from_positions(np.asarray(yx) + 0.25, hole_px=found.hole_px)
 
-    def index(self, spots: Spots, settings: Any) -> ControlPoints:
+    def index(self, spots: Spots, settings: Any, hand: object = None) -> ControlPoints:
         self.calls["index"] += 1
         if self.fail_at == "index":
             raise IndexingError("the spots do not form a lattice")

@@ -32,6 +32,10 @@ def make_action(owner: qt.QWidget, name: str, command: Command, slot: Callable[[
     return action
 
 
+#: Size of icons: two bars of all tools fit above a plot on a small screen.
+ICON = qt.QSize(20, 20)
+
+
 class IconBar(qt.QToolBar):  # type: ignore[misc]
     """A tool bar of buttons that can be on or off, with our own icons, which follow the colours of the windows."""
 
@@ -39,6 +43,7 @@ class IconBar(qt.QToolBar):  # type: ignore[misc]
         self._actions: dict[str, qt.QAction] = {}
         super().__init__(title, parent)
         self.setObjectName(f"toolbar-{name}")
+        self.setIconSize(ICON)
 
     def addCommand(self, name: str, command: Command, slot: Callable[[bool], object], *, on: bool = False) -> None:
         """Add a button, whose icon is the file of its `name`; `slot` is told whether it is on."""

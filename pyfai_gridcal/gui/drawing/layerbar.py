@@ -28,9 +28,9 @@ class LayerBar(IconBar):  # type: ignore[misc]
             show = partial(plot.setLayerVisible, name)
             self.addCommand(f"layer-{name}", command, show, on=plot.layers[name].visible)
         self.addSeparator()
-        self.colours = self._addChoice(" Colour of spots: ", "spot-colours", COLOURINGS)
+        self.colours = self._addChoice(" Spots: ", "spot-colours", COLOURINGS)
         self.colours.currentIndexChanged.connect(lambda _: plot.setColouring(self.colours.currentData()))
-        self.maps = self._addChoice("  Map: ", "map", {None: "none", **MAPS}, icon("layer-map"))
+        self.maps = self._addChoice(" Map: ", "map", {None: "none", **MAPS}, icon("layer-map"))
         self.maps.currentIndexChanged.connect(lambda _: self.sigMapChanged.emit(self.map()))
 
     def _addChoice(
@@ -39,6 +39,11 @@ class LayerBar(IconBar):  # type: ignore[misc]
         """Add a choice of values, by the words for them."""
         box = qt.QComboBox(self)
         box.setObjectName(name)
+        # Narrow enough for the window of pyFAI-calib2 on a small screen; the list is as wide as its words.
+        box.setSizeAdjustPolicy(qt.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(11)
+        box.view().setTextElideMode(qt.Qt.TextElideMode.ElideNone)
+        box.view().setMinimumWidth(box.view().sizeHintForColumn(0) if box.count() else 0)
         for value, text in choices.items():
             box.addItem(picture or qt.QIcon(), text, value)
         self.addWidget(qt.QLabel(label))

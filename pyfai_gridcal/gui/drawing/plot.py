@@ -6,10 +6,12 @@ import numpy as np
 from silx.gui import qt
 from silx.gui.colors import Colormap
 from silx.gui.plot import PlotWindow
+from silx.gui.plot.tools.profile.toolbar import ProfileToolBar
 
 from ...base.arrays import AnyArray
 from ..work.layers import plot_xy
 from ..work.views import WorkView
+from .actions import ICON
 from .calm import free_keys, hide_axes, when_calm
 from .layer import Layer, is_drawn
 from .lines import GridLayer, OriginLayer, VectorLayer
@@ -17,7 +19,8 @@ from .mask import DrawnMask
 from .overlays import ColourScale, MapLayer, UnknownLayer
 from .pyramid import PyramidImage
 from .readout import Readout
-from .spots import SpotCloud
+from .regions import RegionStatistics
+from .spots import SpotCloud, WorstLayer
 from .tools import SpotTools
 
 #: Layers that can be shown and hidden: name -> text.
@@ -26,6 +29,7 @@ LAYERS = {
     "grid": "Fitted grid",
     "vectors": "Displacement vectors",
     "unknown": "Where the displacement is not known",
+    "worst": "The spots with the largest residuals",
 }
 #: Milliseconds that the limits of the plot have to rest before what depends on them is drawn again.
 REST_MS = 40
@@ -42,6 +46,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             parent=parent, backend=backend, autoScale=False, logScale=False, grid=False, curveStyle=False,
             roi=False, mask=True, fit=False, print_=False,
         )  # fmt: skip
+        self.setIconSize(ICON)
         self.setKeepDataAspectRatio(True)
         self.setDataMargins(0.01, 0.01, 0.01, 0.01)
         hide_axes(self)
@@ -61,11 +66,18 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             "vectors": VectorLayer(self, visible=False),
             "overlay": (over := MapLayer(self, self.spots)),
             "unknown": UnknownLayer(self),
+            "worst": WorstLayer(self),
             "origin": OriginLayer(self),
         }
         self.scale = ColourScale(self.getColorBarWidget(), self.spots, over)
         self.tools = SpotTools(self)
         self.addToolBar(self.tools)
+        self.regions = RegionStatistics(self)
+        look = ProfileToolBar(parent=self, plot=self)
+        look.setScheme("image")
+        look.addActions([self.regions.action, self.getIntensityHistogramAction()])
+        self.getIntensityHistogramAction().setVisible(True)
+        self.addToolBar(look)
         self.readout = Readout(self, self._image, self.spots.wordsAt)
         self.setStatusBar(self.readout)
         self.drawnMask = DrawnMask(self)

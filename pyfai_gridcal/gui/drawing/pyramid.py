@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from silx.gui.plot import PlotWidget
 from silx.gui.plot.backends.BackendBase import BackendBase
-from silx.gui.plot.items.image import ImageDataBase
+from silx.gui.plot.items.image import ImageData
 
 from ...base.arrays import AnyArray
 
@@ -21,7 +21,7 @@ OVERSAMPLING = 1.5
 MARGIN = 0.35
 
 
-class PyramidImage(ImageDataBase):  # type: ignore[misc]
+class PyramidImage(ImageData):  # type: ignore[misc]
     """Image of which the backend gets the visible part of a level of its pyramid."""
 
     def __init__(self) -> None:

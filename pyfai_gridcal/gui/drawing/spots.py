@@ -10,7 +10,7 @@ from silx.gui.plot import PlotWidget
 from silx.gui.plot.items.scatter import Scatter
 
 from ...base.arrays import AnyArray, Bools
-from ..work.layers import SpotKind, SpotLayer
+from ..work.layers import MOST_WORST, SpotKind, SpotLayer, WorstSpots
 from ..work.thinning import thinned_spots
 from .layer import Layer, seen_part
 
@@ -24,8 +24,12 @@ STYLES: dict[SpotKind, tuple[str, str, str]] = {
     SpotKind.STRAY: ("without a node", "d", "#ff9020"),
     SpotKind.REMOVED: ("removed", "x", "#a0a0a0"),
 }
+#: Size of the ring around one of the worst.
+RING = 26
+#: Of disks over the holes.
+DISK_ALPHA = 0.5
 #: Size of a mark, and smallest and largest size of a plain spot, points on the screen.
-MARK, SMALLEST, LARGEST = 9, 3, 9
+MARK, SMALLEST, LARGEST = 9, 4, 24
 #: Farther from the mouse than this, px, a spot is not told of.
 NEAR = 20
 #: Percentage of the values that the colours reach up to: a few bad spots do not make all others look the same.
@@ -37,6 +41,44 @@ def most_drawn(plot: PlotWidget) -> tuple[int, int]:
     return LIMITS["opengl" if "OpenGL" in type(plot.getBackend()).__name__ else "matplotlib"]
 
 
+class Rings(Scatter):  # type: ignore[misc]
+    """Points as open circles, so that what is measured is seen within; OpenGL has none, its disks are transparent."""
+
+    def _addBackendRenderer(self, backend: object) -> object:
+        self.setAlpha(DISK_ALPHA if "OpenGL" in type(backend).__name__ else 1.0)
+        renderer = super()._addBackendRenderer(backend)
+        for artist in getattr(renderer, "get_children", list)():
+            artist.set_facecolor("none")
+            artist.set_linewidth(1.5)
+        return renderer
+
+
+class WorstLayer(Layer):
+    """Numbered rings around the worst spots, a :class:`~pyfai_gridcal.gui.work.layers.WorstSpots`."""
+
+    data: WorstSpots | None
+
+    def __init__(self, plot: PlotWidget):
+        super().__init__(plot)
+        self._rings = Rings()
+        self._rings.setName("worst")
+        self._rings.setSymbol("o")
+        self._rings.setSymbolSize(RING)
+        self._rings.setColormap(Colormap(name=None, colors=np.array([(255, 64, 64, 255)] * 2, np.uint8)))
+        self._rings.setZValue(7)
+
+    def draw(self) -> None:
+        """Draw the rings, and the numbers beside them."""
+        for k in range(MOST_WORST):
+            self.plot.remove(f"worst {k + 1}", kind="marker")
+        worst = self.data if self.visible else None
+        if worst is not None:
+            self._rings.setData(worst.x, worst.y, np.zeros(len(worst.x)), copy=False)
+            for k, (x, y) in enumerate(zip(worst.x, worst.y, strict=True), 1):
+                self.plot.addMarker(x, y, legend=f"worst {k}", text=f"  {k}", color="#ff4040", symbol="")
+        self.place(self._rings, worst is not None and len(worst.x) > 0)
+
+
 class SpotCloud(Layer):
     """The spots, a :class:`~pyfai_gridcal.gui.work.layers.SpotLayer`."""
 
@@ -46,7 +88,7 @@ class SpotCloud(Layer):
         super().__init__(plot)
         self.colouring = "residual"
         self._step = 1
-        self._scatter = Scatter()
+        self._scatter = Rings()
         self._scatter.setName("spots")
         self._scatter.setSymbol("o")
         self._scatter.setColormap(Colormap("viridis"))
@@ -103,11 +145,11 @@ class SpotCloud(Layer):
             self.plot.getCurve(legend).setSymbolSize(MARK)
 
     def _symbolSize(self, layer: SpotLayer) -> float:
-        """A third of the distance between the spots on the screen, within limits."""
+        """Half of the distance between the spots on the screen, around most holes, within limits."""
         window, width = seen_part(self.plot), max(1, self.plot.getPlotBoundsInPixels()[2])
         area = (np.ptp(layer.x) + 1) * (np.ptp(layer.y) + 1)
         pitch = self._step * math.sqrt(area / len(layer)) * width / (window.right - window.left)
-        return float(np.clip(pitch / 3, SMALLEST, LARGEST))
+        return float(np.clip(pitch / 2, SMALLEST, LARGEST))
 
     def _values(self) -> AnyArray:
         """The numbers behind the colours."""

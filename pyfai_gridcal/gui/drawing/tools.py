@@ -22,6 +22,9 @@ TOOLS = {
                                "Click around spots to take them out; end at the first corner", "Shift+E"),
     "include-rectangle": Command("Include a rectangle", "Drag a rectangle over spots to bring them back", "I"),
     "include-polygon": Command("Include a polygon", "Click around spots to bring them back", "Shift+I"),
+    "pick-lattice": Command("Index by hand",
+                            "Where the grid is counted wrongly: click a hole, and its neighbours in two directions",
+                            "L"),
     "pick-origin": Command("Pick the origin", "Click on the spot that shall be node (0, 0)", "O"),
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from silx.gui import qt
 
@@ -13,8 +14,18 @@ from ...io.kinds.kinds import KINDS
 from ..document import Document
 from .files import FileRow
 
+
+class Extra(NamedTuple):
+    """Something to export that is no distortion."""
+
+    title: str
+    suffixes: tuple[str, ...]
+
+
 #: Kinds of files that hold nothing but the name of the detector file.
 POINTERS = ("poni", "json")
+#: What can be written besides the distortion itself: name -> its title, and the suffixes of its files.
+EXTRAS = {"report": Extra("Report", (".html",)), "corrected": Extra("Corrected image", (".h5", ".edf", ".tif"))}
 #: A PONI file with the geometry of another one.
 LIKE = "poni-like"
 
@@ -69,10 +80,14 @@ class Dialogs:
             like, _ = qt.QFileDialog.getOpenFileName(self._parent, "Geometry of", folder, "PONI file (*.poni)")
             if not like:
                 return
-        title, suffix = KINDS[kind].title, "".join(KINDS[kind].suffixes[:1])
-        start = str(Path(self._document.defaultFile()).with_suffix("")) + suffix
+        what = EXTRAS.get(kind) or KINDS[kind]
+        title, suffix = what.title, "".join(what.suffixes[:1])
+        tail = f"_{kind}{suffix}" if kind in EXTRAS else suffix
+        start = str(Path(self._document.defaultFile()).with_suffix("")) + tail
         name = self._target(f"Export: {title}", start, title, suffix)
-        if name:
+        if name and kind in EXTRAS:
+            self._document.exportExtra(name, kind)
+        elif name:
             self._document.export(name, kind, like=like, relative=relative)
 
     def _target(self, title: str, start: str, kind: str, suffix: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What went wrong, in the words of the command line; where it came from only under "details"."""
+"""What went wrong, in the words of the command line; where it came from only of what nobody expected."""
 
 from __future__ import annotations
 
@@ -30,18 +30,20 @@ def words_of(error: BaseException) -> str:
 def error_box(parent: qt.QWidget | None, error: BaseException, doing: str = "") -> qt.QMessageBox:
     """Open a message box, which does not hold up the caller; returns it."""
     words = words_of(error)
-    if isinstance(error, GridcalError):
-        logger.info("%s: %s", doing or "error", words)
-    else:
-        logger.error("%s: %s", doing or "error", words, exc_info=error)
+    told = isinstance(error, GridcalError | OSError | MemoryError)  # the words say all that a user can do about it
+    logger.log(
+        logging.INFO if told else logging.ERROR, "%s: %s", doing or "error", words, exc_info=None if told else error
+    )
     box = qt.QMessageBox(parent)
     box.setObjectName("error-box")
     box.setAttribute(qt.Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setIcon(qt.QMessageBox.Icon.Critical)
     box.setWindowTitle(f"{TITLE}: {doing}" if doing else TITLE)
     box.setText(words)
-    box.setDetailedText("".join(traceback.format_exception(error)))
+    if not told:
+        box.setDetailedText("".join(traceback.format_exception(error)))
     box.setStandardButtons(qt.QMessageBox.StandardButton.Close)
+    box.setDefaultButton(qt.QMessageBox.StandardButton.Close)
     box.open()
     return box
 

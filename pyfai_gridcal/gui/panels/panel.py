@@ -1,4 +1,4 @@
-"""The panel beside the plot, in the order of the work: image, plate, spots, model, quality, result."""
+"""The panel beside the plot, in the order of the work: image, plate, spots, model, quality; below, what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..drawing.calm import ignore_wheel
 from ..layouts import Part, button, column, holder, row
 from ..work.layers import SpotKind
 from ..work.views import WorkView
-from .dialogs import LIKE
+from .dialogs import EXTRAS, LIKE
 from .files import FileRow
 from .form import Row, SettingsForm, rows_of
 from .quality import QualityView, VerdictLabel
@@ -76,7 +76,6 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
             _group("Spots", self._form(rows_of("polarity")), self.spotLabel, self.forgetButton),
             _group("Model", model, self.modelLabel),
             _group("Quality", self.verdict, self.quality),
-            _group("Result", self._saveBar(), self.resultLabel),
             None,
             margin=4,
         )
@@ -118,12 +117,18 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.removeButton = button("−", self.sigRemoveExposure.emit, tip="Take this exposure out", small=True)
         return row(qt.QLabel("Exposures:"), (self.exposures, 1), self.addButton, self.removeButton)
 
-    def _saveBar(self) -> qt.QLayout:
+    def _saveBar(self) -> None:
         tip = "Write the detector with all that it came from; the file can be opened again here"
-        self.saveButton = button("Save detector...", self.sigSave.emit, name="save", tip=tip)
+        self.saveButton = button("Save detector...", self.sigSave.emit, name="save", tip=tip, height=34)
         self.exportButton = qt.QPushButton("Export")
         self.exportButton.setObjectName("export")
+        self.exportButton.setMinimumHeight(34)
         menu = qt.QMenu(self.exportButton)
+        for name, kind in EXTRAS.items():
+            action = menu.addAction(f"{kind.title} ({', '.join(kind.suffixes)})")
+            action.setObjectName(f"export-{name}")
+            action.triggered.connect(partial(self.sigExport.emit, name))
+        menu.addSeparator()
         for kind in KINDS.values():
             action = menu.addAction(f"{kind.title} ({', '.join(kind.suffixes)})" if kind.suffixes else kind.title)
             action.setToolTip(kind.statement)
@@ -139,13 +144,13 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.relativeAction.setCheckable(True)
         menu.setToolTipsVisible(True)
         self.exportButton.setMenu(menu)
-        return row(self.saveButton, self.exportButton)
 
     def _bottom(self) -> list[Part]:
         """What stays in sight while the rest is scrolled: how far it is, and the buttons to begin and to stop."""
-        self.autoBox = qt.QCheckBox("Calibrate again after each change")
+        self.autoBox = qt.QCheckBox("Calibrate by itself")
         self.autoBox.setChecked(True)
-        self.autoBox.setToolTip("Once calibrated, follow each edit and setting; only what depends on it is redone")
+        tip = "As soon as image and pitch are known, and after each change; only what depends on it is redone"
+        self.autoBox.setToolTip(tip)
         self.progressText = ElidedLabel()
         self.progressText.setObjectName("progress-text")
         self.progressBar = qt.QProgressBar()
@@ -153,10 +158,12 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.progressBar.setTextVisible(False)
         self.cancelButton = button("Cancel", self.sigCancel.emit, name="cancel")
         self.calibrateButton = button(
-            "Calibrate", self.sigCalibrate.emit, name="calibrate", tip="Find the distortion (F5)", height=40
+            "Calibrate", self.sigCalibrate.emit, name="calibrate", tip="Find the distortion (F5)", height=34
         )
-        bar = row((self.progressBar, 1), self.cancelButton)
-        return [self.autoBox, self.progressText, bar, self.calibrateButton]
+        bar = row((self.progressBar, 1), self.autoBox, self.cancelButton)
+        self._saveBar()
+        buttons = row((self.calibrateButton, 1), self.saveButton, self.exportButton)
+        return [self.resultLabel, self.progressText, bar, buttons]
 
     # -- what is shown
     def editor(self, name: str) -> qt.QWidget:
@@ -252,10 +259,10 @@ def _model_words(view: WorkView) -> str:
         return ""
     notes = next((f" ({t.note})" for t in fit.trials if t.chosen and t.note), "")
     sensor = fit.distortion.traits.sensor
-    return (
-        f"{fit.recipe}{notes}: held-out error {fit.held_out_px:.4f} px, residual {fit.residual_px:.4f} px\n"
-        f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}{'' if sensor is None else f'; {sensor}'}"
-    )
+    worst = "" if view.worst is None else f"\nLargest residuals: {', '.join(view.worst.words)}"
+    errors = f"prediction error {fit.held_out_px:.4f} px, weighted residual {fit.residual_px:.4f} px rms"
+    pixel = f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}{'' if sensor is None else f'; {sensor}'}"
+    return f"{fit.recipe}{notes}: {errors}\n{pixel}{worst}"
 
 
 def _model_tip(view: WorkView) -> str:
@@ -263,7 +270,7 @@ def _model_tip(view: WorkView) -> str:
     if fit is None:
         return ""
     others = [
-        f"{t.name}: held-out {t.held_out_px:.4f} px{' (taken)' if t.chosen else ''}{f', {t.note}' if t.note else ''}"
+        f"{t.name}: error {t.held_out_px:.4f} px{' (taken)' if t.chosen else ''}{f', {t.note}' if t.note else ''}"
         for t in fit.trials
     ]
     pixel = format_length(fit.distortion.pixel_size, fit.pixel_sigma_m, digits=6)

@@ -13,12 +13,18 @@ from ...records.fit import DistortionFit
 from ...records.verdict import Verdict
 from ..drawing.artwork import icon
 from ..drawing.calm import ignore_wheel, when_calm
-from ..layouts import row
+from ..layouts import column, holder, row
 
 #: Bins of the histogram: of a thousand spots some tens are in those of the middle, enough to see its shape.
 BINS = 60
 #: Height of the small plots, px on the screen: with it the panel fits a screen of 1000 px.
-HEIGHT = 225
+HEIGHT = 270
+#: What each of the plots shows, and what is good.
+EXPLAINED = (
+    "How far spots are from their places on the fitted grid. Good: both curves narrow, around zero.",
+    "Each spot: residual over its uncertainty (dashed: equal). Far above: dirt, or errors of the plate. Red: not used.",
+    "Error at left-out holes, of all models that were tried (blue: the one taken). Good: it is the lowest.",
+)
 #: Milliseconds that the plot of the image has for itself before these are drawn.
 REST_MS = 80
 #: Smallest length on a logarithmic axis, px.
@@ -43,15 +49,17 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
 
     def __init__(self, parent: qt.QWidget | None = None):
         super().__init__(parent)
-        self.histogram = _small_plot(self, "slow (blue), fast (orange), 0.001 px", "spots")
-        self.scatter = _small_plot(self, "sigma of the spot, px", "residual, px")
+        self.histogram = _small_plot(self, "residual: slow (blue), fast (orange), 0.001 px", "number of spots")
+        self.scatter = _small_plot(self, "expected uncertainty of the spot, px", "residual, px")
         self.scatter.getXAxis().setScale("log")
         self.scatter.getYAxis().setScale("log")
-        self.trials = _small_plot(self, "smoothness, log10 (0: the chosen one)", "held out, px")
+        self.trials = _small_plot(self, "smoothness, log10 (0: the one taken)", "prediction error, px")
         self.trials.getYAxis().setScale("log")
-        pages = {"Residuals": self.histogram, "Against sigma": self.scatter, "Held out": self.trials}
-        for title, plot in pages.items():
-            self.addTab(plot, title)
+        pages = {"Residuals": self.histogram, "Against uncertainty": self.scatter, "Models": self.trials}
+        for (title, plot), text in zip(pages.items(), EXPLAINED, strict=True):
+            explained = qt.QLabel(text)
+            explained.setWordWrap(True)
+            self.addTab(holder(column((plot, 1), explained, spacing=2)), title)
         self.setDocumentMode(True)
         self.setFixedHeight(HEIGHT)
         self._later: tuple[DistortionFit | None, int] = (None, 0)

@@ -14,7 +14,7 @@ from ...base.arrays import AnyArray, Floats
 from ...base.errors import PickingError
 from ...base.progress import Progress, untold
 from ...calibration import Calibration, assemble, index, spots_and_points
-from ...correction.table import correct_known
+from ...correction.table import correct_known, save_image
 from ...exposure import Exposure, take_exposure
 from ...finding.detection import find_spots
 from ...io.images.images import Image, load_image
@@ -26,6 +26,7 @@ from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
 from ...records.settings import LATTICES, MODELS, POLARITIES, Settings
 from ...records.spots import SpotFlag, Spots
+from ...report import write_report
 from .draft import Draft
 from .state import WorkExposure, WorkState, joined
 from .store import read_work, save_work
@@ -77,9 +78,9 @@ class Core:
         one = [_measured(picture, found, place, settings.lattice) for place in np.asarray(yx, float).reshape(-1, 2)]
         return joined(replace(found.select(np.empty(0, int)), profile=None), *one)
 
-    def index(self, spots: Spots, settings: Draft) -> ControlPoints:
-        """Give the spots their nodes."""
-        return index(spots, settings.anyway())
+    def index(self, spots: Spots, settings: Draft, hand: Floats | None = None) -> ControlPoints:
+        """Give the spots their nodes, from a hole and two neighbours where they were picked by `hand`."""
+        return index(spots, settings.anyway(), hand)
 
     def calibrate(
         self,
@@ -119,6 +120,13 @@ class Core:
         if like is not None:
             writing = replace(writing, told=keeping(like, calibration.distortion))
         return write_distortion(calibration.distortion, path, kind, writing)
+
+    def export_extra(self, calibration: Calibration, path: str, name: str, exposure: int, progress: Progress) -> Path:
+        """Write the "report", or the "corrected" image of an exposure."""
+        progress(0.05, f"writing {Path(path).name}")
+        if name == "report":
+            return write_report(calibration, path)
+        return save_image(path, self.correct(calibration, exposure, progress))
 
     def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:
         """The image as pyFAI corrects it by the calibrated detector."""

@@ -13,7 +13,9 @@ from matplotlib.path import Path
 from ...base.arrays import AnyArray, Bools, Floats
 from ...base.errors import FileFormatError
 
-EditKind = Literal["remove", "restore", "add", "exclude", "include"]
+EditKind = Literal["remove", "restore", "add", "exclude", "include", "index"]
+#: Kinds that need so many points at least.
+_OF_THREE = ("exclude", "include", "index")
 Point = tuple[float, float]
 
 
@@ -26,7 +28,8 @@ class Edit:
 
     Attributes
     ----------
-    kind : "remove", "restore" and "add" concern the spot at one point; "exclude" and "include" all spots in a polygon
+    kind : "remove", "restore" and "add" concern the spot at one point; "exclude" and "include" all spots in a
+        polygon; "index" names a spot and two of its neighbours, from which the nodes are counted
     yx : the point, or the corners of the polygon
     """
 
@@ -60,6 +63,12 @@ def added_positions(edits: Iterable[Edit]) -> Floats:
     return np.array([e.yx[0] for e in edits if e.kind == "add"], float).reshape(-1, 2)
 
 
+def picked_by_hand(edits: Iterable[Edit]) -> Floats | None:
+    """A hole and two neighbours (3, 2) from which the nodes are to be counted, as they were picked last."""
+    picked = [e.yx for e in edits if e.kind == "index"]
+    return np.array(picked[-1], float) if picked else None
+
+
 def kept_spots(edits: Sequence[Edit], yx: AnyArray, *, added: int = 0, reach: float = 5.0) -> Bools:
     """Replay the edits: which spots are used.
 
@@ -79,6 +88,7 @@ def kept_spots(edits: Sequence[Edit], yx: AnyArray, *, added: int = 0, reach: fl
     for edit in edits:
         if edit.kind == "add":
             there = min(there + 1, len(yx))
+        if edit.kind in ("add", "index"):
             continue
         if edit.is_region:
             kept[:there][inside_polygon(yx[:there], edit.yx)] = edit.kind == "include"
@@ -109,7 +119,7 @@ def edits_from_json(text: str) -> tuple[Edit, ...]:
             f"edits that cannot be read ({reason})", expected="pairs of a kind and its points"
         ) from None
     for edit in edits:
-        if edit.kind not in get_args(EditKind) or not edit.yx or (edit.is_region and len(edit.yx) < 3):
+        if edit.kind not in get_args(EditKind) or not edit.yx or (edit.kind in _OF_THREE and len(edit.yx) < 3):
             raise FileFormatError(
                 f"edit {edit.kind!r} with {len(edit.yx)} points", expected=f"one of {get_args(EditKind)}"
             )

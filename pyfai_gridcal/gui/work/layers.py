@@ -31,6 +31,10 @@ MAPS: dict[MapName, str] = {
 }
 
 
+#: How many of the spots with the largest residuals are named: few enough to look at each.
+MOST_WORST = 5
+
+
 class SpotKind(IntEnum):
     """What became of a spot."""
 
@@ -105,6 +109,31 @@ def spot_layer(work: ExposureResults, fit: DistortionFit | None, exposure: int =
         kind[rows[points.spot[~fit.used[exposure]]]] = SpotKind.OUTLIER
     sigma = np.sqrt(np.mean(spots.sigma_yx**2, axis=1))
     return SpotLayer(*plot_xy(spots.yx), kind, residual, sigma, np.asarray(spots.chi2), ij)
+
+
+@dataclass(frozen=True, eq=False)
+class WorstSpots:
+    """The used spots with the largest residuals, the largest first.
+
+    Attributes
+    ----------
+    x, y : (N,) of the plot
+    words : N names, with how far they are off
+    """
+
+    x: Floats
+    y: Floats
+    words: tuple[str, ...]
+
+
+def worst_spots(fit: DistortionFit, exposure: int = 0) -> WorstSpots | None:
+    """The :data:`MOST_WORST` spots of an exposure with the largest residuals."""
+    if exposure >= len(fit.points):
+        return None
+    points, size = fit.points[exposure], np.hypot(*fit.residual_yx[exposure].T) * fit.used[exposure]
+    rows = np.argsort(-size, kind="stable")[:MOST_WORST]
+    names = [f"({i}, {j}) {off:.3f} px" for (i, j), off in zip(points.ij[rows], size[rows], strict=True)]
+    return WorstSpots(*plot_xy(points.yx[rows]), tuple(names))
 
 
 @dataclass(frozen=True, eq=False)

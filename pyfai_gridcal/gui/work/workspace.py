@@ -26,7 +26,7 @@ from ...records.spots import Spots
 from .cache import Cache, Steps, as_key
 from .core import Core
 from .draft import Draft
-from .edits import Edit, added_positions, kept_spots
+from .edits import Edit, added_positions, kept_spots, picked_by_hand
 from .state import ExposureResults, Results, StageName, WorkExposure, WorkState, joined, reach_px
 
 
@@ -270,7 +270,8 @@ class Workspace:
         edit = lambda _: self._edited(seen(), found, exposure.edits, settings)  # noqa: E731
         both = stage("spots", "applying edits of image", edit)
         # Their nodes; a spot that is out cannot lead the lattice astray.
-        points = stage("points", "indexing image", lambda _: core.index(both[0].select(both[1]), settings))
+        hand = picked_by_hand(exposure.edits)
+        points = stage("points", "indexing image", lambda _: core.index(both[0].select(both[1]), settings, hand))
         spots, kept = both or (None, None)
         return ExposureResults(picture, found, spots, kept, points)
 

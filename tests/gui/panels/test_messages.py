@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from qtest import qt
 
-from pyfai_gridcal.base.errors import UsageError
+from pyfai_gridcal.base.errors import GridcalError, UsageError
 from pyfai_gridcal.gui.panels.messages import error_box, question_box, words_of
 
 pytestmark = pytest.mark.gui
@@ -24,15 +24,17 @@ def test_words(error, words):
     assert words_of(error) == words
 
 
-def test_box_does_not_hold_up_and_has_the_trace(qapp, caplog):
+@pytest.mark.parametrize(("error", "told"), [(UsageError("no"), True), (OSError(2, "no"), True), (KeyError(1), False)])
+def test_box_does_not_hold_up_and_has_the_trace_of_what_nobody_expected(qapp, caplog, error, told):
     try:
-        raise UsageError("no")
-    except UsageError as error:
-        box = error_box(None, error, "Export")
+        raise error
+    except (GridcalError, OSError, KeyError) as reason:
+        box = error_box(None, reason, "Export")
     assert box.isVisible()
-    assert (box.text(), box.windowTitle()) == ("no", "pyFAI-gridcal: Export")
-    assert "Traceback" in box.detailedText()
-    assert not [record for record in caplog.records if record.levelname == "ERROR"], "the user knows what it is"
+    assert (box.text(), box.windowTitle()) == (words_of(error), "pyFAI-gridcal: Export")
+    assert ("Traceback" in box.detailedText()) == (not told)
+    assert box.defaultButton() is box.button(qt.QMessageBox.StandardButton.Close)
+    assert told == (not [record for record in caplog.records if record.levelname == "ERROR"])
     box.close()
 
 
