@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from collections.abc import Sequence
 import silx.gui.utils.matplotlib  # noqa: F401  (before Qt draws with matplotlib)
 from silx.gui import qt
 
+from ..base.errors import UsageError
 from .drawing.artwork import icon, register
 
 #: Plot backends by the name that the user gives.
@@ -19,14 +22,39 @@ TITLE_PX = 40
 
 
 def application(arguments: Sequence[str] = ()) -> qt.QApplication:
-    """The application of this process, made if there is none yet."""
+    """The application of this process, made if there is none yet.
+
+    Raises
+    ------
+    UsageError
+        No window can be opened here.
+    """
     app = qt.QApplication.instance()
     if app is None:
+        check_screen()
         app = qt.QApplication([sys.argv[0], *arguments])
     app.setApplicationName("pyFAI-gridcal")
     app.setWindowIcon(icon("gridcal"))
     register()
     return app
+
+
+def check_screen() -> None:
+    """Say what is missing where Qt would end the program: most often a library that plain Debian does not bring.
+
+    Raises
+    ------
+    UsageError
+        Qt's windows for X11 cannot be loaded.
+    """
+    wanted = os.environ.get("QT_QPA_PLATFORM", "" if os.environ.get("WAYLAND_DISPLAY") else "xcb")
+    plugin = f"{qt.QLibraryInfo.path(qt.QLibraryInfo.LibraryPath.PluginsPath)}/platforms/libqxcb.so"
+    if wanted.startswith("xcb") and os.path.exists(plugin):
+        try:
+            ctypes.CDLL(plugin)
+        except OSError as error:
+            hint = "sudo apt install libxcb-cursor0 (Debian, Ubuntu), or sudo dnf install xcb-util-cursor"
+            raise UsageError(f"no window can be opened: {error}", hint=hint) from None
 
 
 def settings(name: str) -> qt.QSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from silx.gui import qt
 
 from ..base.arrays import AnyArray
 from ..base.errors import GridcalError
+from .application import settings
 from .comparison import compare_on_demand
 from .document import Document
 from .drawing.actions import Command, make_action
@@ -21,8 +23,8 @@ from .hand import Hand
 from .keeper import Keeper
 from .layouts import column, holder, row, splitter, tabs
 from .panels.dialogs import Dialogs
-from .panels.files import dropped_files
-from .panels.messages import error_box, kept_box, words_of
+from .panels.files import RecentMenu, dropped_files
+from .panels.messages import TITLE, error_box, words_of
 from .panels.panel import WorkPanel
 from .updates import Updates
 from .work.core import Core
@@ -48,7 +50,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     updates : what is computed when, and what is drawn now
     document : the file behind the work
     keeper : what keeps the work until it is saved
-    plot, layers, compare, panel, dialogs : parts of the window
+    plot, layers, compare, panel, dialogs, recent : parts of the window
     """
 
     #: A :class:`~pyfai_gridcal.gui.work.views.WorkView`, after it was drawn.
@@ -69,6 +71,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self.panel = WorkPanel(self.core.choices(), self)
         self.updates = Updates(self.workspace, self.worker, self.layers.map)
         self.dialogs = Dialogs(self, self.document, self.tell)
+        self.recent = RecentMenu(settings("gui"), lambda name: self.openFiles([name]), self)
         self._hand = Hand(self.plot, self.workspace, self.updates, self.guarded)
         self.tabs = tabs({"Grid image": holder(column(self.layers, (self.plot, 1), spacing=0)),
                           "Before and after": self.compare})  # fmt: skip
@@ -121,6 +124,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
             (self.updates.sigView, self._show),
             (self.updates.sigStopped, self._stopped),
             (self.document.sigOpened, self._opened),
+            (self.document.sigSaved, self.recent.add),
             (self.document.sigWritten, self._written),
             (worker.sigProgress, panel.setProgress),
             (worker.sigBusyChanged, panel.setBusy),
@@ -150,12 +154,16 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
 
     def takeUp(self) -> bool:
         """Offer the work of a window that came to a bad end; whether the user goes on with it."""
+        yes, no, later = (getattr(qt.QMessageBox.StandardButton, name) for name in ("Yes", "Discard", "Cancel"))
         for path in self.keeper.left():
-            if (answer := kept_box(self, path)) == qt.QMessageBox.StandardButton.Yes:
-                os.replace(path, self.keeper.path)
-                self.document.open(str(self.keeper.path), kept=True)
+            text = (
+                f"A window ended before its work was saved ({time.ctime(path.stat().st_mtime)}). Go on with that work?"
+            )
+            answer = qt.QMessageBox.question(self, TITLE, f"{text}\n\nCancel: ask again.", yes | no | later, yes)
+            if answer == yes:
+                self.document.open(str(path.replace(self.keeper.path)), kept=True)
                 return True
-            if answer == qt.QMessageBox.StandardButton.Discard:
+            if answer == no:
                 path.unlink(missing_ok=True)
         return False
 
@@ -191,6 +199,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     def _begin(self, *exposures: WorkExposure) -> None:
         self.updates.begin("found")
         self.workspace.set_exposures(exposures)
+        self.recent.add(exposures[0].source)
 
     def _fileChosen(self, role: str, name: str | None) -> None:
         exposures = list(self.workspace.state.exposures)
@@ -250,7 +259,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self.panel.setView(view, edits=len(exposures[view.exposure].edits) if exposures else 0)
         if old is None or old.fit is not view.fit:
             self.compare.setPair(None)
-            self.keeper.keepLater()
+            self.keeper.timer.start()
         self.sigViewChanged.emit(view)
 
     # -- errors and ends

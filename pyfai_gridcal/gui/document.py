@@ -88,7 +88,7 @@ class Document(qt.QObject):  # type: ignore[misc]
     def export(self, path: str, kind: str, *, like: str | None = None, relative: bool = False) -> None:
         """Write the distortion as another kind of file; pointers name the file of the detector, and may be `like`
         another PONI file."""
-        calibration, saved = self.calibration(), self.savedFile()
+        calibration, saved, exposure = self.calibration(), self.savedFile(), self.exposure
         writing = Writing(source=None if saved is None else Path(saved), relative=relative)
 
         self.sigWriting.emit(path)
@@ -97,16 +97,9 @@ class Document(qt.QObject):  # type: ignore[misc]
             self.sigWritten.emit(", ".join(map(str, paths)))
 
         def write(progress: Progress) -> list[Path]:
-            return self._core.export(calibration, path, kind, replace(writing, progress=progress), like)
+            return self._core.export(calibration, path, kind, replace(writing, progress=progress), like, exposure)
 
         self._start("exporting", write, done, "Export")
-
-    def exportExtra(self, path: str, name: str) -> None:
-        """Write what is no distortion: the "report", or the "corrected" image that is shown."""
-        calibration, core, exposure = self.calibration(), self._core, self.exposure
-        self.sigWriting.emit(path)
-        write = lambda progress: core.export_extra(calibration, path, name, exposure, progress)  # noqa: E731
-        self._start("exporting", write, lambda written: self.sigWritten.emit(str(written)), "Export")
 
     def _start(self, name: str, work: Callable[[Progress], object], done: Callable[..., None], title: str) -> None:
         # Lasting: no click shall leave half a file behind.

@@ -26,27 +26,22 @@ class Keeper(qt.QObject):  # type: ignore[misc]
     Attributes
     ----------
     path : the file
+    timer : to be started when there is something new; the user goes on meanwhile
     """
 
     def __init__(self, core: Core, document: Document, parent: qt.QObject):
         super().__init__(parent)
-        self._core, self._document = core, document
+        self._core, self._document, self._worker = core, document, Worker(self)
         cache = qt.QStandardPaths.writableLocation(qt.QStandardPaths.StandardLocation.GenericCacheLocation)
         self.path = Path(cache) / "pyfai-gridcal" / f"{os.getpid()}-{id(self):x}.h5"
-        with suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        qt.QDir().mkpath(str(self.path.parent))
         # Held as long as this program lives; Qt knows of a lock whether its program does.
         self._lock = _lock_of(self.path)
         self._lock.tryLock(0)
-        self._worker = Worker(self)
         self._worker.sigFailed.connect(lambda error, _: logger.warning("the work cannot be kept: %s", error))
-        self._timer = when_calm(self, REST_MS, self.keep)
+        self.timer = when_calm(self, REST_MS, self.keep)
         document.sigWriting.connect(self._note)
         document.sigSaved.connect(lambda _: self.forget())
-
-    def keepLater(self) -> None:
-        """Keep the present work once the user rests."""
-        self._timer.start()
 
     def keep(self) -> None:
         """Write what no file holds."""
@@ -57,7 +52,7 @@ class Keeper(qt.QObject):  # type: ignore[misc]
 
     def forget(self) -> None:
         """The work is saved, or not wanted any more."""
-        self._timer.stop()
+        self.timer.stop()
         self._worker.cancel()
         self.path.unlink(missing_ok=True)
 
@@ -77,17 +72,15 @@ class Keeper(qt.QObject):  # type: ignore[misc]
     def left(self) -> list[Path]:
         """Files with the work of windows that came to a bad end; what else they left behind is removed."""
         found = []
-        for path in {one.parent / f"{one.name.split('.')[0]}.h5" for one in self.path.parent.glob("[!.]*-*.*")}:
-            lock = _lock_of(path)
-            if not lock.tryLock(0):
-                continue
-            journal = _journal(path)
-            for target in (path, *(journal.read_text().splitlines() if journal.exists() else ())):
-                for half in leftovers(target):
-                    half.unlink(missing_ok=True)
-            journal.unlink(missing_ok=True)
-            lock.unlock()
-            found += [path] if path.exists() else []
+        for path in {one.with_suffix(".h5") for one in self.path.parent.glob("[!.]*-*.*")}:
+            lock, journal = _lock_of(path), _journal(path)
+            if lock.tryLock(0):
+                targets = journal.read_text().splitlines() if journal.exists() else []
+                halves = [half for target in (str(path), *targets) for half in leftovers(target)]
+                for one in (journal, *halves):
+                    one.unlink(missing_ok=True)
+                lock.unlock()
+                found += [path] if path.exists() else []
         return sorted(found, key=os.path.getmtime, reverse=True)
 
 

@@ -41,7 +41,15 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
         export.addActions(task.panel.exportButton.menu().actions())
         # None is a line between what is above and below.
         menus: dict[str, list[qt.QAction | None]] = {
-            "&File": [*(named[name] for name in ("open", "open-result", "save")), export.menuAction(), None, close],
+            "&File": [
+                named["open"],
+                named["open-result"],
+                task.recent.menuAction(),
+                named["save"],
+                export.menuAction(),
+                None,
+                close,
+            ],
             "&Edit": [named["undo"], named["redo"], None, *task.plot.tools.actions()],
             "&View": [task.layers.action(name) for name in LAYERS],
             "&Calibration": [named["calibrate"], named["cancel"]],

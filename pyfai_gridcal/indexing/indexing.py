@@ -8,7 +8,7 @@ from its neighbours, and what contradicts them is dropped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -133,18 +133,14 @@ def index_spots(
     >>> np.ptp(points.ij, axis=0).tolist()
     [6, 9]
     """
-    grown = grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve, aspect=aspect, hand=hand)
-    return grown.points(spots, angle_deg).counted_from(None if hand is None else tuple(hand[0]))
+    if hand is not None:
+        grown = _by_hand(spots, lattice, np.asarray(hand, float), tolerance)
+        return grown.points(spots, angle_deg).counted_from(tuple(hand[0]))
+    return grow_lattice(spots, lattice, tolerance=tolerance, sieve=sieve, aspect=aspect).points(spots, angle_deg)
 
 
 def grow_lattice(
-    spots: Spots,
-    lattice: LatticeKind = "auto",
-    *,
-    tolerance: float = 0.25,
-    sieve: bool = True,
-    aspect: float = 1.0,
-    hand: Floats | None = None,
+    spots: Spots, lattice: LatticeKind = "auto", *, tolerance: float = 0.25, sieve: bool = True, aspect: float = 1.0
 ) -> GrownLattice:
     """What :func:`index_spots` makes control points of; arguments and errors are the same."""
     scale = np.sqrt([aspect, 1 / aspect])
@@ -155,39 +151,7 @@ def grow_lattice(
             expected=f"at least {LEAST} to index a lattice",
             hint="check polarity and hole size",
         )
-    cloud, doubt = Cloud(yx, tolerance=tolerance), 0.0
-    if hand is None:
-        cloud, patch, doubt = _grown(cloud, lattice)
-    else:
-        cloud, patch = _by_hand(cloud, lattice, np.asarray(hand, float) * scale)
-    patch = _closed(yx, patch, tolerance)
-    if sieve:
-        patch = _smooth(yx, np.asarray(spots.sigma_yx) * scale, patch)
-    return GrownLattice(patch, cloud.hexagonal, doubt, scale)
-
-
-def _by_hand(cloud: Cloud, lattice: LatticeKind, hand: Floats) -> tuple[Cloud, Patch]:
-    """The lattice that grows from a point and two of its neighbours, (3, 2)."""
-    rows = cloud.tree.query(hand)[1]
-    a, b = basis = cloud.yx[rows[1:]] - cloud.yx[rows[0]]
-    cosine = (a * b).sum() / max(np.hypot(*a) * np.hypot(*b), 1e-12)
-    # Halfway between 60 and 90 degrees.
-    hexagonal = lattice == "hexagonal" or (lattice == "auto" and 0.26 < abs(cosine) < 0.9)
-    cloud = replace(cloud, hexagonal=hexagonal)
-    alike = len(set(rows)) < 3 or abs(cosine) > 0.95
-    patch = None if alike else grow(cloud, int(rows[0]), oriented(basis, hexagonal))
-    if patch is None or len(patch) < LEAST:
-        raise IndexingError(
-            f"from these three holes a lattice of {0 if patch is None else len(patch)} grows",
-            expected=f"at least {LEAST}",
-            hint="click a hole and its next neighbours in two directions",
-        )
-    return cloud, patch
-
-
-def _grown(cloud: Cloud, lattice: LatticeKind) -> tuple[Cloud, Patch, float]:
-    """The lattice that the points tell by themselves, and the doubt about its pieces."""
-    yx = cloud.yx
+    cloud = Cloud(yx, tolerance=tolerance)
     # a thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
     local = local_lattices(cloud, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
     if not (local.score > 0).any():
@@ -197,7 +161,7 @@ def _grown(cloud: Cloud, lattice: LatticeKind) -> tuple[Cloud, Patch, float]:
         )
     hexagonal, angle = lattice_kind(local)
     if _decide(lattice, hexagonal, angle):
-        cloud = replace(cloud, hexagonal=True)
+        cloud = Cloud(yx, True, tolerance)
     patch = _largest(cloud, local)
     if len(patch) < LEAST:
         raise IndexingError(
@@ -208,7 +172,30 @@ def _grown(cloud: Cloud, lattice: LatticeKind) -> tuple[Cloud, Patch, float]:
     left = np.ones(len(yx), bool)
     left[patch.rows] = False
     local = local_lattices(cloud, np.flatnonzero(left))
-    return cloud, *with_islands(cloud, local, patch)
+    patch, doubt = with_islands(cloud, local, patch)
+    patch = _closed(yx, patch, tolerance)
+    if sieve:
+        patch = _smooth(yx, np.asarray(spots.sigma_yx) * scale, patch)
+    return GrownLattice(patch, cloud.hexagonal, doubt, scale)
+
+
+def _by_hand(spots: Spots, lattice: LatticeKind, hand: Floats, tolerance: float) -> GrownLattice:
+    """The lattice that grows from a point and two of its neighbours, (3, 2)."""
+    cloud = Cloud(np.asarray(spots.yx), lattice == "hexagonal", tolerance)
+    rows: AnyArray = np.asarray(cloud.tree.query(hand)[1])
+    a, b = basis = cloud.yx[rows[1:]] - cloud.yx[rows[:1]]
+    cosine = abs(float(a @ b)) / max(float(np.hypot(*a) * np.hypot(*b)), 1e-12)
+    if lattice == "auto":  # 60 or 90 degrees, the middle between them
+        cloud = Cloud(cloud.yx, cosine > 0.26, tolerance)
+    grown = grow(cloud, int(rows[0]), oriented(basis, cloud.hexagonal)) if 1e-12 < cosine < 0.95 else None
+    if grown is None or len(grown) < LEAST:
+        raise IndexingError(
+            f"from these three holes a lattice of {0 if grown is None else len(grown)} grows",
+            expected=f"at least {LEAST}",
+            hint="click a hole and its next neighbours in two directions",
+        )
+    patch = _smooth(cloud.yx, np.asarray(spots.sigma_yx), _closed(cloud.yx, grown, tolerance))
+    return GrownLattice(patch, cloud.hexagonal, 0.0, np.ones(2))
 
 
 def _decide(lattice: LatticeKind, hexagonal: bool, angle: float) -> bool:

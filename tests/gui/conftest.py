@@ -34,8 +34,9 @@ DISPLACEMENT = np.array([2.0, -3.0])
 
 @pytest.fixture(scope="session")
 def qapp(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The application of the session, with a cache of its own."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    """The application of the session, with a cache and settings of its own."""
+    for kind in ("CACHE", "CONFIG"):
+        os.environ[f"XDG_{kind}_HOME"] = str(tmp_path_factory.mktemp(kind))
     from pyfai_gridcal.gui.application import application
 
     app = application()

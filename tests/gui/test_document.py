@@ -7,10 +7,11 @@ import threading
 import numpy as np
 import pytest
 import scenes
-from qtest import kept
+from qtest import kept, qt
 from scenes import hole
 
 from pyfai_gridcal.gui.work.state import WorkExposure
+from pyfai_gridcal.io.images.images import load_image
 
 pytestmark = pytest.mark.gui
 
@@ -101,3 +102,20 @@ def test_proposed_file_is_no_raw_data(go, tmp_path):
     (tmp_path / "scan.h5").write_bytes(b"raw data")
     go.task.workspace.set_exposures((WorkExposure(str(tmp_path / "scan.tif")),))
     assert go.task.document.defaultFile() == str(tmp_path / "scan_detector.h5")
+
+
+def test_report_and_corrected_image(go, wait, tmp_path, monkeypatch):
+    task, asked = go.calibrated(), []
+    for kind, name in (("report", "r.html"), ("corrected", "c.edf")):
+        path = tmp_path / name
+        monkeypatch.setattr(
+            qt.QFileDialog,
+            "getSaveFileName",
+            staticmethod(lambda *args, p=path: (asked.append(args[2]), (str(p), ""))[1]),
+        )
+        task.dialogs.export(kind)
+        wait(path.exists, what=name)
+        go.idle()
+    assert "<html" in (tmp_path / "r.html").read_text()
+    assert load_image(str(tmp_path / "c.edf")).data.shape == scenes.SHAPE
+    assert asked[1].endswith("_corrected.h5"), "not the name of the detector file"

@@ -47,6 +47,8 @@ def test_map_vectors_and_words(viewer, result, calibration):
     expected = np.hypot(dy, dx)
     np.testing.assert_allclose(shown, expected if mask is None else np.where(mask, np.nan, expected), atol=1e-6)
     assert window.plot.getCurve("vectors") is not None
+    assert window.plot.getScatter("spots") is None, "nothing over the map at first but arrows and the worst spots"
+    assert window.plot.getScatter("worst") is not None
     assert calibration.verdict.level in window.verdict.text()
     assert f"{len(calibration.spots[0])}" in window.report.toPlainText()
     assert window.plot.getImage("image").getData(copy=False).shape == scenes.SHAPE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from qtest import QTest, qt
+from qtest import QTest, qt, write
 
 from pyfai_gridcal.cli import main as command
 
@@ -72,3 +72,15 @@ def test_keys_are_heard_wherever_the_focus_is(go, window, monkeypatch):
     edit.setFocus()
     QTest.keyClicks(edit, "3mm")
     assert edit.text() == "3mm"
+
+
+def test_calibrated_as_soon_as_image_and_pitch_are_known(go, wait):
+    go.load()
+    assert go.task.view().fit is None
+    write(go.task.panel.editor("pitch"), "1.4mm")
+    wait(lambda: go.task.view().fit is not None, what="the calibration")
+
+
+def test_the_window_fits_a_small_screen(window):
+    assert window.minimumSizeHint().width() <= 1280
+    assert window.minimumSizeHint().height() <= 700

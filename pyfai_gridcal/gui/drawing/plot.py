@@ -20,7 +20,7 @@ from .overlays import ColourScale, MapLayer, UnknownLayer
 from .pyramid import PyramidImage
 from .readout import Readout
 from .regions import RegionStatistics
-from .spots import SpotCloud, WorstLayer
+from .spots import SpotCloud
 from .tools import SpotTools
 
 #: Layers that can be shown and hidden: name -> text.
@@ -29,7 +29,6 @@ LAYERS = {
     "grid": "Fitted grid",
     "vectors": "Displacement vectors",
     "unknown": "Where the displacement is not known",
-    "worst": "The spots with the largest residuals",
 }
 #: Milliseconds that the limits of the plot have to rest before what depends on them is drawn again.
 REST_MS = 40
@@ -66,7 +65,6 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
             "vectors": VectorLayer(self, visible=False),
             "overlay": (over := MapLayer(self, self.spots)),
             "unknown": UnknownLayer(self),
-            "worst": WorstLayer(self),
             "origin": OriginLayer(self),
         }
         self.scale = ColourScale(self.getColorBarWidget(), self.spots, over)
@@ -75,7 +73,7 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self.regions = RegionStatistics(self)
         look = ProfileToolBar(parent=self, plot=self)
         look.setScheme("image")
-        look.addActions([self.regions.action, self.getIntensityHistogramAction()])
+        look.addAction(self.regions.action)
         self.getIntensityHistogramAction().setVisible(True)
         self.addToolBar(look)
         self.readout = Readout(self, self._image, self.spots.wordsAt)

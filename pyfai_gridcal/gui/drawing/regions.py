@@ -27,14 +27,14 @@ class RegionStatistics(qt.QDockWidget):  # type: ignore[misc]
         self._table = ROIStatsWidget(parent=self, plot=plot, stats=STATISTICS)
         self.setWidget(self._table)
         self._rois = RegionOfInterestManager(plot)
-        self._rois.sigRoiAdded.connect(self._added)
+        self._rois.sigInteractiveRoiFinalized.connect(self._drawn)
         self.visibilityChanged.connect(lambda _: self.isHidden() and self._rois.clear())
         self.action = self._rois.getInteractionModeAction(RectangleROI)
         self.action.setToolTip("Statistics of a rectangle")
         plot.addDockWidget(qt.Qt.DockWidgetArea.BottomDockWidgetArea, self)
         self.hide()
 
-    def _added(self, roi: RectangleROI) -> None:
+    def _drawn(self, roi: RectangleROI) -> None:
         image = self._plot.getActiveImage()
         if image is not None:
             roi.setName(f"rectangle {len(self._rois.getRois())}")

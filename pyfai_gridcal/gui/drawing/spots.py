@@ -10,7 +10,7 @@ from silx.gui.plot import PlotWidget
 from silx.gui.plot.items.scatter import Scatter
 
 from ...base.arrays import AnyArray, Bools
-from ..work.layers import MOST_WORST, SpotKind, SpotLayer, WorstSpots
+from ..work.layers import MOST_WORST, SpotKind, SpotLayer
 from ..work.thinning import thinned_spots
 from .layer import Layer, seen_part
 
@@ -24,8 +24,8 @@ STYLES: dict[SpotKind, tuple[str, str, str]] = {
     SpotKind.STRAY: ("without a node", "d", "#ff9020"),
     SpotKind.REMOVED: ("removed", "x", "#a0a0a0"),
 }
-#: Size of the ring around one of the worst.
-RING = 26
+#: Size and colour of the ring around one of the worst.
+RING, RED = 26, (255, 64, 64, 255)
 #: Of disks over the holes.
 DISK_ALPHA = 0.5
 #: Size of a mark, and smallest and largest size of a plain spot, points on the screen.
@@ -44,6 +44,13 @@ def most_drawn(plot: PlotWidget) -> tuple[int, int]:
 class Rings(Scatter):  # type: ignore[misc]
     """Points as open circles, so that what is measured is seen within; OpenGL has none, its disks are transparent."""
 
+    def __init__(self, name: str, z: int, colormap: Colormap):
+        super().__init__()
+        self.setName(name)
+        self.setSymbol("o")
+        self.setZValue(z)
+        self.setColormap(colormap)
+
     def _addBackendRenderer(self, backend: object) -> object:
         self.setAlpha(DISK_ALPHA if "OpenGL" in type(backend).__name__ else 1.0)
         renderer = super()._addBackendRenderer(backend)
@@ -51,32 +58,6 @@ class Rings(Scatter):  # type: ignore[misc]
             artist.set_facecolor("none")
             artist.set_linewidth(1.5)
         return renderer
-
-
-class WorstLayer(Layer):
-    """Numbered rings around the worst spots, a :class:`~pyfai_gridcal.gui.work.layers.WorstSpots`."""
-
-    data: WorstSpots | None
-
-    def __init__(self, plot: PlotWidget):
-        super().__init__(plot)
-        self._rings = Rings()
-        self._rings.setName("worst")
-        self._rings.setSymbol("o")
-        self._rings.setSymbolSize(RING)
-        self._rings.setColormap(Colormap(name=None, colors=np.array([(255, 64, 64, 255)] * 2, np.uint8)))
-        self._rings.setZValue(7)
-
-    def draw(self) -> None:
-        """Draw the rings, and the numbers beside them."""
-        for k in range(MOST_WORST):
-            self.plot.remove(f"worst {k + 1}", kind="marker")
-        worst = self.data if self.visible else None
-        if worst is not None:
-            self._rings.setData(worst.x, worst.y, np.zeros(len(worst.x)), copy=False)
-            for k, (x, y) in enumerate(zip(worst.x, worst.y, strict=True), 1):
-                self.plot.addMarker(x, y, legend=f"worst {k}", text=f"  {k}", color="#ff4040", symbol="")
-        self.place(self._rings, worst is not None and len(worst.x) > 0)
 
 
 class SpotCloud(Layer):
@@ -88,11 +69,9 @@ class SpotCloud(Layer):
         super().__init__(plot)
         self.colouring = "residual"
         self._step = 1
-        self._scatter = Rings()
-        self._scatter.setName("spots")
-        self._scatter.setSymbol("o")
-        self._scatter.setColormap(Colormap("viridis"))
-        self._scatter.setZValue(5)
+        self._scatter = Rings("spots", 5, Colormap("viridis"))
+        self._worst = Rings("worst", 7, Colormap(name=None, colors=np.array([RED, RED], np.uint8)))
+        self._worst.setSymbolSize(RING)
 
     @property
     def colormap(self) -> Colormap:
@@ -112,6 +91,7 @@ class SpotCloud(Layer):
     def draw(self) -> None:
         """Draw the spots in view, of too many a sub-lattice."""
         layer = self.data
+        self._ringWorst(layer)
         if layer is None or not self.visible or not len(layer):
             self.place(self._scatter, False)
             for legend, *_ in STYLES.values():
@@ -131,6 +111,18 @@ class SpotCloud(Layer):
         self._scatter.setData(layer.x[plain], layer.y[plain], np.nan_to_num(value[plain]), copy=False)
         self._scatter.setSymbolSize(self._symbolSize(layer))
         self.place(self._scatter, True)
+
+    def _ringWorst(self, layer: SpotLayer | None) -> None:
+        """Numbered rings around the worst, also where no spots are drawn."""
+        for k in range(MOST_WORST):
+            self.plot.remove(f"worst {k}", kind="marker")
+        rows: AnyArray | list[int] = [] if layer is None else layer.worst
+        if layer is not None and len(rows):
+            x, y = layer.x[rows], layer.y[rows]
+            self._worst.setData(x, y, np.zeros(len(x)))
+            for k in range(len(x)):
+                self.plot.addMarker(x[k], y[k], legend=f"worst {k}", text=f"  {k + 1}", color="red", symbol="")
+        self.place(self._worst, len(rows) > 0)
 
     def _drawMarks(self, layer: SpotLayer, drawn: Bools) -> None:
         for kind, (legend, symbol, colour) in STYLES.items():

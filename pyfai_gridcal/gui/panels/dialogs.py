@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from silx.gui import qt
 
@@ -14,18 +13,14 @@ from ...io.kinds.kinds import KINDS
 from ..document import Document
 from .files import FileRow
 
-
-class Extra(NamedTuple):
-    """Something to export that is no distortion."""
-
-    title: str
-    suffixes: tuple[str, ...]
-
-
 #: Kinds of files that hold nothing but the name of the detector file.
 POINTERS = ("poni", "json")
-#: What can be written besides the distortion itself: name -> its title, and the suffixes of its files.
-EXTRAS = {"report": Extra("Report", (".html",)), "corrected": Extra("Corrected image", (".h5", ".edf", ".tif"))}
+#: What can be written: name -> its title, and the suffixes of its files; what is no distortion first.
+EXPORTS = {
+    "report": ("Report", (".html",)),
+    "corrected": ("Corrected image", (".h5", ".edf", ".tif")),
+    **{name: (kind.title, kind.suffixes) for name, kind in KINDS.items()},
+}
 #: A PONI file with the geometry of another one.
 LIKE = "poni-like"
 
@@ -80,14 +75,11 @@ class Dialogs:
             like, _ = qt.QFileDialog.getOpenFileName(self._parent, "Geometry of", folder, "PONI file (*.poni)")
             if not like:
                 return
-        what = EXTRAS.get(kind) or KINDS[kind]
-        title, suffix = what.title, "".join(what.suffixes[:1])
-        tail = f"_{kind}{suffix}" if kind in EXTRAS else suffix
-        start = str(Path(self._document.defaultFile()).with_suffix("")) + tail
+        title, suffixes = EXPORTS[kind]
+        suffix, tail = "".join(suffixes[:1]), "_corrected" if kind == "corrected" else ""
+        start = str(Path(self._document.defaultFile()).with_suffix("")) + tail + suffix
         name = self._target(f"Export: {title}", start, title, suffix)
-        if name and kind in EXTRAS:
-            self._document.exportExtra(name, kind)
-        elif name:
+        if name:
             self._document.export(name, kind, like=like, relative=relative)
 
     def _target(self, title: str, start: str, kind: str, suffix: str) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from silx.gui import qt
 
 from ..layouts import button, row
+
+#: Files that are remembered: as many as are read at a glance.
+RECENT = 10
 
 
 def dropped_files(event: qt.QDropEvent) -> list[str]:
@@ -94,3 +97,32 @@ def plain_name(url: str) -> str:
         )
         name += f"[{inside}]"
     return name if parts.data_path() else url
+
+
+class RecentMenu(qt.QMenu):  # type: ignore[misc]
+    """The files that were opened or written last.
+
+    Parameters
+    ----------
+    store : where their names are kept
+    choose : opens one
+    """
+
+    def __init__(self, store: qt.QSettings, choose: Callable[[str], None], parent: qt.QWidget):
+        super().__init__("Open recent", parent)
+        self._store, self._choose = store, choose
+        self.aboutToShow.connect(self._fill)
+
+    def names(self) -> list[str]:
+        """The last one first."""
+        return list(filter(os.path.exists, str(self._store.value("recent") or "").split("\n")))
+
+    def add(self, name: str) -> None:
+        """Remember a file."""
+        name = os.path.abspath(name.split("::")[0])
+        self._store.setValue("recent", "\n".join([name, *(old for old in self.names() if old != name)][:RECENT]))
+
+    def _fill(self) -> None:
+        self.clear()
+        for name in self.names():
+            self.addAction(name).triggered.connect(lambda _=False, name=name: self._choose(name))

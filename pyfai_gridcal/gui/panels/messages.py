@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import traceback
-from datetime import datetime
-from pathlib import Path
 
 from silx.gui import qt
 
@@ -54,11 +52,3 @@ def question_box(parent: qt.QWidget | None, text: str, *, save: bool = True) -> 
     if save:
         buttons |= qt.QMessageBox.StandardButton.Save
     return qt.QMessageBox.question(parent, TITLE, text, buttons, qt.QMessageBox.StandardButton.Cancel)
-
-
-def kept_box(parent: qt.QWidget | None, path: Path) -> qt.QMessageBox.StandardButton:
-    """Ask what shall become of the work of a window that came to a bad end: Yes, Discard, or Cancel for later."""
-    when = f"{datetime.fromtimestamp(path.stat().st_mtime):%d %B %Y, %H:%M}"
-    text = f"A window ended before its work was saved ({when}).\n\nGo on with that work? Cancel asks again next time."
-    buttons = qt.QMessageBox.StandardButton
-    return qt.QMessageBox.question(parent, TITLE, text, buttons.Yes | buttons.Discard | buttons.Cancel, buttons.Yes)

@@ -15,7 +15,7 @@ from ..drawing.calm import ignore_wheel
 from ..layouts import Part, button, column, holder, row
 from ..work.layers import SpotKind
 from ..work.views import WorkView
-from .dialogs import EXTRAS, LIKE
+from .dialogs import EXPORTS, LIKE
 from .files import FileRow
 from .form import Row, SettingsForm, rows_of
 from .quality import QualityView, VerdictLabel
@@ -27,6 +27,13 @@ FILES = {
     "flat": ("Flat-field image", 1, 2, 1),
     "mask": ("Mask", 2, 0, 3),
 }
+
+#: What the task is for, as each task of pyFAI-calib2 says it.
+HELP = (
+    "Open the image of a plate with a regular grid of holes, and give the pitch: the distance of neighbouring holes. "
+    "The distortion is found by itself. Look at the verdict, and at the spots ringed in red; take out what is no hole "
+    "with the tools over the image. Then save the detector: pyFAI opens it as it is."
+)
 
 
 def _group(title: str, *parts: Part) -> qt.QGroupBox:
@@ -70,7 +77,10 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.forgetButton.setVisible(False)
         self.verdict, self.quality = VerdictLabel(), QualityView()
         model = self._form(rows_of("model", "pixel", "sensor", "max_sigma", choices=choices))
+        helped = _label("help")
+        helped.setText(HELP)
         inside = column(
+            _group("Help", helped),
             _group("Image", self._files(), self._exposureBar(), self.imageLabel),
             _group("Plate", self._form(rows_of("pitch", "lattice", "angle", "hole"))),
             _group("Spots", self._form(rows_of("polarity")), self.spotLabel, self.forgetButton),
@@ -124,16 +134,11 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.exportButton.setObjectName("export")
         self.exportButton.setMinimumHeight(34)
         menu = qt.QMenu(self.exportButton)
-        for name, kind in EXTRAS.items():
-            action = menu.addAction(f"{kind.title} ({', '.join(kind.suffixes)})")
+        for name, (title, suffixes) in EXPORTS.items():
+            action = menu.addAction(f"{title} ({', '.join(suffixes)})" if suffixes else title)
+            action.setToolTip(KINDS[name].statement if name in KINDS else "")
             action.setObjectName(f"export-{name}")
-            action.triggered.connect(partial(self.sigExport.emit, name))
-        menu.addSeparator()
-        for kind in KINDS.values():
-            action = menu.addAction(f"{kind.title} ({', '.join(kind.suffixes)})" if kind.suffixes else kind.title)
-            action.setToolTip(kind.statement)
-            action.setObjectName(f"export-{kind.name}")
-            action.triggered.connect(lambda _=False, name=kind.name: self.sigExport.emit(name))
+            action.triggered.connect(lambda _=False, name=name: self.sigExport.emit(name))
         menu.addSeparator()
         like = menu.addAction("PONI file like another, with this detector...")
         like.setToolTip("Distance, rotations, wavelength and parallax of a PONI file; the beam stays in its pixel")
@@ -259,7 +264,7 @@ def _model_words(view: WorkView) -> str:
         return ""
     notes = next((f" ({t.note})" for t in fit.trials if t.chosen and t.note), "")
     sensor = fit.distortion.traits.sensor
-    worst = "" if view.worst is None else f"\nLargest residuals: {', '.join(view.worst.words)}"
+    worst = "" if view.spots is None else f"\nLargest residuals: {', '.join(map(view.spots.words, view.spots.worst))}"
     errors = f"prediction error {fit.held_out_px:.4f} px, weighted residual {fit.residual_px:.4f} px rms"
     pixel = f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}{'' if sensor is None else f'; {sensor}'}"
     return f"{fit.recipe}{notes}: {errors}\n{pixel}{worst}"

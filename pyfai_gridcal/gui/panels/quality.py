@@ -49,12 +49,11 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
 
     def __init__(self, parent: qt.QWidget | None = None):
         super().__init__(parent)
-        self.histogram = _small_plot(self, "residual: slow (blue), fast (orange), 0.001 px", "number of spots")
+        self.histogram = _small_plot(self, "slow (blue), fast (orange), 0.001 px", "number of spots")
         self.scatter = _small_plot(self, "expected uncertainty of the spot, px", "residual, px")
         self.scatter.getXAxis().setScale("log")
         self.scatter.getYAxis().setScale("log")
-        self.trials = _small_plot(self, "smoothness, log10 (0: the one taken)", "prediction error, px")
-        self.trials.getYAxis().setScale("log")
+        self.trials = _small_plot(self, "smoothness, log10 (0: the one taken)", "error, 0.001 px")
         pages = {"Residuals": self.histogram, "Against uncertainty": self.scatter, "Models": self.trials}
         for (title, plot), text in zip(pages.items(), EXPLAINED, strict=True):
             explained = qt.QLabel(text)
@@ -102,7 +101,9 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         ends = np.array([sigma.min(), sigma.max()])
         self.scatter.addCurve(ends, ends, legend="equal", color="#808080", linestyle="--", symbol="", resetzoom=False)
         low, high = (float(v) for v in np.percentile(length, (1, 100)))
-        self.scatter.setLimits(0.8 * float(ends[0]), 1.2 * float(ends[1]), 0.7 * low, 1.4 * high)
+        left = 0.8 * float(ends[0])
+        right = max(1.2 * float(ends[1]), 11 * left)  # labels of less than a decade would lie over each other
+        self.scatter.setLimits(left, right, 0.7 * low, 1.4 * high)
 
     def _drawTrials(self, fit: DistortionFit) -> None:
         """Held-out error against the smoothness, the model that was chosen in blue, others in grey."""
@@ -116,14 +117,16 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
             if len(at) < 2:  # a model without a smoothness to choose: one level for all
                 at, error = np.array([left, right]), np.full(2, trial.held_out_px)
                 style = {"linestyle": "--", "symbol": ""}
-            self.trials.addCurve(at, error, legend=trial.name, color=colour, resetzoom=False, **style)
+            self.trials.addCurve(at, 1000 * error, legend=trial.name, color=colour, resetzoom=False, **style)
             if trial.chosen:
                 self.trials.addMarker(
-                    0.0, trial.held_out_px, legend="chosen", text=trial.name, color=colour, symbol="d"
+                    0.0, 1000 * trial.held_out_px, legend="chosen", text=trial.name, color=colour, symbol="d"
                 )
         if shown:
-            levels = np.concatenate([[trial.held_out_px for trial in shown], *(error for _, error in curves)])
-            self.trials.setLimits(left, right, 0.9 * float(levels.min()), 1.1 * float(levels.max()))
+            levels = 1000 * np.concatenate([[trial.held_out_px for trial in shown], *(error for _, error in curves)])
+            # Of much worse models it is enough to see that they are beyond.
+            low, high = 0.8 * float(levels.min()), min(1.1 * float(levels.max()), 4 * float(levels.min()))
+            self.trials.setLimits(left, right, low, high)
 
 
 class VerdictLabel(qt.QWidget):  # type: ignore[misc]

@@ -112,21 +112,25 @@ class Core:
         return holds_result(path)
 
     def export(
-        self, calibration: Calibration, path: str, kind: str, writing: Writing, like: str | None = None
+        self,
+        calibration: Calibration,
+        path: str,
+        kind: str,
+        writing: Writing,
+        like: str | None = None,
+        exposure: int = 0,
     ) -> list[Path]:
-        """Write the distortion as another kind of file; a PONI file keeps the experiment of the one that it is
-        `like`."""
-        (writing.progress or untold)(0.05, f"writing {Path(path).name}")
+        """Write the distortion as another kind of file, the "report", or the "corrected" image of an exposure; a PONI
+        file keeps the experiment of the one that it is `like`."""
+        progress = writing.progress or untold
+        progress(0.05, f"writing {Path(path).name}")
+        if kind == "report":
+            return [write_report(calibration, path)]
+        if kind == "corrected":
+            return [save_image(path, self.correct(calibration, exposure, progress))]
         if like is not None:
             writing = replace(writing, told=keeping(like, calibration.distortion))
         return write_distortion(calibration.distortion, path, kind, writing)
-
-    def export_extra(self, calibration: Calibration, path: str, name: str, exposure: int, progress: Progress) -> Path:
-        """Write the "report", or the "corrected" image of an exposure."""
-        progress(0.05, f"writing {Path(path).name}")
-        if name == "report":
-            return write_report(calibration, path)
-        return save_image(path, self.correct(calibration, exposure, progress))
 
     def correct(self, calibration: Calibration, exposure: int, progress: Progress) -> AnyArray:
         """The image as pyFAI corrects it by the calibrated detector."""

@@ -84,6 +84,17 @@ class SpotLayer:
         """The places (y, x) of the plot, to find the spot at a point; growing it takes a while for many spots."""
         return cKDTree(np.stack([self.y, self.x], axis=1))
 
+    @cached_property
+    def worst(self) -> AnyArray:
+        """Rows of the :data:`MOST_WORST` used spots with the largest residuals, the largest first."""
+        size = np.where(self.kind == SpotKind.USED, np.nan_to_num(self.residual, nan=-1.0), -1.0)
+        rows = np.argsort(-size, kind="stable")[:MOST_WORST]
+        return rows[size[rows] >= 0]
+
+    def words(self, row: int) -> str:
+        """The node of a spot, and how far it is off."""
+        return f"({self.ij[row, 0]}, {self.ij[row, 1]}) {self.residual[row]:.3f} px"
+
     def count(self, kind: SpotKind) -> int:
         """How many are of this kind."""
         return int(np.count_nonzero(self.kind == kind))
@@ -109,31 +120,6 @@ def spot_layer(work: ExposureResults, fit: DistortionFit | None, exposure: int =
         kind[rows[points.spot[~fit.used[exposure]]]] = SpotKind.OUTLIER
     sigma = np.sqrt(np.mean(spots.sigma_yx**2, axis=1))
     return SpotLayer(*plot_xy(spots.yx), kind, residual, sigma, np.asarray(spots.chi2), ij)
-
-
-@dataclass(frozen=True, eq=False)
-class WorstSpots:
-    """The used spots with the largest residuals, the largest first.
-
-    Attributes
-    ----------
-    x, y : (N,) of the plot
-    words : N names, with how far they are off
-    """
-
-    x: Floats
-    y: Floats
-    words: tuple[str, ...]
-
-
-def worst_spots(fit: DistortionFit, exposure: int = 0) -> WorstSpots | None:
-    """The :data:`MOST_WORST` spots of an exposure with the largest residuals."""
-    if exposure >= len(fit.points):
-        return None
-    points, size = fit.points[exposure], np.hypot(*fit.residual_yx[exposure].T) * fit.used[exposure]
-    rows = np.argsort(-size, kind="stable")[:MOST_WORST]
-    names = [f"({i}, {j}) {off:.3f} px" for (i, j), off in zip(points.ij[rows], size[rows], strict=True)]
-    return WorstSpots(*plot_xy(points.yx[rows]), tuple(names))
 
 
 @dataclass(frozen=True, eq=False)

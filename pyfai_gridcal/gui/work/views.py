@@ -17,13 +17,11 @@ from .layers import (
     MapName,
     SpotLayer,
     VectorLines,
-    WorstSpots,
     build_pyramid,
     grid_lines,
     map_image,
     spot_layer,
     vector_lines,
-    worst_spots,
 )
 from .state import Results
 
@@ -41,7 +39,7 @@ class WorkView:
     exposure : which exposure
     image : the image, None before it was read
     levels, limits : its pyramid, and the counts at the ends of the colours
-    spots, grid, vectors, overlay, unknown, worst : layers; None where there is nothing to show
+    spots, grid, vectors, overlay, unknown : layers; None where there is nothing to show
     origin : (y, x) px of node (0, 0), index frame
     """
 
@@ -55,7 +53,6 @@ class WorkView:
     vectors: VectorLines | None = None
     overlay: MapImage | None = None
     unknown: Bools | None = None
-    worst: WorstSpots | None = None
     origin: tuple[float, float] | None = None
 
     @property
@@ -114,7 +111,6 @@ def prepare_view(
                 "vectors": vector_lines(fit.distortion, stretch=2.0),
                 "unknown": mask if mask is not None and mask.any() else None,
             }
-        layers["worst"] = worst_spots(fit, exposure)
         layers["overlay"] = None if overlay is None else map_image(overlay, fit, exposure)
     # The origin, once there are nodes.
     points = fit.points[exposure] if fit is not None and exposure < len(fit.points) else work.points

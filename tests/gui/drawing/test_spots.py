@@ -57,3 +57,25 @@ def test_words(plot, fit, work):
 
 def test_a_backend_draws_what_it_can(plot):
     assert most_drawn(plot) == (2500, 6000)
+
+
+def test_the_worst_are_ringed_also_where_no_spots_are_drawn(plot, view):
+    plot.setView(view)
+    plot.setLayerVisible("spots", False)
+    ringed = [item for item in plot.getItems() if item.getName() == "worst"]
+    assert len(ringed) == 1
+    layer = view.spots
+    assert len(layer.worst) == 5
+    assert (layer.kind[layer.worst] == SpotKind.USED).all()
+    np.testing.assert_array_equal(ringed[0].getXData(), layer.x[layer.worst])
+    assert plot._getMarker("worst 0").getText().strip() == "1"
+    assert layer.words(layer.worst[0]).endswith("0.050 px")
+
+
+def test_circles_are_open(plot, view):
+    plot.setView(view)
+    plot.replot()
+    (cloud,) = [item for item in plot.getItems() if item.getName() == "spots"]
+    (artist,) = cloud._backendRenderer.get_children()
+    assert not len(artist.get_facecolors())
+    assert len(artist.get_edgecolors())

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from qtest import qt, write
 
-from pyfai_gridcal.gui.panels.files import FileRow, dropped_files, plain_name
+from pyfai_gridcal.gui.panels.files import FileRow, RecentMenu, dropped_files, plain_name
 
 pytestmark = pytest.mark.gui
 
@@ -40,3 +40,21 @@ def test_only_local_files_are_taken(qapp):
     data.setUrls([qt.QUrl("https://example.org/a.edf"), qt.QUrl.fromLocalFile("/tmp/b.edf")])
     assert dropped_files(SimpleNamespace(mimeData=lambda: data)) == ["/tmp/b.edf"]
     assert dropped_files(SimpleNamespace(mimeData=qt.QMimeData)) == []
+
+
+def test_recent_files(qapp, tmp_path):
+    """The last one first, each once, and none that is gone."""
+    chosen, paths = [], [tmp_path / f"{k}.edf" for k in range(12)]
+    for path in paths:
+        path.touch()
+    parent = qt.QWidget()
+    menu = RecentMenu(qt.QSettings(str(tmp_path / "s.ini"), qt.QSettings.Format.IniFormat), chosen.append, parent)
+    for path in (*paths, paths[5]):
+        menu.add(f"{path}::/data")
+    paths[11].unlink()
+    menu.aboutToShow.emit()
+    names = [action.text() for action in menu.actions()]
+    assert names[:3] == [str(paths[k]) for k in (5, 10, 9)]
+    assert len(names) == 9
+    menu.actions()[1].trigger()
+    assert chosen == [str(paths[10])]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from qtest import write
+from qtest import qt, write
 
 from pyfai_gridcal.gui.panels.panel import WorkPanel
 from pyfai_gridcal.gui.work.core import Core
@@ -49,7 +49,7 @@ def test_buttons_and_files_are_passed_on(panel):
     panel.sigExport.connect(told.append)
     panel.calibrateButton.click()
     write(panel.files["dark"].edit, "dark.edf")
-    for number in (0, 3):  # after the line below what is no distortion
+    for number in (0, 2):
         panel.exportButton.menu().actions()[number].trigger()
     assert told == ["calibrate", ("dark", "dark.edf"), "report", next(iter(KINDS))]
 
@@ -76,3 +76,17 @@ def test_progress(panel):
     assert (panel.progressBar.value(), panel.progressText.text()) == (250, "fitting")
     panel.setBusy(False)
     assert (panel.progressBar.value(), panel.progressText.text()) == (0, "ready")
+
+
+def test_help_and_the_worst_spots_in_words(panel, view):
+    assert "pitch" in panel.findChild(qt.QLabel, "help").text()
+    found = replace(view.results.exposures[0], found=view.results.exposures[0].spots)
+    panel.setView(replace(view, results=replace(view.results, exposures=(found,))))
+    worst = view.fit.points[0].ij[0]
+    assert f"Largest residuals: ({worst[0]}, {worst[1]}) 0.050 px, " in panel.modelLabel.text()
+
+
+def test_what_is_to_be_done_is_in_sight_on_a_small_screen(panel):
+    panel.resize(400, 560)
+    for one in (panel.calibrateButton, panel.saveButton, panel.exportButton):
+        assert panel.rect().contains(one.geometry())
