@@ -14,7 +14,7 @@ import numpy as np
 
 from .base.arrays import Floats
 from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
-from .base.progress import Progress, untold
+from .base.progress import Progress, part_of, untold
 from .base.units import Length, Lengths
 from .exposure import Exposure, common_mask, nominal_of, take_exposure, with_traits
 from .finding.detection import search_spots
@@ -204,14 +204,10 @@ def calibrate(
     try:
         for k, one in enumerate(exposures):
             low, high = 0.7 * k / len(exposures), 0.7 * (k + 1) / len(exposures)
-            spots, nodes = spots_and_points(
-                one,
-                chosen,
-                lambda f, text, low=low, high=high: say(low + f * (high - low), text),  # type: ignore[misc]
-            )
+            spots, nodes = spots_and_points(one, chosen, part_of(say, low, high))
             found.append(spots)
             points.append(nodes)
-        return assemble(chosen, exposures, found, points, progress=lambda f, text: say(0.72 + 0.28 * f, text))
+        return assemble(chosen, exposures, found, points, progress=part_of(say, 0.72, 1.0))
     except CalibrationError as error:
         for note in dict.fromkeys(note for one in exposures for note in one.notes):
             error.add_note(note)  # which may be the reason
@@ -309,7 +305,7 @@ def assemble(
         max_sigma=settings.max_sigma,
         positions=settings.positions,
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
-        progress=lambda f, text: say(0.93 * f, text),
+        progress=part_of(say, 0.0, 0.93),
     )
     fit, remarks = with_traits(fit, settings)
     verdict = assess(

@@ -12,7 +12,7 @@ Other rooms may use::
     normal    inverses, solved
     opening   HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
     plain     fields_of, plain
-    progress  Cancelled, Progress, untold
+    progress  Cancelled, Progress, part_of, untold
     robust    NORMAL, cauchy_weights, rms, shares, spread
     silence   quiet, silenced_stdout
     threads   one_blas_thread, processors

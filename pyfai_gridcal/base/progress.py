@@ -14,6 +14,11 @@ def untold(fraction: float, what: str) -> None:
     """Nobody wants to know."""
 
 
+def part_of(progress: Progress, low: float, high: float) -> Progress:
+    """The progress of a step of a longer computation, from `low` to `high` of the whole."""
+    return lambda fraction, what: progress(low + (high - low) * fraction, what)
+
+
 class Cancelled(GridcalError):
     """Whoever waited for a computation has stopped it."""
 

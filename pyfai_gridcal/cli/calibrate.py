@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CalibrationError, GridcalError
+from ..base.progress import part_of
 from ..records.jobs import Calibrate, corrections_of
 from ..records.settings import Settings
 from ._files import check_outputs, write_json
@@ -21,6 +22,9 @@ from ._session import tell
 if TYPE_CHECKING:
     from ..calibration import Calibration
     from ..judging.validation import Validation
+
+#: Part of the progress that is told of the reading.
+_READ = 0.1
 
 EPILOG = """examples:
   pyFAI-gridcal calibrate grid.edf --pitch 5mm
@@ -95,10 +99,12 @@ def _calibrate(job: Calibrate, settings: Mapping[str, Any], progress: ProgressLi
     from ..io.images.images import load_image
 
     groups = [job.images] if job.combine else [[one] for one in job.images]
+    steps = [part_of(progress, _READ * k / len(groups), _READ * (k + 1) / len(groups)) for k in range(len(groups))]
     images = [
-        load_image(group, combine=job.combine or "median", progress=progress, **corrections_of(job)) for group in groups
+        load_image(group, combine=job.combine or "median", progress=step, **corrections_of(job))
+        for group, step in zip(groups, steps, strict=True)
     ]
-    return calibrate(images if len(images) > 1 else images[0], progress=progress, **settings)
+    return calibrate(images if len(images) > 1 else images[0], progress=part_of(progress, _READ, 1.0), **settings)
 
 
 def _refusal(job: Calibrate, error: GridcalError) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..base.errors import FileFormatError, UsageError
+from ..base.progress import Progress, part_of
 from ..base.units import format_length
 from ._parser import Subparsers, shape
 from ._progress import ProgressLine
@@ -57,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if calibration.verdict.level != "failed" else 1
 
 
-def _make(options: argparse.Namespace, folder: Path, progress: ProgressLine) -> tuple[Any, Any, list[Path]]:
+def _make(options: argparse.Namespace, folder: Path, progress: Progress) -> tuple[Any, Any, list[Path]]:
     """Draw, calibrate and write: the calibration, the picture with its truth, and the files."""
     import fabio
     import numpy as np
@@ -73,11 +75,13 @@ def _make(options: argparse.Namespace, folder: Path, progress: ProgressLine) -> 
     scene = demo_scene(options.shape, pitch_px=PITCH_PX, seed=options.seed)
     picture = scene.render(np.random.default_rng(options.seed))
     fabio.edfimage.EdfImage(data=picture.image).write(str(files[0]))
-    calibration = calibrate(load_image(files[0]), pitch=scene.plate.pitch_m, progress=progress)
-    calibration.save(files[1])
-    progress(0.9, "drawing the result")
+    calibration = calibrate(load_image(files[0]), pitch=scene.plate.pitch_m, progress=part_of(progress, 0.05, 0.5))
+    calibration.save(files[1], progress=part_of(progress, 0.5, 0.6))
+    progress(0.6, "drawing the result")
     save_picture(calibration, files[2])
-    write_report(calibration, files[3], validation=validate(calibration, progress=progress))
+    validation = validate(calibration, progress=part_of(progress, 0.65, 0.85))
+    progress(0.85, "drawing the report")
+    write_report(calibration, files[3], validation=validation)
     return calibration, picture, files
 
 
@@ -112,7 +116,7 @@ def _beside_truth(calibration: Any, picture: Any) -> Iterable[str]:
     # cut holes and those that something else shines into have a sigma of their own, and no place beside one bound
     clean = match_spots(points.select((points.flags & ~SpotFlag.PREDICTED) == 0), picture.truth)
     field = field_error(calibration.fit.distortion, picture.distortion, spots=picture.truth)
-    size, true_size = calibration.fit.distortion.pixel_size, picture.distortion.pixel_size
+    found, true = calibration.distortion, _in_the_same_frame(picture.distortion, calibration.distortion)
     whole = int(picture.truth.whole.sum())
     rows = [
         ("", "found", "true"),
@@ -120,20 +124,31 @@ def _beside_truth(calibration: Any, picture: Any) -> Iterable[str]:
         ("wrong indices", f"{score.wrong_index}", "0"),
         ("error of a whole spot, rms", f"{clean.rms_px:.4f} px", f"{_bound(picture):.4f} px at best"),
         ("error over claimed uncertainty", f"{score.over_sigma:.2f}", "1"),
-        ("pixel size", format_length(size), format_length(true_size)),
-        (
-            "displacement, largest",
-            f"{_largest(calibration.fit.distortion):.2f} px",
-            f"{_largest(picture.distortion):.2f} px",
-        ),
+        ("pixel size", format_length(found.pixel_size), format_length(true.pixel_size)),
+        ("largest displacement", f"{found.largest_px:.2f} px", f"{true.largest_px:.2f} px"),
         ("error of the distortion, rms", f"{field.rms_px:.4f} px", "0"),
         ("part of the grid that is covered", f"{100 * field.coverage:.1f} %", "100 %"),
     ]
-    for name, found, true in rows:
-        yield f"{name:34}{found:<22}{true}"
+    for name, ours, theirs in rows:
+        yield f"{name:34}{ours:<22}{theirs}"
     yield ""
-    yield "The corrected frame may be scaled, turned and shifted (the gauge), so pixel size and largest displacement"
-    yield "differ from those of the camera that was drawn; a rigid motion does not count as an error of the distortion."
+    yield "Both are shown in the reference frame that makes the displacement smallest: no image of a grid tells how the"
+    yield "detector is scaled, turned and shifted as a whole, so that is taken out of the truth too."
+
+
+def _in_the_same_frame(truth: Any, found: Any) -> Any:
+    """The true distortion in the frame, and with the pixel size, that make its displacement smallest over the pixels
+    that were calibrated."""
+    import numpy as np
+
+    from ..fitting.fitting import some_valid
+    from ..fitting.gauge import best_gauge
+
+    places = some_valid(np.zeros(found.shape, bool) if found.mask is None else found.mask)
+    change = best_gauge(
+        truth.field, places, truth.pixel_size, gauge="least displacement", shape=truth.shape, nominal=False
+    )
+    return replace(truth, field=change.field(truth.field), pixel_size=change.new, mask=found.mask)
 
 
 def _opened_by_pyfai(path: Path, calibration: Any) -> str:
@@ -167,11 +182,3 @@ def _bound(picture: Any) -> float:
 
     sigma = picture.truth.sigma_yx[picture.truth.whole]
     return float(np.sqrt(np.mean(sigma**2)))
-
-
-def _largest(distortion: Any) -> float:
-    """Largest displacement of a pixel that is not masked, px."""
-    import numpy as np
-
-    size = np.hypot(*distortion.displacement_maps())
-    return float(size[~distortion.mask].max() if distortion.mask is not None else size.max())

@@ -2,7 +2,8 @@
 
 Other rooms may use::
 
-    fitting           fit_distortion, folded_pixels
+    fitting           fit_distortion, folded_pixels, some_valid
+    gauge             best_gauge
     plates.exposures  joint_uncertainty
     plates.joint      Exposure, JointProblem
     recipe            Sample, Uncertainty

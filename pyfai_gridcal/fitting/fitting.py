@@ -232,7 +232,7 @@ def _finish(
         notes = (*notes, "masked where the field folds over")
     if task.mask is not None:
         unknown |= task.mask
-    valid = _some_valid(unknown)
+    valid = some_valid(unknown)
     if len(valid) < 3:
         raise FittingError(
             "the control points determine the displacement of no pixel", hint="more or better spots are needed"
@@ -292,7 +292,7 @@ def folded_pixels(field: Field, shape: tuple[int, int], step: int = 8) -> Bools:
     return np.pad(out, [(0, n - m) for n, m in zip(shape, out.shape, strict=True)], mode="edge")
 
 
-def _some_valid(unknown: Bools, most: int = 100) -> Floats:
+def some_valid(unknown: Bools, most: int = 100) -> Floats:
     """Valid pixels on a coarse raster, (N, 2) px; all of them where few are valid."""
     step = max(1, max(unknown.shape) // most)
     at = np.argwhere(~unknown[::step, ::step]) * step

@@ -6,7 +6,7 @@ are compared at all ranges, up to the longest that the image holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,11 @@ from ..base.arrays import Bools, Floats, Ints
 from ..base.robust import rms, shares, spread
 from ..records.fit import DistortionFit, used_rows, used_sigmas
 from ..records.nodes import NodeTable
+from ..records.spots import SpotFlag, Spots
 
 __all__ = [
     "PairDistances",
+    "WorstSpot",
     "edges_around",
     "histogram_of",
     "pair_distances",
@@ -28,9 +30,27 @@ __all__ = [
     "standardised_residuals",
     "subpixel_bias",
     "width_of",
+    "worst_rows",
+    "worst_spots",
 ]
 
 Two = tuple[float, float]
+
+#: Spots that a report names: more are not looked at one by one.
+_NAMED = 5
+#: What a flag of a spot says about its residual.
+_WHY = {
+    SpotFlag.BORDER: "cut by the border",
+    SpotFlag.MASKED: "partly masked",
+    SpotFlag.SATURATED: "saturated",
+    SpotFlag.CLIPPED: "odd pixels left out",
+    SpotFlag.PREDICTED: "found at the second look",
+    SpotFlag.USER: "placed by hand",
+}
+#: A misfit this many times the usual one is another shape, not noise: of some hundred pixels it scatters by a tenth.
+_OTHER_SHAPE = 2.0
+#: A residual beyond this many times its uncertainty wants a reason.
+_BEYOND = 3.0
 
 #: Fewest pairs that a range is judged by.
 _FEWEST = 30
@@ -221,3 +241,48 @@ def standardised_residuals(fit: DistortionFit) -> Floats:
     """
     inside, outside = used_rows(fit, fit.residual_yx), used_rows(fit, fit.held_out_yx)
     return np.sign(inside) * np.sqrt(np.maximum(inside * outside, 0)) / used_sigmas(fit)
+
+
+@dataclass(frozen=True)
+class WorstSpot:
+    """One of the spots with the largest residuals, for people who want to look at it.
+
+    Attributes
+    ----------
+    exposure : counted from 0
+    node_ij, place_yx_px : of the spot; index frame
+    residual_px, sigma_px : lengths of the residual and of its expected uncertainty
+    why : what is special about the spot, in words
+    """
+
+    exposure: int
+    node_ij: tuple[int, int]
+    place_yx_px: Two
+    residual_px: float
+    sigma_px: float
+    why: str
+
+
+def worst_rows(fit: DistortionFit, count: int = _NAMED) -> list[tuple[int, int]]:
+    """(exposure, row) of the used points with the largest residuals, the largest first."""
+    sizes = [np.where(u, np.hypot(*r.T), -1.0) for r, u in zip(fit.residual_yx, fit.used, strict=True)]
+    rows = [(float(s[row]), k, int(row)) for k, s in enumerate(sizes) for row in np.argsort(-s)[:count]]
+    return [(k, row) for size, k, row in sorted(rows, key=lambda one: -one[0])[:count] if size >= 0]
+
+
+def worst_spots(fit: DistortionFit, spots: Sequence[Spots], count: int = _NAMED) -> list[WorstSpot]:
+    """The used spots with the largest residuals, the largest first, with what is special about each."""
+    return [_worst(fit, spots[k], k, row) for k, row in worst_rows(fit, count)]
+
+
+def _worst(fit: DistortionFit, spots: Spots, exposure: int, row: int) -> WorstSpot:
+    points = fit.points[exposure]
+    residual = float(np.hypot(*fit.residual_yx[exposure][row]))
+    sigma = float(np.hypot(*np.hypot(points.sigma_yx[row], fit.plate_sigma_px)))
+    why = [text for flag, text in _WHY.items() if points.flags[row] & flag]
+    if spots.chi2[points.spot[row]] > _OTHER_SHAPE * np.median(spots.chi2):
+        why.append("another shape than the others (dirt?)")
+    if residual <= _BEYOND * sigma:
+        why.append("within its uncertainty")
+    (i, j), (y, x) = points.ij[row].tolist(), points.yx[row].tolist()
+    return WorstSpot(exposure, (i, j), (y, x), residual, sigma, ", ".join(why) or "looks normal (error of the plate?)")

@@ -17,7 +17,7 @@ import numpy as np
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array, in_a_line
 from ..base.errors import FileFormatError, IndexingError, UsageError
 from ..base.geometry import as_pair
-from ..base.progress import Progress, untold
+from ..base.progress import Progress, part_of, untold
 from ..base.robust import rms
 from ..base.units import as_lengths
 from ..correction.table import CorrectedImage, correct_known
@@ -273,16 +273,17 @@ def validate_files(job: Validate, *, progress: Progress | None = None) -> Valida
     job : names of the files, and what they do not tell
     progress : called with a fraction and what is being done
     """
+    say = progress or untold
     if job.detector_file is None:
         raise FileFormatError("no detector file to validate")
     pitch = None if job.pitch is None else as_pair(as_lengths(job.pitch, name="pitch"))
     result, plate = read_to_validate(job.detector_file, pitch=pitch, angle=job.angle, images=not job.images)
     image, mask = None, None
     if job.images:
-        read = load_image(job.images, combine=job.combine, progress=progress, **corrections_of(job))
+        read = load_image(job.images, combine=job.combine, progress=part_of(say, 0.0, 0.1), **corrections_of(job))
         image, mask = read.data, read.mask
     polarity = None if job.polarity == "auto" else job.polarity
-    return validate(result, image, plate=plate, mask=mask, polarity=polarity, progress=progress)
+    return validate(result, image, plate=plate, mask=mask, polarity=polarity, progress=part_of(say, 0.1, 1.0))
 
 
 def _image(

@@ -92,18 +92,28 @@ class Distortion:
         values = self.field.on_grid(*pixel_centres(self.shape))
         return values[..., 0], values[..., 1]
 
-    @cached_property
+    @property
     def extent(self) -> tuple[tuple[float, float], tuple[float, float]] | None:
         """(lowest, highest) of dy and of dx over the pixels that are not masked, px; None when all are."""
-        limits = [(np.inf, -np.inf)] * 2
+        return self._limits[:2] if self._limits else None
+
+    @property
+    def largest_px(self) -> float | None:
+        """Length of the longest displacement of a pixel that is not masked, px; None when all are."""
+        return self._limits[2][1] if self._limits else None
+
+    @cached_property
+    def _limits(self) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]] | None:
+        """(lowest, highest) of dy, of dx and of their length, from one walk over the pixels."""
+        limits = [(np.inf, -np.inf)] * 3
         for rows, values in by_rows(self.field, *pixel_centres(self.shape)):
             known = None if self.mask is None or not self.mask[rows].any() else ~self.mask[rows]
             if known is not None and not known.any():
                 continue
-            for axis, (low, high) in enumerate(limits):
-                one = values[..., axis] if known is None else values[..., axis][known]
-                limits[axis] = min(low, float(one.min())), max(high, float(one.max()))
-        return None if np.isinf(limits[0][0]) else (limits[0], limits[1])
+            for k, one in enumerate((values[..., 0], values[..., 1], np.hypot(values[..., 0], values[..., 1]))):
+                one = one if known is None else one[known]
+                limits[k] = min(limits[k][0], float(one.min())), max(limits[k][1], float(one.max()))
+        return None if np.isinf(limits[0][0]) else (limits[0], limits[1], limits[2])
 
     def displacement_nodes(self) -> tuple[Floats, Floats]:
         """(dy, dx) at the pixel corners, each (ny + 1, nx + 1), px; meaningful only where tiles do not jump."""

@@ -121,8 +121,14 @@ class DistortionFit:
 
     @property
     def residual_px(self) -> float:
-        """Rms residual of the points used, px per axis; see :func:`~pyfai_gridcal.base.robust.rms`."""
+        """Rms residual of the points used, px per axis, where uncertain ones count less; see
+        :func:`~pyfai_gridcal.base.robust.rms`."""
         return self._rms(self.residual_yx)
+
+    @property
+    def plain_residual_px(self) -> float:
+        """The same where all points count alike, however uncertain they are: one spot with dirt may make most of it."""
+        return rms(used_rows(self, self.residual_yx))
 
     @property
     def held_out_px(self) -> float:

@@ -13,7 +13,7 @@ from ..base.arrays import Bools
 from ..base.errors import GridcalError
 from ..base.plain import fields_of, plain
 from ..base.robust import rms
-from ..judging.measures import quality
+from ..judging.measures import quality, worst_spots
 from ..records.result import Result
 from ..records.spots import SpotFlag
 
@@ -74,11 +74,13 @@ def summary(calibration: Result) -> Data:
         "coverage": float(valid.mean()),
         "recipe": fit.recipe,
         "residual_px": fit.residual_px,
+        "plain_residual_px": fit.plain_residual_px,
         "held_out_px": fit.held_out_px,
         "expected_error_px": fit.expected_error_px,
         "plate_sigma_px": fit.plate_sigma_px,
         "field_sigma_px": _typical_sigma(calibration, valid),
         "displacement_px": dict(zip(("dy", "dx"), d.extent or (None, None), strict=True)),
+        "largest_displacement_px": d.largest_px,
         "plate": {
             "pitch_m": calibration.plate.pitch_m,
             "angle_deg": calibration.plate.angle_deg,
@@ -86,6 +88,7 @@ def summary(calibration: Result) -> Data:
         },
         "trials": [asdict(t) for t in fit.trials],
         "exposures": [_exposure(calibration, k) for k in range(len(fit.points))],
+        "worst_spots": [asdict(one) for one in worst_spots(fit, calibration.spots)],
         "inputs": [asdict(s) if is_dataclass(s) and not isinstance(s, type) else str(s) for s in calibration.sources],
         "notes": [*calibration.notes, *fit.notes],
     }

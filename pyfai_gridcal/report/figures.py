@@ -93,7 +93,7 @@ def _image(c: Result, k: int, name: str) -> Iterator[PageFigure]:
         f"{lines} neighbouring nodes. A line that skips a row or crosses another is a wrong index. i and j are the "
         "axes of the indices at the node (0, 0)."
     )
-    draw = partial(pictures.overview, data, points, mask=mask, used=c.fit.used[k], every=every)
+    draw = partial(pictures.overview, data, c.fit, k, mask=mask, every=every)
     yield PageFigure("image", f"Image{name} with the lattice that was found", words, draw, _fitting(c.shape))
     half = min(1.8 * max(points.pitch_px), min(c.shape) / 2)
     words = (

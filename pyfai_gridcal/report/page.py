@@ -20,7 +20,7 @@ from ..records.result import Result
 from .data import Data, report_data
 from .figures import MOST_EXPOSURES, PageFigure, as_data_uri, figures_of, loop_figures
 from .redo import changed_settings, command_line, computed_by, python_lines
-from .text import ReportRow, exposure_rows, figure_rows, rounded
+from .text import ReportRow, exposure_rows, figure_rows, rounded, worst_words
 
 if TYPE_CHECKING:
     from ..judging.validation import Validation
@@ -49,7 +49,7 @@ def page(calibration: Result, validation: Validation | None = None) -> str:
     data = report_data(calibration, validation=validation)
     parts: dict[str, list[str]] = {key: [] for key in _SECTIONS}
     parts["verdict"] += _verdict(data)
-    parts["figures"].append(_table(_figures(data), "figures"))
+    parts["figures"] += [_table(_figures(data), "figures"), _worst(data)]
     parts["model"].append(_trials(data))
     parts["noise"].append(_pairs(data))
     parts["loop"].append(_loop(calibration, data))
@@ -152,6 +152,12 @@ def _figures(data: Data) -> Iterator[tuple[str, str]]:
     if len(width) == 2 and None not in width:
         rows.append(ReportRow("Width of the pulls", f"{width[0]:.2f} (slow), {width[1]:.2f} (fast); 1 is right"))
     return ((row.label, row.value) for row in rows)
+
+
+def _worst(data: Data) -> str:
+    """Table of the worst spots, numbered as their rings in the pictures."""
+    rows = [(k, *worst_words(one, len(data["exposures"]))) for k, one in enumerate(data["worst_spots"], 1)]
+    return _grid(("worst spot", "place", "hole", "residual", "what is special"), rows) if rows else ""
 
 
 def _trials(data: Data) -> str:

@@ -23,6 +23,7 @@ from ..records.points import ControlPoints
 from ..records.spots import HoleProfile, Spots
 from . import plots
 from .plots.canvas import CUT, arrows, field_arrows, legend_if_any
+from .plots.quality import ring_worst
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,15 +62,17 @@ def grid(points: ControlPoints, *, ax: Axes, colour: str = _LINE, width: float =
 
 
 def overview(
-    data: AnyArray, points: ControlPoints, *, ax: Axes, mask: Bools | None = None, used: Bools, every: int = 1
+    data: AnyArray, fit: DistortionFit, exposure: int, *, ax: Axes, mask: Bools | None = None, every: int = 1
 ) -> Axes:
-    """Draw an image with every so many lines of its lattice, and crosses where points were not used."""
+    """Draw an image with every so many lines of its lattice, crosses where points were not used, the worst spots."""
+    points = fit.points[exposure]
     plots.image(data, ax=ax, mask=mask)
     grid(points, ax=ax, width=0.5, every=every)
-    out = points.yx[~used]
+    out = points.yx[~fit.used[exposure]]
     if len(out):
         ax.plot(out[:, 1], out[:, 0], "x", color=_OUT, ms=6, label=f"{len(out)} outliers")
-        ax.legend(fontsize="small")
+    ring_worst(fit, exposure, ax=ax)
+    legend_if_any(ax)
     return ax
 
 

@@ -12,6 +12,9 @@ from ..records.result import Result
 from ..records.traits import Sensor
 from .data import Data, summary
 
+#: Worst spots that the terminal shows.
+_SHOWN = 3
+
 
 @dataclass(frozen=True)
 class ReportRow:
@@ -47,7 +50,8 @@ def figure_rows(s: Data) -> Iterator[ReportRow]:
     if s["carried"]:
         yield ReportRow("In the file, too", ", ".join(s["carried"]))
     yield ReportRow("Model", str(s["recipe"]), "model")
-    yield ReportRow("Residual", _px(s, "residual_px"), "residual")
+    yield ReportRow("Residual", f"{_px(s, 'residual_px')}, weighted: uncertain spots count less", "residual")
+    yield ReportRow("Residual, unweighted", f"{_px(s, 'plain_residual_px')}, all spots count alike", "unweighted")
     yield ReportRow("Held-out error", _px(s, "held_out_px"), "held out")
     if s["expected_error_px"] is not None:
         yield ReportRow("Error of the field", f"{_px(s, 'expected_error_px')}, expected among the holes", "field error")
@@ -59,9 +63,18 @@ def figure_rows(s: Data) -> Iterator[ReportRow]:
     d = s["displacement_px"]
     if d["dy"]:
         dy, dx = (f"{low:+.2f} to {high:+.2f} px" for low, high in (d["dy"], d["dx"]))
-        yield ReportRow("Displacement", f"dy {dy}, dx {dx}", "displacement")
+        largest = f"up to {s['largest_displacement_px']:.2f} px"
+        yield ReportRow("Displacement", f"{largest}; dy {dy}, dx {dx}", "displacement")
     yield ReportRow("Coverage", f"{100 * s['coverage']:.2f} % of the pixels", "coverage")
     yield ReportRow("Gauge", str(s["gauge"]))
+
+
+def worst_words(one: Data, exposures: int) -> tuple[str, str, str, str]:
+    """Of one of the worst spots: its place, its hole, its residual with the uncertainty, and what is special."""
+    where = f" in exposure {one['exposure'] + 1}" if exposures > 1 else ""
+    (y, x), (i, j) = one["place_yx_px"], one["node_ij"]
+    size = f"{rounded(one['residual_px'])} ± {rounded(one['sigma_px'])} px"
+    return f"(y, x) = ({y:.1f}, {x:.1f}){where}", f"(i, j) = ({i}, {j})", size, one["why"]
 
 
 def exposure_rows(s: Data) -> Iterator[ReportRow]:
@@ -82,6 +95,8 @@ def text_report(calibration: Result) -> str:
     s = summary(calibration)
     lines = [*_exposures(s)]
     lines += [f"{row.short:<12} {row.value}" for row in figure_rows(s) if row.short]
+    worst = [worst_words(one, len(s["exposures"])) for one in s["worst_spots"][:_SHOWN]]
+    lines += [f"worst spot   {size} at {where}, hole {node}: {why}" for where, node, size, why in worst]
     lines += [f"note         {note}" for note in s["notes"]]
     lines.append(f"verdict      {s['verdict']['level'].upper()}")
     lines += [f"             {reason}" for reason in s["verdict"]["reasons"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +13,11 @@ from hub import modules, wave
 
 from pyfai_gridcal import cli
 from pyfai_gridcal.base.errors import FileFormatError
-from pyfai_gridcal.cli.demo import _opened_by_pyfai
+from pyfai_gridcal.cli._progress import ProgressLine
+from pyfai_gridcal.cli.demo import _in_the_same_frame, _opened_by_pyfai
+from pyfai_gridcal.fitting.gauge import GaugeChange
 from pyfai_gridcal.io.nexus.result import save_result
+from pyfai_gridcal.records.fit import Pose
 
 
 @pytest.mark.parametrize("truth", [wave((40, 61), masked=True), modules()])
@@ -43,10 +47,24 @@ def test_what_pyfai_does_not_open_is_told(tmp_path: Path) -> None:
         _opened_by_pyfai(tmp_path / "detector.h5", SimpleNamespace(distortion=wave((40, 61))))
 
 
+def test_truth_is_shown_in_the_frame_of_what_was_found() -> None:
+    """Scale, turn and shift of the whole detector are no distortion: no image of a grid tells them."""
+    truth = wave((60, 80), masked=True)
+    change = GaugeChange(Pose(0.02, (3e-4, -2e-4)), truth.pixel_size, tuple(1.03 * p for p in truth.pixel_size))
+    moved = replace(truth, field=change.field(truth.field), pixel_size=change.new)
+    assert abs(moved.largest_px - truth.largest_px) > 1
+    one, other = (_in_the_same_frame(d, truth) for d in (truth, moved))
+    assert one.pixel_size == pytest.approx(other.pixel_size, rel=1e-9)
+    assert one.largest_px == pytest.approx(other.largest_px, abs=1e-6)
+
+
 @pytest.mark.slow
-def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "demo"
+def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, told = tmp_path / "demo", []
+    monkeypatch.setattr(ProgressLine, "__call__", lambda self, fraction, text: told.append(fraction))
     assert cli.main(["demo", "-o", str(folder), "--shape", "330,410", "--seed", "11"]) == 0
+    assert told == sorted(told), "progress runs forwards"
+    assert told[-1] <= 1
     out = capsys.readouterr().out
     assert "found" in out
     assert "true" in out

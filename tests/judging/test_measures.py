@@ -92,3 +92,25 @@ def test_subpixel_bias_sees_a_pull_to_the_middle(known: DistortionFit) -> None:
     assert phase == pytest.approx(np.arange(10) / 10 - 0.45)
     assert mean[:, 0] == pytest.approx(-0.02 * phase, abs=1.1e-3)
     assert np.all(mean[:, 1] == 0)
+
+
+def test_the_worst_spots_are_named_with_what_is_special_about_them() -> None:
+    made = demo()
+    points, spots = made.points[0], made.spots[0]
+    row, out = 7, 3
+    residual, used = 0.001 * np.ones_like(points.yx), np.ones(len(points), bool)
+    residual[row], residual[out] = (0.6, -0.8), (5.0, 0.0)
+    used[out] = False
+    chi2 = np.ones(len(spots))
+    chi2[points.spot[row]] = 9.0
+    fit = replace(made.fit, residual_yx=(residual,), used=(used,))
+    worst = measures.worst_spots(fit, (replace(spots, chi2=chi2),))
+    assert len(worst) == 5
+    assert worst[0].node_ij == tuple(points.ij[row])
+    assert worst[0].place_yx_px == pytest.approx(points.yx[row])
+    assert worst[0].residual_px == pytest.approx(1.0)
+    assert "dirt" in worst[0].why
+    assert "dirt" not in worst[1].why
+    assert all(one.node_ij != tuple(points.ij[out]) for one in worst)  # who is rejected is not in use
+    assert fit.plain_residual_px == pytest.approx(np.sqrt(np.mean(residual[used] ** 2)))
+    assert measures.worst_rows(replace(fit, used=(np.zeros(len(points), bool),))) == []

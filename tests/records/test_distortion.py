@@ -40,6 +40,16 @@ def test_tiled_and_shared_corners_are_the_same_for_a_smooth_field():
     assert np.allclose(tiled.pixel_corners(np.float64), d.pixel_corners(np.float64), atol=1e-12)
 
 
+def test_the_largest_displacement_is_that_of_a_pixel_that_is_not_masked():
+    d = wave(SHAPE)
+    size = np.hypot(*d.displacement_maps())
+    assert d.largest_px == pytest.approx(size.max(), rel=1e-12)
+    assert d.extent == tuple((m.min(), m.max()) for m in d.displacement_maps())
+    mask = size > 0.95 * size.max()
+    assert d.masked(mask).largest_px == pytest.approx(size[~mask].max(), rel=1e-12)
+    assert d.masked(np.ones(SHAPE, bool)).largest_px is None
+
+
 def test_maps_are_at_the_centres():
     d = wave(SHAPE)
     dy, dx = d.displacement_maps()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Colormap
 
-OUTLIER, USED = "#d62728", "#2ca02c"
+OUTLIER, USED, RING = "#d62728", "#2ca02c", "#e6008c"
 #: Names and colours of both axes of the detector.
 AXES = (("slow (y)", "C0"), ("fast (x)", "C1"))
 #: Residuals are drawn up to this many times their robust rms, which normal errors exceed once in ten million.
@@ -51,6 +51,14 @@ def legend_if_any(ax: Axes) -> None:
 
 def marker_size(count: int) -> float:
     return float(np.clip(160 / np.sqrt(max(count, 1)), 1.0, 6.0))
+
+
+def numbered_rings(ax: Axes, yx: Floats, numbers: Iterable[int], label: str) -> None:
+    """Rings of one name around places (N, 2), each with its number beside it."""
+    if len(yx):
+        ax.plot(yx[:, 1], yx[:, 0], "o", mfc="none", mec=RING, ms=11, mew=1.6, ls="", label=label)
+    for (y, x), number in zip(yx, numbers, strict=True):
+        ax.annotate(str(number), (x, y), (6, 4), textcoords="offset points", color=RING, fontweight="bold", zorder=9)
 
 
 def nothing(ax: Axes, why: str) -> Axes:

@@ -23,6 +23,7 @@ from .canvas import (
     legend_if_any,
     marker_size,
     nothing,
+    numbered_rings,
 )
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ __all__ = [
 def residuals(fit: DistortionFit, exposure: int = 0, *, ax: Axes | None = None) -> Axes:
     """Draw the residuals (corrected - node) as arrows where the spots are; outliers are crosses.
 
-    An arrow much longer than the others is cut, and has a ring at its tail.
+    An arrow much longer than the others is cut, and has a ring at its tail. The worst spots have numbers.
     Arrows that point the same way over a region are distortion that the model missed: see
     :func:`residual_directions`.
     """
@@ -56,10 +57,18 @@ def residuals(fit: DistortionFit, exposure: int = 0, *, ax: Axes | None = None) 
     out = points.yx[~used]
     if len(out):
         ax.plot(out[:, 1], out[:, 0], "x", color=OUTLIER, ms=4, ls="", label=f"{len(out)} outliers")
+    ring_worst(fit, exposure, ax=ax)
     legend_if_any(ax)
     frame(ax, fit.distortion.shape)
     ax.set_title("residuals", loc="left", fontsize="medium")
     return ax
+
+
+def ring_worst(fit: DistortionFit, exposure: int, *, ax: Axes) -> None:
+    """Put rings with their numbers around the worst spots of an exposure, as they stand in the report's list."""
+    worst = measures.worst_rows(fit)
+    rank, rows = [k for k, one in enumerate(worst, 1) if one[0] == exposure], [r for k, r in worst if k == exposure]
+    numbered_rings(ax, fit.points[exposure].yx[rows], rank, "worst spots")
 
 
 def residual_directions(fit: DistortionFit, exposure: int = 0, *, ax: Axes | None = None) -> Axes:
@@ -118,6 +127,9 @@ def residual_against_sigma(fit: DistortionFit, *, ax: Axes | None = None) -> Axe
     if len(size):
         ends = np.array([size.min(), size.max()])
         ax.plot(ends, ends, "k--", lw=1)
+    worst = measures.worst_rows(fit)
+    at = np.array([(lengths[k][row], sizes[k][row]) for k, row in worst]).reshape(-1, 2)
+    numbered_rings(ax, at, range(1, len(worst) + 1), "worst spots")
     ax.set(xlabel="sigma of the spot, px", ylabel="residual, px")
     ax.legend(fontsize="small")
     return ax

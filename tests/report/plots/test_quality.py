@@ -46,6 +46,16 @@ def test_one_long_residual_is_cut_and_said_to_be(fit: DistortionFit) -> None:
     assert ax.lines[0].get_xydata().tolist() == [[*fit.points[0].yx[20, ::-1]]]
 
 
+def test_the_worst_spots_have_numbered_rings(fit: DistortionFit) -> None:
+    size = np.where(fit.used[0], np.hypot(*fit.residual_yx[0].T), 0)
+    worst = np.argsort(-size)[:5]
+    ax = plots.residuals(fit)
+    assert [text.get_text() for text in ax.texts[-5:]] == ["1", "2", "3", "4", "5"]
+    assert [text.xy for text in ax.texts[-5:]] == [tuple(place) for place in fit.points[0].yx[worst, ::-1]]
+    at = plots.residual_against_sigma(fit).lines[-1].get_xydata()
+    np.testing.assert_allclose(at[:, 1], size[worst])
+
+
 def test_picture_of_the_demo_cuts_nothing_off(fit: DistortionFit, tmp_path, monkeypatch) -> None:
     from types import SimpleNamespace
 
