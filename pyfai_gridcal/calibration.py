@@ -122,6 +122,8 @@ def calibrate(
     max_sigma: float | None = None,
     positions: Sequence[tuple[Length, Length]] | str | None = None,
     sensor: str | None = None,
+    serial: str | None = None,
+    comment: str | None = None,
     mask: Any = None,
     dark: Any = None,
     flat: Any = None,
@@ -150,6 +152,7 @@ def calibrate(
     max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
     positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
     sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
+    serial, comment : of the detector, for the report
     mask : pixels to ignore (True), for all images
     dark, flat : image without light, image of uniform light
     progress : called with a fraction and what is being done; may raise to cancel

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
         with ProgressLine() as progress:
             calibration.save(output, name=job.name, progress=progress)
     _tell_result(job, calibration, output if written else None)
-    _write_extras(job, calibration, written)
+    _write_extras(job, calibration, output if written else None)
     if not failed:
         return 0
     # What the report above tells is not told again.
@@ -113,7 +113,7 @@ def _refusal(job: Calibrate, error: GridcalError) -> dict[str, Any]:
     return {**refusal(error), "inputs": [{"url": one} for one in job.images]}
 
 
-def _write_extras(job: Calibrate, calibration: Calibration, written: bool) -> None:
+def _write_extras(job: Calibrate, calibration: Calibration, written: Path | None) -> None:
     """The corrected image, and the report with what is left of the distortion in it."""
     if not job.report and not (job.corrected and written):
         return
@@ -130,7 +130,7 @@ def _write_extras(job: Calibrate, calibration: Calibration, written: bool) -> No
     if job.report:
         from ..report import write_report
 
-        write_report(calibration, job.report, validation=validation)
+        write_report(calibration, job.report, validation=validation, detector=written)
         if job.json_file != "-":
             print(f"written: {job.report}")
 

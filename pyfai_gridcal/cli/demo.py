@@ -81,7 +81,7 @@ def _make(options: argparse.Namespace, folder: Path, progress: Progress) -> tupl
     save_picture(calibration, files[2])
     validation = validate(calibration, progress=part_of(progress, 0.65, 0.85))
     progress(0.85, "drawing the report")
-    write_report(calibration, files[3], validation=validation)
+    write_report(calibration, files[3], validation=validation, detector=files[1])
     return calibration, picture, files
 
 

@@ -53,6 +53,6 @@ def run(options: argparse.Namespace) -> int:
                 validation = validate(calibration, progress=progress)
             except GridcalError as error:
                 tell(f"no closed loop: {error}")
-    write_report(calibration, output, validation=validation)
+    write_report(calibration, output, validation=validation, detector=options.result)
     print(f"written: {output}")
     return 0

@@ -144,7 +144,7 @@ class CalibrateGrid(
             from ..report import write_report
 
             self.say(0.95, "writing the report")
-            write_report(found, job.report)
+            write_report(found, job.report, detector=output)
         return {
             "detector_file": str(output),
             "detector": "NexusDetector",

@@ -22,7 +22,7 @@ LATTICES: tuple[LatticeKind, ...] = get_args(LatticeKind)
 POLARITIES = ("auto", "bright", "dark")
 #: Recipes for the field, see :mod:`pyfai_gridcal.fitting`; "auto" tries them.
 MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
-_REFINEMENTS = "refinements (nothing of this is needed)"
+_OPTIONAL = "optional settings"
 
 
 @documented
@@ -65,41 +65,41 @@ class Settings:
         "displacement smallest, with its uncertainty",
         "lengths",
         what="pixel size",
-        group=_REFINEMENTS,
+        group=_OPTIONAL,
     )
     detector: str | None = told(
         None,
         "pyFAI's name of the detector, such as Pilatus1M: pixel size, gaps and modules come from it",
         metavar="NAME",
-        group=_REFINEMENTS,
+        group=_OPTIONAL,
     )
     plate: Any = told(
-        None, "result in which the errors of the same plate's holes were determined", metavar="FILE", group=_REFINEMENTS
+        None, "result in which the errors of the same plate's holes were determined", metavar="FILE", group=_OPTIONAL
     )
     lattice: LatticeKind = told(
-        "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_REFINEMENTS
+        "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_OPTIONAL
     )
     angle: float | None = told(
-        None, "angle between the axes of an oblique grid", "positive", unit="degrees", group=_REFINEMENTS
+        None, "angle between the axes of an oblique grid", "positive", unit="degrees", group=_OPTIONAL
     )
     polarity: str = told(
-        "auto", "whether holes are brighter or darker than the plate", "choice", choices=POLARITIES, group=_REFINEMENTS
+        "auto", "whether holes are brighter or darker than the plate", "choice", choices=POLARITIES, group=_OPTIONAL
     )
-    hole: float | None = told(None, "diameter of the holes, with its unit", "length", group=_REFINEMENTS)
+    hole: float | None = told(None, "diameter of the holes, with its unit", "length", group=_OPTIONAL)
     origin: tuple[float, float] | None = told(
         None,
         "the hole nearest to this pixel (slow, fast) gets the index (0, 0)",
         "pair",
         unit="px",
         metavar="Y,X",
-        group=_REFINEMENTS,
+        group=_OPTIONAL,
     )
     model: str = told(
         "auto",
         "auto, spline, polynomial, thinplate, griddata (reference only), mosaic, tiles, rigid (default: auto, "
         "the one that predicts best what it has not seen)",
         metavar="NAME",
-        group=_REFINEMENTS,
+        group=_OPTIONAL,
     )
     gauge: Gauge = told(
         "least displacement",
@@ -107,7 +107,7 @@ class Settings:
         "that stays where it is",
         "gauge",
         metavar="WHAT",
-        group=_REFINEMENTS,
+        group=_OPTIONAL,
     )
     max_sigma: float | None = told(
         None,
@@ -115,7 +115,7 @@ class Settings:
         "positive",
         unit="px",
         title="Largest sigma",
-        group=_REFINEMENTS,
+        group=_OPTIONAL,
     )
     positions: Sequence[tuple[float, float]] | None = told(
         None,
@@ -123,7 +123,7 @@ class Settings:
         "a file with one pair a line. A weak hint: the holes decide",
         "positions",
         metavar="FILE|Y,X;Y,X...",
-        group=_REFINEMENTS,
+        group=_OPTIONAL,
     )
 
     sensor: str | None = told(
@@ -132,8 +132,10 @@ class Settings:
         "is one); pyFAI's parallax correction needs it",
         "sensor",
         metavar="MATERIAL,THICKNESS",
-        group=_REFINEMENTS,
+        group=_OPTIONAL,
     )
+    serial: str | None = told(None, "serial number of the detector, for the report", group=_OPTIONAL)
+    comment: str | None = told(None, "what the report shall say besides, such as who, where and when", group=_OPTIONAL)
 
     if TYPE_CHECKING:  # what may be given is more than what is kept
 
@@ -143,7 +145,7 @@ class Settings:
             hole: Length | None = None, origin: tuple[float, float] | None = None, model: str = "auto",
             gauge: Gauge = "least displacement", max_sigma: float | None = None,
             positions: Sequence[tuple[Length, Length]] | str | None = None,
-            sensor: str | None = None,
+            sensor: str | None = None, serial: str | None = None, comment: str | None = None,
         ) -> None: ...  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -64,7 +64,7 @@ def as_data_uri(figure: PageFigure, *, dpi: int = 105) -> str:
 
 
 def figures_of(calibration: Result) -> Iterator[PageFigure]:
-    """All figures but those of the closed loop."""
+    """All figures but those of the corrected image."""
     count = len(calibration.fit.points)
     for k in range(min(count, MOST_EXPOSURES)):
         name = f" of exposure {k + 1}" if count > 1 else ""
@@ -77,11 +77,11 @@ def figures_of(calibration: Result) -> Iterator[PageFigure]:
     yield from _distances(calibration)
     if calibration.fit.trials:
         words = (
-            "How well points that were left out are predicted, against the smoothness where the model has one. The "
-            "star is what was taken."
+            "How well left-out spots are predicted, against the smoothness if the model has one. The star is the "
+            "chosen model."
         )
         draw = partial(pictures.models, calibration.fit)
-        yield PageFigure("model", "Held-out error of the models", words, draw, (7.0, 4.6))
+        yield PageFigure("model", "Prediction error of the models at left-out holes", words, draw, (7.0, 4.6))
 
 
 def _image(c: Result, k: int, name: str) -> Iterator[PageFigure]:
@@ -91,10 +91,11 @@ def _image(c: Result, k: int, name: str) -> Iterator[PageFigure]:
     lines = "Every line joins" if every == 1 else f"One line of the lattice in {every} is drawn; it joins"
     words = (
         f"{lines} neighbouring nodes. A line that skips a row or crosses another is a wrong index. i and j are the "
-        "axes of the indices at the node (0, 0)."
+        "axes of the indices at the node (0, 0). Numbers are the worst spots of the list."
     )
     draw = partial(pictures.overview, data, c.fit, k, mask=mask, every=every)
-    yield PageFigure("image", f"Image{name} with the lattice that was found", words, draw, _fitting(c.shape))
+    section = "image" if k else "verdict"
+    yield PageFigure(section, f"Image{name} with the lattice that was found", words, draw, _fitting(c.shape))
     half = min(1.8 * max(points.pitch_px), min(c.shape) / 2)
     words = (
         "The crosses are the spots with 100 times their standard uncertainty; they should stand in the middle of the "
@@ -107,15 +108,15 @@ def _image(c: Result, k: int, name: str) -> Iterator[PageFigure]:
     found = contrasts_of(data, mask, c.spots[k], points)
     if found is not None:
         words = (
-            "Holes and the rest should be two groups with the threshold between them. Control points left of it were "
-            "found at the second look, where the lattice said that there is a hole; what is grey right of it was "
-            "looked at and left out: cut by the border, or no hole of the lattice."
+            "Holes and everything else should be two groups, with the threshold between them. Control points on its "
+            "left were found at the second look, where the grid predicts a hole. Grey places on its right were "
+            "rejected: they are cut by the border, or are no holes of the grid."
         )
         title = f"Contrast of everything that stood out{name}"
         yield PageFigure("spots", title, words, partial(pictures.contrasts, found))
     hole = c.spots[k].profile
     if hole is not None:
-        words = "The profile that was learned and fitted, blur and pixel area included."
+        words = "The profile that was learned from the image and fitted to every spot, with blur and pixel area."
         yield PageFigure("spots", f"The hole as the image shows it{name}", words, partial(pictures.profile, hole))
 
 
@@ -146,11 +147,11 @@ def _residuals(c: Result, k: int, name: str) -> Iterator[PageFigure]:
     """Residuals of one exposure over the detector."""
     wide, high = _fitting(c.shape, 5.0)
     words = (
-        "Corrected minus true place of every spot. Arrows that agree over several spots are distortion that was "
-        "missed. One that is far longer than the others is cut and has a ring."
+        "Corrected minus true position of every spot. Arrows that agree over several spots are distortion that was "
+        "missed. One that is far longer than the others is cut and has a ring. Numbers are the worst spots of the list."
     )
     yield PageFigure("residuals", f"Residuals{name}", words, partial(plots.residuals, c.fit, k), (wide, high))
-    words = "Confetti is good. Patches of one colour are distortion that was missed, or errors of the plate."
+    words = "Random colours are good. Patches of one colour are distortion that was missed, or errors of the plate."
     draw = partial(plots.residual_directions, c.fit, k)
     yield PageFigure("residuals", f"Directions of the residuals{name}", words, draw, (wide + 0.8, high))
 
@@ -159,9 +160,9 @@ def _maps(c: Result) -> Iterator[PageFigure]:
     """The displacement and its uncertainty over the detector."""
     wide, high = _fitting(c.shape, 5.0)
     size, d = (wide + 0.8, high), c.distortion
-    words = f"Corrected minus observed place of every pixel; white where it is not known. Gauge: {d.gauge}."
-    yield PageFigure("displacement", "Displacement", words, partial(pictures.displacement_with_arrows, d), size)
-    words = "A jump along a line asks for tiles (--model mosaic)."
+    words = f"Corrected minus observed position; white where it is not known. Reference frame: {d.gauge}."
+    yield PageFigure("verdict", "Displacement", words, partial(pictures.displacement_with_arrows, d), size)
+    words = "If it jumps along a line, the detector has tiles: use --model mosaic."
     draw = partial(plots.displacement, d)
     yield PageFigure("displacement", "Displacement along slow (y)", words, partial(draw, "dy"), size)
     yield PageFigure("displacement", "Displacement along fast (x)", words, partial(draw, "dx"), size)
@@ -173,39 +174,48 @@ def _maps(c: Result) -> Iterator[PageFigure]:
 #: Figures of the whole fit; what draws them takes it first.
 _OF_THE_FIT = (
     PageFigure("residuals", "Histogram of the residuals",
-               "The outline is what each spot misses when it is left out of the fit. Much wider than the residuals: "
-               "too few spots for such a field, or too flexible a model.",
+               "The outline is the prediction error of each spot when it is left out of the fit. If it is much wider "
+               "than the residuals, there are too few spots for this field, or the model is too flexible.",
                plots.residual_histogram),
-    PageFigure("residuals", "Pulls",
-               "Residuals over their uncertainty, freed of the pull that a spot has on the field (the geometric mean "
-               "of the residual with and without the spot). A width of 1 says that the uncertainties are honest.",
+    PageFigure("residuals", "Residual / uncertainty",
+               "Residuals divided by their uncertainty. Each spot also draws the field to itself; that effect is "
+               "removed (geometric mean of the residual with and without the spot). A spread of 1 is ideal: the "
+               "uncertainties are right.",
                plots.pulls),
     PageFigure("residuals", "Residual against uncertainty",
-               "Points far above the line were measured worse than they say.",
+               "Spots far above the line are farther off than their uncertainty says. Numbers are the worst spots of "
+               "the list.",
                plots.residual_against_sigma),
     PageFigure("noise", "Sub-pixel bias",
-               "Flat within the error bars, or spots are pulled to the middle (or the edge) of their pixel.",
+               "It should be flat within the error bars. Otherwise spots are drawn to the middle, or the edge, of "
+               "their pixel.",
                plots.subpixel_bias),
     PageFigure("noise", "Correlation of the residuals",
-               "0 for noise; a little below it at short distances, since the field follows what neighbours share. "
-               "Above the grey band there: distortion that the model misses.",
+               "Noise gives 0, and a little less at short distances, since the field follows what neighbours share. "
+               "Values above the grey band there are distortion that the model misses.",
                pictures.correlation),
 )  # fmt: skip
+
+
+#: Title and caption of the distances at the shortest and at the longest range.
+_NEAR = (
+    "Distances of neighbours",
+    "Distances between neighbouring corrected spots, minus the true ones. Their width is the noise of two spots.",
+)
+_FAR = (
+    "Distances at long range",
+    "The same for the spots farthest apart. Only these tell of a field that is wrong as a whole. Good: no wider.",
+)
 
 
 def _distances(c: Result) -> Iterator[PageFigure]:
     """Distances between spots, at the shortest, the longest and all ranges."""
     pairs = pair_distances(c.fit)
     for one in dict.fromkeys((*pairs[:1], *pairs[-1:])):
-        yield PageFigure(
-            "noise",
-            "Distances of neighbours" if one.steps == 1 else "Distances at long range",
-            "Distances between corrected spots beside the true ones. Only the long range tells of a field that is "
-            "wrong as a whole.",
-            partial(pictures.distance_histogram, one),
-        )
+        title, words = (_NEAR if one.steps == 1 else _FAR) if len(pairs) > 1 else _NEAR
+        yield PageFigure("noise", title, words, partial(pictures.distance_histogram, one))
     if pairs:
-        words = "Flat is good: an error that grows with the distance is distortion, not noise."
+        words = "Flat is good. An error that grows with the distance is distortion, not noise."
         yield PageFigure("noise", "Distances at all ranges", words, partial(pictures.distances_by_range, pairs))
 
 

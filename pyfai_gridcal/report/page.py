@@ -20,7 +20,7 @@ from ..records.result import Result
 from .data import Data, report_data
 from .figures import MOST_EXPOSURES, PageFigure, as_data_uri, figures_of, loop_figures
 from .redo import changed_settings, command_line, computed_by, python_lines
-from .text import ReportRow, exposure_rows, figure_rows, rounded, worst_words
+from .text import ReportRow, exposure_rows, figure_rows, rounded, sentence, worst_words
 
 if TYPE_CHECKING:
     from ..judging.validation import Validation
@@ -28,28 +28,27 @@ if TYPE_CHECKING:
 
 #: Sections of the page in their order, with their headings.
 _SECTIONS = {
-    "verdict": "Verdict",
-    "figures": "Figures",
+    "verdict": "Summary",
     "image": "Image, spots and lattice",
     "displacement": "Displacement and its uncertainty",
     "residuals": "Residuals",
-    "noise": "Is what is left noise?",
-    "loop": "Closed loop",
+    "noise": "Are the residuals only noise?",
+    "loop": "Check: the image corrected and measured again",
     "model": "Choice of the model",
     "spots": "How the spots were found",
     "checks": "Checks",
     "settings": "Settings",
-    "origin": "Where it comes from",
+    "origin": "Inputs and versions",
     "redo": "Do it again",
 }
 
 
-def page(calibration: Result, validation: Validation | None = None) -> str:
-    """The whole page as text."""
+def page(calibration: Result, validation: Validation | None = None, detector: str | None = None) -> str:
+    """The whole page as text; `detector` is the name of the file that has been written."""
     data = report_data(calibration, validation=validation)
     parts: dict[str, list[str]] = {key: [] for key in _SECTIONS}
-    parts["verdict"] += _verdict(data)
-    parts["figures"] += [_table(_figures(data), "figures"), _worst(data)]
+    parts["verdict"] += [*_verdict(data, detector), _table(_figures(data), "figures"), _worst(data)]
+    parts["image"].append(_table((row.label, row.value) for row in exposure_rows(data)))
     parts["model"].append(_trials(data))
     parts["noise"].append(_pairs(data))
     parts["loop"].append(_loop(calibration, data))
@@ -133,10 +132,9 @@ def _figure(number: int, figure: PageFigure, address: str) -> str:
     )
 
 
-def _verdict(data: Data) -> list[str]:
-    level, reasons = data["verdict"]["level"], data["verdict"]["reasons"]
-    words = {"good": "All checks passed.", "doubtful": "To be used with care:", "failed": "Not to be used:"}[level]
-    out = [f"<p>{_cell(_Badge(level))} {words}</p>", _bullets(reasons)]
+def _verdict(data: Data, detector: str | None) -> list[str]:
+    level = data["verdict"]["level"]
+    out = [f'<p class="lead">{_cell(_Badge(level))} {_e(sentence(data, detector))}</p>']
     return [*out, "<p>Notes:</p>", _bullets(data["notes"])] if data["notes"] else out
 
 
@@ -146,11 +144,11 @@ def _bullets(texts: Sequence[str]) -> str:
 
 def _figures(data: Data) -> Iterator[tuple[str, str]]:
     """Rows of the table of figures, with their uncertainties."""
-    detector, plate, pixel, *rest = figure_rows(data)
-    rows = [detector, plate, pixel, *exposure_rows(data), *rest]
+    rows = list(figure_rows(data))
     width = data["quality"]["pulls"]["standardised_width_yx"]
     if len(width) == 2 and None not in width:
-        rows.append(ReportRow("Width of the pulls", f"{width[0]:.2f} (slow), {width[1]:.2f} (fast); 1 is right"))
+        spreads = f"{width[0]:.2f} (slow), {width[1]:.2f} (fast); ideal: 1"
+        rows.append(ReportRow("Residual / uncertainty, its spread", spreads))
     return ((row.label, row.value) for row in rows)
 
 
@@ -164,7 +162,7 @@ def _trials(data: Data) -> str:
     rows = [
         (t["name"] + " (taken)" * t["chosen"], _or_dash(t["held_out_px"], rounded), t["note"]) for t in data["trials"]
     ]
-    return _grid(("model", "held-out error, px", "remark"), rows) if rows else ""
+    return _grid(("model", "prediction error at left-out holes, px", "remark"), rows) if rows else ""
 
 
 def _pairs(data: Data) -> str:
@@ -173,7 +171,7 @@ def _pairs(data: Data) -> str:
         (p["steps"], p["pairs"], *(_or_dash(p[k], "{:.4f}".format) for k in kinds))
         for p in data["quality"]["pair_distances"]
     ]
-    return _grid(("distance, pitches", "pairs", "as recorded, rms px", "corrected", "held out"), rows) if rows else ""
+    return _grid(("distance, pitches", "pairs", "as recorded, rms px", "corrected", "left out"), rows) if rows else ""
 
 
 def _or_dash(value: float | None, words: Callable[[float], str]) -> str:
@@ -254,7 +252,13 @@ def report_name(path: str | PathLike[str]) -> Path:
     return check_suffix(path, (".htm", ".html", ".json"), "a report is an HTML page, or plain data")
 
 
-def write_report(calibration: Result, path: str | PathLike[str], *, validation: Validation | None = None) -> Path:
+def write_report(
+    calibration: Result,
+    path: str | PathLike[str],
+    *,
+    validation: Validation | None = None,
+    detector: str | PathLike[str] | None = None,
+) -> Path:
     """Write everything that a reviewer of a calibration may want to see to one file.
 
     Parameters
@@ -264,6 +268,7 @@ def write_report(calibration: Result, path: str | PathLike[str], *, validation: 
         suffix ``.json``, the same content as plain data, see :func:`~pyfai_gridcal.report.schema`.
     validation : of the same calibration, from :func:`~pyfai_gridcal.judging.validation.validate`; the page says so
         when there is none
+    detector : file that the reader shall use, named in the first sentence
 
     Returns
     -------
@@ -278,7 +283,7 @@ def write_report(calibration: Result, path: str | PathLike[str], *, validation: 
     if path.suffix.lower() == ".json":
         text = json.dumps(report_data(calibration, validation=validation), indent=1, ensure_ascii=False) + "\n"
     else:
-        text = page(calibration, validation)
+        text = page(calibration, validation, None if detector is None else Path(detector).name)
     with replacing(path) as temporary:
         Path(temporary).write_text(text, encoding="utf-8")
     return path

@@ -134,7 +134,7 @@ def distance_histogram(pairs: PairDistances, *, ax: Axes, bins: int = 51) -> Axe
     edges = edges_around(held, bins)
     rms = [pairs.rms(v) for v in (pairs.before, pairs.after, pairs.held_out)]
     ax.hist(pairs.after, edges, color="C0", alpha=0.5, label=f"corrected: rms {rms[1]:.4f} px")
-    ax.hist(held, edges, histtype="step", color="C3", lw=1.4, label=f"held out: rms {rms[2]:.4f} px")
+    ax.hist(held, edges, histtype="step", color="C3", lw=1.4, label=f"left out: rms {rms[2]:.4f} px")
     ax.plot([], [], " ", label=f"as recorded: rms {rms[0]:.3g} px")
     pitches = "first neighbours" if pairs.steps == 1 else f"{pairs.steps} pitches apart"
     ax.set(xlabel="distance, measured - true, px", ylabel="pairs")
@@ -148,7 +148,7 @@ def distances_by_range(pairs: Sequence[PairDistances], *, ax: Axes) -> Axes:
     steps = [p.steps for p in pairs]
     for name, style in (("before", "k:"), ("after", "C0-"), ("held_out", "C3-")):
         rms = [p.rms(getattr(p, name)) for p in pairs]
-        label = {"before": "as recorded", "after": "corrected", "held_out": "held out"}[name]
+        label = {"before": "as recorded", "after": "corrected", "held_out": "left out"}[name]
         ax.plot(steps, rms, style, marker="o", ms=3, label=label)
     ax.set(xscale="log", yscale="log", xlabel="distance, pitches", ylabel="rms deviation, px")
     ax.legend(fontsize="small")
@@ -180,7 +180,7 @@ def models(fit: DistortionFit, *, ax: Axes) -> Axes:
     ax.set_yticks(range(len(tried)), [trial.name + " *" * trial.chosen for trial in tried])
     ax.invert_yaxis()
     ax.margins(x=0.15)
-    ax.set_xlabel("held-out error, px rms per axis")
+    ax.set_xlabel("prediction error at left-out holes, px rms per axis")
     return ax
 
 

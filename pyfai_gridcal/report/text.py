@@ -43,6 +43,10 @@ def figure_rows(s: Data) -> Iterator[ReportRow]:
     pitch = " x ".join(format_length(p) for p in dict.fromkeys(plate["pitch_m"]))
     errors = f", errors of {known} holes known" if known else ""
     yield ReportRow("Detector", f"{s['shape'][0]} x {s['shape'][1]} px (slow x fast)")
+    told = s["settings"]
+    for name, value in (("Type", told["detector"]), ("Serial number", told["serial"]), ("Comment", told["comment"])):
+        if value:
+            yield ReportRow(name, str(value), name.lower() if name == "Comment" else name.split()[0].lower())
     yield ReportRow("Plate", f"{pitch}, {plate['angle_deg']:g}°{errors}", "plate")
     yield ReportRow("Pixel size", _pixel(s), "pixel size")
     if s["sensor"]:
@@ -52,10 +56,12 @@ def figure_rows(s: Data) -> Iterator[ReportRow]:
     yield ReportRow("Model", str(s["recipe"]), "model")
     yield ReportRow("Residual", f"{_px(s, 'residual_px')}, weighted: uncertain spots count less", "residual")
     yield ReportRow("Residual, unweighted", f"{_px(s, 'plain_residual_px')}, all spots count alike", "unweighted")
-    yield ReportRow("Held-out error", _px(s, "held_out_px"), "held out")
+    yield ReportRow("Prediction error", f"{_px(s, 'held_out_px')}, at left-out holes", "prediction")
     if s["expected_error_px"] is not None:
-        yield ReportRow("Error of the field", f"{_px(s, 'expected_error_px')}, expected among the holes", "field error")
-    yield ReportRow("Scatter beyond the spots' sigma", _px(s, "plate_sigma_px") if s["plate_sigma_px"] else "none seen")
+        error = f"{_px(s, 'expected_error_px')}, between the holes"
+        yield ReportRow("Expected position error", error, "position")
+    extra = _px(s, "plate_sigma_px") if s["plate_sigma_px"] else "none seen"
+    yield ReportRow("Extra scatter that photon noise does not explain", extra)
     if s["field_sigma_px"]:
         y, x = map(rounded, s["field_sigma_px"])
         value = f"dy {y} px, dx {x} px rms over all calibrated pixels"
@@ -66,7 +72,20 @@ def figure_rows(s: Data) -> Iterator[ReportRow]:
         largest = f"up to {s['largest_displacement_px']:.2f} px"
         yield ReportRow("Displacement", f"{largest}; dy {dy}, dx {dx}", "displacement")
     yield ReportRow("Coverage", f"{100 * s['coverage']:.2f} % of the pixels", "coverage")
-    yield ReportRow("Gauge", str(s["gauge"]))
+    yield ReportRow("Reference frame of the correction", str(s["gauge"]))
+
+
+def sentence(s: Data, detector: str | None = None) -> str:
+    """What a manager wants to know: may it be used, how good is it, and which file is to be used."""
+    verdict = s["verdict"]
+    if verdict["level"] == "failed":
+        return f"Do not use this calibration: {'; '.join(verdict['reasons']) or 'the checks failed'}."
+    care = f"Use with care ({'; '.join(verdict['reasons'])}): " if verdict["level"] == "doubtful" else ""
+    which = "every pixel is" if s["coverage"] == 1 else f"{100 * s['coverage']:.4g} % of the pixels are"
+    sigma = s["field_sigma_px"]
+    size = f" to {_length_px(s, float(np.hypot(*sigma) / np.sqrt(2)))} (rms per axis)" if sigma else ""
+    first = f"{care}{which} known{size}"
+    return f"{first[0].upper()}{first[1:]}; use {detector or 'the detector file'}."
 
 
 def worst_words(one: Data, exposures: int) -> tuple[str, str, str, str]:
@@ -84,7 +103,8 @@ def exposure_rows(s: Data) -> Iterator[ReportRow]:
         yield ReportRow(f"{head}Spots", f"{e['spots']} {e['polarity']}{_hole(e)}")
         seen = f"{e['cut_by_border']} cut by the border, {e['found_at_second_look']} seen at a second look"
         yield ReportRow(f"{head}Of them", seen)
-        yield ReportRow(f"{head}Control points", f"{e['control_points']}, {e['outliers']} of them outliers")
+        counts = f"{e['control_points']} assigned to the grid, {e['outliers']} rejected as outliers"
+        yield ReportRow(f"{head}Control points", counts)
         yield ReportRow(f"{head}Pitch and turn", f"{_pitch(e)}, turned by {e['angle_deg']:.3f}°")
         if e["spot_sigma_px"] is not None:
             yield ReportRow(f"{head}Uncertainty of a spot", f"{rounded(e['spot_sigma_px'])} px (median)")
@@ -99,7 +119,7 @@ def text_report(calibration: Result) -> str:
     lines += [f"worst spot   {size} at {where}, hole {node}: {why}" for where, node, size, why in worst]
     lines += [f"note         {note}" for note in s["notes"]]
     lines.append(f"verdict      {s['verdict']['level'].upper()}")
-    lines += [f"             {reason}" for reason in s["verdict"]["reasons"]]
+    lines += [f"             {text}" for text in (*s["verdict"]["reasons"], sentence(s))]
     return "\n".join(lines) + "\n"
 
 
@@ -114,8 +134,12 @@ def _px(s: Data, key: str) -> str:
     """An error, also as a length on the detector."""
     if s[key] is None:
         return "not known"
-    micron = 1e6 * float(np.sqrt(np.prod(s["pixel_size_m"])))
-    return f"{rounded(s[key])} px = {rounded(s[key] * micron)} µm rms per axis"
+    return f"{_length_px(s, s[key])} rms per axis"
+
+
+def _length_px(s: Data, value: float) -> str:
+    """A length in px, and on the detector."""
+    return f"{rounded(value)} px = {rounded(value * 1e6 * float(np.sqrt(np.prod(s['pixel_size_m']))))} µm"
 
 
 def _hole(e: Data) -> str:
@@ -131,8 +155,8 @@ def _exposures(s: Data) -> Iterator[str]:
     for k, e in enumerate(s["exposures"]):
         head = f"exposure {k + 1}: " if len(s["exposures"]) > 1 else ""
         yield (
-            f"{head}{e['spots']} {e['polarity']} spots{_hole(e)}, {e['control_points']} with a node, "
-            f"{e['outliers']} of them left out; pitch {_pitch(e)}, turned by {e['angle_deg']:.2f}°"
+            f"{head}{e['spots']} {e['polarity']} spots{_hole(e)}, {e['control_points']} assigned to the grid, "
+            f"{e['outliers']} rejected as outliers; pitch {_pitch(e)}, turned by {e['angle_deg']:.2f}°"
         )
         if e["spot_sigma_px"] is not None:
             yield f"{' ' * len(head)}spot positions known to {rounded(e['spot_sigma_px'])} px (median)"

@@ -14,7 +14,7 @@ from pyfai_gridcal.report.text import figure_rows
 def test_card_says_what_the_text_says(made: Calibration) -> None:
     card = html_card(made)
     rows = {row.short: row.value for row in figure_rows(summary(made)) if row.short}
-    for name in ("pixel size", "residual", "held out", "coverage"):
+    for name in ("pixel size", "residual", "prediction", "coverage"):
         assert f">{name}</td>" in card
         assert rows[name] in card
     assert len(re.findall('src="data:image/png;base64,', card)) == 2

@@ -20,12 +20,13 @@ def test_figures_have_a_place_and_a_title(made: Calibration, loop: Validation) -
     assert {figure.section for figure in drawn} <= set(_SECTIONS)
     assert len({figure.title for figure in drawn}) == len(drawn) >= 18
     assert all(figure.caption.endswith(".") for figure in drawn)
+    assert len({figure.caption for figure in drawn if "Distances" in figure.title}) == 3
 
 
 def test_what_is_not_there_is_not_drawn(made: Calibration) -> None:
     bare = replace(made, images=(), masks=(), fit=replace(made.fit, trials=()))
     sections = {figure.section for figure in figures_of(bare)}
-    assert sections == {"residuals", "displacement", "noise"}
+    assert sections == {"verdict", "residuals", "displacement", "noise"}
     n = MOST_EXPOSURES + 2
     repeated = {k: getattr(made.fit, k) * n for k in ("points", "poses", "residual_yx", "held_out_yx", "used")}
     many = replace(made, images=(), masks=(), spots=made.spots * n, fit=replace(made.fit, **repeated))

@@ -89,7 +89,13 @@ def test_pictures_are_pictures(page: Path) -> None:
 
 def test_page_says_what_the_data_say(page: Path, made: Calibration, loop: Validation) -> None:
     text, data = parsed(page).text, report_data(made, validation=loop)
-    for piece in ("good", "300 x 356", f"{data['exposures'][0]['control_points']}, ", "Held-out error", "Closed loop"):
+    for piece in (
+        "good",
+        "300 x 356",
+        f"{data['exposures'][0]['control_points']} assigned",
+        "left-out holes",
+        "known to 0.0",
+    ):
         assert piece in text
     assert f"{loop.max_misplacement:.5f}" in text
     embedded = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text(encoding="utf-8"))
@@ -111,7 +117,7 @@ def test_names_cannot_break_the_page(made: Calibration, tmp_path: Path, monkeypa
     hostile = replace(made, sources=(bad,), notes=(bad,), verdict=verdict)
     links = parsed(write_report(hostile, tmp_path / "r.html"))
     assert links.text.count(bad) >= 3
-    assert "Not to be used" in links.text
+    assert "Do not use this calibration" in links.text
 
 
 def test_report_without_image_and_with_many_exposures(made: Calibration, tmp_path: Path, monkeypatch: Any) -> None:

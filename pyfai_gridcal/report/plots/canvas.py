@@ -58,7 +58,8 @@ def numbered_rings(ax: Axes, yx: Floats, numbers: Iterable[int], label: str) -> 
     if len(yx):
         ax.plot(yx[:, 1], yx[:, 0], "o", mfc="none", mec=RING, ms=11, mew=1.6, ls="", label=label)
     for (y, x), number in zip(yx, numbers, strict=True):
-        ax.annotate(str(number), (x, y), (6, 4), textcoords="offset points", color=RING, fontweight="bold", zorder=9)
+        box = {"facecolor": "white", "alpha": 0.8, "pad": 1.0, "linewidth": 0.0}
+        ax.annotate(str(number), (x, y), (7, 5), textcoords="offset points", color=RING, weight="bold", bbox=box)
 
 
 def nothing(ax: Axes, why: str) -> Axes:

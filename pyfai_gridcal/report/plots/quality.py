@@ -95,7 +95,7 @@ def residual_histogram(fit: DistortionFit, *, ax: Axes | None = None, bins: int 
         size = rms(inside[:, axis], sigma[:, axis])
         ax.hist(inside[:, axis], edges, alpha=0.45, color=colour, label=f"{name}: rms {size:.4f} px")
         ax.hist(outside[:, axis], edges, histtype="step", color=colour, lw=1.4)
-    ax.set(xlabel="residual, px (outline: held out)", ylabel="spots")
+    ax.set(xlabel="residual, px (outline: left out)", ylabel="spots")
     ax.legend(fontsize="small")
     return ax
 
@@ -107,10 +107,10 @@ def pulls(fit: DistortionFit, *, ax: Axes | None = None) -> Axes:
     pull = pull[np.isfinite(pull)]
     t = np.linspace(-5, 5, 201)
     if len(pull):
-        label = f"{len(pull)} pulls, width {width_of(pull):.2f} (robust)"
+        label = f"{len(pull)} values, spread {width_of(pull):.2f} (robust)"
         ax.hist(np.clip(pull, -5, 5), np.linspace(-5, 5, 61).tolist(), density=True, alpha=0.5, color="C0", label=label)
     ax.plot(t, np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi), "k-", lw=1, label="normal distribution")
-    ax.set(xlabel="standardised residual", ylabel="density")
+    ax.set(xlabel="residual / uncertainty", ylabel="density")
     ax.legend(fontsize="small")
     return ax
 
@@ -150,7 +150,7 @@ def held_out(fit: DistortionFit, *, ax: Axes | None = None) -> Axes:
             ax.axhline(trial.held_out_px, color=colour, lw=width, ls="--", label=name)
         if trial.chosen:
             ax.plot(0, trial.held_out_px, "*", color=colour, ms=13)
-    ax.set(yscale="log", xlabel="smoothness, log10 relative to the chosen one", ylabel="held-out error, px")
+    ax.set(yscale="log", xlabel="smoothness, log10 relative to the chosen one", ylabel="prediction error, px")
     ax.legend(fontsize="small")
     return ax
 

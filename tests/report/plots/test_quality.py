@@ -112,7 +112,7 @@ def test_pulls_of_a_straight_line_have_unit_width() -> None:
     assert np.std(r / SIGMA) < 0.93
     assert np.std(held_out / SIGMA) > 1.07
     text = plots.pulls(fit).get_legend().get_texts()[0].get_text()
-    assert float(text.split("width ")[1].split()[0]) == pytest.approx(1, abs=0.05)
+    assert float(text.split("spread ")[1].split()[0]) == pytest.approx(1, abs=0.05)
 
 
 def test_residual_against_sigma(fit: DistortionFit) -> None:
