@@ -16,6 +16,6 @@ Other rooms may use::
     robust    NORMAL, cauchy_weights, rms, shares, spread
     silence   quiet, silenced_stdout
     threads   one_blas_thread, processors
-    units     Length, Lengths, Region, as_length, as_lengths, as_positions, as_region, format_length, parse_length,
-              parse_lengths, parse_positions, parse_positive, parse_shape
+    units     Length, Lengths, Region, UNITS, as_length, as_lengths, as_positions, as_region, format_length,
+              parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
 """

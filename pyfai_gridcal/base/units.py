@@ -67,7 +67,8 @@ def parse_length(text: str, *, name: str = "length") -> float:
         raise UsageError(f"{name} {text!r}", expected="a number with a unit", hint="such as 5mm or 500um")
     number, unit = match["number"], match["unit"]
     if not unit:
-        raise UsageError(f"{name} {text!r}: {number} what?", expected="a unit", hint=f"write {number}mm, or {number}um")
+        hint = f"write {number}um" if "pixel" in name else f"write {number}mm, or {number}um"
+        raise UsageError(f"{name} {text!r}: {number} what?", expected="a unit", hint=hint)
     factor = UNITS.get(unit)
     if factor is None:
         raise UsageError(f"{name} {text!r}: unknown unit {unit!r}", expected="m, cm, mm, um or nm")

@@ -39,6 +39,23 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
             raise UsageError(f"output {path} is write-protected")
 
 
+def check_images(images: Iterable[str], *, after: str = "") -> None:
+    """Refuse detector files that stand where an image should, before anything is made of what is in them.
+
+    Parameters
+    ----------
+    after : command that takes the detector file first, and then the images
+    """
+    from ..io.nexus.contents import holds_detector
+
+    for one in images:
+        if one.endswith((".spline", ".poni")) or ("::" not in one and holds_detector(one)):
+            hint = f"the detector file comes first: pyFAI-gridcal {after} {one} IMAGE"
+            if not after:
+                hint = f"--config {one} takes the settings of a result, {one}::/PATH an image that is in it"
+            raise UsageError(f"{one} is a detector file", expected="an image", hint=hint)
+
+
 def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     """Write a record as JSON to a file (complete or not at all), or to standard output for ``-``."""
     told = str(target) == "-"  # in an encoding that may not hold all signs

@@ -6,12 +6,13 @@ import argparse
 import difflib
 import itertools
 import re
+import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ..base.errors import UsageError
-from ..base.units import parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
+from ..base.units import UNITS, parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
 
 T = TypeVar("T")
 
@@ -41,8 +42,27 @@ class Parser(argparse.ArgumentParser):
         # So that "--pitch -5mm" is told to be negative, instead of "expected one argument".
         self._negative_number_matcher = re.compile(r"-\.?\d.*")
 
+        self._given: list[str] = []
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As usual, but what is not known is an error of the command that does not know it."""
+        self._given = list(sys.argv[1:] if args is None else args)
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}{_meant(message)} (see {self.prog} --help)\n")
+        meant = _meant(message) or self._unknown() + _spaced(self._given)
+        self.exit(2, f"{self.prog}: error: {message}{meant} (see {self.prog} --help)\n")
+
+    def _unknown(self) -> str:
+        """The options among the words that there are not, with what is like them: they may be what is missing."""
+        known = self._option_string_actions
+        words = [word.partition("=")[0] for word in itertools.takewhile(lambda word: word != "--", self._given)]
+        wrong = [w for w in words if w.startswith("--") and w not in known]
+        near = {w: difflib.get_close_matches(w, known, 1) for w in wrong}
+        return "".join(f"; there is no {w}{f', did you mean {near[w][0]}?' if near[w] else ''}" for w in wrong)
 
 
 #: What a command adds its parser to.
@@ -54,6 +74,12 @@ def _meant(message: str) -> str:
     wrong = re.match(r".*invalid choice: '([^']*)' \(choose from (.*)\)$", message, re.DOTALL)
     near = difflib.get_close_matches(wrong[1], re.findall(r"[\w-]+", wrong[2]), 1) if wrong else []
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _spaced(words: Sequence[str]) -> str:
+    """What is to be said of ``2 mm``, which the shell makes two words of."""
+    apart = [(a, b) for a, b in itertools.pairwise(words) if b in UNITS and re.fullmatch(r"[\d.,]+", a)]
+    return "".join(f"; write {a}{b} without a space" for a, b in apart)
 
 
 def _typed(parse: Callable[..., T], what: str) -> Callable[[str], T]:

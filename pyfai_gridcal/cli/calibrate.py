@@ -9,11 +9,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..base.errors import CalibrationError, GridcalError
+from ..base.errors import CalibrationError, GridcalError, UsageError
 from ..base.progress import part_of
 from ..records.jobs import Calibrate, corrections_of
 from ..records.settings import Settings
-from ._files import check_outputs, write_json
+from ._config import add_config, with_config
+from ._files import check_images, check_outputs, write_json
 from ._options import add_fields, given_settings, job_of
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -43,8 +44,9 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         description="Find the distortion of a detector from the image of a grid of holes, and write a detector file.",
         epilog=EPILOG,
     )
-    add_fields(parser, Settings, "pitch")
-    add_fields(parser, Calibrate, leave={f.name for f in fields(Settings)})
+    add_fields(parser, Settings, "pitch", only_given=True)
+    add_config(parser)
+    add_fields(parser, Calibrate, leave={f.name for f in fields(Settings)}, only_given=True)
     add_fields(parser, Settings, leave={"pitch"}, only_given=True)
     return parser
 
@@ -53,8 +55,12 @@ def run(options: argparse.Namespace) -> int:
     from ..io.nexus.contents import detector_beside, result_name
     from ..report import report_name
 
+    options = with_config(options)
+    if not hasattr(options, "pitch"):
+        raise UsageError("no pitch", expected="the distance of neighbouring holes, -p or --pitch, or --config FILE")
     job = job_of(Calibrate, options)
     output = Path(job.output) if job.output else detector_beside(job.images[0])
+    check_images(job.images)
     check_outputs([output, job.json_file, job.report, job.corrected], job.images)
     result_name(output)
     report_name(job.report or "report.html")

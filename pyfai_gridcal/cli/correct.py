@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import UsageError
 from ..records.jobs import Correct
 from ._distortions import add_reading, reading_of, split_pair
-from ._files import write_json
+from ._files import check_images, write_json
 from ._options import add_fields, job_of
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> int:
 
     packing = Packing.parse(options.compression)
     job = job_of(Correct, options)
+    check_images(job.images, after="correct")
     images, plan = _plan(options)
     with ProgressLine() as progress:
         progress(0.0, "look-up table")

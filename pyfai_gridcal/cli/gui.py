@@ -21,7 +21,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     add_fields(parser, Settings, "pitch", only_given=True)
     group = parser.add_argument_group("images")
     for role, text in (("dark", "image without light"), ("flat", "image of uniform light"), ("mask", "not 0: ignored")):
-        group.add_argument(f"--{role}", metavar="FILE", help=text)
+        group.add_argument(f"-{role[0]}", f"--{role}", metavar="FILE", help=text)
     add_fields(parser, Settings, leave=("pitch",), only_given=True)
     parser.add_argument("--opengl", "--gl", action="store_true", help="draw with OpenGL (else matplotlib)")
     return parser

@@ -26,7 +26,10 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument("result", metavar="RESULT.h5", help="file written by pyFAI-gridcal calibrate")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="page (.html) or plain data (.json); default: .html beside the result"
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="page (.html), plain data (.json) or the settings only (.toml); default: .html beside the result",
     )
     parser.add_argument("--no-loop", action="store_true", help="leave out the closed loop, which takes the most time")
     return parser
@@ -45,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
             f"{options.result} holds a {type(calibration).__name__} only", expected="the result of a calibration"
         )
     validation = None
-    if not options.no_loop and calibration.images:
+    if not options.no_loop and calibration.images and output.suffix.lower() != ".toml":
         from ..judging.validation import validate
 
         with ProgressLine() as progress:

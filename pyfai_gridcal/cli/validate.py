@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from ..records.jobs import Validate
-from ._files import check_outputs, write_json
+from ._files import check_images, check_outputs, write_json
 from ._options import add_fields, job_of
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from ..judging.validation import validate_files
 
     job = job_of(Validate, options)
+    check_images(job.images or (), after="validate")
     check_outputs([job.output, job.json_file], [options.detector_file, *options.images])
     with ProgressLine() as progress:
         validation = validate_files(job, progress=progress)

@@ -27,9 +27,16 @@ _WAYS = ("median", "mean")
 _RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
 _HOW, _UNTOLD = "how", "what the input does not tell"
 
-_MASK = option("pixels to ignore: not 0 in a file, or by pyFAI name", "files", metavar="FILE|DETECTOR", group=_IMAGES)
-_DARK = option("image without light, subtracted", "files", group=_IMAGES)
-_FLAT = option("image of uniform light, divided by", "files", group=_IMAGES)
+# Letters are those of pyFAI's tools.
+_MASK = option(
+    "pixels to ignore: not 0 in a file, or by pyFAI name",
+    "files",
+    metavar="FILE|DETECTOR",
+    names=("-m", "--mask"),
+    group=_IMAGES,
+)
+_DARK = option("image without light, subtracted", "files", names=("-d", "--dark"), group=_IMAGES)
+_FLAT = option("image of uniform light, divided by", "files", names=("-f", "--flat"), group=_IMAGES)
 _CORRECTED_IMAGE = "corrected image, .edf, .tif or .h5"
 _KEEP_GOING = option(
     "report a failure in the outputs instead of raising it, so that the rest of a workflow goes on",
@@ -255,7 +262,9 @@ class Correct:
             ".h5 for one stack, a folder for files, or a file", "file", metavar="OUT", names=("-o", "--output")
         )
     )
-    mask: Sequence[str] | None = told(None, "more pixels to ignore", "files", metavar="FILE|DETECTOR", group=_IMAGES)
+    mask: Sequence[str] | None = told(
+        None, "more pixels to ignore", "files", metavar="FILE|DETECTOR", names=("-m", "--mask"), group=_IMAGES
+    )
     dark: Sequence[str] | None = field(default=None, metadata=_DARK)
     flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
     dummy: float = told(math.nan, "value of pixels that are not known (default: nan)", "number", group=_CORRECTED)

@@ -53,7 +53,8 @@ class Settings:
     pitch: float | tuple[float, float] = field(
         metadata=option(
             "distance of neighbouring holes, with its unit (5mm, 500um); two values, 3mm,2mm, are along the axis of "
-            "the grid nearest to slow (vertical), then along the other",
+            "the grid nearest to slow (vertical), then along the other. (In pyFAI-calib2 -p is the pixel size, here "
+            "--pixel)",
             "lengths",
             names=("-p", "--pitch"),
             empty="needed, such as 5mm",
@@ -71,6 +72,7 @@ class Settings:
         None,
         "pyFAI's name of the detector, such as Pilatus1M: pixel size, gaps and modules come from it",
         metavar="NAME",
+        names=("-D", "--detector"),
         group=_OPTIONAL,
     )
     plate: Any = told(

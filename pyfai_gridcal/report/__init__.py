@@ -8,7 +8,7 @@ Other rooms may use::
     pictures      displacement_with_arrows, grid
     plots.canvas  nice
     plots.maps    reduced
-    redo          versions
+    redo          changed_settings, versions
 """
 
 from __future__ import annotations

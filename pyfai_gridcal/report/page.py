@@ -19,7 +19,7 @@ from ..fitting.rigid import place
 from ..records.result import Result
 from .data import Data, report_data
 from .figures import MOST_EXPOSURES, PageFigure, as_data_uri, figures_of, loop_figures
-from .redo import changed_settings, command_line, computed_by, python_lines
+from .redo import changed_settings, command_line, computed_by, python_lines, settings_toml
 from .text import ReportRow, exposure_rows, figure_rows, rounded, sentence, worst_words
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def report_name(path: str | PathLike[str]) -> Path:
     UsageError
         Its name says that it is something else.
     """
-    return check_suffix(path, (".htm", ".html", ".json"), "a report is an HTML page, or plain data")
+    return check_suffix(path, (".htm", ".html", ".json", ".toml"), "a report is an HTML page, or plain data")
 
 
 def write_report(
@@ -265,7 +265,8 @@ def write_report(
     ----------
     calibration : to be reported
     path : of the page, ``.html``: one file without any other, opened by every browser without a network. With the
-        suffix ``.json``, the same content as plain data, see :func:`~pyfai_gridcal.report.schema`.
+        suffix ``.json``, the same content as plain data, see :func:`~pyfai_gridcal.report.schema`; with ``.toml``,
+        the settings only.
     validation : of the same calibration, from :func:`~pyfai_gridcal.judging.validation.validate`; the page says so
         when there is none
     detector : file that the reader shall use, named in the first sentence
@@ -280,7 +281,9 @@ def write_report(
         Another suffix, or nothing can be written there.
     """
     path = report_name(path)
-    if path.suffix.lower() == ".json":
+    if path.suffix.lower() == ".toml":
+        text = settings_toml(calibration.settings)
+    elif path.suffix.lower() == ".json":
         text = json.dumps(report_data(calibration, validation=validation), indent=1, ensure_ascii=False) + "\n"
     else:
         text = page(calibration, validation, None if detector is None else Path(detector).name)

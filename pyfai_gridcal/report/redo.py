@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import shlex
 from collections.abc import Iterable
@@ -50,6 +51,19 @@ def _option(name: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(f"{float(v):.12g}" for v in value)
     return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def settings_toml(settings: Settings) -> str:
+    """The settings that differ from the defaults as TOML, for ``calibrate --config``; errors of holes are no text."""
+    lines = ["# pyFAI-gridcal calibrate IMAGE --config THIS_FILE"]
+    for name, value in changed_settings(settings).items():
+        if isinstance(value, Plate):
+            lines.append('# plate = "RESULT.h5" with the errors of its holes')
+        else:
+            numbers = isinstance(value, int | float | tuple) and name not in (*_LENGTHS, "positions")
+            told = list(value) if isinstance(value, tuple) and numbers else value if numbers else _option(name, value)
+            lines.append(f"{name} = {json.dumps(told, ensure_ascii=False)}")
+    return "\n".join(lines) + "\n"
 
 
 def _inputs(calibration: Result, role: str) -> list[str]:

@@ -218,6 +218,29 @@ def test_what_goes_wrong_with_files(
     assert not core.calls
 
 
+def test_letters_are_those_of_pyfais_tools(core: Core, image: Path, tmp_path: Path) -> None:
+    mask, dark = np.zeros((40, 50)), np.full((40, 50), 60.0)
+    mask[3, 4] = 1
+    np.save(tmp_path / "mask.npy", mask)
+    np.save(tmp_path / "dark.npy", dark)
+    words = ["-m", tmp_path / "mask.npy", "-d", tmp_path / "dark.npy", "-f", tmp_path / "dark.npy", "-D", "Pilatus1M"]
+    assert run("calibrate", image, "-p", "5mm", "-o", tmp_path / "o.h5", *words) == 0
+    given, settings = core.calls[0]
+    assert np.argwhere(given.mask).tolist() == [[3, 4]]
+    assert np.allclose(given.data, np.load(image) - 60)
+    assert settings["detector"] == "Pilatus1M"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"), [(["-p", "2", "mm"], "2mm without a space"), (["-p", "2mm", "--pixel", "50"], "; write 50um (")]
+)
+def test_units_apart_or_missing(
+    core: Core, image: Path, words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("calibrate", image, *words) == 2
+    assert says in capsys.readouterr().err
+
+
 def test_hdf5_image_is_not_overwritten(core: Core, tmp_path: Path) -> None:
     import h5py
 

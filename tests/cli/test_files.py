@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calibrated import demo
+from commands import run
 
 from pyfai_gridcal.base.errors import UsageError
-from pyfai_gridcal.cli._files import check_outputs, write_json
+from pyfai_gridcal.cli._files import check_images, check_outputs, write_json
 
 
 def test_outputs_are_looked_at_before_the_work(tmp_path: Path) -> None:
@@ -57,3 +59,17 @@ def test_records_are_json_whatever_they_hold(tmp_path: Path, capsys: pytest.Capt
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8")) == PLAIN
     write_json({"µ": 1}, "-")
     assert json.loads(capsys.readouterr().out) == {"µ": 1}
+
+
+def test_a_detector_file_is_no_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    detector, image = demo().save(tmp_path / "detector.h5"), tmp_path / "image.npy"
+    np.save(image, demo().images[0])
+    check_images([str(image), f"{detector}::/entry/data"])
+    for words, says in (
+        (("calibrate", detector, "-p", "5mm"), "--config"),
+        (("correct", image, detector, "-o", tmp_path / "c.npy"), f"comes first: pyFAI-gridcal correct {detector}"),
+        (("validate", image, detector), "comes first: pyFAI-gridcal validate"),
+        (("correct", image, "camera.spline", "-o", tmp_path / "c.npy"), "correct camera.spline IMAGE"),
+    ):
+        assert run(*words) == 2
+        assert says in capsys.readouterr().err

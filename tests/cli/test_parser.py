@@ -24,7 +24,8 @@ def parser() -> Parser:
         (["--pitch", "5"], "5 what?"),
         (["--pitch", "-5mm"], "positive"),
         (["--kind", "splin"], "did you mean spline?"),
-        (["--pitc", "5mm"], "--pitc"),
+        (["--pitc", "5mm"], "there is no --pitc, did you mean --pitch?"),
+        (["--pitch", "2", "mm"], "write 2mm without a space"),
         (["--kind"], "expected one argument"),
     ],
 )
@@ -39,6 +40,21 @@ def test_errors_are_one_line_that_says_where_to_read_on(
     assert error.startswith("tool: error: ")
     assert error.endswith("(see tool --help)\n")
     assert error.count("\n") == 1
+
+
+def test_an_option_that_is_missing_may_be_one_that_is_misspelt(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = Parser(prog="tool")
+    own = whole.add_subparsers(parser_class=Parser).add_parser("do")
+    own.add_argument("--pitch", required=True)
+    for words, says in (
+        (["--pich=5mm"], "--pitch; there is no --pich, did you"),
+        (["--pitch", "1", "--x"], "no --x ("),
+    ):
+        with pytest.raises(SystemExit):
+            whole.parse_args(["do", *words])
+        error = capsys.readouterr().err
+        assert says in error
+        assert error.endswith("(see tool do --help)\n")
 
 
 def test_examples_keep_their_lines_and_paragraphs_flow(parser: Parser) -> None:
