@@ -37,6 +37,7 @@ COMMANDS: tuple[tuple[str, str, str], ...] = (
     ("plan", "plan", "predict the uncertainty for a plate and an exposure"),
     ("report", "report", "write the report of a result again"),
     ("benchmark", "benchmark", "accuracy, time and memory on this machine"),
+    ("completion", "completion", "completion of the command line for bash and zsh"),
 )
 
 DESCRIPTION = """Distortion of an area detector from the image of a grid of holes.
@@ -45,8 +46,8 @@ DESCRIPTION = """Distortion of an area detector from the image of a grid of hole
   pyFAI-gridcal calibrate grid.edf --pitch 5mm -o detector.h5"""
 
 
-def build_parser(command: str | None = None) -> Parser:
-    """Return the parser of the whole command line, with all options of `command` (the others only by name)."""
+def build_parser(*with_options: str) -> Parser:
+    """Return the parser of the whole command line, with all options of some commands (the others only by name)."""
     parser = Parser(prog="pyFAI-gridcal", description=DESCRIPTION)
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     _add_common(parser)
@@ -54,7 +55,7 @@ def build_parser(command: str | None = None) -> Parser:
     for name, module, text in COMMANDS:
         if not _exists(module):
             continue
-        if name == command:
+        if name in with_options:
             own = load(name).add_parser(subparsers)
             with contextlib.suppress(argparse.ArgumentError):  # a command that has borrowed its options may have these
                 _add_common(own)
@@ -82,7 +83,7 @@ def _main(argv: Sequence[str] | None) -> int:
     if command != "benchmark":  # which leaves other programs what they take
         _one_thread_for_algebra()
     try:
-        options = build_parser(command if command in names else None).parse_args(arguments)
+        options = build_parser(*(name for name in names if name == command)).parse_args(arguments)
     except SystemExit as error:
         return _status(error)
     if options.command is None:

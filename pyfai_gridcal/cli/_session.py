@@ -25,6 +25,7 @@ EXTRAS = {
     "ewoksdask": "dask",
     "dask": "dask",
     "distributed": "dask",
+    "shtab": "completion",
 }
 OTHERS = ("pyFAI", "silx", "fabio", "h5py", "matplotlib", "PIL")
 INTERRUPTED = 130
