@@ -107,9 +107,9 @@ class DistortionFit:
     notes: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:
-        count, (ny, nx) = sum(map(len, self.points)), self.distortion.shape
+        count, many, (ny, nx) = sum(map(len, self.points)), len(self.points), self.distortion.shape
         return (
-            f"<DistortionFit: {self.recipe}, {count} control points in {len(self.points)} exposure(s), "
+            f"<DistortionFit: {self.recipe}, {count} control points in {many} exposure{'s' * (many != 1)}, "
             f"residual {self.residual_px:.4f} px, held out {self.held_out_px:.4f} px; "
             f"{ny} x {nx} px of {format_length(self.distortion.pixel_size)}>"
         )

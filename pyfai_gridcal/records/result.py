@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..base.arrays import AnyArray, Bools, Floats
+from ..base.arrays import AnyArray, Bools, Floats, in_a_line
+from ..base.errors import UsageError
 from ..base.units import format_length
 from .distortion import Distortion
 from .fit import DistortionFit
@@ -14,6 +15,30 @@ from .points import ControlPoints
 from .settings import Settings
 from .spots import Spots
 from .verdict import Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class OneExposure:
+    """What belongs to one exposure of a calibration.
+
+    Attributes
+    ----------
+    image : (ny, nx) as it was used, None where the result holds no images
+    mask : (ny, nx) True = ignored, or None
+    spots : found in the image
+    points : those of them that are assigned to the grid
+    used : (M,) of the points, False for outliers
+    residual_yx : (M, 2) corrected - node, px
+    """
+
+    image: AnyArray | None
+    mask: Bools | None
+    spots: Spots
+    points: ControlPoints
+    used: Bools
+    residual_yx: Floats
+
+    __repr__ = in_a_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +67,26 @@ class Result:
     notes: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:
-        count, (ny, nx) = sum(map(len, self.points)), self.shape
+        count, many, (ny, nx) = sum(map(len, self.points)), len(self.points), self.shape
         return (
             f"<{type(self).__name__}: {self.verdict.level}, {ny} x {nx} px of {format_length(self.pixel_size)}, "
-            f"{count} control points in {len(self.points)} exposure(s), held out {self.fit.held_out_px:.4f} px>"
+            f"{count} control points in {many} exposure{'s' * (many != 1)}, held out {self.fit.held_out_px:.4f} px>"
+        )
+
+    def exposure(self, number: int = 0) -> OneExposure:
+        """Image, spots and control points of one exposure, counted from 0.
+
+        Raises
+        ------
+        UsageError
+            There are not so many.
+        """
+        if not 0 <= number < len(self.points):
+            raise UsageError(f"exposure {number}", expected=f"a number from 0 to {len(self.points) - 1}")
+        image, mask = (column[number] if number < len(column) else None for column in (self.images, self.masks))
+        fit = self.fit
+        return OneExposure(
+            image, mask, self.spots[number], fit.points[number], fit.used[number], fit.residual_yx[number]
         )
 
     @property

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields as fields_of
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fieldtruth import SHAPE, SQUARE, observe
 from hub import wave
 
+from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.calibration import Calibration
 from pyfai_gridcal.fitting.fitting import fit_distortion
 from pyfai_gridcal.records.fit import DistortionFit, Pose
@@ -35,6 +37,25 @@ def test_what_the_fit_holds_is_at_hand() -> None:
     at = np.array([[30.0, 400.0], [333.0, 77.0]])
     maps = np.stack([dy[[30, 333], [400, 77]], dx[[30, 333], [400, 77]]], axis=1)
     assert np.allclose(maps, fit.distortion.displacement(at))
+
+
+def test_all_of_one_exposure_is_together() -> None:
+    truth = observe(fields.linear(SHAPE, shear=0.01), plate=SQUARE)
+    fit = fit_distortion(truth.points, plate=SQUARE, shape=SHAPE, model="polynomial")
+    image, spots = np.zeros(SHAPE), Spots.from_positions(truth.points.yx)
+    result = Result(Settings(1e-3), (image,), (None,), (spots,), fit, Verdict(()))
+    assert " in 1 exposure, " in repr(result)
+    one = result.exposure(0)
+    assert one.image is image
+    assert one.spots is spots
+    assert one.points is fit.points[0]
+    assert one.residual_yx is fit.residual_yx[0]
+    assert "array(" not in repr(one)
+    assert len(repr(one)) < 400
+    assert replace(result, images=(), masks=()).exposure().image is None
+    for number in (-1, 1):
+        with pytest.raises(UsageError, match="a number from 0 to 0"):
+            result.exposure(number)
 
 
 SMALL = (60, 80)

@@ -5,7 +5,10 @@ The detector is a plain one with pixel corners, never of a class of our own: eve
 
 from __future__ import annotations
 
+import warnings
+import weakref
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +56,33 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
     detector._dummy, detector._delta_dummy = traits.dummy, traits.delta_dummy
     if traits.sensor is not None:
         detector.sensor = SensorConfig.from_dict(traits.sensor.config())
+    detector.get_config = _ConfigInMemory(detector)
     return detector
+
+
+class _ConfigInMemory:
+    """What a detector in memory tells a PONI file about itself: with a warning that nobody can read that again.
+
+    Copies and pickles of the detector get pyFAI's own method back, so that they need nothing of this package.
+    """
+
+    def __init__(self, detector: Detector):
+        self._detector = weakref.ref(detector)
+
+    def __call__(self) -> dict[str, Any]:
+        config: dict[str, Any] = self._plain()()
+        if config.get("filename") is None:
+            text = "this detector is in memory only, so a PONI file with it cannot be read again: save the calibration "
+            warnings.warn(f"{text}and use pyFAI.detector_factory('detector.h5')", stacklevel=2)
+        return config
+
+    def _plain(self) -> partial[dict[str, Any]]:
+        detector: Any = self._detector()
+        return partial(type(detector).get_config, detector)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        plain = self._plain()
+        return partial, (plain.func, *plain.args)
 
 
 def traits_of(detector: Detector, shape: tuple[int, ...]) -> Traits:

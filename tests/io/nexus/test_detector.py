@@ -47,6 +47,26 @@ def test_detector_in_memory_equals_the_file(tmp_path):
     assert to_detector(replace(distortion, mask=None)).mask.shape == SHAPE
 
 
+def test_a_poni_file_of_a_detector_in_memory_warns(tmp_path):
+    import copy
+    import pickle
+    import warnings
+
+    from pyFAI.detectors import detector_factory
+    from pyFAI.integrator.azimuthal import AzimuthalIntegrator
+
+    detector = to_detector(smooth())
+    with pytest.warns(UserWarning, match="in memory only.*detector_factory"):
+        AzimuthalIntegrator(detector=detector).save(tmp_path / "a.poni")
+    for other in (copy.copy(detector), copy.deepcopy(detector), pickle.loads(pickle.dumps(detector))):
+        assert b"pyfai_gridcal" not in pickle.dumps(other)
+    assert b"pyfai_gridcal" not in pickle.dumps(detector)
+    save_result(smooth(), tmp_path / "a.h5")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        AzimuthalIntegrator(detector=detector_factory(str(tmp_path / "a.h5"))).save(tmp_path / "b.poni")
+
+
 def test_from_detector_inverts_to_detector():
     distortion = smooth()
     back = from_detector(to_detector(distortion))
