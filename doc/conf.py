@@ -9,8 +9,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
-# Figures of the notebook need no window, and its kernel none of the others' noise.
-os.environ.setdefault("MPLBACKEND", "Agg")
+# The kernel of the notebook shows figures in the page only with a backend of its own: none is handed down to it.
+os.environ.pop("MPLBACKEND", None)
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
@@ -23,12 +23,13 @@ version = release
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
     # our own, in _ext
     "commands",
+    "complete",
     "examples",
+    "formulas",
     "references",
     "tables",
 ]
@@ -57,6 +58,7 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
 # -- pages
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = "pyfai_gridcal"
 html_static_path = ["_static"]

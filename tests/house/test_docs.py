@@ -250,6 +250,23 @@ def test_settings_are_described() -> None:
     assert set(described) == {f.name for f in fields(Settings)}
 
 
+def test_what_a_page_loads_from_a_network_is_seen(tmp_path: Path) -> None:
+    """The build of the documentation warns of it, and of figures of a notebook that are not in its page."""
+    pytest.importorskip("sphinx")
+    complete = extension("complete")
+    assert complete.fetched('<script src="https://cdn.org/mathjax.js"></script><a href="https://doi.org/10">') == [
+        "https://cdn.org/mathjax.js"
+    ]
+    assert complete.fetched('<link rel="stylesheet" href="//cdn.org/a.css"> @import url("https://b.org/b.css")') == [
+        "//cdn.org/a.css",
+        "https://b.org/b.css",
+    ]
+    assert complete.fetched('<script src="a.js"><img src="_images/a.png"><link rel="icon" href="a">') == []
+    (tmp_path / "a.ipynb").write_text('{"cells": [{"cell_type": "code", "source": ["plots.image(image);"]}]}')
+    (tmp_path / "a.html").write_text("<p>")
+    assert list(complete.problems(tmp_path, tmp_path)) == ["a.ipynb: 1 cells draw, 0 figures are in the page"]
+
+
 # -- gallery
 
 
