@@ -16,7 +16,7 @@ def inline(writer: Any, node: nodes.Node) -> None:
 
 def block(writer: Any, node: nodes.Node) -> None:
     """A formula that stands alone; ``aligned`` and numbers are not needed here."""
-    writer.body.append(f'<div class="math">{tex2mathml(node.astext(), as_block=True)}</div>\n')
+    writer.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>\n')
     raise nodes.SkipNode
 
 
