@@ -1,8 +1,9 @@
-"""Tables that are read from the package itself: kinds of files, errors, settings, exports."""
+"""Tables that are read from the package itself: checks of the verdict, kinds of files, errors, settings."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,33 @@ class Errors(_Table):
                 yield f"`{name}`", what, more
 
 
+class Checks(_Table):
+    """The checks of the verdict with their limits."""
+
+    head = ("check", "doubtful from", "failed from", "message")
+    widths = (24, 10, 10, 56)
+
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        from pyfai_gridcal.judging.limits import RULES
+
+        for rule in RULES:
+            words = re.sub(r"\{\w+(:[^}]*)?\}", "…", CAUSES.get(rule.name, rule.words))
+            yield rule.name, *(_limit(one, rule.below) for one in (rule.doubtful, rule.failed)), words
+
+
+#: Checks whose message is written for the case.
+CAUSES = {
+    "aspect of the lattice": "a rectangular plate with one pitch, or an oblique one?",
+    "pixel size seen and given": "the lattice shows … per pixel, but … was given: check the pitch and the pixel size",
+}
+
+
+def _limit(limit: Any, below: bool) -> str:
+    if callable(limit):
+        return "see below"
+    return "–" if limit is None else f"{'below ' if below else ''}{limit:g}"
+
+
 def errors_of_package() -> Iterator[tuple[str, str, str]]:
     """(class, message, expected and hint) of every ``raise`` of one of our errors."""
     import pyfai_gridcal
@@ -138,6 +166,6 @@ def _attributes(doc: str) -> Iterator[tuple[str, str]]:
 
 
 def setup(app: Any) -> dict[str, Any]:
-    for name, directive in (("kinds", Kinds), ("errors", Errors), ("settings", Settings)):
+    for name, directive in (("checks", Checks), ("kinds", Kinds), ("errors", Errors), ("settings", Settings)):
         app.add_directive(f"{name}-table", directive)
     return {"version": "1", "parallel_read_safe": True}

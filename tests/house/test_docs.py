@@ -16,6 +16,7 @@ import pytest
 from docpages import COMMANDS, DOC, EVERY, PAGES, ROOT, SCRIPTS, fences, name_of, run_script
 
 from pyfai_gridcal import cli
+from pyfai_gridcal.judging.limits import RULES
 
 
 def commands_of(page: Path) -> Iterator[tuple[list[str], int]]:
@@ -248,6 +249,22 @@ def test_settings_are_described() -> None:
 
     described = dict(extension("tables")._attributes(Settings.__doc__ or ""))
     assert set(described) == {f.name for f in fields(Settings)}
+
+
+def test_table_of_the_checks_has_their_limits() -> None:
+    pytest.importorskip("sphinx")
+    tables = extension("tables")
+    rows = {row[0]: row[1:] for row in tables.Checks.rows(None)}
+    assert list(rows) == [rule.name for rule in RULES]
+    for rule in RULES:
+        for shown, limit in zip(rows[rule.name], (rule.doubtful, rule.failed), strict=False):
+            assert (
+                shown == "see below"
+                if callable(limit)
+                else shown.split()[-1] == ("–" if limit is None else f"{limit:g}")
+            )
+        assert re.search(r"[a-z]{3}", rows[rule.name][2]), "the message says something"
+    assert set(tables.CAUSES) <= set(rows)
 
 
 def test_what_a_page_loads_from_a_network_is_seen(tmp_path: Path) -> None:

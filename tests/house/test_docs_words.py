@@ -18,7 +18,6 @@ import pytest
 from docpages import COMMANDS, DOC, EVERY, ROOT, SCRIPTS, fences, name_of
 
 from pyfai_gridcal import cli
-from pyfai_gridcal.judging.limits import RULES
 
 PACKAGE = Path(cli.__file__).parent.parent
 
@@ -171,22 +170,6 @@ def _known_to_ewoks(words: list[str]) -> None:
     for one in given:
         node, _, name = one.partition("=")[0].partition(":")
         assert name in getattr(tasks, nodes[node]).input_names()
-
-
-# -- figures
-
-
-def test_table_of_the_checks_is_whole() -> None:
-    page = (DOC / "science" / "verdict.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.count("|") == 5]
-    table = {row[0]: dict(zip(("doubtful", "failed"), row[1:3], strict=True)) for row in rows[2:]}
-    assert len(RULES) > 20
-    assert set(table) == {rule.name for rule in RULES}
-    for rule in RULES:
-        for level in ("doubtful", "failed"):
-            limit, said = getattr(rule, level), re.sub(r"^(above|below) ", "", table[rule.name][level])
-            if not callable(limit):  # those that depend on the image are told in words
-                assert (said == "–") if limit is None else (float(said) == limit), f"{rule.name}: {level}"
 
 
 # -- addresses
