@@ -75,4 +75,7 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,
 }
+# Pages that stand alone need no navigation beside them.
+_ALONE = ("tutorial", "glossary", "conventions", "plate-and-exposure", "report", "errors", "changelog", "contributing")
+html_sidebars = {page: [] for page in ("index", "first-detector", *_ALONE)}
 html_context = {"default_mode": "light"}
