@@ -1,15 +1,15 @@
-"""Where it breaks, and does it know?
+"""Where it breaks, and does it notice?
 
-One small scene and sixteen faults, one at a time and stronger and stronger: blocked holes, dirt, blur, little light,
-a strong field, a plate that is off. Drawn is the error of the field over the pixels between the holes; the colour is
-the verdict. What is off by more than a tenth of a pixel (dotted) must not be green.
+One small scene and sixteen faults, one at a time, stronger and stronger: blocked holes, dirt, blur, little light, a
+strong field, errors of the plate. The plot shows the error of the field between the holes; the colour is the verdict.
+Nothing above a tenth of a pixel (dotted) may be green.
 
 Blocked holes, a beam stop, uneven light, a turned plate, a strong field and jumps between tiles do little harm as long
-as there are holes left to see. Noise, blur, dirt, saturation and errors of the plate raise the error slowly, and the
-verdict turns before it reaches the limit. Where every third hole merges with its neighbour, or a second exposure is
-nearly half as strong as the first, the lattice itself is in doubt, and that is what the verdict says.
+as there are holes left. Noise, blur, dirt, saturation and errors of the plate raise the error slowly, and the verdict
+changes before the limit. If every third hole merges with its neighbour, or a second exposure is nearly half as strong
+as the first, the lattice itself is in doubt, and the verdict says so.
 
-Names behind the folder choose some of the faults: all take a few minutes.
+Names after the folder choose some of the faults: all take a few minutes.
 """
 
 from __future__ import annotations

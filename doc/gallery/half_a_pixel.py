@@ -1,10 +1,9 @@
 """What half a pixel costs.
 
-Spots are measured where the centre of the first pixel is (0, 0); pixel corners are needed where its corner is.
-Whoever evaluates the displacement at the corners without the half pixel between the two frames shifts the whole
-field by half a pixel. That is an error of half the gradient of the displacement: nothing in the middle of a taper,
-some hundredths of a pixel at its rim, and invisible in the residuals of the fit, which are not made with the
-corners.
+Spots are measured where the centre of the first pixel is (0, 0); pixel corners are needed where its corner is (0, 0).
+Without the half pixel between the two frames the whole field is shifted by half a pixel. The error is half the
+gradient of the displacement: nothing in the middle of a taper, some hundredths of a pixel at its rim. Residuals do not
+show it, because they are not made with the corners.
 """
 
 from __future__ import annotations

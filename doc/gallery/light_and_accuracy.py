@@ -1,9 +1,8 @@
-"""How well holes are found, from starlight to sunlight.
+"""How precisely holes are found, from little to much light.
 
-The same plate with ever more light. The error of the spots (those that are not cut by the border) follows the bound
-that counting statistics sets over three decades. With so much light that thousandths of a pixel count, the profile
-of the hole, which is learned from some hundred holes, is the limit; the uncertainty that each spot carries knows of
-it.
+The same plate with more and more light. The error of the spots (those not cut by the border) follows the photon-noise
+limit over three decades. With very much light, thousandths of a pixel count, and the profile of the hole, learned from
+some hundred holes, is the limit. The uncertainty of each spot includes it.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def main(folder: Path) -> None:
     figure = Figure(figsize=(6.6, 4.4), layout="constrained")
     ax = figure.subplots()
     ax.loglog(peaks, error, "o", label="error of the spots, rms")
-    ax.loglog(peaks, bound, "k-", lw=1, label="Cramér-Rao bound")
+    ax.loglog(peaks, bound, "k-", lw=1, label="photon-noise limit")
     ax.loglog(peaks, claimed, "x", color="C3", label="uncertainty that the spots carry")
     ax.set(xlabel="light of a hole, counts per pixel", ylabel="px per axis")
     ax.grid(alpha=0.3)

@@ -1,7 +1,7 @@
-"""The whole way in one picture.
+"""The whole way in one figure.
 
-The image of a plate as a tapered camera sees it, the displacement that was found in it, and the image as pyFAI
-corrects it with the detector that came out.
+The image of a plate seen by a camera with a taper, the displacement that was found, and the image as pyFAI corrects it
+with the detector file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Where the centre of a pixel is.
 
-One hole, seen on the same pixels, has other coordinates in every dialect of the field. The upper part shows the
-numbers that programs give to the same place along one axis; the lower part shows the corners of a pixel as pyFAI
-orders them, and the displacement with its sign.
+One hole on the same pixels has different coordinates in different programs. The upper part shows the numbers along
+one axis; the lower part shows the corners of a pixel in pyFAI's order, and the sign of the displacement.
 """
 
 from __future__ import annotations

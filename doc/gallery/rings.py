@@ -1,8 +1,8 @@
-"""Powder rings through a distorting camera, and what the grid makes of them.
+"""Powder rings through a distorting camera, before and after.
 
-LaB6 as a camera with a fibre-optic taper sees it, drawn by pyFAI. One grid image of the same camera gives its detector
-file; with it, ``integrate1d`` finds the peaks as narrow as a camera without distortion would have them. The
-experiment's geometry is refined on the rings in all three cases, by pyFAI, as a user would do it.
+LaB6 seen by a camera with a fibre-optic taper, drawn by pyFAI. One grid image of the same camera gives its detector
+file. With it, ``integrate1d`` finds the peaks as narrow as with a camera without distortion. In all three cases pyFAI
+refines the geometry on the rings, as a user would do it.
 """
 
 from __future__ import annotations

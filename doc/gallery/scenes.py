@@ -1,8 +1,8 @@
 """What may go wrong, drawn.
 
-One camera and one plate, and nine things that happen to them, each by one or two parameters of a synthetic scene. They
-can be combined at will, to try what a calibration makes of them. Red dots: holes that a perfect eye sees whole; white
-crosses: holes that are cut. A picture knows them all, and how well each can be known at best.
+One camera, one plate, and nine things that can happen to them, each set by one or two parameters of a synthetic scene.
+They can be combined. Red dots: holes that are whole; white crosses: holes that are cut. An image knows all of them, and
+the photon-noise limit of each.
 """
 
 from __future__ import annotations

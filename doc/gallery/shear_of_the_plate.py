@@ -1,9 +1,9 @@
 """The plate does not shear.
 
-A camera whose distortion holds a shear and unequal scales is calibrated twice from perfect control points: with the
-plate as it was drilled, which may only turn and shift, and with the affine grid that fits best, as tutorials do. The
-affine grid takes the shear of the detector for one of the plate: the residuals of both are equally small, but the
-second field is wrong by pixels.
+A camera whose distortion contains a shear and unequal scales is calibrated twice from perfect control points: with the
+rigid plate, which may only turn and shift, and with the affine grid that fits best, as in tutorials. The affine grid
+puts the shear of the detector into the plate: the residuals of both are equally small, but the second field is wrong by
+pixels.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The tutorial's procedure beside this one.
+"""The tutorial's procedure beside this package.
 
-The procedure of pyFAI's tutorial on CCD calibration, in short: convolve with a disk, take the maxima by an inverse
-watershed, refine them on the convolved image, fit an affine grid, interpolate the rest by `griddata`. Its numbers
-(the size of the disk, the threshold) are set by hand to suit the image. The same image then goes through `calibrate`
-without any. Both fields are compared with the truth inside the hull of the holes.
+The procedure of pyFAI's tutorial on CCD calibration, in short: convolve with a disk, find the maxima by an inverse
+watershed, refine them on the convolved image, fit an affine grid, interpolate the rest by `griddata`. Its numbers (size
+of the disk, threshold) are set by hand for the image. `calibrate` takes the same image without any. Both fields are
+compared with the truth between the holes.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def main(folder: Path) -> None:
     rows = [
         ("spots", f"{len(yx)}", f"{len(c.points[0])}"),
         ("whole holes found", *(f"{100 * s.recall:.1f} %" for s in scores)),
-        ("error of a spot over the bound", *(f"{s.over_crlb:.2f}" for s in scores)),
+        ("error of a spot over the photon-noise limit", *(f"{s.over_crlb:.2f}" for s in scores)),
         ("error of the field, rms", *(f"{e.rms_px:.3f} px" for e in errors)),
         ("its largest 5 %, from", *(f"{e.p95_px:.3f} px" for e in errors)),
         ("numbers set by hand", "3", "none"),

@@ -1,11 +1,11 @@
 """When not to trust it.
 
 What no single image can know. A camera of 640 x 700 pixels of 51 x 49 µm with a smooth distortion looks at a plate
-with a hole every 1.2 mm, each off by 2 µm. Something is wrong of which nobody is told; the picture is calibrated, and
-the field that comes out is laid over the true one. Colour and arrows are the error after the best rigid motion. The
-table says how much of it is left when the common scale is free, too, and what the verdict says.
+with a hole every 1.2 mm, each off by 2 µm. Something is wrong that the program is not told; the image is calibrated,
+and the field is compared with the true one. Colour and arrows are the error after removing shift and rotation. The
+table also gives it without a common scale, and the verdict.
 
-[What each of them means, and what to do about it](../science/when-not-to-trust.md). Names behind the folder choose some
+[What each of them means, and what to do about it](../science/when-not-to-trust.md). Names after the folder choose some
 of the parts: plate, tilt, told, steps, position. All take a minute or two.
 """
 
