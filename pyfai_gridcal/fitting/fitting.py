@@ -229,7 +229,7 @@ def _finish(
     fold = folded_pixels(fit.field, task.shape)
     unknown |= fold
     if fold.any():
-        notes = (*notes, "masked where the field folds over")
+        notes = (*notes, "masked where the field is not one-to-one")
     if task.mask is not None:
         unknown |= task.mask
     valid = some_valid(unknown)

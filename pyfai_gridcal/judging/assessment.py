@@ -112,7 +112,7 @@ def _looks(fit: DistortionFit, spots: tuple[Spots, ...], pixel: tuple[float, flo
     figures: dict[str, Callable[[Spots], float]] = {
         # blur goes by pixels: where these are long, it makes ovals of round holes
         "oval spots": lambda s: _harmonics(s, aspect, 2) / max(aspect, 1 / aspect) ** 0.5,
-        "unlikeness of the spots": _typical_misfit,
+        "differences of spot shape": _typical_misfit,
         "share of odd spots": _odd_share,
         "scatter of the amplitudes": amplitude_scatter,
         "holes that were passed over": lambda s: s.passed_over,
@@ -155,8 +155,8 @@ def _lattice(fit: DistortionFit, spots: tuple[Spots, ...]) -> Figures:
         "second lattice": max(second_lattice(p, s) for p, s in every),
         "spots between the nodes": max(spots_between(p, s) for p, s in every),
         "irregularity of the lattice, pitch": max(np.nan_to_num(value) for value in irregular),
-        "spots that contradict their neighbours": max(map(broken_share, whole)),
-        "pieces between two nodes, pitch": max(p.seam_doubt for p in fit.points),
+        "spots inconsistent with their neighbours": max(map(broken_share, whole)),
+        "tiles offset by about half a pitch, pitch": max(p.seam_doubt for p in fit.points),
         "points apart from the others": max(map(pieces, fit.points)),
         "filling of the lattice": min(map(lattice_fill, fit.points)),
     }
@@ -166,7 +166,7 @@ def _amount(fit: DistortionFit, spots: tuple[Spots, ...]) -> Figures:
     """Whether there are enough points, and whether they agree."""
     return {
         "control points": min(len(p) for p in fit.points),
-        "share of spots with a node": sum(len(p) for p in fit.points) / max(sum(len(s) for s in spots), 1),
+        "share of spots assigned to the grid": sum(len(p) for p in fit.points) / max(sum(len(s) for s in spots), 1),
         "share of points used": float(np.mean(np.concatenate(fit.used))),
     }
 
@@ -190,7 +190,7 @@ def _geometry(fit: DistortionFit, pitch_given: int, pixel_given: bool, words: Wo
             "pitch and the pixel size"
         )
     valid = np.ones(d.shape, bool) if d.mask is None else ~d.mask
-    out["folded over"] = float((folded_pixels(d.field, d.shape) & valid).sum() / max(int(valid.sum()), 1))
+    out["not one-to-one"] = float((folded_pixels(d.field, d.shape) & valid).sum() / max(int(valid.sum()), 1))
     return out
 
 
@@ -200,11 +200,11 @@ def _aspect_words(fit: DistortionFit, aspect: float, pitch_given: int) -> str:
     if longer - 1 > 0.5 * (aspect - 1):
         order = "in the right order" if pitch_given > 1 else "of a rectangular plate"
         return (
-            f"pixels come out {longer:.2f} times longer one way than the other: give both pitches {order} "
+            f"the pixel aspect ratio comes out as {longer:.2f}: give both pitches {order} "
             "(--pitch 3mm,2mm), or the pixel size if pixels are like that (--pixel)"
         )
     return (
-        f"everywhere the grid is {aspect:.2f} times longer one way than the other, askew to the pixels: give both "
+        f"the grid is {aspect:.2f} times longer along one direction, oblique to the pixels, than across it: give both "
         "pitches of a rectangular plate (--pitch 3mm,2mm), or the angle of an oblique one (--lattice oblique --angle)"
     )
 
@@ -217,15 +217,15 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     waves = max(ripple(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
     systematic = max(common[0] if common[0] > 3 * common[1] else 0.0, waves)
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
-    words["held-out error, share of the pitch"] = f"{held:.2g} px: {cause}"
-    words["scatter beyond the spots' own sigma, px"] = cause
+    words["prediction error, share of the pitch"] = f"{held:.2g} px: {cause}"
+    words["extra scatter that photon noise does not explain, px"] = cause
     sigma = np.hypot(_field_sigma(fit) * _caution(fit, scale.sigma), systematic)
     return {
-        "held-out error, share of the pitch": held / scale.pitch,
+        "prediction error, share of the pitch": held / scale.pitch,
         "error of the field, px": rms(sigma),
         "area off by a tenth of a pixel": float(share_off(sigma).mean()),
         "common residuals of neighbours, px": systematic,
-        "scatter beyond the spots' own sigma, px": scatter,
+        "extra scatter that photon noise does not explain, px": scatter,
     }
 
 

@@ -110,7 +110,7 @@ class DistortionFit:
         count, many, (ny, nx) = sum(map(len, self.points)), len(self.points), self.distortion.shape
         return (
             f"<DistortionFit: {self.recipe}, {count} control points in {many} exposure{'s' * (many != 1)}, "
-            f"residual {self.residual_px:.4f} px, held out {self.held_out_px:.4f} px; "
+            f"residual {self.residual_px:.4f} px, prediction error {self.held_out_px:.4f} px; "
             f"{ny} x {nx} px of {format_length(self.distortion.pixel_size)}>"
         )
 

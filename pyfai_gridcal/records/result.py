@@ -70,7 +70,8 @@ class Result:
         count, many, (ny, nx) = sum(map(len, self.points)), len(self.points), self.shape
         return (
             f"<{type(self).__name__}: {self.verdict.level}, {ny} x {nx} px of {format_length(self.pixel_size)}, "
-            f"{count} control points in {many} exposure{'s' * (many != 1)}, held out {self.fit.held_out_px:.4f} px>"
+            f"{count} control points in {many} exposure{'s' * (many != 1)}, "
+            f"prediction error {self.fit.held_out_px:.4f} px>"
         )
 
     def exposure(self, number: int = 0) -> OneExposure:

@@ -179,7 +179,7 @@ def scene_of_things(rng: np.random.Generator) -> np.ndarray:
 
 NOT_A_GRID = (
     r"no spots|no lattice|no common lattice|piece of lattice|like a hole|found (?:1 spot|\d+ spots)\b|not round|"
-    r"left out|lie on the lattice"
+    r"left[- ]out|lie on the lattice"
 )
 NO_SPOTS = r"no spots|stand out|looks like a hole|blank|found (?:1 spot|\d+ spots)\b"
 

@@ -112,7 +112,7 @@ def test_a_row_counted_wrongly() -> None:
     keep = ij[:, 0] != 3
     ij, yx = ij[keep].copy(), yx[keep]
     ij[ij[:, 0] > 3, 0] -= 1
-    assert "spots that contradict their neighbours" in alarms(judged(ij, yx))
+    assert "spots inconsistent with their neighbours" in alarms(judged(ij, yx))
 
 
 def test_pieces_that_may_be_a_row_off() -> None:
@@ -121,7 +121,7 @@ def test_pieces_that_may_be_a_row_off() -> None:
     zeros = np.zeros(n, np.uint8)
     points = ControlPoints(yx, np.full((n, 2), SIGMA), ij, np.arange(n), zeros, BASIS, seam_doubt=0.41)
     fit = fit_distortion(points, plate=Plate(1.1e-3), shape=SHAPE)
-    assert alarms(assess(fit, (spots_of(yx),))) == {"pieces between two nodes, pitch": "doubtful"}
+    assert alarms(assess(fit, (spots_of(yx),))) == {"tiles offset by about half a pitch, pitch": "doubtful"}
 
 
 def test_a_jump_between_tiles_is_no_contradiction_below_half_a_pitch() -> None:
@@ -130,7 +130,7 @@ def test_a_jump_between_tiles_is_no_contradiction_below_half_a_pitch() -> None:
         judged(ij, np.where(yx[:, 1:] > 203, yx + (0.6 * jump, -jump), yx), model="mosaic") for jump in (7.0, 21.0)
     ]
     assert [v.level for v in found] == ["good", "failed"]
-    assert any("contradict" in reason for reason in found[1].reasons)
+    assert any("inconsistent" in reason for reason in found[1].reasons)
 
 
 def test_a_piece_far_away() -> None:

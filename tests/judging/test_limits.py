@@ -38,7 +38,7 @@ def test_words_hold_their_figures(rule: Rule) -> None:
 
 
 def test_limits_follow_the_scale() -> None:
-    rule = next(rule for rule in RULES if rule.name.startswith("scatter beyond"))
+    rule = next(rule for rule in RULES if rule.name.startswith("extra scatter"))
     assert rule.check(0.0, Scale(10.0, 0.02), "").doubtful == 0.3
     assert rule.check(0.0, Scale(100.0, 0.02), "").doubtful == 1.5
     assert rule.check(0.0, Scale(10.0, 0.5), "").doubtful == 2.5

@@ -113,5 +113,5 @@ def inverted(
     there = target.reshape(-1, 2)
     here = newton(forward, there, there, tolerance=1e-4, iterations=60, longest=0.05 * max(shape))
     if not np.isfinite(here).all():
-        raise FittingError("the displacement folds over or is too steep to be inverted")
+        raise FittingError("the displacement is not one-to-one, or too steep to be inverted")
     return InverseField(forward, y, x, here.reshape(target.shape) - target)
