@@ -313,3 +313,9 @@ def test_scripts_have_a_title_and_a_text() -> None:
         title, text = extension("examples").told(script)
         assert len(title) < 80
         assert len(text) > 100
+
+
+def test_the_documentation_stays_short() -> None:
+    """README and pages, without the glossary and the tables that programs write: more text is read by nobody."""
+    pages = [p for p in EVERY if "images" not in p.parts and p.stem != "glossary"]
+    assert sum(len(p.read_text(encoding="utf-8").split()) for p in pages) <= 18_000
