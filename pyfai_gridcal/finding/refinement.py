@@ -41,6 +41,8 @@ _BAD = 0.05
 _MOST_WILD = 0.2
 #: A gradient of this size is none.
 _NOTHING = 1e-7
+#: The slope that the ground has where the light has one of its own, in units of the amplitude over half a window.
+_LEANING = 1.0
 #: A spot has come near its place when a step is shorter than this, px, and changes the light at the rim of the window
 #: by less than this share: the next one ends it.
 _NEAR = 0.03
@@ -152,7 +154,13 @@ class _Kit:
     @property
     def columns(self) -> list[int]:
         """Columns of :attr:`FittedSpots.extra` that are fitted."""
-        return [*range(2 * self.light), *range(2, 2 + 6 * self.ground)]
+        return [*range(2 * self.light), *range(2, 2 + self.on_ground)]
+
+    @property
+    def on_ground(self) -> int:
+        """How many of the odd polynomials come on top: where the light ends, the ground has a slope of its own, since
+        brighter neighbours shine onto it."""
+        return 6 if self.ground else 2 * self.light
 
     def seen(self, state: SpotState, windows: Windows, rest: Floats) -> _Pixels:
         extra = self.columns
@@ -162,8 +170,9 @@ class _Kit:
             lit = level - np.float32(self.dark) if self.dark else level
             for k, along in enumerate(ramp(self.templates.reach)):
                 np.multiply(lit, along, out=rows[:, 4 + k])
-        if self.ground:
-            rows[:, -7:-1] = state.amplitude.astype(np.float32)[:, None, None] * odd_powers(self.templates.reach)
+        if self.on_ground:
+            on_top = odd_powers(self.templates.reach)[: self.on_ground]
+            rows[:, -1 - len(on_top) : -1] = state.amplitude.astype(np.float32)[:, None, None] * on_top
         np.subtract(windows.data, level, out=rows[:, -1])
         return _Pixels(level, rows, windows.usable)
 
@@ -204,7 +213,8 @@ class _Kit:
                 right[:, k] += strength * (state.prior[:, column] - now)
         columns = self.columns
         if columns:
-            stiff: Floats = np.repeat(np.maximum(size, _NOTHING) ** -2, (2, 6), axis=1)[:, columns]
+            expected = size if self.ground else np.maximum(size, (0.0, _LEANING))
+            stiff: Floats = np.repeat(np.maximum(expected, _NOTHING) ** -2, (2, 6), axis=1)[:, columns]
             own = np.arange(4, normal.shape[1])
             normal[:, own, own] += stiff
             right[:, 4:] -= extra[:, columns] * stiff

@@ -38,6 +38,8 @@ _ENOUGH = 9
 _RADIUS_ERROR = 0.004
 #: Rims that make places so many times less sure than the noise does are steps: what is smooth has a third of it.
 _STEPS = 3.0
+#: Light is steep where it changes by more than this share over the radius of a hole.
+_STEEP = 0.04
 #: Two spots nearer than this share of the spacing are one.
 _ONE = 0.35
 
@@ -129,7 +131,8 @@ def _sigma(
     # whatever covers a part of the hole may move its middle by as much of its radius; and light is no exponential
     # where it ends within a hole: the third order moves it by an eighth of the cube
     steep = tools.profile_radius * np.hypot(*fitted.slope.T)
-    own = tools.profile_radius * np.hypot(oddity(tools, fitted, usual.misfit), steep**3 / 8)
+    odd = oddity(tools, fitted, usual.misfit, strict=steep > _STEEP)
+    own = tools.profile_radius * np.hypot(odd, steep**3 / 8)
     wrong = own if shared is None else np.hypot(own, shared.max(axis=1))
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
@@ -192,13 +195,13 @@ def usual_misfit(tools: Instrument, fitted: FittedSpots, whole: Bools) -> float:
     return float(np.median(_misfit(tools, fitted)[some])) if some.any() else 0.0
 
 
-def oddity(tools: Instrument, fitted: FittedSpots, usual: float) -> Floats:
+def oddity(tools: Instrument, fitted: FittedSpots, usual: float, *, strict: Bools | bool = False) -> Floats:
     """(N,) misfit of the spots beyond the `usual` one, in units of the amplitude; 0 for the usual ones.
 
     Pixels that were left out were off by at least what a wild one is. Of a hole that is cut, whatever is off is on one
-    side.
+    side, and of a hole at the knee of a shadow, too: of these (`strict`) less is usual.
     """
-    whole = tools.image.is_whole(fitted.yx, tools.reach)
+    whole = tools.image.is_whole(fitted.yx, tools.reach) & ~np.asarray(strict)
     # half a window tells its chi square to that, by chance
     chance = _noise(tools, fitted) * np.sqrt(_SCATTER * 2 / (2 * tools.reach + 1))
     floor = np.where(whole, max(_ODD, _TIMES * usual), np.maximum(chance, max(_ODD_CUT, _TIMES_CUT * usual)))
