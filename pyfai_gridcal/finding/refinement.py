@@ -41,8 +41,9 @@ _BAD = 0.05
 _MOST_WILD = 0.2
 #: A gradient of this size is none.
 _NOTHING = 1e-7
-#: The slope that the ground has where the light has one of its own, in units of the amplitude over half a window.
-_LEANING = 1.0
+#: Light that changes by more per px is steep, and the slope that the ground may have there, in units of the amplitude
+#: over half a window.
+STEEP_LIGHT, _LEANING = 0.007, 1.0
 #: A spot has come near its place when a step is shorter than this, px, and changes the light at the rim of the window
 #: by less than this share: the next one ends it.
 _NEAR = 0.03
@@ -141,7 +142,8 @@ class _Kit:
     """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same.
 
     With `light` the gradient of the light is fitted as well, which multiplies all but the `dark` level; with `ground`
-    what comes on top of it.
+    what comes on top of it. Where light is `steep` the ground has a slope of its own, too, since brighter neighbours
+    shine onto it.
     """
 
     image: PreparedImage
@@ -150,6 +152,7 @@ class _Kit:
     dark: float
     light: bool = False
     ground: bool = False
+    steep: bool = False
 
     @property
     def columns(self) -> list[int]:
@@ -158,9 +161,8 @@ class _Kit:
 
     @property
     def on_ground(self) -> int:
-        """How many of the odd polynomials come on top: where the light ends, the ground has a slope of its own, since
-        brighter neighbours shine onto it."""
-        return 6 if self.ground else 2 * self.light
+        """How many of the odd polynomials come on top."""
+        return 6 if self.ground else 2 * self.steep
 
     def seen(self, state: SpotState, windows: Windows, rest: Floats) -> _Pixels:
         extra = self.columns
@@ -350,7 +352,8 @@ def fit_spots(
     """
     # spots of one class of stretch go together, those that get a gradient apart, in pieces that fit the cache
     sizes = np.broadcast_to(np.asarray(extra, float), (len(state), 2))
-    kind = 4 * bank.label + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
+    steep = (sizes[:, 0] > 0) & (np.hypot(*state.slope_a.T) > STEEP_LIGHT)
+    kind = 8 * bank.label + 4 * steep + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
     order = np.argsort(kind, kind="stable")
     window = (2 * bank.templates[0].reach + 1) ** 2
     most = max(_CHUNK // window, _LEAST)
@@ -359,8 +362,9 @@ def fit_spots(
         pieces += [rows[a : a + most] for a in range(0, len(rows), most)]
 
     def run(rows: AnyArray) -> FittedSpots:
-        label, more = divmod(int(kind[rows[0]]), 4)
-        kit = _Kit(image, bank.templates[label], noise, dark, light=more > 1, ground=more % 2 > 0)
+        label, more = divmod(int(kind[rows[0]]), 8)
+        lit, topped, ends = (bool(more & bit) for bit in (2, 1, 4))
+        kit = _Kit(image, bank.templates[label], noise, dark, light=lit, ground=topped, steep=ends)
         return _fit_chunk(kit, state.select(rows), bank.rest[rows], sizes[rows], iterations=iterations, limit=limit)
 
     if workers > 1 and len(pieces) > 1 and len(state) * window > _WORTH_THREADS:

@@ -30,7 +30,7 @@ from .refinement import FittedSpots
 from .selection import SIGNIFICANT, Usual, chosen, oddity, usual_misfit
 from .sizes import learn_sizes
 from .survey import HoleGuess
-from .tilts import FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
+from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
 from .windows import PreparedImage
 
 #: Pixels nearer to the border than so many blurs are not used: a twentieth of their light, and more, falls outside.
@@ -180,7 +180,7 @@ def _plain(
     odd = np.flatnonzero(good & ~plain)
     if not len(odd):
         return fitted, plain
-    again = tools.fit(state.select(odd), 4, (FREE_TILT, 0.0))
+    again = tools.fit(state.select(odd), 4, (FREE_TILT, ANY_GROUND))
     clear = again.good & (oddity(tools, again, usual) == 0)
     plain[odd[clear]] = True
     found = {name: getattr(again, name)[clear] for name in ("yx", "amplitude", "background")}

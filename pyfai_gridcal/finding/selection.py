@@ -38,6 +38,8 @@ _ENOUGH = 9
 _RADIUS_ERROR = 0.004
 #: Rims that make places so many times less sure than the noise does are steps: what is smooth has a third of it.
 _STEPS = 3.0
+#: Part of the blur (its variance) that may lie behind what makes the light uneven: none to all, 1 / sqrt(12).
+_BEHIND = 0.29
 #: Light is steep where it changes by more than this share over the radius of a hole.
 _STEEP = 0.04
 #: Two spots nearer than this share of the spacing are one.
@@ -133,6 +135,8 @@ def _sigma(
     steep = tools.profile_radius * np.hypot(*fitted.slope.T)
     odd = oddity(tools, fitted, usual.misfit, strict=steep > _STEEP)
     own = tools.profile_radius * np.hypot(odd, steep**3 / 8)
+    # and a blur behind the place where the light ends moves a picture by its square times the slope
+    own = np.hypot(own, _BEHIND * tools.maker.blur**2 * np.hypot(*fitted.slope.T))
     wrong = own if shared is None else np.hypot(own, shared.max(axis=1))
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for

@@ -15,19 +15,18 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools, Floats
 from .learning import Instrument
 from .model import SpotState
-from .refinement import FittedSpots
+from .refinement import STEEP_LIGHT, FittedSpots
 from .selection import oddity
 
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
 FREE_TILT = 0.05
 #: The same where light ends within a few pixels, what may come on top (a tenth of a hole is a strong reflex), and the
 #: largest of either that counts in a mean.
-_STEEP_TILT, _ANY_GROUND, _LARGEST = 0.15, 0.3, 0.2
+_STEEP_TILT, ANY_GROUND, _LARGEST = 0.15, 0.3, 0.2
 #: The gradient is fitted when leaving it out would move spots by so many of their sigma: 0.3 makes 4 % of the error.
 _TILTED = 0.3
-#: Light that changes by more per px is steep, and its slope known to a seventh: logistic edges as wide as half a pitch
-#: are followed so well.
-_STEEP_LIGHT, _UNSURE = 0.007, 0.15
+#: The slope of steep light is known to a seventh: logistic edges as wide as half a pitch are followed so well.
+_UNSURE = 0.15
 #: Gradients of the light are at most so many times what makes neighbours differ in brightness.
 _STEEPER = 2.0
 #: Neighbours that are asked for what they share, and how many of its own errors that must be.
@@ -63,7 +62,7 @@ def unsure_slopes(state: SpotState) -> Floats:
     """By how much (N,) the slope of steep light may be wrong, relative per px: what is smooth over some holes does not
     follow light that ends between two of them."""
     slope = np.hypot(*state.slope_a.T)
-    return np.where(slope > _STEEP_LIGHT, _UNSURE * slope, 0.0)
+    return np.where(slope > STEEP_LIGHT, _UNSURE * slope, 0.0)
 
 
 def learn_tilts(tools: Instrument, state: SpotState, good: Bools, usual_misfit: float) -> LocalTilts | None:
@@ -85,7 +84,7 @@ def learn_tilts(tools: Instrument, state: SpotState, good: Bools, usual_misfit: 
         return None
     near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
-    free = tools.fit(some, 1, (0.0, _ANY_GROUND))
+    free = tools.fit(some, 1, (0.0, ANY_GROUND))
     # grainy noise makes waves as large as that
     free = replace(free, extra_variance=tools.learned.grain**2 * free.extra_variance)
     ground = _allowed(free, plain, near, _beyond_noise, slice(2, 8))

@@ -22,8 +22,11 @@ MAX_SIGMA_PX = 0.1
 _OUTSIDE = 0.25
 
 #: Share of the area that is expected to be off by more than a tenth of a pixel, at most, where masking less than a
-#: part of it does that: half of what a good calibration may have, since sigmas are not exact.
-_PROMISED, _LOST = 0.005, 0.9
+#: part of it does that: a third of what a good calibration may have, since what is off is off together.
+_PROMISED, _LOST = 0.003, 0.9
+
+#: By this factor uncertainties of whole fields may be too small: half of them are off by less.
+_TOO_SMALL = 1.15
 
 #: How much more is granted to the last half per cent of the area within the hull, which would else be lost to a rim.
 _RIM = 3.0
@@ -140,9 +143,9 @@ def _one_sided(points: Floats, places: Floats) -> Bools:
 
 
 def share_off(sigma: Floats, limit: float = MAX_SIGMA_PX) -> Floats:
-    """Probability that a place is off by more than `limit` px, for the length `sigma` of its uncertainty, px: that of
-    two normal coordinates (Rayleigh)."""
-    return np.asarray(np.exp(-((limit / np.maximum(sigma, 1e-9)) ** 2)))
+    """Probability that a place is off by more than `limit` px, for the length `sigma` of its uncertainty, px, which may
+    itself be too small by a little: that of two normal coordinates (Rayleigh)."""
+    return np.asarray(np.exp(-((limit / np.maximum(_TOO_SMALL * sigma, 1e-9)) ** 2)))
 
 
 def support_of(

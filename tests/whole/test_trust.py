@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from pyfai_gridcal import Calibration, calibrate
 from pyfai_gridcal.synthetic import (
@@ -60,3 +61,13 @@ def test_steps_of_the_plate_are_doubted() -> None:
     stepped = replace(base, plate=imperfect(base.plate, 9e-6, seed=5, block=(5, 4)))
     picture = stepped.render(np.random.default_rng(7))
     assert calibrate(picture.image, pitch=picture.scene.plate.pitch_m).verdict.level != "good"
+
+
+@pytest.mark.parametrize("penumbra", [(40.0, 90.0), (55.0, 100.0)])
+def test_places_in_a_half_shadow_are_as_sure_as_they_say(penumbra: tuple[float, float]) -> None:
+    picture = scene(light=replace(LIGHT, penumbra=penumbra)).render(np.random.default_rng(7))
+    found = calibrate(picture.image, pitch=picture.scene.plate.pitch_m)
+    points, used = found.points[0], found.fit.used[0]
+    off = points.yx - picture.truth.yx[cKDTree(picture.truth.yx).query(points.yx)[1]]
+    z = ((off - np.median(off, axis=0)) / points.sigma_yx)[used]
+    assert np.sqrt((z**2).mean()) < 1.25

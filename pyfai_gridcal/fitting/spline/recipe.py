@@ -28,6 +28,9 @@ _CURVE_CELLS = 40
 #: A model counts by this power of its held-out error: an eighth as much when that is larger by a fifth.
 _DECISIVE = 12
 
+#: Share of the smoothness of the largest likelihood in the uncertainty, beside that which predicts best.
+_LIKELY = 1 / 3
+
 
 @dataclass(frozen=True)
 class BSpline:
@@ -74,7 +77,7 @@ class BSpline:
         ratio = _lowest(curve)
         trial = self._polished(best, ratio)
         shown = _about(curve, ratio, trial.held_out_px)
-        return replace(trial.result(sample, self.name), curve=shown, uncertainty=self._doubted(trial, sample))
+        return replace(trial.result(sample, self.name), curve=shown, uncertainty=self._doubted(trial, best, sample))
 
     def _on_all(self, sample: Sample, some: Trial) -> Trial:
         """All points on the knots that some of them asked for, or on closer ones when they ask for these."""
@@ -129,20 +132,24 @@ class BSpline:
             curve[ratio] = replace(best, solution=_solved(problem, smoothness * 10.0**ratio))
         return sorted((at, trial.score, trial.held_out_px) for at, trial in curve.items())
 
-    def _doubted(self, trial: Trial, sample: Sample) -> Doubted:
-        """The uncertainty, averaged over two opinions on how the field goes on between points too few to show it.
+    def _doubted(self, trial: Trial, likely: Trial, sample: Sample) -> Doubted:
+        """The uncertainty, averaged over the opinions on how the field goes on where no points show it.
 
-        Where nearly each point has a parameter of its own, left-out points tell how rough the field is over two
-        spacings; how it goes on below one is what the order of the roughness assumes. The next lower order is the more
-        careful assumption; it counts the less, the worse it predicts.
+        Left-out points tell how rough the field is over two spacings, and like it smoother than the likelihood does;
+        over longer ways, in gaps and beside the rim, the likelihood may be right. And where nearly each point has a
+        parameter of its own, how the field goes on below one spacing is what the order of the roughness assumes. The
+        next lower order is the more careful assumption; it counts the less, the worse it predicts.
         """
+        others = []
+        if likely.solution.smoothness < trial.solution.smoothness:
+            others.append((likely.solution, _LIKELY))
         crowded = float(np.clip((trial.freedom / max(int(trial.state.used.sum()), 1) - 0.5) / 0.4, 0.0, 1.0))
-        if crowded <= 0 or trial.order - 1 not in self.orders:
-            return Doubted(trial.solution, trial.solution, 0.0)
         order = trial.order - 1
-        state = replace(trial.state, smoothness={order: trial.solution.smoothness_for(order)})
-        careful = self._converge(sample, state, trial.cells, order, 1)
-        return Doubted(trial.solution, careful.solution, crowded / (1 + (careful.score / trial.score) ** _DECISIVE))
+        if crowded > 0 and order in self.orders:
+            state = replace(trial.state, smoothness={order: trial.solution.smoothness_for(order)})
+            careful = self._converge(sample, state, trial.cells, order, 1)
+            others.append((careful.solution, crowded / (1 + (careful.score / trial.score) ** _DECISIVE)))
+        return Doubted(trial.solution, tuple(others))
 
     def _levels(self, sample: Sample) -> list[int]:
         """Numbers of cells along the longer axis, from coarse to fine."""

@@ -16,11 +16,10 @@ from .problem import ModuloRigid, SplineProblem, SplineSolution
 
 @dataclass(frozen=True, eq=False)
 class Doubted:
-    """Variance of the shape of a solution, raised by a share of what a more careful one has beyond it."""
+    """Variance of the shape of a solution, raised by shares of what more careful ones have beyond it."""
 
     own: SplineSolution
-    careful: SplineSolution
-    share: float
+    others: tuple[tuple[SplineSolution, float], ...] = ()
 
     @property
     def problem(self) -> SplineProblem:
@@ -33,9 +32,9 @@ class Doubted:
         """(N, 2) px²."""
         whole = self.own.variance(yx)
         shape = self._shape.variance(yx, whole)
-        if not self.share:
-            return shape
-        return shape + self.share * np.maximum(self.careful.variance(yx) - whole, 0.0)
+        for careful, share in self.others:
+            shape = shape + share * np.maximum(careful.variance(yx) - whole, 0.0)
+        return shape
 
     @cached_property
     def _shape(self) -> ModuloRigid:

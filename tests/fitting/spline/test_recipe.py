@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,6 +50,40 @@ def test_noise_is_smoothed_far_below_that_of_a_point() -> None:
 def test_the_field_of_exact_points_is_followed() -> None:
     fit = BSpline().fit(sample(smooth_field(), sigma=1e-4))
     assert np.abs(error(fit, smooth_field())).max() < 0.02
+
+
+def barrel_and_waves(seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Displacements at places (N, 2) of a barrel with five long waves along either axis, px."""
+    rng = np.random.default_rng(seed)
+    waves = []
+    for component in (0, 1):
+        for _ in range(5):
+            size = 2 * rng.normal()
+            (ly, py), (lx, px) = ((550 * np.exp(rng.uniform(0, 1.2)), rng.uniform(0, 6.3)) for _ in "yx")
+            waves.append((component, size, np.array([ly, lx]), np.array([py, px])))
+
+    def at(yx: np.ndarray) -> np.ndarray:
+        u = (yx - np.array(SHAPE) / 2) / (np.hypot(*SHAPE) / 2)
+        out = 12 * u * (u**2).sum(axis=1, keepdims=True)
+        for component, size, length, phase in waves:
+            out[:, component] += size * np.cos(2 * np.pi * yx / length + phase).prod(axis=1)
+        return out
+
+    return at
+
+
+def test_sigma_is_that_of_the_errors_behind_a_covered_corner() -> None:
+    """Left-out points know how the field goes on over one spacing, not over five."""
+    ratios = []
+    for seed in range(6):
+        field, still = barrel_and_waves(seed), sample(fields.linear(SHAPE), sigma=0.003, seed=seed)
+        points = replace(still, d=still.d + field(still.yx))
+        fit = BSpline().fit(points.select(np.flatnonzero((points.yx[:, 0] < 280) | (points.yx[:, 1] < 350))))
+        at = inside()[(inside() > (290, 360)).all(axis=1) & (inside() < (400, 490)).all(axis=1)]
+        assert fit.uncertainty is not None
+        ratios.append(((fit.field.at(at) - field(at)) ** 2).mean() / fit.uncertainty.variance(at).mean())
+    assert np.sqrt(np.mean(ratios)) > 0.7
+    assert np.sqrt(max(ratios)) < 1.5
 
 
 def test_sigma_is_that_of_the_errors() -> None:

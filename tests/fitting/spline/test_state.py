@@ -69,7 +69,7 @@ def test_doubt_adds_a_share_of_the_careful_variance() -> None:
     state = SplineState(sample(), np.ones(300, bool))
     own, careful = solved(state, 1e5), solved(state, 1e2)
     at = np.random.default_rng(0).uniform((10, 10), (140, 200), (40, 2))
-    plain, half = Doubted(own, careful, 0.0).variance(at), Doubted(own, careful, 0.5).variance(at)
+    plain, half = (Doubted(own, others).variance(at) for others in ((), ((careful, 0.5),)))
     assert np.allclose(half - plain, 0.5 * np.maximum(careful.variance(at) - own.variance(at), 0))
     assert (half > plain).all()
 
