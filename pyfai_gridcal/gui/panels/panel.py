@@ -265,7 +265,8 @@ def _model_words(view: WorkView) -> str:
     notes = next((f" ({t.note})" for t in fit.trials if t.chosen and t.note), "")
     sensor = fit.distortion.traits.sensor
     worst = "" if view.spots is None else f"\nLargest residuals: {', '.join(map(view.spots.words, view.spots.worst))}"
-    errors = f"prediction error {fit.held_out_px:.4f} px, weighted residual {fit.residual_px:.4f} px rms"
+    residuals = f"weighted {fit.residual_px:.4f} px, unweighted {fit.plain_residual_px:.4f} px rms"
+    errors = f"prediction error {fit.held_out_px:.4f} px, residual {residuals}"
     pixel = f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}{'' if sensor is None else f'; {sensor}'}"
     return f"{fit.recipe}{notes}: {errors}\n{pixel}{worst}"
 
