@@ -225,7 +225,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         self._stateChanged()
 
     def _written(self, names: str) -> None:
-        self.panel.resultLabel.setText(f"written: {names}")
+        self.panel.setResult(f"written: {names}")
         self.panel.setProgress(0.0, "written")
 
     def _stateChanged(self) -> None:

@@ -84,7 +84,7 @@ class DistortionTask(AbstractCalibrationTask):  # type: ignore[misc]
         def done(detector: Detector) -> None:
             self._accepted = calibration
             self.model().experimentSettingsModel().detectorModel().setDetector(detector)
-            self.widget.panel.resultLabel.setText(f"in use: {html.escape(path)}")
+            self.widget.panel.setResult(f"in use: {html.escape(path)}")
             self.widget.panel.setProgress(0.0, f"in use: {os.path.basename(path)}")
             self.updateNextStepStatus()
 

@@ -41,7 +41,7 @@ class LayerBar(IconBar):  # type: ignore[misc]
         box.setObjectName(name)
         # Narrow enough for the window of pyFAI-calib2 on a small screen; the list is as wide as its words.
         box.setSizeAdjustPolicy(qt.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        box.setMinimumContentsLength(11)
+        box.setMinimumContentsLength(14)
         box.view().setTextElideMode(qt.Qt.TextElideMode.ElideNone)
         box.view().setMinimumWidth(box.view().sizeHintForColumn(0) if box.count() else 0)
         for value, text in choices.items():

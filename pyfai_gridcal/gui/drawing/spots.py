@@ -121,7 +121,7 @@ class SpotCloud(Layer):
             x, y = layer.x[rows], layer.y[rows]
             self._worst.setData(x, y, np.zeros(len(x)))
             for k in range(len(x)):
-                self.plot.addMarker(x[k], y[k], legend=f"worst {k}", text=f"  {k + 1}", color="red", symbol="")
+                self.plot.addMarker(x[k], y[k], legend=f"worst {k}", text=f"  {k + 1}", color="#ff6060", symbol="")
         self.place(self._worst, len(rows) > 0)
 
     def _drawMarks(self, layer: SpotLayer, drawn: Bools) -> None:

@@ -30,9 +30,8 @@ FILES = {
 
 #: What the task is for, as each task of pyFAI-calib2 says it.
 HELP = (
-    "Open the image of a plate with a regular grid of holes, and give the pitch: the distance of neighbouring holes. "
-    "The distortion is found by itself. Look at the verdict, and at the spots ringed in red; take out what is no hole "
-    "with the tools over the image. Then save the detector: pyFAI opens it as it is."
+    "Open the image of a plate with a regular grid of holes, and give its pitch, the distance of the holes. "
+    "Look at the verdict and at the spots ringed in red, and save the detector for pyFAI."
 )
 
 
@@ -96,6 +95,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         scroll.setHorizontalScrollBarPolicy(qt.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         column((scroll, 1), *self._bottom(), on=self)
         self.setMinimumWidth(390)
+        self.resultLabel.hide()
         self.setBusy(False)
 
     # -- parts
@@ -203,6 +203,11 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         """Show how far it is."""
         self.progressBar.setValue(round(1000 * fraction))
         self.progressText.setText(text)
+
+    def setResult(self, text: str) -> None:
+        """Say which file holds the result."""
+        self.resultLabel.setText(text)
+        self.resultLabel.show()
 
     def setExposures(self, names: Sequence[str], current: int) -> None:
         """List the exposures."""

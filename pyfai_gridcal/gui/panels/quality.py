@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 from silx.gui import qt
 from silx.gui.colors import Colormap
 from silx.gui.plot import PlotWidget
@@ -53,6 +54,8 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.scatter = _small_plot(self, "expected uncertainty of the spot, px", "residual, px")
         self.scatter.getXAxis().setScale("log")
         self.scatter.getYAxis().setScale("log")
+        if (axes := getattr(self.scatter.getBackend(), "ax", None)) is not None:
+            axes.xaxis.set_minor_formatter(NullFormatter())  # they lie over each other
         self.trials = _small_plot(self, "smoothness, log10 (0: the one taken)", "error, 0.001 px")
         pages = {"Residuals": self.histogram, "Against uncertainty": self.scatter, "Models": self.trials}
         for (title, plot), text in zip(pages.items(), EXPLAINED, strict=True):
@@ -102,7 +105,7 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         self.scatter.addCurve(ends, ends, legend="equal", color="#808080", linestyle="--", symbol="", resetzoom=False)
         low, high = (float(v) for v in np.percentile(length, (1, 100)))
         left = 0.8 * float(ends[0])
-        right = max(1.2 * float(ends[1]), 11 * left)  # labels of less than a decade would lie over each other
+        right = max(1.2 * float(ends[1]), 11 * left)  # a decade, for one label at least
         self.scatter.setLimits(left, right, 0.7 * low, 1.4 * high)
 
     def _drawTrials(self, fit: DistortionFit) -> None:
