@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ._parser import Parser, Subparsers
+from ._parser import Subparsers
 
 EPILOG = """Write it once to a file that the shell reads; a new shell then knows it:
   bash: ~/.local/share/bash-completion/completions/pyFAI-gridcal
@@ -28,28 +28,12 @@ def run(options: argparse.Namespace) -> int:
 
     from . import COMMANDS, build_parser
 
-    whole = build_parser(*filter(_is_there, (name for name, _, _ in COMMANDS)))
+    # calib2 borrows its options, so that it may miss what it borrows them from
+    whole = build_parser(*(name for name, _, _ in COMMANDS if name != "calib2"))
     commands = next(one for one in whole._actions if isinstance(one, argparse._SubParsersAction))
-    for one in commands.choices.values():
-        _complete_files(one)
+    for action in (action for one in commands.choices.values() for action in one._actions):
+        # words that are neither chosen from a list nor read as something else are names of files
+        if action.nargs != 0 and action.choices is None and action.type is None:
+            action.complete = shtab.FILE
     print(shtab.complete(whole, shell=options.shell))
     return 0
-
-
-def _is_there(name: str) -> bool:
-    """Whether a command is of use: one that borrows its options may miss what it borrows them from."""
-    from . import build_parser
-
-    try:
-        return bool(build_parser(name))
-    except ImportError:
-        return False
-
-
-def _complete_files(parser: Parser) -> None:
-    """Let words that are neither chosen from a list nor read as something else be names of files."""
-    import shtab
-
-    for action in parser._actions:
-        if action.nargs != 0 and action.choices is None and action.type is None:
-            action.complete = shtab.FILE  # type: ignore[attr-defined]
