@@ -28,8 +28,8 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "compare",
         help="difference of calibrations, in px and in sigma",
-        description="Compare calibrations of one detector with the first of them: where the pixels are, modulo the "
-        "motion that no calibration can know, in px and in units of the combined uncertainty.",
+        description="Compare calibrations of one detector with the first of them: the difference of the pixel "
+        "positions after removing shift and rotation, in px and in units of the combined uncertainty.",
         epilog=EPILOG,
     )
     parser.add_argument("file", nargs="+", metavar="FILE", help="results of calibrate, or other distortion files")

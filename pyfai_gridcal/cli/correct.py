@@ -34,8 +34,8 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "correct",
         help="correct images by a detector file",
-        description="Put the counts of images where they belong, by the area of each pixel: none is lost or invented. "
-        "Masked pixels give nothing; corrected pixels that are not known get the dummy.",
+        description="Flux-conserving correction of images: the counts of each pixel are split among the corrected "
+        "pixels that it covers. Masked pixels do not count. Corrected pixels without data get the dummy value.",
         epilog=EPILOG,
     )
     add_fields(parser, Correct)

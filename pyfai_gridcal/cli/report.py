@@ -11,7 +11,7 @@ from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
 
-EPILOG = """The result file holds images, spots, control points and the fit, so nothing but the closed loop is computed.
+EPILOG = """The result file holds images, spots, control points and the fit. Only the corrected image is computed again.
 
   pyFAI-gridcal report detector.h5
   pyFAI-gridcal report detector.h5 -o figures.json --no-loop"""
@@ -31,7 +31,11 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         metavar="FILE",
         help="page (.html), plain data (.json) or the settings only (.toml); default: .html beside the result",
     )
-    parser.add_argument("--no-loop", action="store_true", help="leave out the closed loop, which takes the most time")
+    parser.add_argument(
+        "--no-loop",
+        action="store_true",
+        help="do not correct the image and measure it again, which takes the most time",
+    )
     return parser
 
 
@@ -55,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
             try:
                 validation = validate(calibration, progress=progress)
             except GridcalError as error:
-                tell(f"no closed loop: {error}")
+                tell(f"the corrected image could not be measured: {error}")
     write_report(calibration, output, validation=validation, detector=options.result)
     print(f"written: {output}")
     return 0

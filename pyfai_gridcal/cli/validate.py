@@ -12,9 +12,8 @@ from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
 
-EPILOG = """The image is corrected by pyFAI, its spots are found and indexed anew, and the plate is laid on them by a
-turn and a shift. Only the distortion is taken from the detector file, so that what is left is the error of everything
-together.
+EPILOG = """pyFAI corrects the image. The spots are found and indexed again, and the plate is placed on them with a
+shift and a rotation. Only the distortion is taken from the detector file, so the result shows all errors together.
 
   pyFAI-gridcal validate detector.h5 grid.edf --pitch 5mm -o corrected.edf"""
 
@@ -23,7 +22,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "validate",
         help="correct the grid image and measure what distortion is left",
-        description="Closed loop: correct an image of the grid with a detector file, and look how straight it is.",
+        description="Check a detector file: correct an image of the grid with it and measure the grid again.",
         epilog=EPILOG,
     )
     add_fields(parser, Validate)

@@ -135,7 +135,7 @@ def choose(
 def _with_rival(tiled: Choice, smooth: FieldFit) -> Choice:
     """Tiles, with the smooth field that they were better than."""
     one, many = smooth.held_out_of(tiled.fit.used), tiled.fit.held_out_px
-    note = f"a smooth field leaves a seam: held-out error {one:.3g} px, {many:.3g} px with tiles"
+    note = f"a smooth field leaves a seam: prediction error {one:.3g} px, {many:.3g} px with tiles"
     trials = (*tiled.trials, replace(_trial(smooth), held_out_px=one))
     return replace(tiled, trials=trials, notes=(*tiled.notes, note))
 

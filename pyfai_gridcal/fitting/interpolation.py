@@ -57,7 +57,7 @@ class _Interpolant:
             z=missed / max(float(scale), 1e-12),
             leverage=np.full(sample.d.shape, 1 - 1e-9),
             freedom=float(used.sum()),
-            note=f"held-out error of {_FOLDS} folds",
+            note=f"prediction error from {_FOLDS} folds",
             sigma=sample.sigma,
         )
 

@@ -25,7 +25,7 @@ Alignment = Literal["rigid", "similarity", "affine", "none"]
 Missing = Literal["error", "skip", "nan"]
 _WAYS = ("median", "mean")
 _RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
-_HOW, _UNTOLD = "how", "what the input does not tell"
+_HOW, _UNTOLD = "speed and memory", "what the input file does not say"
 
 # Letters are those of pyFAI's tools.
 _MASK = option(
@@ -35,8 +35,8 @@ _MASK = option(
     names=("-m", "--mask"),
     group=_IMAGES,
 )
-_DARK = option("image without light, subtracted", "files", names=("-d", "--dark"), group=_IMAGES)
-_FLAT = option("image of uniform light, divided by", "files", names=("-f", "--flat"), group=_IMAGES)
+_DARK = option("dark image: without light, subtracted", "files", names=("-d", "--dark"), group=_IMAGES)
+_FLAT = option("flat field: image of uniform light, divided by", "files", names=("-f", "--flat"), group=_IMAGES)
 _CORRECTED_IMAGE = "corrected image, .edf, .tif or .h5"
 _KEEP_GOING = option(
     "report a failure in the outputs instead of raising it, so that the rest of a workflow goes on",
@@ -107,7 +107,7 @@ class _GridFiles:
     """Files of a calibration."""
 
     images: Sequence[Any] = field(
-        metadata=option("file, or file.h5::/path; several are exposures of one plate", "images", names=("image",))
+        metadata=option("image file, or file.h5::/path; several are exposures of one plate", "images", names=("image",))
     )
     output: str | None = told(
         None, "detector file, .h5 (default: beside the image)", "file", names=("-o", "--output"), group=_RESULTS
@@ -115,7 +115,7 @@ class _GridFiles:
     json_file: str | None = field(default=None, metadata=_json("summary with the verdict, for machines", _RESULTS))
     report: str | None = told(None, "report as one HTML page", "file", group=_RESULTS)
     corrected: str | None = told(None, _CORRECTED_IMAGE, "file", group=_RESULTS, doors=(CLI,))
-    name: str = told("calibrated", "of the detector, as pyFAI and others will show it", group=_RESULTS)
+    name: str = told("calibrated", "name of the detector, as pyFAI and others show it", group=_RESULTS)
     force: bool = told(
         False, "write the detector even when it is not to be trusted", "flag", group=_RESULTS, doors=(CLI,)
     )
@@ -123,7 +123,7 @@ class _GridFiles:
     dark: Sequence[str] | None = field(default=None, metadata=_DARK)
     flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
     combine: Literal["median", "mean"] | None = told(
-        None, "all IMAGEs are frames of one exposure, reduced to one", "choice", choices=_WAYS, group=_IMAGES
+        None, "all images are frames of one exposure: reduce them to one", "choice", choices=_WAYS, group=_IMAGES
     )
     accept: Level = told("doubtful", "worst verdict with which the detector is written", "choice", doors=(EWOKS,))
     keep_going: bool = field(default=False, metadata=_KEEP_GOING)
@@ -161,7 +161,7 @@ class Validate:
     )
     pitch: float | tuple[float, float] | None = told(
         None,
-        "distance of neighbouring holes, with its unit; needed when the detector file knows of no plate",
+        "distance of neighbouring holes, with its unit; needed when the detector file does not hold it",
         "lengths",
         names=("-p", "--pitch"),
     )
@@ -180,12 +180,12 @@ class Validate:
         limits={"gt": 0},
     )
     output: str | None = told(None, _CORRECTED_IMAGE, "file", names=("-o", "--output"), group=_RESULTS)
-    json_file: str | None = field(default=None, metadata=_json("figures for machines", _RESULTS))
+    json_file: str | None = field(default=None, metadata=_json("results for machines", _RESULTS))
     mask: Sequence[str] | None = field(default=None, metadata=_MASK)
     dark: Sequence[str] | None = field(default=None, metadata=_DARK)
     flat: Sequence[str] | None = field(default=None, metadata=_FLAT)
     combine: Literal["median", "mean"] = told(
-        "median", "all IMAGEs are frames of one exposure, reduced to one", "choice", choices=_WAYS, group=_IMAGES
+        "median", "how several images of the grid are reduced to one", "choice", choices=_WAYS, group=_IMAGES
     )
     keep_going: bool = field(default=False, metadata=_KEEP_GOING)
 
@@ -200,7 +200,10 @@ class Convert:
 
     detector_file: Sequence[str] = field(
         metadata=option(
-            "file, one of a pair of maps, or both of them: X.edf,Y.edf", "files", metavar="IN", names=("input",)
+            "distortion file, one of a pair of maps, or both of them: X.edf,Y.edf",
+            "files",
+            metavar="IN",
+            names=("input",),
         )
     )
     output: str = field(
@@ -209,13 +212,13 @@ class Convert:
     kind: str | None = told(None, "kind of the output", metavar="KIND", names=("--to",))
     tolerance: float = told(
         0.01,
-        "largest deviation wanted of a spline; it gets as few knots as reach it (default: {default})",
+        "largest deviation of a spline; it gets as few knots as possible (default: {default})",
         "positive",
         unit="px",
         limits={"gt": 0},
     )
-    force: bool = told(False, "write a spline also of a field that jumps, or that is less close", "flag")
-    name: str = told("calibrated", "of the detector, as pyFAI will show it")
+    force: bool = told(False, "write a spline even if the distortion jumps or the deviation is larger", "flag")
+    name: str = told("calibrated", "name of the detector, as pyFAI shows it")
     like_poni: str | None = told(
         None,
         "of a .poni: the PONI file whose distance, rotations, wavelength and parallax it keeps; the beam stays where "
@@ -256,7 +259,7 @@ class Correct:
             "distortion file of any kind that convert reads", "files", metavar="DETECTOR", names=("detector",)
         )
     )
-    images: Sequence[Any] = field(metadata=option("file, file.h5::/path, or a stack", "images", names=("image",)))
+    images: Sequence[Any] = field(metadata=option("image file, file.h5::/path, or a stack", "images", names=("image",)))
     output: str = field(
         metadata=option(
             ".h5 for one stack, a folder for files, or a file", "file", metavar="OUT", names=("-o", "--output")
@@ -270,19 +273,21 @@ class Correct:
     dummy: float = told(math.nan, "value of pixels that are not known (default: nan)", "number", group=_CORRECTED)
     coverage: float = told(
         0.5,
-        "least known part of a corrected pixel, 0 to 1 (default: {default}); it is scaled up from that",
+        "smallest known part of a corrected pixel, 0 to 1 (default: {default}); its counts are scaled up",
         "positive",
         metavar="SHARE",
         group=_CORRECTED,
         limits={"gt": 0, "le": 1},
     )
-    whole: bool = told(False, "as large as the corrected detector, nothing is cut off", "flag", group=_CORRECTED)
+    whole: bool = told(
+        False, "make the image as large as the corrected detector, so that nothing is cut off", "flag", group=_CORRECTED
+    )
     dtype: str | None = told(
         None, "float32 (default), float64, same, or a type of whole numbers (rounded)", group=_CORRECTED
     )
     missing: Missing = told(
         "error",
-        "frames whose data are not there: an error (default), or left out or nan in a stack, which says so",
+        "frames without data: an error (default); or skip them, or fill them with nan, in a stack",
         "choice",
         choices=get_args(Missing),
         group=_CORRECTED,
@@ -347,7 +352,8 @@ class Compare:
     detector_file: str | None = field(metadata=option("the calibration that is looked at", "file", doors=(EWOKS,)))
     gauge: Alignment = told(
         "rigid",
-        "what does not count: a shift and a turn (rigid, default), a common scale too, any linear map, or nothing",
+        "what is removed before comparing: shift and rotation (rigid, default), a common scale too, any linear map, or "
+        "nothing",
         "choice",
         choices=get_args(Alignment),
     )
@@ -358,7 +364,7 @@ class Compare:
         limits={"ge": 0},
         doors=(EWOKS,),
     )
-    strict: bool = told(False, "exit with 1, or raise, when one is different", "flag")
+    strict: bool = told(False, "exit with status 1, or raise, when one is different", "flag")
     json_file: str | None = field(default=None, metadata=_json("the same for machines"))
     picture: str | None = told(None, "maps of the differences; the drift, for a series", "file", doors=(CLI,))
     keep_going: bool = field(default=False, metadata=_KEEP_GOING)

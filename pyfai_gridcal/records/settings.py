@@ -62,8 +62,8 @@ class Settings:
     )
     pixel: float | tuple[float, float] | None = told(
         None,
-        "nominal pixel size, such as 50um or 50um,48um (slow, fast); by default the one that makes the "
-        "displacement smallest, with its uncertainty",
+        "nominal pixel size, such as 50um or 50um,48um (slow, fast); by default it is chosen to make the "
+        "displacement smallest",
         "lengths",
         what="pixel size",
         group=_OPTIONAL,
@@ -76,7 +76,7 @@ class Settings:
         group=_OPTIONAL,
     )
     plate: Any = told(
-        None, "result in which the errors of the same plate's holes were determined", metavar="FILE", group=_OPTIONAL
+        None, "result of the same plate, with the measured errors of its holes", metavar="FILE", group=_OPTIONAL
     )
     lattice: LatticeKind = told(
         "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_OPTIONAL
@@ -99,21 +99,21 @@ class Settings:
     model: str = told(
         "auto",
         "auto, spline, polynomial, thinplate, griddata (reference only), mosaic, tiles, rigid (default: auto, "
-        "the one that predicts best what it has not seen)",
+        "the one that predicts left-out holes best)",
         metavar="NAME",
         group=_OPTIONAL,
     )
     gauge: Gauge = told(
         "least displacement",
-        "what fixes the place of the corrected frame: least (displacement, default), centre, or the pixel Y,X "
-        "that stays where it is",
+        "reference frame of the correction: least (the displacement is as small as possible, default), centre (nothing "
+        "moves there), or the pixel Y,X that stays where it is",
         "gauge",
         metavar="WHAT",
         group=_OPTIONAL,
     )
     max_sigma: float | None = told(
         None,
-        "mask pixels whose position is known less well than this",
+        "mask pixels whose position is more uncertain than this",
         "positive",
         unit="px",
         title="Largest sigma",

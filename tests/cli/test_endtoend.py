@@ -17,6 +17,12 @@ from pyfai_gridcal.synthetic import SyntheticImage, demo_scene
 SHAPE = (300, 372)
 
 
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine there would be progress among the messages."""
+    monkeypatch.setattr("pyfai_gridcal.cli._progress.PATIENCE", float("inf"))
+
+
 @pytest.fixture(scope="module")
 def picture() -> SyntheticImage:
     return demo_scene(SHAPE, pitch_px=24.3, seed=3).render(np.random.default_rng(3))
