@@ -156,10 +156,9 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
         """Offer the work of a window that came to a bad end; whether the user goes on with it."""
         yes, no, later = (getattr(qt.QMessageBox.StandardButton, name) for name in ("Yes", "Discard", "Cancel"))
         for path in self.keeper.left():
-            text = (
-                f"A window ended before its work was saved ({time.ctime(path.stat().st_mtime)}). Go on with that work?"
-            )
-            answer = qt.QMessageBox.question(self, TITLE, f"{text}\n\nCancel: ask again.", yes | no | later, yes)
+            when = time.ctime(path.stat().st_mtime)
+            text = f"A window ended before its work was saved ({when}). Go on with it?\n\nCancel asks again next time."
+            answer = qt.QMessageBox.question(self, TITLE, text, yes | no | later, yes)
             if answer == yes:
                 self.document.open(str(path.replace(self.keeper.path)), kept=True)
                 return True

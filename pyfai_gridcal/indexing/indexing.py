@@ -184,10 +184,11 @@ def _by_hand(spots: Spots, lattice: LatticeKind, hand: Floats, tolerance: float)
     cloud = Cloud(np.asarray(spots.yx), lattice == "hexagonal", tolerance)
     rows: AnyArray = np.asarray(cloud.tree.query(hand)[1])
     a, b = basis = cloud.yx[rows[1:]] - cloud.yx[rows[:1]]
-    cosine = abs(float(a @ b)) / max(float(np.hypot(*a) * np.hypot(*b)), 1e-12)
-    if lattice == "auto":  # 60 or 90 degrees, the middle between them
-        cloud = Cloud(cloud.yx, cosine > 0.26, tolerance)
-    grown = grow(cloud, int(rows[0]), oriented(basis, cloud.hexagonal)) if 1e-12 < cosine < 0.95 else None
+    sine = abs(float(a[0] * b[1] - a[1] * b[0])) / max(float(np.hypot(*a) * np.hypot(*b)), 1e-12)
+    if lattice == "auto":  # nearer to 60 than to 90 degrees
+        cloud = Cloud(cloud.yx, sine < np.sin(np.deg2rad(75)), tolerance)
+    # No lattice leans that much (17 degrees): they are on one line.
+    grown = grow(cloud, int(rows[0]), oriented(basis, cloud.hexagonal)) if sine > 0.3 else None
     if grown is None or len(grown) < LEAST:
         raise IndexingError(
             f"from these three holes a lattice of {0 if grown is None else len(grown)} grows",

@@ -142,3 +142,25 @@ def test_spots_do_not_stay_alive() -> None:
     del spots
     gc.collect()
     assert kept() is None
+
+
+@pytest.mark.parametrize(("lattice", "angle"), [("auto", 90.0), ("auto", 60.0), ("hexagonal", 60.0)])
+def test_counted_from_three_holes_by_hand(lattice, angle):
+    """All holes are counted from the one that was picked, along the directions that were picked."""
+    ij = np.stack(np.meshgrid(np.arange(8), np.arange(11), indexing="ij"), axis=-1).reshape(-1, 2)
+    turn = np.deg2rad(angle)
+    yx = ij @ np.array([[20 * np.sin(turn), 20 * np.cos(turn)], [0.0, 20.0]]) + 30
+    row = {tuple(one): k for k, one in enumerate(ij.tolist())}
+    hand = yx[[row[3, 4], row[4, 4], row[3, 5]]] + 1.5
+    points = index_spots(Spots.from_positions(yx), lattice=lattice, hand=hand)
+    assert len(points) == len(yx)
+    assert points.angle_deg == angle
+    assert points.spot[(points.ij == 0).all(axis=1)].tolist() == [row[3, 4]]
+
+
+def test_three_holes_by_hand_in_one_line():
+    y, x = np.meshgrid(np.arange(10.0, 150, 20), np.arange(12.0, 250, 25), indexing="ij")
+    yx = np.column_stack([y.ravel(), x.ravel()])
+    for wrong in ([0, 0, 1], [0, 1, 2]):
+        with pytest.raises(IndexingError, match="from these three holes a lattice of"):
+            index_spots(Spots.from_positions(yx), hand=yx[wrong])

@@ -19,7 +19,7 @@ from .mask import DrawnMask
 from .overlays import ColourScale, MapLayer, UnknownLayer
 from .pyramid import PyramidImage
 from .readout import Readout
-from .regions import RegionStatistics
+from .regions import region_statistics
 from .spots import SpotCloud
 from .tools import SpotTools
 
@@ -70,10 +70,9 @@ class GridPlot(PlotWindow):  # type: ignore[misc]
         self.scale = ColourScale(self.getColorBarWidget(), self.spots, over)
         self.tools = SpotTools(self)
         self.addToolBar(self.tools)
-        self.regions = RegionStatistics(self)
         look = ProfileToolBar(parent=self, plot=self)
         look.setScheme("image")
-        look.addAction(self.regions.action)
+        look.addAction(region_statistics(self))
         self.getIntensityHistogramAction().setVisible(True)
         self.addToolBar(look)
         self.readout = Readout(self, self._image, self.spots.wordsAt)

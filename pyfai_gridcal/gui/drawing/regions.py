@@ -13,31 +13,23 @@ from silx.gui.plot.tools.roi import RegionOfInterestManager
 STATISTICS = (("min", np.nanmin), ("max", np.nanmax), ("mean", np.nanmean), ("std", np.nanstd), ("sum", np.nansum))
 
 
-class RegionStatistics(qt.QDockWidget):  # type: ignore[misc]
-    """Hidden until the first rectangle is drawn.
+def region_statistics(plot: PlotWindow) -> qt.QAction:
+    """The tool that draws rectangles in a plot; the table opens below with the first, closed it takes all away."""
+    dock, regions = qt.QDockWidget("Statistics of rectangles", plot), RegionOfInterestManager(plot)
+    table = ROIStatsWidget(parent=dock, plot=plot, stats=STATISTICS)
 
-    Attributes
-    ----------
-    action : takes the tool that draws one in hand
-    """
+    def drawn(region: RectangleROI) -> None:
+        if (image := plot.getActiveImage()) is not None:
+            region.setName(f"rectangle {len(regions.getRois())}")
+            table.registerROI(region)
+            table.addItem(image, region)
+            dock.show()
 
-    def __init__(self, plot: PlotWindow):
-        super().__init__("Statistics of rectangles", plot)
-        self._plot = plot
-        self._table = ROIStatsWidget(parent=self, plot=plot, stats=STATISTICS)
-        self.setWidget(self._table)
-        self._rois = RegionOfInterestManager(plot)
-        self._rois.sigInteractiveRoiFinalized.connect(self._drawn)
-        self.visibilityChanged.connect(lambda _: self.isHidden() and self._rois.clear())
-        self.action = self._rois.getInteractionModeAction(RectangleROI)
-        self.action.setToolTip("Statistics of a rectangle")
-        plot.addDockWidget(qt.Qt.DockWidgetArea.BottomDockWidgetArea, self)
-        self.hide()
-
-    def _drawn(self, roi: RectangleROI) -> None:
-        image = self._plot.getActiveImage()
-        if image is not None:
-            roi.setName(f"rectangle {len(self._rois.getRois())}")
-            self._table.registerROI(roi)
-            self._table.addItem(image, roi)
-            self.show()
+    dock.setWidget(table)
+    plot.addDockWidget(qt.Qt.DockWidgetArea.BottomDockWidgetArea, dock)
+    dock.hide()
+    dock.visibilityChanged.connect(lambda _: dock.isHidden() and regions.clear())
+    regions.sigInteractiveRoiFinalized.connect(drawn)
+    action = regions.getInteractionModeAction(RectangleROI)
+    action.setToolTip("Statistics of a rectangle")
+    return action

@@ -11,12 +11,13 @@ pytestmark = pytest.mark.gui
 
 def test_statistics_of_a_rectangle(plot, view, qapp):
     plot.setView(view)
-    assert plot.regions.isHidden()
-    plot.regions.action.trigger()
+    (dock,) = [dock for dock in plot.findChildren(qt.QDockWidget) if "rectangles" in dock.windowTitle()]
+    assert dock.isHidden()
+    next(a for a in plot.findChildren(qt.QAction) if a.toolTip() == "Statistics of a rectangle").trigger()
     drag(plot, (20, 30), (50, 90))
     QTest.qWait(50)
-    assert plot.regions.isVisible()
-    table = plot.regions.findChild(qt.QTableWidget)
+    assert dock.isVisible()
+    table = dock.findChild(qt.QTableWidget)
     cells = {table.horizontalHeaderItem(k).text().lower(): table.item(0, k).text() for k in range(table.columnCount())}
     inside = view.image.data[20:51, 30:91]
     assert float(cells["mean"]) == pytest.approx(np.mean(inside), rel=0.05)
