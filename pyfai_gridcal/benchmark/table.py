@@ -25,7 +25,7 @@ COLUMNS = (
     ("recall", "found", "{:.3f}"),
     ("wrong_index", "wrong", "{:d}"),
     ("spot_rms_px", "spot px", "{:.4f}"),
-    ("over_crlb", "/ bound", "{:.2f}"),
+    ("over_crlb", "/ limit", "{:.2f}"),
     ("field_rms_px", "field px", "{:.4f}"),
     ("coverage", "cover", "{:.3f}"),
     ("seconds", "seconds", "{:.2f}"),

@@ -122,7 +122,7 @@ class ValidateOutputs(BaseOutputModel):
 class ConvertOutputs(BaseOutputModel):
     """Outputs of ConvertDetector."""
 
-    detector_file: str = Field(description="the file that was asked for")
+    detector_file: str = Field(description="the requested file")
     files: list[str] = Field(description="all files that were written")
     kind: str = Field(description="of the output")
     largest_px: float | None = Field(description="largest loss at a pixel corner, by reading back, px")

@@ -122,7 +122,7 @@ def index_spots(
     Raises
     ------
     IndexingError
-        Fewer than 9 spots, no two directions, or a lattice that contradicts the one that was asked for.
+        Fewer than 9 spots, no two directions, or another lattice than the requested one.
 
     Examples
     --------

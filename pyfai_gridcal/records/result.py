@@ -47,7 +47,7 @@ class Result:
 
     Attributes
     ----------
-    settings : what was asked for
+    settings : of the calibration
     images : (ny, nx) each, as they were used
     masks : (ny, nx) each or None, True = ignored
     spots : found in each image

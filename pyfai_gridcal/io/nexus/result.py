@@ -273,7 +273,7 @@ def _write_trials(group: h5py.Group, fit: DistortionFit) -> None:
             "held_out",
             {"held_out": held_out, "smoothness": smoothness},
             axes=("smoothness",),
-            title=f"Held-out error of {chosen.name}",
+            title=f"Prediction error of {chosen.name}",
             units={"held_out": "px"},
             long_names={"smoothness": "log10 of the smoothness, relative to the chosen one", "held_out": "rms, px"},
         )

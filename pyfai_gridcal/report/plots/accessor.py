@@ -94,7 +94,7 @@ class Plots:
         return quality.residual_against_sigma(self._fit, ax=ax)
 
     def held_out(self, *, ax: Axes | None = None) -> Axes:
-        """Held-out error against the smoothness, for each model that was tried."""
+        """Prediction error against the smoothness, for each model that was tried."""
         return quality.held_out(self._fit, ax=ax)
 
     def subpixel_bias(self, *, ax: Axes | None = None) -> Axes:
