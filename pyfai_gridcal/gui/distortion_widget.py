@@ -222,6 +222,8 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     def _opened(self) -> None:
         self.updates.begin("calibration")
         self._stateChanged()
+        if file := self.document.file():
+            self.recent.add(file)
 
     def _written(self, names: str) -> None:
         self.panel.setResult(f"written: {names}")

@@ -50,9 +50,7 @@ def test_cancel(go, wait, monkeypatch):
     task, held = go.task, threading.Event()
     real = task.core.index
     monkeypatch.setattr(task.core, "index", lambda *args: (held.wait(10), real(*args))[1])
-    write(task.panel.editor("pitch"), "1.4mm")
-    go.idle()
-    QTest.mouseClick(task.panel.calibrateButton, LEFT)
+    write(task.panel.editor("pitch"), "1.4mm")  # all that is needed is there
     wait(lambda: task.panel.progressText.text() == "indexing image", 10, "the stage that is held")
     assert task.panel.cancelButton.isEnabled()
     QTest.mouseClick(task.panel.cancelButton, LEFT)
