@@ -5,6 +5,7 @@ Other rooms may use::
     assessment  assess
     checking    check_file, difference
     comparison  Comparison, compare, drift, read_to_compare
+    limits      RULES
     measures    PairDistances, edges_around, pair_distances, quality, residual_correlation, standardised_residuals,
                 subpixel_bias, width_of, worst_rows, worst_spots
     planning    Illumination, Plan, plan

@@ -70,7 +70,7 @@ RULES = (
          "two kinds of spots take turns: their brightness differs by {percent:.0f} %. Holes of two sizes? Is the pitch"
          " that of neighbours, of whichever kind?"),
     Rule("holes that were passed over", 0.4, None,
-         "other places lie on a grid too ({percent:.0f} % as many as there are spots), but look different: a second"
+         "{percent:.0f} % as many places as there are spots lie on a lattice, too, but do not look like these: a second"
          " kind of holes, or a part of the plate that was lost?"),
     # Is it one lattice, and is it regular?
     Rule("second lattice", 0.0, 0.15,
@@ -88,9 +88,9 @@ RULES = (
     Rule("tiles offset by about half a pitch, pitch", 0.33, None,
          "parts of the lattice are offset by {value:.2f} pitches: which hole follows which is ambiguous"),
     Rule("points apart from the others", 0.25, None,
-         "{percent:.0f} % of the spots stand apart from the others: their place in the grid is extrapolated across"
+         "{percent:.0f} % of the points stand apart from the others: their place in the lattice is extrapolated over"
          " a gap"),
-    Rule("filling of the lattice", 0.6, 0.25, "only {percent:.0f} % of the holes of the grid were found", below=True),
+    Rule("filling of the lattice", 0.6, 0.25, "only {percent:.0f} % of the nodes hold a spot", below=True),
     # Are there enough points, and do they agree?
     Rule("control points", 25, 9, "only {value} control points", below=True),
     Rule("share of spots assigned to the grid", 0.8, 0.45,
@@ -103,7 +103,7 @@ RULES = (
     # How well is the field known?
     Rule("prediction error, share of the pitch", 0.03, 0.12, "left-out holes are predicted no better than {cause}"),
     Rule("error of the field, px", _NEGLIGIBLE, lambda scale: max(1.0, 0.05 * scale.pitch),
-         "positions between the holes are known to {value:.2g} px only"),
+         "the field is known no better than {value:.2g} px"),
     Rule("area off by a tenth of a pixel", 0.01, None,
          "{percent:.1f} % of the calibrated area may be off by more than a tenth of a pixel"),
     Rule("common residuals of neighbours, px", _NEGLIGIBLE, None,

@@ -463,13 +463,13 @@ def grid_shaken_by_a_tenth_of_the_pitch(rng):
     return exposed(stamped(places + rng.normal(0, 0.1, places.shape) * 19.3), rng)
 
 
-@kind(NOT_A_GRID + "|nodes|of the grid", doubt=True)
+@kind(NOT_A_GRID + "|nodes", doubt=True)
 def grid_of_which_eight_tenths_are_missing(rng):
     places = nodes()
     return exposed(stamped(places[rng.random(len(places)) > 0.8]), rng)
 
 
-@kind(NOT_A_GRID + "|nodes|of the grid")
+@kind(NOT_A_GRID + "|nodes")
 def grid_of_which_nine_tenths_are_missing(rng):
     places = nodes()
     return exposed(stamped(places[rng.random(len(places)) > 0.9]), rng)
@@ -607,7 +607,7 @@ def pitch_that_contradicts_the_pixel(rng):
     return grid(rng), {"pixel": 2e-5}
 
 
-@kind(r"one-to-one|folds|mirror|lattice|spots|holes|coverage|only", doubt=True)
+@kind(r"folds|mirror|lattice|spots|holes|coverage|only", doubt=True)
 def dead_but_for_a_strip(rng):
     out = grid(rng)
     out[:, 58:] = 100
