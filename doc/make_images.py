@@ -72,7 +72,8 @@ def report() -> None:
 
 
 def main(names: list[str]) -> None:
-    gallery([name for name in names if name != "report"])
+    if names != ["report"]:
+        gallery([name for name in names if name != "report"])
     if not names or "report" in names:
         report()
     total = sum(p.stat().st_size for p in IMAGES.rglob("*") if p.is_file())
