@@ -209,7 +209,7 @@ def vector_lines(distortion: Distortion, *, count: int = 30, stretch: float = 1.
     back, side = -0.25 * scale * vector, 0.12 * scale * vector[:, ::-1] * (1, -1)
     places = [plot_xy(p) for p in (yx, tip, tip + back + side, tip, tip + back - side)]
     x, y = (np.stack([p[axis] for p in places], axis=1) for axis in (0, 1))
-    text = f"arrows: {scale:g} × the displacement, the longest {longest:.3g} px"
+    text = f"arrows: {scale:g} × the displacement"
     return VectorLines(_broken(x), _broken(y), scale, text)
 
 
