@@ -49,9 +49,16 @@ def calibrated(task: Any, image: Path) -> None:
     """Calibrate an image in the task."""
     task.workspace.set_settings(pitch=SCENE.plate.pitch_m)
     task.openImage(str(image))
-    live(lambda: task.view() is not None and task.view().spots is not None and not task.worker.isBusy)
+    live(
+        lambda: (
+            task.view() is not None
+            and task.view().spots is not None
+            and not task.worker.isBusy
+            and not task.updates.isPending
+        )
+    )
     task.calibrate()
-    live(lambda: task.view().fit is not None and not task.worker.isBusy)
+    live(lambda: task.view().fit is not None and not task.worker.isBusy and not task.updates.isPending)
 
 
 def alone(image: Path) -> None:
@@ -68,13 +75,13 @@ def alone(image: Path) -> None:
     task.workspace.toggle_spot(*SPOILT)
     task.workspace.edit(Edit.within("exclude", [(top, left), (top, right), (bottom, right), (bottom, left)]))
     task.layers.action("grid").setChecked(True)
-    live(lambda: task.view().fit is not None and not task.worker.isBusy)
+    live(lambda: task.view().fit is not None and not task.worker.isBusy and not task.updates.isPending)
     shoot(window, "task")
     task.layers.action("grid").setChecked(False)
     task.workspace.clear_edits()
     task.layers.maps.setCurrentIndex(task.layers.maps.findData("residual"))
     task.panel.quality.setCurrentIndex(1)
-    live(lambda: task.view().fit is not None and not task.worker.isBusy)
+    live(lambda: task.view().fit is not None and not task.worker.isBusy and not task.updates.isPending)
     shoot(window, "residuals")
     task.tabs.setCurrentIndex(1)
     live(lambda: task.compare.images() is not None)
