@@ -181,7 +181,7 @@ def told() -> tuple[list[Case], Figure]:
     panel(axes[0], figure, cases[1])
     panel(axes[1], figure, cases[3])
     _two_lattices(axes[2], centred)
-    figure.suptitle("what is not told is taken from the detector", fontsize=10)
+    figure.suptitle("what the program is not told becomes distortion", fontsize=10)
     return cases, figure
 
 
@@ -270,7 +270,7 @@ def position() -> tuple[list[Case], Figure]:
     axes[1].legend(fontsize=7, loc="upper right")
     axes[1].set_title("the same tail, holes of another size", fontsize=9)
     panel(axes[2], figure, growing, "a tail that grows with the rows")
-    figure.suptitle("the position of a spot when its picture has a tail", fontsize=10)
+    figure.suptitle("the position of a spot when its image has a tail", fontsize=10)
     return [*cases, growing], figure
 
 
