@@ -35,8 +35,8 @@ _SUFFIXES = (".edf", ".tif", ".tiff", ".cbf", ".npy", ".h5", ".hdf5", ".nxs")
 _COVERED = 0.98
 #: Raster beyond what is known, px.
 _MARGIN = 3
-#: Rows of the image whose shares are computed at a time: of 4096 pixels each, in 100 MB.
-_ROWS = 128
+#: Rows of the image whose shares are computed at a time: of 4096 pixels each, in 50 MB.
+_ROWS = 64
 #: Place of pixels that are not to be used, px: outside of every raster.
 _ASIDE = -1e4
 
@@ -236,7 +236,7 @@ def correct_known(
     nodes = detector_nodes(distortion)
     unknown = _unknown(distortion, nodes, mask)
     offset, shape = _raster(nodes, ~unknown, distortion.pixel_size, same_raster)
-    nodes -= np.asarray(offset, np.float32) * np.asarray(distortion.pixel_size, np.float32)
+    nodes = nodes - np.asarray(offset, np.float32) * np.asarray(distortion.pixel_size, np.float32)
     table = _built(distortion, nodes, unknown=unknown, shape=shape)
     say(0.9, "correcting the image")
     covered = (table.matrix @ table.area).reshape(shape)
@@ -261,19 +261,22 @@ def _built(
     from scipy.sparse import csr_matrix
 
     (ny, nx), size = distortion.shape, np.asarray(distortion.pixel_size, np.float32)
-    if unknown is None:
-        unknown = _not_finite(nodes, distortion.shape)
+
+    def lost(rows: slice, some: AnyArray) -> Bools:
+        return _not_finite(some, (rows.stop - rows.start, nx)) if unknown is None else unknown[rows]
+
     offset, shape_out = np.zeros(2, np.float32), shape or distortion.shape
     if whole:
-        offset, high = _limits_px(nodes, ~unknown, size)
+        offset, high = _limits_px(nodes, ~lost(slice(0, ny), nodes), size)
         sides = np.ceil(high - offset).astype(int)
         shape_out = int(sides[0]), int(sides[1])
     area, blocks = np.empty((ny, nx), np.float32), []
-    for start in range(0, ny, _ROWS):
-        rows = slice(start, min(ny, start + _ROWS))
+    step = _ROWS // 8 if nodes.ndim == 4 else _ROWS  # beside four times as many corners
+    for start in range(0, ny, step):
+        rows = slice(start, min(ny, start + step))
         some = nodes[rows] if nodes.ndim == 4 else nodes[rows.start : rows.stop + 1]
-        area[rows] = np.where(unknown[rows], 0, _areas(some, distortion.pixel_size))
-        low, high = _limits_px(some, ~unknown[rows], size)
+        area[rows] = np.where(lost(rows, some), 0, _areas(some, distortion.pixel_size))
+        low, high = _limits_px(some, ~lost(rows, some), size)
         first, last = np.clip([np.floor(low - offset)[0], np.ceil(high - offset)[0]], 0, shape_out[0])
         if first < last:
             blocks.append((rows, some, range(int(first), int(last))))
@@ -282,7 +285,7 @@ def _built(
     waiting: list[tuple[int, Any]] = []
     with silenced_stdout():
         for k, (rows, some, to) in enumerate(blocks):
-            weights_of, columns_of, ends = _shares(some, unknown[rows], size, offset, to, shape_out[1])
+            weights_of, columns_of, ends = _shares(some, lost(rows, some), size, offset, to, shape_out[1])
             part = csr_matrix((weights_of, columns_of + np.int32(rows.start * nx), ends), (len(ends) - 1, ny * nx))
             waiting.append((to.start * shape_out[1], part))
             # Those of corrected rows that no later block reaches are moved to their place, so that few are held twice.

@@ -13,7 +13,7 @@ import numpy as np
 from ..base.arrays import AnyArray
 from ..base.frames import CORNERS, edge_nodes
 from ..base.threads import processors
-from .field import Field, by_rows, corner_values
+from .field import CornerField, Field, by_rows, corner_values
 
 _BLOCK = 16  # rows at a time, for the sake of the cache
 _LARGE = 1 << 25  # bytes of corners from which on it takes two threads
@@ -27,7 +27,8 @@ def is_tiled(field: Field) -> bool:
 def corner_nodes(
     field: Field, shape: tuple[int, int], pixel_size: tuple[float, float], dtype: type = np.float32
 ) -> AnyArray:
-    """Corrected positions of the pixel corners: (ny + 1, nx + 1, 2) where neighbours share them, else (ny, nx, 4, 2).
+    """Corrected positions of the pixel corners: (ny + 1, nx + 1, 2) where neighbours share them, else (ny, nx, 4, 2);
+    read-only where the field has them as they are.
 
     Parameters
     ----------
@@ -36,6 +37,8 @@ def corner_nodes(
     pixel_size : (slow, fast) metres
     dtype : of what is returned
     """
+    if isinstance(field, CornerField) and field.pixel_size == pixel_size and field.values.dtype == dtype:
+        return field.values  # as they stand in a file
     if is_tiled(field):
         values = corner_values(field, shape)
         out: AnyArray = np.empty(values.shape, dtype)

@@ -182,15 +182,18 @@ class CornerField:
 
     Attributes
     ----------
-    values : (ny, nx, 4, 2) at the corners A(0,0) B(1,0) C(1,1) D(0,1)
+    values : (ny, nx, 4, 2) at the corners A(0,0) B(1,0) C(1,1) D(0,1), px; with a pixel size, where the corners are on
+        the detector plane, metres, in the type of the file: half the room
+    pixel_size : (slow, fast) metres, of the raster that such places are compared with
     """
 
-    values: Floats
+    values: AnyArray
+    pixel_size: tuple[float, float] | None = None
 
     __repr__ = in_a_line
 
     def __post_init__(self) -> None:
-        freeze(self, 4, "values")
+        freeze(self, 4, "values", dtype=np.float64 if self.pixel_size is None else self.values.dtype)
 
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)
@@ -204,7 +207,16 @@ class CornerField:
         """Values (ny, nx, 4, 2), as they are stored."""
         if shape != self.values.shape[:2]:
             raise UsageError(f"shape {shape} for corners of shape {self.values.shape}")
-        return self.values
+        return self.values if self.pixel_size is None else self.of_pixels(*np.ogrid[: shape[0], : shape[1], :4])
+
+    def of_pixels(self, i: AnyArray, j: AnyArray, corner: AnyArray | int) -> Floats:
+        """Values (..., 2) at corners (0 to 3) of pixels (i, j), whose arrays numpy brings to one shape."""
+        values = self.values[i, j, corner]
+        if self.pixel_size is not None:
+            values, corner_yx = values / self.pixel_size, np.array(CORNERS)[corner]
+            values[..., 0] -= i + corner_yx[..., 0]
+            values[..., 1] -= j + corner_yx[..., 1]
+        return values
 
     def _pixel(self, at: Floats, axis: int) -> tuple[AnyArray, Floats]:
         k = np.clip(np.rint(at).astype(np.int64), 0, self.values.shape[axis] - 1)
@@ -213,7 +225,7 @@ class CornerField:
     def _blend(self, i: AnyArray, u: Floats, j: AnyArray, v: Floats) -> Floats:
         out: Floats = np.zeros((*np.broadcast_shapes(i.shape, j.shape), 2))
         for corner, (a, b) in enumerate(CORNERS):
-            out += ((u if a else 1 - u) * (v if b else 1 - v))[..., None] * self.values[i, j, corner]
+            out += ((u if a else 1 - u) * (v if b else 1 - v))[..., None] * self.of_pixels(i, j, corner)
         return out
 
 

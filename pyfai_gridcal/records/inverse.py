@@ -167,7 +167,7 @@ def _outwards(reach: int) -> Iterator[tuple[int, int]]:
 def _within_pixel(field: CornerField, pixel: Floats, target: Floats, tolerance: float) -> Floats:
     """Points within given pixels (N, 2) that are corrected to `target`, NaN where there is none; bilinear corners."""
     k = pixel.astype(np.int64)
-    corners = field.values[k[:, 0], k[:, 1]] + index_from_edge(pixel[:, None, :] + np.array(CORNERS))
+    corners = field.of_pixels(k[:, :1], k[:, 1:], np.arange(4)) + index_from_edge(pixel[:, None, :] + np.array(CORNERS))
     a, b, c, d = (corners[:, n] for n in range(4))
     u = np.full_like(target, 0.5)
     for _ in range(12):

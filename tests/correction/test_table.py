@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import h5py
 import numpy as np
 import pytest
 from hub import Wave, modules, wave
@@ -11,13 +12,15 @@ from hub import Wave, modules, wave
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.correction.corrector import Corrector
 from pyfai_gridcal.correction.table import build_table, correct_known, save_image
+from pyfai_gridcal.io.kinds.kinds import read_distortion, write_distortion
 from pyfai_gridcal.io.nexus.detector import to_detector
 from pyfai_gridcal.records.distortion import Distortion
-from pyfai_gridcal.records.field import SampledField
+from pyfai_gridcal.records.field import SampledField, TiledField
 from pyfai_gridcal.synthetic import fields
 
 SHAPE = (230, 310)
 PIXEL = (50e-6, 45e-6)
+PLANE = (np.array([-1.0, 2000.0]), np.array([-1.0, 2000.0]))
 COUNTS = np.random.default_rng(1).poisson(200, SHAPE).astype(np.uint16)
 TAPER = Distortion(fields.taper(SHAPE, np.random.default_rng(2)), SHAPE, PIXEL)
 
@@ -129,6 +132,7 @@ def test_an_image_squeezed_to_a_third_still_has_a_table():
 
 def test_a_table_takes_little_more_room_than_its_own():
     big = wave((1200, 400))
+    build_table(wave((9, 11)))  # what pyFAI loads is no room of the table
     tracemalloc.start()
     try:
         table = build_table(big)
@@ -137,6 +141,27 @@ def test_a_table_takes_little_more_room_than_its_own():
         tracemalloc.stop()
     own = sum(getattr(table, name).nbytes for name in ("weights", "columns", "rows", "area"))
     assert peak < 3 * own
+
+
+def test_a_detector_of_tiles_takes_the_room_of_its_corners(tmp_path):
+    """Those stand in memory once, as they do in the file."""
+    labels = np.add.outer(np.arange(1024) // 512, 2 * (np.arange(400) // 200))
+    shifts = [SampledField(*PLANE, np.full((2, 2, 2), v)) for v in (0.0, 1.3, -0.6, 2.2)]
+    path = tmp_path / "tiles.h5"
+    write_distortion(Distortion(TiledField(labels, tuple(shifts)), labels.shape, PIXEL), path)
+    build_table(wave((9, 11)))
+    tracemalloc.start()
+    try:
+        distortion = read_distortion(path)
+        table = build_table(distortion)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    own = sum(getattr(table, name).nbytes for name in ("weights", "columns", "rows", "area", "mask"))
+    with h5py.File(path) as file:
+        corners = file["entry_0000/pyFAI/calibrated/pixel_corners"][()]
+    np.testing.assert_array_equal(distortion.pixel_corners(), corners)
+    assert peak < 1.3 * (own + labels.size * 32)
 
 
 def test_counts_are_conserved_and_the_raster_holds_everything():

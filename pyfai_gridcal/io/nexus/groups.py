@@ -32,6 +32,7 @@ from .packing import Packed, write_array
 
 _ENTRY = "entry_0000"
 _API_VERSION = "1.2"  # of pyFAI's detector group, the first with a sensor
+_ROWS = 256  # of corners at a time: as many as a chunk has
 _SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one: float32 knows 4096 px to 2e-4 px
 
 
@@ -194,7 +195,7 @@ def read_traits_of(path: str | PathLike[str]) -> Traits:
 
 
 def distortion_of_corners(
-    corners: AnyArray,
+    corners: AnyArray | h5py.Dataset,
     pixel_size: tuple[float, float],
     mask: AnyArray | None,
     *,
@@ -215,13 +216,17 @@ def distortion_of_corners(
     """
     if corners.ndim != 4 or corners.shape[2:] != (4, 3):
         raise FileFormatError(f"{what} with corners of shape {corners.shape}", expected="(ny, nx, 4, 3): square pixels")
-    corners, mask = _ahead(corners, mask, orientation, what)
-    ny, nx = corners.shape[:2]
-    if np.nanmax(np.abs(corners[..., 0]), initial=0) > 1e-3 * max(pixel_size):
-        raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, z = 0")
-    finite = np.asarray(np.isfinite(corners[..., 1:]).all(axis=(2, 3)), np.bool_)
+    flat = np.empty((*corners.shape[:3], 2), corners.dtype)
+    for start in range(0, len(flat), _ROWS):
+        some = corners[start : start + _ROWS]
+        if np.nanmax(np.abs(some[..., 0]), initial=0) > 1e-3 * max(pixel_size):
+            raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, z = 0")
+        flat[start : start + _ROWS] = some[..., 1:]
+    flat, mask = _ahead(flat, mask, orientation, what)
+    ny, nx = flat.shape[:2]
+    finite = np.asarray(np.isfinite(flat).all(axis=(2, 3)), np.bool_)
     ignore: Bools = ~finite if mask is None else (np.asarray(mask) != 0) | ~finite
-    field = _field_of_corners(corners, pixel_size, finite)
+    field = _field_of_corners(flat, pixel_size, finite)
     return Distortion(field, (ny, nx), pixel_size, ignore, gauge=gauge)
 
 
@@ -234,16 +239,18 @@ def _ahead(corners: AnyArray, mask: AnyArray | None, orientation: int, what: str
     if orientation not in ORIENTATIONS:
         raise FileFormatError(f"{what} has orientation {orientation}", expected="1, 2, 3 or 4")
     for axis, turned in enumerate(ORIENTATIONS[orientation]):
-        if turned and np.nansum(np.diff(corners[:, :, 0, 1 + axis], axis=axis)) < 0:
+        if turned and np.nansum(np.diff(corners[:, :, 0, axis], axis=axis)) < 0:
             corners = np.flip(corners, axis)[:, :, ((1, 0, 3, 2), (3, 2, 1, 0))[axis]]
             mask = None if mask is None else np.flip(mask, axis)
     return corners, mask
 
 
 def _field_of_corners(corners: AnyArray, pixel_size: tuple[float, float], finite: AnyArray) -> Field:
-    """Nodes when all neighbours share them, else corners; zero where they are not `finite`."""
+    """Nodes when all neighbours share them, else corners (ny, nx, 4, 2), metres, as they are; in a perfect raster where
+    they are not `finite`.
+    """
     ny, nx = corners.shape[:2]
-    a, b, c, d = (corners[:, :, k, 1:] for k in range(4))
+    a, b, c, d = (corners[:, :, k] for k in range(4))
     pairs = ((d[:, :-1], a[:, 1:]), (c[:, :-1], b[:, 1:]), (b[:-1], a[1:]), (c[:-1], d[1:]))
     near = _SAME_PX * min(pixel_size)
     if finite.all() and all(not one.size or np.abs(one - other).max() < near for one, other in pairs):
@@ -253,13 +260,9 @@ def _field_of_corners(corners: AnyArray, pixel_size: tuple[float, float], finite
         nodes[..., 0] -= np.arange(ny + 1)[:, None]
         nodes[..., 1] -= np.arange(nx + 1)[None, :]
         return SampledField(*edge_nodes((ny, nx)), nodes)
-    values = corners[..., 1:].astype(np.float64)
-    values /= pixel_size
-    for corner, (down, right) in enumerate(CORNERS):
-        values[:, :, corner, 0] -= (np.arange(ny) + down)[:, None]
-        values[:, :, corner, 1] -= (np.arange(nx) + right)[None, :]
-    values[~finite] = 0
-    return CornerField(values)
+    i, j = np.nonzero(~finite)
+    corners[i, j] = (np.stack([i, j], axis=-1)[:, None] + np.array(CORNERS)) * pixel_size
+    return CornerField(corners, pixel_size)
 
 
 def read_detector(path: str | PathLike[str]) -> Distortion:
@@ -299,7 +302,7 @@ def _read_detector_group(group: h5py.Group, what: str) -> Distortion:
     mask = group["mask"][()] if "mask" in group else None
     gauge = f"as in {os.path.basename(what)}"
     if "pixel_corners" in group:
-        corners, metres = group["pixel_corners"][()], (size[0], size[1])
+        corners, metres = group["pixel_corners"], (size[0], size[1])
         found = distortion_of_corners(corners, metres, mask, gauge=gauge, what=what, orientation=orientation)
         return replace(found, traits=read_traits(group, found.shape))
     if mask is not None:  # of the images: without corners there is nothing else to which it could belong
