@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import Bools, Floats, with_rows
+from ..base.arrays import Bools, Floats, select_rows, with_rows
 from ..base.errors import IndexingError
 from ..indexing.indexing import GrownLattice, grow_lattice
 from ..indexing.prediction import away_from, missing_nodes, predicted
@@ -28,7 +28,7 @@ from .picking import Candidates
 from .profile import TemplateMaker, window_reach
 from .refinement import FittedSpots
 from .selection import SIGNIFICANT, Usual, chosen, oddity, usual_misfit
-from .sizes import learn_sizes
+from .sizes import by_their_rims, learn_sizes
 from .survey import HoleGuess
 from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
 from .windows import PreparedImage
@@ -47,6 +47,8 @@ _FAINT = 0.2
 _FARTHEST, _AWAY = 0.2, 0.4
 #: Least share of the pixels of a hole that must be usable: of less, an edge alone is seen.
 _SEEN = 0.3
+#: Holes have a middle apart from their rims from such a radius on, in blurs.
+_RIMS_APART = 6.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,4 +275,14 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     there = (own > _FAINT * local) & (own > SIGNIFICANT * error)
     there |= ~whole & (fitted.chi2 < 1.5) & (own > 0.5 * local) & (own > 2 * error)
     there &= np.hypot(*(fitted.yx - places).T) < farthest
-    return chosen(tools, fitted, usual, there=there)[0]
+    spots = chosen(tools, fitted, usual, there=there)[0]
+    left = np.flatnonzero(whole & away_from(places, spots.yx, _AWAY * tools.spacing))
+    if not len(left) or tools.profile_radius < _RIMS_APART * tools.maker.blur:
+        return spots
+    # something else may stand in the middle of a hole, as in those that mark a plate's origin; its rim tells its place
+    fitted = by_their_rims(tools, start.select(left))
+    if usual.faults is not None:
+        others = away_from(usual.faults.yx, places[left], _AWAY * tools.spacing)
+        usual = replace(usual, faults=select_rows(usual.faults, others, "yx", "size"))
+    near = (np.hypot(*(fitted.yx - places[left]).T) < farthest) & (fitted.amplitude > 0.5 * local[left])
+    return spots.joined(chosen(tools, fitted, usual, there=near)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..base.normal import inverses, solved
 from .learning import Instrument
 from .model import SpotState
 from .profile import TemplateBank
-from .refinement import looked_at, wild_square
+from .refinement import FittedSpots, looked_at, wild_square
 from .smoothing import LocalLines, neighbours_of, smoothed
 from .windows import ramp
 
@@ -27,6 +28,9 @@ _VARIED = (0.01, 0.1)
 _LEAST_ERROR = (0.004, 0.02)
 #: A pixel that is off by such a share of the amplitude is no matter of size.
 _GLARING = 0.2
+#: A rim ends so many blurs inside of where it is half as bright; rounds at most that bring a hole to a size of its own,
+#: and moves, px, after which there is none to come.
+_RIM, _OWN_TURNS, _STILL = 3.0, 14, 0.02
 #: Rounds of learning, and how far size and squared blur may lie from the mean ones.
 _TURNS, _BOUNDS = 4, ((0.5, 0.15), (2.0, 10.0))
 
@@ -112,14 +116,39 @@ def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleS
         value = sizes.at(some.yx)[0]
         if turn == 0 and not _varies(value, sizes):
             return sizes, False
-        moves = np.nan_to_num(moves)
-        some = replace(
-            some,
-            yx=some.yx + np.clip(moves[:, :2], -0.3, 0.3),
-            amplitude=np.maximum(some.amplitude + moves[:, 2], 0.3 * some.amplitude),
-            background=some.background + moves[:, 3],
-        )
+        some = _moved(some, np.nan_to_num(moves), 0.3)
     return sizes, True
+
+
+def _moved(state: SpotState, moves: Floats, most: float) -> SpotState:
+    """The spots after these moves (N, 6), along an axis by no more than `most` px."""
+    return replace(
+        state,
+        yx=state.yx + np.clip(moves[:, :2], -most, most),
+        amplitude=np.maximum(state.amplitude + moves[:, 2], 0.3 * state.amplitude),
+        background=state.background + moves[:, 3],
+    )
+
+
+def by_their_rims(tools: Instrument, state: SpotState) -> FittedSpots:
+    """Fit holes of a size of their own by what is seen around their middles only, where a mark or dirt may be."""
+    image, inner = copy(tools.image), tools.profile_radius - _RIM * tools.maker.blur
+    y, x = (np.round(part).astype(int) for part in ramp(max(1, int(inner))))
+    inside = np.hypot(y, x) <= inner
+    middle = np.rint(state.yx).astype(int)[:, :, None] + np.stack([y, x])[:, inside] + image.pad
+    image.usable = image.usable.copy()
+    image.usable[middle[:, 0], middle[:, 1]] = False
+    tools, value = replace(tools, image=image), np.ones((len(state), 2))
+    for _ in range(_OWN_TURNS):
+        now = sized(state, value)
+        moves = np.nan_to_num(_moves(tools, now, tools.maker.bank(now.stretch, len(now), now.wider))[0])
+        value = np.clip(
+            value + np.clip(moves[:, 4:] / [tools.profile_radius, tools.maker.blur**2], -0.1, 0.1), *_BOUNDS
+        )
+        state = _moved(state, moves, 2.0)
+        if np.abs(moves[:, [0, 1, 4]]).max() < _STILL:
+            break
+    return tools.fit(sized(state, value), 4)
 
 
 def _varies(value: Floats, sizes: HoleSizes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from pyfai_gridcal.finding.detection import find_spots
 from pyfai_gridcal.finding.large import enlarged, prepared_for, shrunk
@@ -85,3 +86,21 @@ def test_larger_pixels_and_back() -> None:
     middle = len(r) - 1
     edge = np.interp(0.5, after.profile.table[middle, middle:][::-1], r[::-1])
     assert edge == pytest.approx(46.5, abs=0.1)
+
+
+def test_holes_that_mark_an_origin_are_found_by_their_rims() -> None:
+    """Dots with a bright middle, larger than the others, as on plates for stereo cameras."""
+    y, x = np.mgrid[:430, :520]
+    rng, image = np.random.default_rng(4), np.full((430, 520), 200.0)
+    truth = np.stack(np.meshgrid(45.3 + 68 * np.arange(6), 52.6 + 69 * np.arange(7), indexing="ij"), -1).reshape(-1, 2)
+    truth += rng.uniform(-0.5, 0.5, truth.shape)
+    for k, centre in enumerate(truth):
+        far, marked = np.hypot(y - centre[0], x - centre[1]), k in (16, 24, 30)
+        image -= 150 * expit(((21.6 if marked else 20.0) - far) / 0.8)
+        image += 140 * marked * expit((8.0 - far) / 0.8)
+    spots = find_spots(rng.normal(image, 3.0).round())
+    assert len(spots) == len(truth)
+    near = [int(np.hypot(*(spots.yx - truth[k]).T).argmin()) for k in (16, 24, 30)]
+    off = spots.yx[near] - truth[[16, 24, 30]]
+    assert np.abs(off).max() < 0.1
+    assert np.abs(off / spots.sigma_yx[near]).max() < 4
