@@ -18,8 +18,9 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.robust import NORMAL
 from .learning import Instrument
+from .looks import wild_square
 from .model import SpotState
-from .refinement import TOLERANCE, FittedSpots, looked_at, wild_square
+from .refinement import TOLERANCE, FittedSpots, looked_at
 from .windows import ramp
 
 #: Most holes that are asked, and how many neighbours tell what they share.

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats
+from ..base.arrays import AnyArray, Floats, Ints
 from ..base.errors import PickingError
 from ..records.points import ControlPoints
 from ..records.spots import HoleProfile, Noise
@@ -15,7 +15,7 @@ from .light import light_of
 from .model import SpotState, model_of
 from .noise import correlation_of, grain_factor, noise_of
 from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised, profile_radius
-from .refinement import FittedSpots, fit_spots
+from .refinement import FittedSpots, compared, fit_spots
 from .windows import PreparedImage, ramp
 
 #: More spots than these would not make the profile better than the pixels' noise lets it be; while it is still coming
@@ -75,7 +75,9 @@ class Instrument:
         """Radius of the holes as the profile has it, px."""
         return profile_radius(self.learned.profile)
 
-    def fit(self, state: SpotState, iterations: int, extra: Floats | tuple[float, float] = (0.0, 0.0)) -> FittedSpots:
+    def fit(
+        self, state: SpotState, iterations: int | Ints, extra: Floats | tuple[float, float] = (0.0, 0.0)
+    ) -> FittedSpots:
         """Fit these spots; see :func:`~pyfai_gridcal.finding.refinement.fit_spots`."""
         bank = self.maker.bank(state.stretch, len(state), state.wider)
         return fit_spots(
@@ -89,6 +91,12 @@ class Instrument:
             dark=self.dark,
             workers=self.workers,
         )
+
+    def compared(self, state: SpotState, sizes: tuple[float, float]) -> tuple[FittedSpots, ...]:
+        """One step of these spots; see :func:`~pyfai_gridcal.finding.refinement.compared`."""
+        bank = self.maker.bank(state.stretch, len(state), state.wider)
+        noise, limit, dark = self.learned.noise, self.limit, self.dark
+        return compared(self.image, state, bank, noise, sizes=sizes, limit=limit, dark=dark, workers=self.workers)
 
     def listening(self, state: SpotState) -> Instrument:
         """The same with the noise that pixels show once these spots are fitted."""

@@ -12,41 +12,34 @@ dP/dt)**2 / v)``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, with_rows
+from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..base.normal import inverses, solved
 from ..base.robust import spread
 from ..records.spots import Noise
-from .model import SpotState, model_of
+from .looks import Kit, Look, Pixels
+from .model import SpotState
 from .profile import TemplateBank, Templates
-from .windows import PreparedImage, Windows, odd_powers, ramp
+from .windows import PreparedImage, Windows
 
 #: Pixels that are fitted at a time, and the least number of spots: few enough for the cache, enough for the calls not
 #: to count.
 _CHUNK, _LEAST = 1 << 17, 32
 #: Below so many pixels threads wait for each other longer than they work.
 _WORTH_THREADS = 500_000
-#: A pixel is left out when it is this many sigma off the fit (of a normal noise one in two million is) ...
-_WILD = 5.0
-#: ... and also this share of the amplitude, since a learned profile is not perfect: in the last step, and before.
+#: A wild pixel is off by this share of the amplitude, since a learned profile is not perfect: in the last step, and
+#: before.
 TOLERANCE, _GLARING = 0.12, 0.8
-#: What a pixel counts among the lost ones that is brighter than it should be.
-_BAD = 0.05
-#: A window that would lose more of its pixels is not spoilt in places, it shows something else.
-_MOST_WILD = 0.2
-#: A gradient of this size is none.
-_NOTHING = 1e-7
-#: Light that changes by more per px is steep, and the slope that the ground may have there, in units of the amplitude
-#: over half a window.
-STEEP_LIGHT, _LEANING = 0.007, 1.0
+#: Light that changes by more than this share per px is steep.
+STEEP_LIGHT = 0.007
 #: A spot has come near its place when a step is shorter than this, px, and changes the light at the rim of the window
 #: by less than this share: the next one ends it.
-_NEAR = 0.03
+NEAR = 0.03
 #: At the start, when neither place nor noise are known, a pixel is left out when it is off by so many amplitudes; a
 #: whole one is what a wrong place makes.
 _HOT = 1.5
@@ -94,143 +87,7 @@ class FittedSpots:
         return state.topped(self.extra, dark)
 
 
-@dataclass(frozen=True, eq=False)
-class _Pixels:
-    """Pixels around spots, from where a fit stands.
-
-    Attributes
-    ----------
-    level : (N, P) what they should read
-    rows : (N, parameters + 1, P) derivatives of that, and last what is left over
-    usable : (N, P)
-    """
-
-    level: AnyArray
-    rows: AnyArray
-    usable: Bools
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """What these pixels tell, columns over spots.
-
-    Attributes
-    ----------
-    square : weighted sum of squares of what is left over
-    weight : (N, P) of the pixels
-    lost : share of the usable ones that were left out as wild
-    normal, right : equations of the next step
-    """
-
-    square: Floats
-    weight: AnyArray
-    lost: Floats
-    normal: Floats
-    right: Floats
-
-    def after(self, move: Floats) -> _Look:
-        """The same once this step (N, parameters) is taken, as far as the equations know."""
-        return replace(self, square=np.maximum(self.square - (move * self.right).sum(axis=1), 0.0))
-
-    def changed(self, rows: AnyArray, part: _Look) -> _Look:
-        """The same where the spots `rows` look as in `part`."""
-        return with_rows(self, rows, vars(part))
-
-
-@dataclass(frozen=True, eq=False)
-class _Kit:
-    """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same.
-
-    With `light` the gradient of the light is fitted as well, which multiplies all but the `dark` level; with `ground`
-    what comes on top of it. Where light is `steep` the ground has a slope of its own, too, since brighter neighbours
-    shine onto it.
-    """
-
-    image: PreparedImage
-    templates: Templates
-    noise: Noise | None
-    dark: float
-    light: bool = False
-    ground: bool = False
-    steep: bool = False
-
-    @property
-    def columns(self) -> list[int]:
-        """Columns of :attr:`FittedSpots.extra` that are fitted."""
-        return [*range(2 * self.light), *range(2, 2 + self.on_ground)]
-
-    @property
-    def on_ground(self) -> int:
-        """How many of the odd polynomials come on top."""
-        return 6 if self.ground else 2 * self.steep
-
-    def seen(self, state: SpotState, windows: Windows, rest: Floats) -> _Pixels:
-        extra = self.columns
-        rows = np.empty((len(state), len(extra) + 5, windows.data.shape[1]), np.float32)
-        level, _ = model_of(state, windows, self.templates, rest, out=rows[:, :4])
-        if self.light:
-            lit = level - np.float32(self.dark) if self.dark else level
-            for k, along in enumerate(ramp(self.templates.reach)):
-                np.multiply(lit, along, out=rows[:, 4 + k])
-        if self.on_ground:
-            on_top = odd_powers(self.templates.reach)[: self.on_ground]
-            rows[:, -1 - len(on_top) : -1] = state.amplitude.astype(np.float32)[:, None, None] * on_top
-        np.subtract(windows.data, level, out=rows[:, -1])
-        return _Pixels(level, rows, windows.usable)
-
-    def look(
-        self, state: SpotState, seen: _Pixels, extra: Floats, size: Floats, tolerance: float | None = None
-    ) -> _Look:
-        """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not
-        count. What was found so far beyond the start, `extra` (N, 8), is expected to be of the `size` (N, 2)."""
-        noise, level, rows = self.noise, seen.level, seen.rows
-        lost = np.zeros(len(state))
-        if noise is None:
-            weight: AnyArray = seen.usable.astype(np.float32)
-        else:
-            variance: AnyArray = noise.variance(level if self.image.sign > 0 else -level)
-            weight = seen.usable / variance
-            if tolerance is not None:
-                wild = wild_square(variance, state.amplitude, tolerance)
-                spot, pixel = np.nonzero((rows[:, -1] ** 2 > wild) & seen.usable)
-                count = np.bincount(spot, minlength=len(state))
-                some = np.flatnonzero(count)
-                pixels = np.count_nonzero(seen.usable[some], axis=1)
-                share = count[some] / pixels
-                # nothing that covers a hole makes pixels brighter: such pixels are bad ones, and tell little
-                bad = self.image.sign * rows[spot, -1, pixel] > 0
-                told = np.bincount(spot, np.where(bad, _BAD, 1.0), minlength=len(state))[some] / pixels
-                lost[some] = np.where(share <= _MOST_WILD, told, 0.0)
-                left_out = lost[spot] > 0
-                weight[spot[left_out], pixel[left_out]] = 0
-        # all sums of products at once: the last row and column are those with what is left over
-        gram = np.matmul(rows * weight[:, None, :], rows.transpose(0, 2, 1)).astype(np.float64)
-        normal, right, square = gram[:, :-1, :-1], gram[:, :-1, -1], gram[:, -1, -1]
-        # equal weights are not inverse variances: leave the prior to the fits that know the noise
-        if state.prior is not None and noise is not None:
-            for k, column in ((2, 0), (3, 2)):
-                strength = 1 / state.prior[:, column + 1] ** 2
-                normal[:, k, k] += strength
-                now = state.amplitude if k == 2 else state.background
-                right[:, k] += strength * (state.prior[:, column] - now)
-        columns = self.columns
-        if columns:
-            expected = size if self.ground else np.maximum(size, (0.0, _LEANING))
-            stiff: Floats = np.repeat(np.maximum(expected, _NOTHING) ** -2, (2, 6), axis=1)[:, columns]
-            own = np.arange(4, normal.shape[1])
-            normal[:, own, own] += stiff
-            right[:, 4:] -= extra[:, columns] * stiff
-        return _Look(square, weight, lost, normal, right)
-
-
-def wild_square(variance: AnyArray, amplitude: Floats, tolerance: float) -> AnyArray:
-    """Squares (N, P), counts, of what pixels of this `variance` (N, P) must be off to be wild: much more than their
-    noise, and `tolerance` amplitudes (N,), since a learned profile is not perfect."""
-    out: AnyArray = _WILD**2 * variance + (tolerance * amplitude[:, None].astype(np.float32)) ** 2
-    return out
-
-
-def _calm(amplitude: Floats, seen: _Pixels) -> Bools:
+def _calm(amplitude: Floats, seen: Pixels) -> Bools:
     """Usable pixels without those that cannot belong to a hole: the start knows neither place nor noise, but nothing of
     a hole is off by more than its amplitude."""
     off = np.abs(seen.rows[:, -1])
@@ -241,9 +98,7 @@ def _calm(amplitude: Floats, seen: _Pixels) -> Bools:
     return out
 
 
-def _fit_chunk(
-    kit: _Kit, state: SpotState, rest: Floats, size: Floats, *, iterations: int, limit: float
-) -> FittedSpots:
+def _fit_chunk(kit: Kit, state: SpotState, rest: Floats, size: Floats, *, iterations: int, limit: float) -> FittedSpots:
     """Gauss-Newton on spots of one class of stretch.
 
     Each spot takes as many steps as it needs to come near its place; then comes one step in which wild pixels do not
@@ -267,21 +122,11 @@ def _fit_chunk(
             seen = replace(seen, usable=_calm(part.amplitude, seen))
             windows = replace(windows, usable=seen.usable)
         look = kit.look(part, seen, extra[rows], size[rows], TOLERANCE if last else _GLARING if step else None)
-        move = solved(look.normal, look.right)
-        bright = np.zeros(len(rows))
-        if kit.columns:
-            more = np.zeros((len(rows), 8))
-            more[:, kit.columns] = move[:, 4:]
-            extra[rows] += more
-            part = part.topped(more, kit.dark)
-            bright = np.abs(more[:, :2]).max(axis=1) * kit.templates.reach
-        # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
-        yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start[rows] - limit, start[rows] + limit)
-        far = (np.abs(yx - part.yx).max(axis=1) > _NEAR) | (bright > _NEAR)
-        part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
+        part, more, move, far = _moved(kit, look, part, start[rows], limit)
+        extra[rows] += more
         state = state.changed(rows, part)
         # who has left the middle pixel of its window gets another window
-        out = rows[(np.abs(yx - cut.middle) > 0.6).any(axis=1)]
+        out = rows[(np.abs(part.yx - cut.middle) > 0.6).any(axis=1)]
         if len(out):
             windows = windows.changed(out, kit.image.windows(state.yx[out], kit.templates.reach))
         rows = rows[far]
@@ -296,7 +141,44 @@ def _fit_chunk(
     return _summary(state, start, limit, end, kit, extra)
 
 
-def _summary(state: SpotState, start: Floats, limit: float, end: _Look, kit: _Kit, extra: Floats) -> FittedSpots:
+def _moved(
+    kit: Kit, look: Look, state: SpotState, start: Floats, limit: float
+) -> tuple[SpotState, Floats, Floats, Bools]:
+    """Spots after one step, what is new (N, 8) beyond them, the step, and who (N,) went far."""
+    move = solved(look.normal, look.right)
+    more, dark = np.zeros((len(start), 8)), kit.dark
+    more[:, kit.columns] = move[:, 4:]
+    part = state.topped(more, dark) if kit.columns else state
+    # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
+    yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start - limit, start + limit)
+    far = np.abs(yx - part.yx).max(axis=1) > NEAR
+    far |= np.abs(more[:, :2]).max(axis=1) * kit.templates.reach > NEAR
+    part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
+    return part, more, move, far
+
+
+def _compare_chunk(
+    kit: Kit, state: SpotState, rest: Floats, size: Floats, limit: float
+) -> tuple[FittedSpots, FittedSpots, FittedSpots]:
+    """One step on spots of one class of stretch in three ways: with nothing more, with the ground, with the light."""
+    windows = kit.image.windows(state.yx, kit.templates.reach)
+    seen = kit.seen(state, windows, rest)
+    seen = replace(seen, usable=_calm(state.amplitude, seen))
+    none = np.zeros((len(state), 8))
+    every = kit.look(state, seen, none, np.full((len(state), 2), np.inf), TOLERANCE)
+
+    def way(light: bool, ground: bool) -> FittedSpots:
+        one = replace(kit, light=light, ground=ground)
+        keep = np.r_[:4, 4 + np.array(one.columns, int)]
+        look = replace(every, normal=every.normal[:, keep[:, None], keep], right=every.right[:, keep])
+        look = look.stiffened(one.columns, none, size)
+        part, more, move, _ = _moved(one, look, state, state.yx, limit)
+        return _summary(part, state.yx, limit, look.after(move), one, more)
+
+    return way(False, False), way(False, True), way(True, False)
+
+
+def _summary(state: SpotState, start: Floats, limit: float, end: Look, kit: Kit, extra: Floats) -> FittedSpots:
     chi2 = end.square / np.maximum(np.count_nonzero(end.weight, axis=1) - 4, 1)
     covariance = inverses(end.normal)
     if kit.noise is None:
@@ -330,7 +212,7 @@ def fit_spots(
     bank: TemplateBank,
     noise: Noise | None,
     *,
-    iterations: int,
+    iterations: int | Ints,
     limit: float,
     extra: Floats | tuple[float, float] = (0.0, 0.0),
     dark: float = 0.0,
@@ -343,6 +225,7 @@ def fit_spots(
     image : prepared with a padding of at least the reach of the templates
     bank : templates of the profile, made for this state
     noise : variance of the pixels, None for equal weights
+    iterations : steps at most, one number or (N,)
     limit : farthest that a spot may move from its start along an axis, px
     extra : of the spots where it is above 0, one pair or (N, 2), more is fitted: the gradient of the light, expected to
         differ by so much (relative, per px) from the slopes of the start, and what comes on top of it from elsewhere,
@@ -350,30 +233,67 @@ def fit_spots(
     dark : what pixels read without light, holes positive: no gradient belongs to it
     workers : threads
     """
-    # spots of one class of stretch go together, those that get a gradient apart, in pieces that fit the cache
     sizes = np.broadcast_to(np.asarray(extra, float), (len(state), 2))
+    steps = np.broadcast_to(iterations, len(state))
     steep = (sizes[:, 0] > 0) & (np.hypot(*state.slope_a.T) > STEEP_LIGHT)
-    kind = 8 * bank.label + 4 * steep + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
-    order = np.argsort(kind, kind="stable")
+    # those that get a gradient, or take fewer steps, go apart
+    kind = 8 * steps + 4 * steep + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
+
+    def run(rows: AnyArray, templates: Templates) -> tuple[FittedSpots]:
+        part, size = state.select(rows), sizes[rows]
+        light, ground = (size[0] > 0).tolist()
+        kit = Kit(image, templates, noise, dark, light=light, ground=ground, steep=bool(steep[rows[0]]))
+        return (_fit_chunk(kit, part, bank.rest[rows], size, iterations=int(steps[rows[0]]), limit=limit),)
+
+    return _in_pieces(run, bank, kind, workers)[0]
+
+
+def compared(
+    image: PreparedImage,
+    state: SpotState,
+    bank: TemplateBank,
+    noise: Noise,
+    *,
+    sizes: tuple[float, float],
+    limit: float,
+    dark: float,
+    workers: int = 2,
+) -> tuple[FittedSpots, ...]:
+    """One step of :func:`fit_spots` in three ways at the cost of one: with nothing more, with the ground, and with the
+    gradient of the light, expected to be of these `sizes`. Who goes far is not looked at again."""
+
+    def run(rows: AnyArray, templates: Templates) -> tuple[FittedSpots, ...]:
+        kit = Kit(image, templates, noise, dark, light=True, ground=True)
+        return _compare_chunk(kit, state.select(rows), bank.rest[rows], np.tile(sizes, (len(rows), 1)), limit)
+
+    return _in_pieces(run, bank, np.zeros(len(state), int), workers)
+
+
+def _in_pieces(
+    run: Callable[[AnyArray, Templates], tuple[FittedSpots, ...]], bank: TemplateBank, kind: AnyArray, workers: int
+) -> tuple[FittedSpots, ...]:
+    """What is found of rows of spots of one class of stretch and one `kind` (N,), in pieces that fit the cache."""
+    order = np.lexsort([kind, bank.label])
+    same = np.diff(bank.label[order]) | np.diff(kind[order])
     window = (2 * bank.templates[0].reach + 1) ** 2
     most = max(_CHUNK // window, _LEAST)
     pieces = []
-    for rows in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
+    for rows in np.split(order, np.flatnonzero(same) + 1):
         pieces += [rows[a : a + most] for a in range(0, len(rows), most)]
 
-    def run(rows: AnyArray) -> FittedSpots:
-        label, more = divmod(int(kind[rows[0]]), 8)
-        lit, topped, ends = (bool(more & bit) for bit in (2, 1, 4))
-        kit = _Kit(image, bank.templates[label], noise, dark, light=lit, ground=topped, steep=ends)
-        return _fit_chunk(kit, state.select(rows), bank.rest[rows], sizes[rows], iterations=iterations, limit=limit)
+    def work(rows: AnyArray) -> tuple[FittedSpots, ...]:
+        return run(rows, bank.templates[int(bank.label[rows[0]])])
 
-    if workers > 1 and len(pieces) > 1 and len(state) * window > _WORTH_THREADS:
+    if workers > 1 and len(pieces) > 1 and len(kind) * window > _WORTH_THREADS:
         with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(run, pieces))
+            parts = list(pool.map(work, pieces))
     else:
-        parts = [run(piece) for piece in pieces]
-    back = np.argsort(np.concatenate(pieces))
-    return FittedSpots(*(np.concatenate([getattr(p, f.name) for p in parts])[back] for f in fields(FittedSpots)))
+        parts = [work(piece) for piece in pieces]
+    back, names = np.argsort(np.concatenate(pieces)), [f.name for f in fields(FittedSpots)]
+    return tuple(
+        FittedSpots(*(np.concatenate([getattr(p, name) for p in way])[back] for name in names))
+        for way in zip(*parts, strict=True)
+    )
 
 
 def looked_at(
@@ -386,5 +306,5 @@ def looked_at(
         every = np.flatnonzero(bank.label == label)
         for rows in (every[a : a + most] for a in range(0, len(every), most)):
             windows = image.windows(state.yx[rows], templates.reach)
-            seen = _Kit(image, templates, None, 0.0).seen(state.select(rows), windows, bank.rest[rows])
+            seen = Kit(image, templates, None, 0.0).seen(state.select(rows), windows, bank.rest[rows])
             yield rows, windows, seen.level, seen.rows

@@ -142,10 +142,14 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
         state = sizes.given_to(state)
         tools = tools.listening(state.select(np.flatnonzero(good)[:: int(good.sum()) // _NOISE + 1]))
     # and the gradient of the light where that matters
-    tilts = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
+    tilts, further, ahead = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
     tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
-    fitted = tools.fit(state, 4, tilt)
+    # those that have a plain place, and came near it by the way, take one step more
+    ahead &= ~tilt.any(axis=1)
+    near = np.flatnonzero(ahead)
+    state = state.changed(near, further.select(near))
+    fitted = tools.fit(state, np.where(ahead, 1, 4), tilt)
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
     return FirstLook(tools, state, fitted, good, tilts, usual, plain_stretch, vary)

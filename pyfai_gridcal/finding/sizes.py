@@ -12,9 +12,10 @@ from scipy.spatial import cKDTree
 from ..base.arrays import Bools, Floats
 from ..base.normal import inverses, solved
 from .learning import Instrument
+from .looks import wild_square
 from .model import SpotState
 from .profile import TemplateBank
-from .refinement import FittedSpots, looked_at, wild_square
+from .refinement import FittedSpots, looked_at
 from .smoothing import LocalLines, neighbours_of, smoothed
 from .windows import ramp
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats
+from ..base.arrays import AnyArray, Bools, Floats, with_rows
 from .learning import Instrument
 from .model import SpotState
-from .refinement import STEEP_LIGHT, FittedSpots
+from .refinement import NEAR, STEEP_LIGHT, FittedSpots
 from .selection import oddity
 
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
@@ -65,46 +65,76 @@ def unsure_slopes(state: SpotState) -> Floats:
     return np.where(slope > STEEP_LIGHT, _UNSURE * slope, 0.0)
 
 
-def learn_tilts(tools: Instrument, state: SpotState, good: Bools, usual_misfit: float) -> LocalTilts | None:
+def learn_tilts(
+    tools: Instrument, state: SpotState, good: Bools, usual_misfit: float
+) -> tuple[LocalTilts | None, SpotState, Bools]:
     """Where and how far gradients of single spots differ from what the neighbours' amplitudes say.
 
     Parameters
     ----------
     state : fitted spots, in the light of their neighbours
     good : (N,) whole ones
+
+    Returns
+    -------
+    tilts, or None of too few; the spots one step ahead, if they come near their places by that; and which (N,) do
     """
-    rows = np.flatnonzero(good)
+    rows, ahead = np.flatnonzero(good), np.zeros(len(good), bool)
     if len(rows) <= _AROUND:
-        return None
+        return None, state, ahead
     some = state.select(rows)
-    plain = tools.fit(some, 1)
+    plain, topped, free = tools.compared(some, (_STEEP_TILT, ANY_GROUND))
+    far, farther = (np.abs(one.yx - some.yx).max(axis=1) > NEAR for one in (plain, topped))
+    same = (np.rint(plain.yx) == np.rint(some.yx)).all(axis=1)
+    ahead[rows] = plain.good & (plain.lost == 0) & same & ~far
+    further = state.changed(rows[ahead[rows]], plain.after(some, tools.dark).select(ahead[rows]))
+    plain = _again(plain, far, lambda part: tools.fit(part, 1), some)
     asked = np.flatnonzero(plain.good & (oddity(tools, plain, usual_misfit) == 0))
     count = min(_AROUND, len(asked))
     if count < 3:
-        return None
+        return None, state, ahead
     near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
-    free = tools.fit(some, 1, (0.0, ANY_GROUND))
+    topped = _again(topped, farther, lambda part: tools.fit(part, 1, (0.0, ANY_GROUND)), some)
     # grainy noise makes waves as large as that
-    free = replace(free, extra_variance=tools.learned.grain**2 * free.extra_variance)
-    ground = _allowed(free, plain, near, _beyond_noise, slice(2, 8))
-    fixed = tools.fit(some, 1, np.stack([0 * ground, ground], axis=1)) if ground.any() else plain
-    free = tools.fit(some, 2, np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1))
+    topped = replace(topped, extra_variance=tools.learned.grain**2 * topped.extra_variance)
+    ground = _allowed(topped, plain, near, _beyond_noise, slice(2, 8))
+    # one step for all has told where light may matter: there, and where pixels are wild, it is followed to its end
+    ask = (
+        far
+        | (np.hypot(*some.slope_a.T) > STEEP_LIGHT)
+        | (plain.lost > 0)
+        | (ground > 0)
+        | (_shaded(free, plain, 0.5 * _noise_of_gradients(free)) > 0)
+    )
+    ask[near[_allowed(free, plain, near, _shared, slice(0, 2), 0.75) > 0]] = True
+    size = np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1)
+    free = _again(free, ask, lambda part: tools.fit(part, 2, size[ask]), some)
+    size[:, 0] = 0
+    fixed = _again(plain, ground > 0, lambda part: tools.fit(part, 1, size[ground > 0]), some)
     light = _allowed(free, fixed, near, _shared, slice(0, 2))
     # light that differs from hole to hole, everywhere; and single spots that something shades
     light = np.maximum(light, _everywhere(free, fixed))
     light = np.maximum(light, _shaded(free, fixed, _noise_of_gradients(free)))
     light = np.minimum(light, _plausible(plain, near, tools.spacing))
-    return LocalTilts(some.yx, np.stack([light, ground], axis=1), tools.spacing)
+    return LocalTilts(some.yx, np.stack([light, ground], axis=1), tools.spacing), further, ahead
 
 
-def _allowed(free: FittedSpots, fixed: FittedSpots, near: AnyArray, estimate: _Estimate, kind: slice) -> Floats:
+def _again(found: FittedSpots, which: Bools, fit: Callable[[SpotState], FittedSpots], state: SpotState) -> FittedSpots:
+    """What was found, and of those `which` (N,) what this `fit` finds."""
+    rows = np.flatnonzero(which)
+    return with_rows(found, rows, vars(fit(state.select(rows)))) if len(rows) else found
+
+
+def _allowed(
+    free: FittedSpots, fixed: FittedSpots, near: AnyArray, estimate: _Estimate, kind: slice, sure: float = 1.0
+) -> Floats:
     """Sizes (N,) of the extra columns of one kind by the neighbours `near` (N, n); 0 where leaving them out moves no
-    spot by a good part of its sigma."""
+    spot by a good part of its sigma, or, for `sure` below 1, by so much less than that."""
     found = np.clip(free.extra[near, kind], -_LARGEST, _LARGEST)
     square, error = estimate(found, free.extra_variance[near, kind])
     moved = square * free.lever[:, kind].mean(axis=1)
-    matters = (square > _SURE * error) & (moved > _TILTED**2 * fixed.position_variance.mean(axis=1))
+    matters = (square > sure * _SURE * error) & (moved > sure * _TILTED**2 * fixed.position_variance.mean(axis=1))
     return np.where(matters & free.good, np.sqrt(np.maximum(square, 0.0)), 0.0)
 
 

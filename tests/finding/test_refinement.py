@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from pyfai_gridcal.finding.model import SpotState, start_from
 from pyfai_gridcal.finding.profile import TemplateMaker
-from pyfai_gridcal.finding.refinement import FittedSpots, fit_spots
+from pyfai_gridcal.finding.refinement import FittedSpots, compared, fit_spots
 from pyfai_gridcal.finding.windows import PreparedImage
 from pyfai_gridcal.records.spots import Noise, Polarity
 
@@ -155,3 +155,25 @@ def test_light_is_that_of_the_scene(fitted: FittedSpots) -> None:
     lamp = scene.light.lamp(scene.shape)[tuple(at.T)]
     np.testing.assert_allclose(fitted.amplitude / (4000 * lamp), 1.0, atol=0.05)
     np.testing.assert_allclose((fitted.background - 100) / (700 * lamp), 1.0, atol=0.15)
+
+
+def test_three_ways_in_one_step_are_those_of_three_fits() -> None:
+    image, state = started(lattice(), slope=0.8)
+    bank = TemplateMaker(profile(), REACH).bank(None, len(state))
+    state = fit(image, state).after(state, 0.0)
+    ways = compared(image, state, bank, KNOWN, sizes=(0.1, 0.3), limit=2.0, dark=0.0)
+    for way, extra in zip(ways, ((0.0, 0.0), (0.0, 0.3), (0.1, 0.0)), strict=True):
+        alone = fit(image, state, iterations=1, extra=extra)
+        near = np.abs(alone.yx - state.yx).max(axis=1) < 0.03
+        assert near.sum() > 20
+        np.testing.assert_allclose(way.yx, alone.yx, atol=1e-5)
+        np.testing.assert_allclose(way.extra, alone.extra, atol=1e-5)
+        np.testing.assert_allclose(way.covariance[near], alone.covariance[near], rtol=1e-3, atol=1e-6)
+
+
+def test_some_may_take_fewer_steps() -> None:
+    image, state = started(lattice())
+    steps = np.where(np.arange(len(state)) % 3 == 0, 1, 5)
+    found = fit(image, state, iterations=steps)
+    for count in (1, 5):
+        np.testing.assert_allclose(found.yx[steps == count], fit(image, state, iterations=count).yx[steps == count])

@@ -1,0 +1,41 @@
+"""The equations of a step: what is summed up in short is what the long sums are."""
+
+from __future__ import annotations
+
+import numpy as np
+from holes import NOISE, REACH, lattice, profile, started
+
+from pyfai_gridcal.finding.looks import Kit, wild_square
+from pyfai_gridcal.finding.profile import TemplateMaker
+from pyfai_gridcal.finding.windows import odd_powers
+from pyfai_gridcal.records.spots import Noise
+
+
+def test_the_ground_has_the_sums_of_its_columns() -> None:
+    prepared, state = started(lattice())
+    bank = TemplateMaker(profile(), REACH).bank(None, len(state))
+    kit = Kit(prepared, bank.templates[0], Noise(0.01, NOISE), 0.0, light=True, ground=True)
+    windows, free = prepared.windows(state.yx, REACH), np.full((len(state), 2), np.inf)
+    seen = kit.seen(state, windows, bank.rest)
+    look = kit.look(state, seen, np.zeros((len(state), 8)), free)
+    ground = state.amplitude[:, None, None] * odd_powers(REACH)
+    columns = np.concatenate([seen.rows[:, :-1], ground, seen.rows[:, -1:]], axis=1)
+    gram = np.einsum("nip,np,njp->nij", columns, look.weight, columns)
+    for found, wanted in ((look.normal, gram[:, :-1, :-1]), (look.right, gram[:, :-1, -1])):
+        assert np.abs(found - wanted).max() < 1e-5 * np.abs(wanted).max()
+
+
+def test_what_is_expected_of_more_is_added_to_the_equations() -> None:
+    prepared, state = started(lattice())
+    bank = TemplateMaker(profile(), REACH).bank(None, len(state))
+    kit = Kit(prepared, bank.templates[0], Noise(0.0, NOISE), 0.0, light=True)
+    seen = kit.seen(state, prepared.windows(state.yx, REACH), bank.rest)
+    so_far, size = np.full((len(state), 8), 0.02), np.full((len(state), 2), 0.1)
+    free, held = (kit.look(state, seen, so_far, one) for one in (0 * size + np.inf, size))
+    np.testing.assert_allclose((held.normal - free.normal)[:, [4, 5], [4, 5]], 100.0, rtol=1e-4)
+    np.testing.assert_allclose((held.right - free.right)[:, 4:], -2.0, rtol=1e-4)
+
+
+def test_wild_is_much_more_than_the_noise_and_a_share_of_the_amplitude() -> None:
+    variance = np.array([[4.0, 9.0]])
+    np.testing.assert_allclose(wild_square(variance, np.array([100.0]), 0.1), [[200.0, 325.0]])
