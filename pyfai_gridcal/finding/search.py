@@ -232,10 +232,10 @@ def completed(
     -------
     all spots, and their lattice; None where the last round has added some or there is none
     """
-    tools = look.tools
+    tools, grown = look.tools, _handed_on(look, spots, lattice, aspect)
     for _ in range(_ROUNDS):
         try:
-            grown = grow_lattice(spots, lattice, aspect=aspect)
+            grown = grow_lattice(spots, lattice, aspect=aspect, start=grown)
         except IndexingError:
             return spots, None
         points = grown.points(spots)
@@ -252,6 +252,18 @@ def completed(
             return spots, grown
         spots = spots.joined(more)
     return spots, None
+
+
+def _handed_on(look: FirstLook, spots: Spots, lattice: LatticeKind, aspect: float) -> GrownLattice | None:
+    """The lattice of the candidates that became these spots; None where there is none of the kind that is asked for."""
+    points = look.tools.points
+    if points is None or (
+        lattice not in ("auto", "oblique") and (points.angle_deg == 60.0) != (lattice == "hexagonal")
+    ):
+        return None
+    rows = np.full(len(look.fitted.yx), -1)
+    rows[np.asarray(cKDTree(look.fitted.yx).query(spots.yx)[1])] = np.arange(len(spots))
+    return GrownLattice.of(points, rows[points.spot], aspect)
 
 
 def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) -> Spots:

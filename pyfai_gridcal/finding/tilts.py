@@ -31,6 +31,8 @@ _UNSURE = 0.15
 _STEEPER = 2.0
 #: Neighbours that are asked for what they share, and how many of its own errors that must be.
 _AROUND, _SURE = 12, 3.0
+#: One step tells sizes and errors to some per cent: what is so much of what matters may matter.
+_PERHAPS = 0.75
 #: Square of a single gradient over its variance, of the larger of two, that no chance makes (one in 2000).
 _OWN = 12.0
 
@@ -100,14 +102,9 @@ def learn_tilts(
     topped = replace(topped, extra_variance=tools.learned.grain**2 * topped.extra_variance)
     ground = _allowed(topped, plain, near, _beyond_noise, slice(2, 8))
     # one step for all has told where light may matter: there, and where pixels are wild, it is followed to its end
-    ask = (
-        far
-        | (np.hypot(*some.slope_a.T) > STEEP_LIGHT)
-        | (plain.lost > 0)
-        | (ground > 0)
-        | (_shaded(free, plain, 0.5 * _noise_of_gradients(free)) > 0)
-    )
-    ask[near[_allowed(free, plain, near, _shared, slice(0, 2), 0.75) > 0]] = True
+    ask = far | (plain.lost > 0) | (ground > 0) | (_shaded(free, plain, _PERHAPS * _noise_of_gradients(free)) > 0)
+    ask[near[_allowed(free, plain, near, _shared, slice(0, 2), _PERHAPS) > 0]] = True
+    ask |= (np.hypot(*some.slope_a.T) > STEEP_LIGHT) | (_everywhere(free, plain, _PERHAPS) > 0)
     size = np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1)
     free = _again(free, ask, lambda part: tools.fit(part, 2, size[ask]), some)
     size[:, 0] = 0
@@ -187,17 +184,18 @@ def _noise_of_gradients(free: FittedSpots) -> float:
     return max(1.0, float(np.median(excess)) / 0.4549) if len(excess) else 1.0
 
 
-def _everywhere(free: FittedSpots, fixed: FittedSpots) -> float:
+def _everywhere(free: FittedSpots, fixed: FittedSpots, sure: float = 1.0) -> float:
     """How far the gradient at most spots differs from what the neighbours say, relative per px.
 
-    0 when leaving it out moves no spot by a good part of its sigma: then fitting it would only cost precision.
+    0 when leaving it out moves no spot by a good part of its sigma, times `sure`: then fitting it would only cost
+    precision.
     """
     known = free.good & fixed.good
     variance = fixed.position_variance[known]
     beyond = _excess(free.extra[known, :2], free.extra_variance[known, :2])
     # what a richer model moves beyond the precision that it costs is the error of the poorer one
     error = _excess((free.yx - fixed.yx)[known], np.maximum(free.position_variance[known] - variance, 0))
-    return beyond if error > _TILTED * float(np.sqrt(np.median(variance))) else 0.0
+    return beyond if error > sure * _TILTED * float(np.sqrt(np.median(variance))) else 0.0
 
 
 def _excess(values: Floats, variance: AnyArray) -> float:

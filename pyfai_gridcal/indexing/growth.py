@@ -190,14 +190,21 @@ def grow(cloud: Cloud, seed: int, basis: Floats, taken: Bools | None = None) -> 
     ----------
     taken : (N,) points that are not to be touched
     """
+    return grow_on(cloud, Patch(np.array([seed]), np.zeros((1, 2), np.int64), basis[None]), taken)
+
+
+def grow_on(cloud: Cloud, start: Patch, taken: Bools | None = None) -> Patch:
+    """Grow from what another growth has reached; only bases of points with neighbours are measured anew."""
     yx, tolerance = cloud.yx, cloud.tolerance
-    pitch = min(np.hypot(*basis[0]), np.hypot(*basis[1]))
+    pitch = np.hypot(*np.median(start.basis, axis=0).T).min()
     extent = float(np.hypot(*np.ptp(yx, axis=0)))
     ledger = _Ledger(len(yx), min(int(3 * extent / max(pitch, 1e-6)) + 8, 6000))
     free = np.ones(len(yx), bool) if taken is None else ~taken
-    ledger.put(np.array([seed]), np.zeros((1, 2), np.int64), basis[None])
+    inside = start.select(np.flatnonzero((np.abs(start.ij) < ledger.half - 2).all(axis=1)))
+    ledger.put(inside.rows, inside.ij, inside.basis)
+    ledger.measure(yx, inside.rows)
     near = np.concatenate([_NEAR, _HEXAGONAL]) if cloud.hexagonal else _NEAR
-    frontier = np.array([seed])
+    frontier = _open_border(ledger, near)
     reach = 0
     while True:
         steps, within = ((near, tolerance), (_DIAGONAL, 0.8 * tolerance), (_FAR, 0.8 * tolerance))[reach]

@@ -18,7 +18,7 @@ from ..records.nodes import NodeTable
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Spots
-from .growth import Cloud, LocalLattice, Patch, grow, local_lattices
+from .growth import Cloud, LocalLattice, Patch, grow, grow_on, local_lattices
 from .islands import LEAST, oriented, seeds_of, with_islands
 from .sublattice import finer, reduced
 
@@ -55,6 +55,13 @@ class GrownLattice:
     hexagonal: bool
     doubt: float
     scale: Floats
+
+    @classmethod
+    def of(cls, points: ControlPoints, rows: AnyArray, aspect: float = 1.0) -> GrownLattice:
+        """That of points which are the spots `rows` (N,) now, -1 for none of them; `aspect` is that of a pixel."""
+        scale, here = np.sqrt([aspect, 1 / aspect]), np.flatnonzero(rows >= 0)
+        patch = Patch(rows[here], points.ij[here], np.tile(points.basis_px * scale, (len(here), 1, 1)))
+        return cls(patch, points.angle_deg == 60.0, points.seam_doubt, scale)
 
     def points(self, spots: Spots, angle_deg: float | None = None) -> ControlPoints:
         """The control points among the spots that it has grown from."""
@@ -140,9 +147,16 @@ def index_spots(
 
 
 def grow_lattice(
-    spots: Spots, lattice: LatticeKind = "auto", *, tolerance: float = 0.25, sieve: bool = True, aspect: float = 1.0
+    spots: Spots,
+    lattice: LatticeKind = "auto",
+    *,
+    tolerance: float = 0.25,
+    sieve: bool = True,
+    aspect: float = 1.0,
+    start: GrownLattice | None = None,
 ) -> GrownLattice:
-    """What :func:`index_spots` makes control points of; arguments and errors are the same."""
+    """What :func:`index_spots` makes control points of; arguments and errors are the same. From a `start` without doubt
+    it only grows on."""
     scale = np.sqrt([aspect, 1 / aspect])
     yx = np.asarray(spots.yx) * scale
     if len(yx) < LEAST:
@@ -151,6 +165,23 @@ def grow_lattice(
             expected=f"at least {LEAST} to index a lattice",
             hint="check polarity and hole size",
         )
+    if start is None or start.doubt > 0 or len(start.patch) < LEAST:
+        cloud, patch = _grown_from_nothing(yx, lattice, tolerance)
+    else:
+        cloud = Cloud(yx, start.hexagonal, tolerance)
+        patch = grow_on(cloud, start.patch)
+    left = np.ones(len(yx), bool)
+    left[patch.rows] = False
+    local = local_lattices(cloud, np.flatnonzero(left))
+    patch, doubt = with_islands(cloud, local, patch)
+    patch = _closed(yx, patch, tolerance)
+    if sieve:
+        patch = _smooth(yx, np.asarray(spots.sigma_yx) * scale, patch)
+    return GrownLattice(patch, cloud.hexagonal, doubt, scale)
+
+
+def _grown_from_nothing(yx: Floats, lattice: LatticeKind, tolerance: float) -> tuple[Cloud, Patch]:
+    """The points with the kind of their lattice, and its largest piece."""
     cloud = Cloud(yx, tolerance=tolerance)
     # a thousand points tell what the lattice is and where to start; the rest is asked only where it is left over
     local = local_lattices(cloud, np.arange(0, len(yx), max(1, len(yx) // _SAMPLE)))
@@ -169,14 +200,7 @@ def grow_lattice(
             expected=f"at least {LEAST}",
             hint="is this the image of a regular grid of holes?",
         )
-    left = np.ones(len(yx), bool)
-    left[patch.rows] = False
-    local = local_lattices(cloud, np.flatnonzero(left))
-    patch, doubt = with_islands(cloud, local, patch)
-    patch = _closed(yx, patch, tolerance)
-    if sieve:
-        patch = _smooth(yx, np.asarray(spots.sigma_yx) * scale, patch)
-    return GrownLattice(patch, cloud.hexagonal, doubt, scale)
+    return cloud, patch
 
 
 def _by_hand(spots: Spots, lattice: LatticeKind, hand: Floats, tolerance: float) -> GrownLattice:

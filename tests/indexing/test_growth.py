@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_gridcal.indexing.growth import Cloud, grow, local_lattices
+from pyfai_gridcal.indexing.growth import Cloud, grow, grow_on, local_lattices
 
 BASIS = np.array([[19.0, 4.0], [-3.0, 27.0]])
 
@@ -93,3 +93,13 @@ def test_some_of_a_patch(which) -> None:
     some = patch.select(which)
     for name in ("rows", "ij", "basis"):
         np.testing.assert_array_equal(getattr(some, name), getattr(patch, name)[which])
+
+
+def test_growth_goes_on_from_what_has_grown() -> None:
+    ij, yx = cloud()
+    whole = grow(Cloud(yx), 40, BASIS)
+    part = whole.select(np.flatnonzero(whole.ij[:, 1] < 3))
+    more = grow_on(Cloud(yx), part)
+    assert np.array_equal(more.rows, whole.rows)
+    assert np.array_equal(more.ij, whole.ij)
+    np.testing.assert_allclose(more.basis, whole.basis)

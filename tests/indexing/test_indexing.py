@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pyfai_gridcal.base.errors import IndexingError
-from pyfai_gridcal.indexing.indexing import index_spots
+from pyfai_gridcal.indexing.indexing import GrownLattice, grow_lattice, index_spots
 from pyfai_gridcal.indexing.nodes import local_bases
 from pyfai_gridcal.records.spots import Spots
 
@@ -164,3 +165,22 @@ def test_three_holes_by_hand_in_one_line():
     for wrong in ([0, 0, 1], [0, 1, 2]):
         with pytest.raises(IndexingError, match="from these three holes a lattice of"):
             index_spots(Spots.from_positions(yx), hand=yx[wrong])
+
+
+@pytest.mark.parametrize(("between", "hexagonal"), [(90.0, False), (60.0, True)])
+def test_a_lattice_that_is_handed_on_only_grows_on(between: float, hexagonal: bool) -> None:
+    _, yx = lattice(between_deg=between, bend=0.05)
+    first = index_spots(Spots.from_positions(yx[:-90]), sieve=False)
+    # some are other spots now, some are gone, and all have been measured again
+    moved = yx[::-1] + np.random.default_rng(1).normal(0, 0.02, yx.shape)
+    rows = len(yx) - 1 - np.arange(len(yx))
+    start = GrownLattice.of(first, rows[first.spot])
+    spots = Spots.from_positions(moved)
+    grown, anew = grow_lattice(spots, start=start), grow_lattice(spots)
+    assert grown.hexagonal == hexagonal
+    a, b = grown.points(spots), anew.points(spots)
+    assert np.array_equal(a.spot, b.spot)
+    assert np.array_equal(a.ij, b.ij)
+    np.testing.assert_allclose(a.basis_px, b.basis_px)
+    # nothing is built on what is in doubt
+    assert np.array_equal(grow_lattice(spots, start=replace(start, doubt=0.3)).patch.rows, anew.patch.rows)
