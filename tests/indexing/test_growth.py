@@ -96,7 +96,7 @@ def test_some_of_a_patch(which) -> None:
 
 
 def test_growth_goes_on_from_what_has_grown() -> None:
-    ij, yx = cloud()
+    _, yx = cloud()
     whole = grow(Cloud(yx), 40, BASIS)
     part = whole.select(np.flatnonzero(whole.ij[:, 1] < 3))
     more = grow_on(Cloud(yx), part)

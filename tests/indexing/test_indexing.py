@@ -181,6 +181,6 @@ def test_a_lattice_that_is_handed_on_only_grows_on(between: float, hexagonal: bo
     a, b = grown.points(spots), anew.points(spots)
     assert np.array_equal(a.spot, b.spot)
     assert np.array_equal(a.ij, b.ij)
-    np.testing.assert_allclose(a.basis_px, b.basis_px)
+    np.testing.assert_allclose(a.basis_px, b.basis_px, atol=0.01)
     # nothing is built on what is in doubt
     assert np.array_equal(grow_lattice(spots, start=replace(start, doubt=0.3)).patch.rows, anew.patch.rows)
