@@ -10,7 +10,7 @@ import numpy as np
 from ..base.arrays import Floats
 from ..base.robust import cauchy_weights
 from ..records.spots import Polarity
-from .smoothing import LocalLines, neighbours_of, smoothed
+from .smoothing import LocalLines, smoothed
 
 #: Relative gradients of the light that are believed at most, per px: steeper light makes no hole that can be measured.
 _STEEPEST = 0.3
@@ -56,18 +56,17 @@ def light_of(
     """
     # both fields come from the same spots, so the moments of these are summed up once
     lines = LocalLines(yx, at, spacing)
-    around = neighbours_of(yx)
-    value_b, gradient_b, spread_b = smoothed(yx, background, at, lines, around)
+    value_b, gradient_b, spread_b = smoothed(lines, background)
     if polarity == "dark":
         slope = gradient_b / _away_from_0(value_b)[:, None]
-        value_a, _, spread_a = smoothed(yx, amplitude, at, lines, around)
+        value_a, _, spread_a = smoothed(lines, amplitude)
         least = _LEAST_LIGHT * float(np.median(amplitude))
         return LocalLight(
             np.maximum(value_a, least), value_b, spread_a, spread_b, np.clip(slope, -0.05, 0.05), np.clip(slope, -1, 1)
         )
     # Light multiplies: what falls off as a beam does is a parabola as a logarithm, and never below nothing.
     level = np.log(np.maximum(amplitude, 1e-3 * float(np.median(amplitude))))
-    value, slope, scatter = smoothed(yx, level, at, lines, around)
+    value, slope, scatter = smoothed(lines, level)
     value_a = np.exp(np.clip(value, level.min() - 1, level.max() + 0.5))
     slope = np.clip(slope, -_STEEPEST, _STEEPEST)
     # the ground is lit by the same light, but for what pixels read without any

@@ -308,10 +308,11 @@ def _without_turn(matrices: Floats) -> Floats:
 
 def _bounded(stretch: Floats) -> Floats:
     """Symmetric stretches (N, 2, 2) within what optics does; what is no number is no stretch."""
-    known = np.isfinite(stretch).all(axis=(1, 2), keepdims=True)
-    size, axes = np.linalg.eigh(np.where(known, stretch, np.eye(2)))
-    inside = (size >= _LEAST_STRETCH) & (size <= _MOST_STRETCH)
-    if known.all() and inside.all():
-        return stretch
-    out: Floats = (axes * np.clip(size, _LEAST_STRETCH, _MOST_STRETCH)[:, None]) @ axes.transpose(0, 2, 1)
-    return out
+    half, skew = 0.5 * (stretch[:, 0, 0] + stretch[:, 1, 1]), 0.5 * (stretch[:, 0, 0] - stretch[:, 1, 1])
+    away = np.hypot(skew, stretch[:, 0, 1])
+    beyond = np.flatnonzero(~((half - away >= _LEAST_STRETCH) & (half + away <= _MOST_STRETCH)))
+    known = np.isfinite(stretch[beyond]).all(axis=(1, 2), keepdims=True)
+    size, axes = np.linalg.eigh(np.where(known, stretch[beyond], np.eye(2)))
+    size = np.clip(size, _LEAST_STRETCH, _MOST_STRETCH)
+    stretch[beyond] = (axes * size[:, None]) @ axes.transpose(0, 2, 1)
+    return stretch

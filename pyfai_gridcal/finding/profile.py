@@ -309,7 +309,7 @@ class TemplateMaker:
         codes, label = rough[first], label.ravel()
         centres = np.eye(2) + self.step * codes[:, :4].reshape(-1, 2, 2)
         # first order moves the rim; that of a blurred disk moves less than its radius grows
-        rest = np.linalg.solve(centres[label], stretch) - np.eye(2)
+        rest = np.matmul(np.linalg.inv(centres)[label], stretch) - np.eye(2)
         rest *= 1 - min(self.blur / self.stretcher.radius, 0.7) ** 2
         names = [tuple(int(v) for v in code) for code in codes]
         if sum(name not in self.known for name in names) > 1:

@@ -177,7 +177,9 @@ def _one_sided(tools: Instrument, yx: Floats, usual: Usual) -> Floats:
     count = np.maximum(usable.sum(axis=1), 1)
     lean = np.stack([np.abs((usable * o[inside]).sum(axis=1)) / count for o in (y, x)], axis=1)
     lean = np.minimum(lean, 0.5 * radius)
-    size_error = np.full(1, _RADIUS_ERROR) if usual.sizes is None else usual.sizes.at(yx)[1][:, 0]
+    size_error, cut = np.full(len(yx), _RADIUS_ERROR), np.flatnonzero(lean.any(axis=1))
+    if usual.sizes is not None and len(cut):
+        size_error[cut] = usual.sizes.at(yx[cut])[1][:, 0]
     return 2 * np.hypot((size_error[:, None] + usual.stretch_error) * lean, usual.stretch_error * lean[:, ::-1])
 
 

@@ -16,7 +16,7 @@ from .looks import wild_square
 from .model import SpotState
 from .profile import TemplateBank
 from .refinement import FittedSpots, looked_at
-from .smoothing import LocalLines, neighbours_of, smoothed
+from .smoothing import LocalLines, smoothed
 from .windows import ramp
 
 #: Fewest holes that tell how size and blur vary, most that are asked, and those around a place that tell how single
@@ -54,13 +54,10 @@ class HoleSizes:
 
     def at(self, yx: Floats) -> tuple[Floats, Floats]:
         """Expected values at places (M, 2) px, and by how much a single hole there may differ; (M, 2) each."""
-        both = np.concatenate([self.yx, yx])
-        lines, around = LocalLines(self.yx, both, self.spacing), neighbours_of(self.yx)
         near = np.asarray(cKDTree(self.yx).query(yx, k=min(_AROUND, len(self.yx)))[1])
-        value, error = np.empty((len(yx), 2)), np.empty((len(yx), 2))
-        for k in range(2):
-            smooth, _, scatter = smoothed(self.yx, self.own[:, k], both, lines, around)
-            here, there = smooth[: len(self.yx)], smooth[len(self.yx) :]
+        value, error, count = np.empty((len(yx), 2)), np.empty((len(yx), 2)), len(self.yx)
+        for k, (smooth, scatter) in enumerate(self._smooth(np.concatenate([self.yx, yx]))):
+            here, there = smooth[:count], smooth[count:]
             # what single holes around scatter beyond their noise; at least half of what all do
             rest = np.clip(self.own[:, k] - here, -6 * scatter, 6 * scatter)
             noise = float(np.median(self.variance[:, k]))
@@ -72,10 +69,18 @@ class HoleSizes:
             value[:, k] = there
         return np.clip(value, *_BOUNDS), error
 
+    def _smooth(self, at: Floats) -> list[tuple[Floats, float]]:
+        """Smooth values at places, and the scatter of single ones, for either column."""
+        lines = LocalLines(self.yx, at, self.spacing)
+        return [(value, scatter) for value, _, scatter in (smoothed(lines, own) for own in self.own.T)]
+
+    def value(self, yx: Floats) -> Floats:
+        """Expected values (M, 2) at places (M, 2) px."""
+        return np.clip(np.stack([value for value, _ in self._smooth(yx)], axis=1), *_BOUNDS)
+
     def given_to(self, state: SpotState) -> SpotState:
         """The spots with holes as large and as blurred as those around."""
-        value = self.at(state.yx)[0]
-        return sized(state, value)
+        return sized(state, self.value(state.yx))
 
 
 def sized(state: SpotState, value: Floats) -> SpotState:
@@ -114,7 +119,7 @@ def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleS
             return None, False
         own = value + step
         sizes = HoleSizes(some.yx[known], own[known], variance[known] / np.array([radius, square]) ** 2, tools.spacing)
-        value = sizes.at(some.yx)[0]
+        value = sizes.value(some.yx)
         if turn == 0 and not _varies(value, sizes):
             return sizes, False
         some = _moved(some, np.nan_to_num(moves), 0.3)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Floats
+from ..base.arrays import Floats
 from ..base.robust import cauchy_weights, spread
 
 #: A value that is out of the common is none by chance when two of eight neighbours are like it, to this share of how
@@ -14,13 +14,6 @@ from ..base.robust import cauchy_weights, spread
 _SHARED, _FEWEST = 0.35, 12
 #: So many spots allow a quadratic polynomial for the large; higher ones swing at the border.
 _LEAST = 30
-
-
-def neighbours_of(yx: Floats) -> AnyArray:
-    """Rows (N, 8) of the places nearest to each one, or (N, 0) of too few."""
-    if len(yx) < _FEWEST:
-        return np.zeros((len(yx), 0), int)
-    return np.asarray(cKDTree(yx).query(yx, k=9)[1])[:, 1:]
 
 
 class _Trend:
@@ -65,69 +58,67 @@ class _Trend:
 
 
 class LocalLines:
-    """Gaussian-weighted local linear fits of values at scattered places, on a raster of cells."""
+    """Gaussian-weighted local linear fits of values at scattered places `yx` (N, 2), on a raster of cells, evaluated
+    there and at other places, `at` (K, 2) px."""
 
     def __init__(self, yx: Floats, at: Floats, cell: float):
-        self.cell = cell
-        self.low = np.minimum(yx.min(axis=0), at.min(axis=0)) - 4 * cell
-        self.size = np.ceil((np.maximum(yx.max(axis=0), at.max(axis=0)) - self.low) / cell).astype(int) + 5
-        k = (yx - self.low) / cell
-        self.flat = np.rint(k).astype(int) @ np.array([self.size[1], 1])
-        self.y, self.x = y, x = k[:, 0], k[:, 1]
-        names = {"1": np.ones(len(y)), "y": y, "x": x, "yy": y * y, "xx": x * x, "yx": y * x}
-        self.moments = {name: self._raster(v) for name, v in names.items()}
+        self.yx, self.both, self.cell = yx, np.concatenate([yx, at]), cell
+        low = self.both.min(axis=0) - 4 * cell
+        self.size = np.ceil((self.both.max(axis=0) - low) / cell).astype(int) + 5
+        p = (self.both - low) / cell
+        flat = np.rint(p).astype(int) @ np.array([self.size[1], 1])
+        self.flat, self.near = flat[: len(yx)], flat
+        self.y, self.x = y, x = p[: len(yx)].T
+        self.weight = np.maximum(self._mean(np.ones(len(y)), 1.0), 1e-12)
+        # covariances of the places, kept regular where few spots lie on a line
+        ridge = 0.02
+        my, mx, yy, xx, yx_ = (self._mean(v, self.weight) for v in (y, x, y * y, x * x, y * x))
+        cyy, cxx, cyx = yy - my**2 + ridge, xx - mx**2 + ridge, yx_ - my * mx
+        self.means, det = (my, mx), cyy * cxx - cyx**2
+        self.inverse = cxx / det, cyx / det, cyy / det
+        self.away = p[:, 0] - my, p[:, 1] - mx
 
-    def _raster(self, values: Floats) -> Floats:
+    def _mean(self, values: Floats, weight: Floats | float) -> Floats:
+        """Weighted sum of what the places hold, at all places, over the `weight`."""
         raster = np.bincount(self.flat, weights=values, minlength=int(self.size.prod())).reshape(self.size)
         # the wide tail serves places with few spots around; it does not count where there are many
         wide = ndimage.gaussian_filter(raster, 3.0)
-        return np.asarray(ndimage.gaussian_filter(raster, 1.0, truncate=4) + 1e-3 * wide)
+        return np.asarray((ndimage.gaussian_filter(raster, 1.0, truncate=4) + 1e-3 * wide).take(self.near) / weight)
 
-    def through(self, values: Floats, places: AnyArray) -> tuple[Floats, Floats]:
-        """Value (K,) and gradient (K, 2) per px at `places` (K, 2) px."""
-        p = (places - self.low) / self.cell
-        near = tuple(np.rint(p).astype(int).T)
-        weight = np.maximum(self.moments["1"][near], 1e-12)
-        m = {name: raster[near] / weight for name, raster in self.moments.items()}
-        for name, v in (("v", values), ("vy", values * self.y), ("vx", values * self.x)):
-            m[name] = self._raster(v)[near] / weight
-        # covariances of the places, kept regular where few spots lie on a line
-        ridge = 0.02
-        cyy, cxx = m["yy"] - m["y"] ** 2 + ridge, m["xx"] - m["x"] ** 2 + ridge
-        cyx = m["yx"] - m["y"] * m["x"]
-        cvy, cvx = m["vy"] - m["v"] * m["y"], m["vx"] - m["v"] * m["x"]
-        det = cyy * cxx - cyx**2
-        slope = np.stack([(cxx * cvy - cyx * cvx) / det, (cyy * cvx - cyx * cvy) / det], axis=1)
-        value = m["v"] + slope[:, 0] * (p[:, 0] - m["y"]) + slope[:, 1] * (p[:, 1] - m["x"])
+    def through(self, values: Floats) -> tuple[Floats, Floats]:
+        """Value (N + K,) and gradient (N + K, 2) per px at all places."""
+        v, vy, vx = (self._mean(one, self.weight) for one in (values, values * self.y, values * self.x))
+        (my, mx), (xx, yx, yy) = self.means, self.inverse
+        cvy, cvx = vy - v * my, vx - v * mx
+        slope = np.stack([xx * cvy - yx * cvx, yy * cvx - yx * cvy], axis=1)
+        value = v + slope[:, 0] * self.away[0] + slope[:, 1] * self.away[1]
         return value, slope / self.cell
 
 
-def smoothed(
-    yx: Floats, values: Floats, at: Floats, lines: LocalLines, around: AnyArray
-) -> tuple[Floats, Floats, float]:
-    """Value (N,), gradient (N, 2) per px and robust scatter of a polynomial, for the large, plus local linear fits, for
+def smoothed(lines: LocalLines, values: Floats) -> tuple[Floats, Floats, float]:
+    """Value (K,), gradient (K, 2) per px and robust scatter of a polynomial, for the large, plus local linear fits, for
     the rest, and once more for what these leave over.
 
     A local linear fit alone makes the gradient at the border that of some place farther inside, and every gradient that
     varies over some spots too small by some per cent; all spots around are then moved the same way.
     """
     # for the large a polynomial; what it leaves over is cut where it is wild, and neighbours are not
+    yx, count = lines.yx, len(lines.yx)
     trend = _Trend(yx, values)
     rest = values - trend.value(yx)
     wild = 8 * (spread(rest, about=0.0) + 1e-12)
     out = np.flatnonzero(np.abs(rest) > wild)
-    if len(out) and around.shape[1]:
-        second = np.sort(np.abs(rest[around[out]] - rest[out, None]), axis=1)[:, 1]
+    if len(out) and count >= _FEWEST:
+        around = np.asarray(cKDTree(yx).query(yx[out], k=9)[1])[:, 1:]
+        second = np.sort(np.abs(rest[around] - rest[out, None]), axis=1)[:, 1]
         out = out[second >= np.maximum(wild, _SHARED * np.abs(rest[out]))]
     clean = rest.copy()
     clean[out] = np.clip(rest[out], -wild, wild)
     # for the rest local lines, twice
-    both = np.concatenate([yx, at])
-    value, gradient = trend.value(both), trend.gradient(both)
+    value, gradient = trend.value(lines.both), trend.gradient(lines.both)
     for _ in range(2):
-        more, steeper = lines.through(clean, both)
-        value, gradient, clean = value + more, gradient + steeper, clean - more[: len(yx)]
-    count = len(yx)
+        more, steeper = lines.through(clean)
+        value, gradient, clean = value + more, gradient + steeper, clean - more[:count]
     scatter = spread(values - value[:count], about=0.0)
     scatter += 1e-9 * abs(float(np.median(values))) + 1e-12
     return value[count:], gradient[count:], 1.3 * scatter

@@ -102,8 +102,8 @@ def learn_tilts(
     topped = replace(topped, extra_variance=tools.learned.grain**2 * topped.extra_variance)
     ground = _allowed(topped, plain, near, _beyond_noise, slice(2, 8))
     # one step for all has told where light may matter: there, and where pixels are wild, it is followed to its end
-    ask = far | (plain.lost > 0) | (ground > 0) | (_shaded(free, plain, _PERHAPS * _noise_of_gradients(free)) > 0)
-    ask[near[_allowed(free, plain, near, _shared, slice(0, 2), _PERHAPS) > 0]] = True
+    ask = far | (plain.lost > 0) | (ground > 0) | (_shaded(free, plain, _PERHAPS**2 * _noise_of_gradients(free)) > 0)
+    ask[near[_allowed(free, plain, near, _shared, slice(0, 2), _PERHAPS**2) > 0]] = True
     ask |= (np.hypot(*some.slope_a.T) > STEEP_LIGHT) | (_everywhere(free, plain, _PERHAPS) > 0)
     size = np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1)
     free = _again(free, ask, lambda part: tools.fit(part, 2, size[ask]), some)
