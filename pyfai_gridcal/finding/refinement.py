@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, Ints
-from ..base.normal import inverses, solved
+from ..base.normal import inverses
 from ..base.robust import spread
 from ..records.spots import Noise
 from .looks import Kit, Look, Pixels
@@ -122,7 +122,7 @@ def _fit_chunk(kit: Kit, state: SpotState, rest: Floats, size: Floats, *, iterat
             seen = replace(seen, usable=_calm(part.amplitude, seen))
             windows = replace(windows, usable=seen.usable)
         look = kit.look(part, seen, extra[rows], size[rows], TOLERANCE if last else _GLARING if step else None)
-        part, more, move, far = _moved(kit, look, part, start[rows], limit)
+        part, more, move, far, covariance = _moved(kit, look, part, start[rows], limit)
         extra[rows] += more
         state = state.changed(rows, part)
         # who has left the middle pixel of its window gets another window
@@ -137,15 +137,17 @@ def _fit_chunk(kit: Kit, state: SpotState, rest: Floats, size: Floats, *, iterat
     if len(rows):
         part = state.select(rows)
         seen = kit.seen(part, windows.select(rows), rest[rows])
-        end = end.changed(rows, kit.look(part, seen, extra[rows], size[rows], TOLERANCE))
-    return _summary(state, start, limit, end, kit, extra)
+        again = kit.look(part, seen, extra[rows], size[rows], TOLERANCE)
+        end, covariance[rows] = end.changed(rows, again), inverses(again.normal)
+    return _summary(state, start, limit, end, kit, extra, covariance)
 
 
 def _moved(
     kit: Kit, look: Look, state: SpotState, start: Floats, limit: float
-) -> tuple[SpotState, Floats, Floats, Bools]:
-    """Spots after one step, what is new (N, 8) beyond them, the step, and who (N,) went far."""
-    move = solved(look.normal, look.right)
+) -> tuple[SpotState, Floats, Floats, Bools, Floats]:
+    """Spots after one step, what is new (N, 8) beyond them, the step, who (N,) went far, and the covariances."""
+    covariance = inverses(look.normal)
+    move = np.matmul(covariance, np.nan_to_num(look.right)[:, :, None])[:, :, 0]
     more, dark = np.zeros((len(start), 8)), kit.dark
     more[:, kit.columns] = move[:, 4:]
     part = state.topped(more, dark) if kit.columns else state
@@ -154,7 +156,7 @@ def _moved(
     far = np.abs(yx - part.yx).max(axis=1) > NEAR
     far |= np.abs(more[:, :2]).max(axis=1) * kit.templates.reach > NEAR
     part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
-    return part, more, move, far
+    return part, more, move, far, covariance
 
 
 def _compare_chunk(
@@ -172,15 +174,16 @@ def _compare_chunk(
         keep = np.r_[:4, 4 + np.array(one.columns, int)]
         look = replace(every, normal=every.normal[:, keep[:, None], keep], right=every.right[:, keep])
         look = look.stiffened(one.columns, none, size)
-        part, more, move, _ = _moved(one, look, state, state.yx, limit)
-        return _summary(part, state.yx, limit, look.after(move), one, more)
+        part, more, move, _, covariance = _moved(one, look, state, state.yx, limit)
+        return _summary(part, state.yx, limit, look.after(move), one, more, covariance)
 
     return way(False, False), way(False, True), way(True, False)
 
 
-def _summary(state: SpotState, start: Floats, limit: float, end: Look, kit: Kit, extra: Floats) -> FittedSpots:
+def _summary(
+    state: SpotState, start: Floats, limit: float, end: Look, kit: Kit, extra: Floats, covariance: Floats
+) -> FittedSpots:
     chi2 = end.square / np.maximum(np.count_nonzero(end.weight, axis=1) - 4, 1)
-    covariance = inverses(end.normal)
     if kit.noise is None:
         covariance = covariance * chi2[:, None, None]
     good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)

@@ -36,8 +36,8 @@ _PERHAPS = 0.75
 #: Square of a single gradient over its variance, of the larger of two, that no chance makes (one in 2000).
 _OWN = 12.0
 
-#: Mean square of the gradients (N, n, k) of n neighbours, of these variances, and its error; (N,) each.
-_Estimate = Callable[[Floats, Floats], tuple[Floats, Floats]]
+#: Mean square of gradients (N, k), of these variances, over neighbours (N, n), and its error; (N,) each.
+_Estimate = Callable[[Floats, Floats, AnyArray], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,30 +128,38 @@ def _allowed(
 ) -> Floats:
     """Sizes (N,) of the extra columns of one kind by the neighbours `near` (N, n); 0 where leaving them out moves no
     spot by a good part of its sigma, or, for `sure` below 1, by so much less than that."""
-    found = np.clip(free.extra[near, kind], -_LARGEST, _LARGEST)
-    square, error = estimate(found, free.extra_variance[near, kind])
+    found = np.clip(free.extra[:, kind], -_LARGEST, _LARGEST)
+    square, error = estimate(found, free.extra_variance[:, kind], near)
     moved = square * free.lever[:, kind].mean(axis=1)
     matters = (square > sure * _SURE * error) & (moved > sure * _TILTED**2 * fixed.position_variance.mean(axis=1))
     return np.where(matters & free.good, np.sqrt(np.maximum(square, 0.0)), 0.0)
 
 
-def _shared(found: Floats, variance: Floats) -> tuple[Floats, Floats]:
+def _shared(found: Floats, variance: Floats, near: AnyArray) -> tuple[Floats, Floats]:
     """Mean square of what neighbours share.
 
     The square of the mean of n values holds the common part and a share of what each has alone, n times as much of
     which is in the mean of the squares: the difference knows nothing of the noise.
     """
-    count = found.shape[1]
-    square, mean = (found**2).mean(axis=1), found.mean(axis=1)
+    count = near.shape[1]
+    square, mean = _mean_of(found**2, near), _mean_of(found, near)
     shared = (count * mean**2 - square) / (count - 1)
     alone = np.maximum(square - np.maximum(shared, 0.0), 0.0)
     return shared.mean(axis=1), alone.mean(axis=1) / np.sqrt(count * (count - 1))
 
 
-def _beyond_noise(found: Floats, variance: Floats) -> tuple[Floats, Floats]:
+def _beyond_noise(found: Floats, variance: Floats, near: AnyArray) -> tuple[Floats, Floats]:
     """Mean square beyond the variance: what comes from elsewhere is another at the next hole."""
-    noise = variance.mean(axis=(1, 2))
-    return (found**2).mean(axis=(1, 2)) - noise, noise * np.sqrt(2 / (found.shape[1] * found.shape[2]))
+    noise, square = (_mean_of(each.mean(axis=1), near) for each in (variance, found**2))
+    return square - noise, noise * np.sqrt(2 / (near.shape[1] * found.shape[1]))
+
+
+def _mean_of(values: Floats, near: AnyArray) -> Floats:
+    """Mean (N, ...) of the values (N, ...) that the neighbours (N, n) have, without a copy for each of them."""
+    total = values[near[:, 0]]
+    for rows in near.T[1:]:
+        total += values[rows]
+    return np.asarray(total / near.shape[1])
 
 
 def shading(tools: Instrument, state: SpotState, whole: Bools) -> Floats:

@@ -71,3 +71,15 @@ def test_binning_keeps_places() -> None:
     miss = np.stack([u - 40 * np.rint(u / 40), v - 40 * np.rint(v / 40)])[:, inside]
     assert np.abs(miss.mean(axis=1)).max() < 0.1
     assert np.abs(miss).max() < 1.0
+
+
+def test_places_are_those_of_pyfai() -> None:
+    from pyFAI.ext.bilinear import Bilinear
+
+    contrast, _ = contrast_map(holes(17, 3.1, noise=250), 3.1, "bright")
+    peaks = picking._peaks(contrast, 20.0)
+    assert len(peaks) > 500
+    bilinear = Bilinear(np.ascontiguousarray(contrast))
+    wanted = np.array([bilinear.local_maxi((int(y), int(x))) for y, x in peaks])
+    far = np.abs(wanted - peaks).max(axis=1) > 1.5
+    np.testing.assert_allclose(picking._place(contrast, peaks)[~far], wanted[~far], atol=1e-4)
