@@ -284,19 +284,28 @@ def _in_pieces(
     for rows in np.split(order, np.flatnonzero(same) + 1):
         pieces += [rows[a : a + most] for a in range(0, len(rows), most)]
 
-    def work(rows: AnyArray) -> tuple[FittedSpots, ...]:
+    def ways_of(rows: AnyArray) -> tuple[FittedSpots, ...]:
         return run(rows, bank.templates[int(bank.label[rows[0]])])
+
+    # each piece goes to its place at once: all of them beside the whole would take twice the memory
+    first = ways_of(pieces[0])
+    names = [f.name for f in fields(FittedSpots)]
+    columns = [
+        [np.empty((len(kind), *getattr(way, n).shape[1:]), getattr(way, n).dtype) for n in names] for way in first
+    ]
+
+    def work(rows: AnyArray) -> None:
+        for way, whole in zip(first if rows is pieces[0] else ways_of(rows), columns, strict=True):
+            for column, name in zip(whole, names, strict=True):
+                column[rows] = getattr(way, name)
 
     if workers > 1 and len(pieces) > 1 and len(kind) * window > _WORTH_THREADS:
         with ThreadPoolExecutor(workers) as pool:
-            parts = list(pool.map(work, pieces))
+            list(pool.map(work, pieces))
     else:
-        parts = [work(piece) for piece in pieces]
-    back, names = np.argsort(np.concatenate(pieces)), [f.name for f in fields(FittedSpots)]
-    return tuple(
-        FittedSpots(*(np.concatenate([getattr(p, name) for p in way])[back] for name in names))
-        for way in zip(*parts, strict=True)
-    )
+        for piece in pieces:
+            work(piece)
+    return tuple(FittedSpots(*whole) for whole in columns)
 
 
 def looked_at(

@@ -101,6 +101,7 @@ def learn_tilts(
     # grainy noise makes waves as large as that
     topped = replace(topped, extra_variance=tools.learned.grain**2 * topped.extra_variance)
     ground = _allowed(topped, plain, near, _beyond_noise, slice(2, 8))
+    del topped
     # one step for all has told where light may matter: there, and where pixels are wild, it is followed to its end
     ask = far | (plain.lost > 0) | (ground > 0) | (_shaded(free, plain, _PERHAPS**2 * _noise_of_gradients(free)) > 0)
     ask[near[_allowed(free, plain, near, _shared, slice(0, 2), _PERHAPS**2) > 0]] = True
