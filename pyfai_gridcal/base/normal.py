@@ -6,6 +6,9 @@ import numpy as np
 
 from .arrays import Floats
 
+#: Damping, of a diagonal of one: above the rounding of sums in single precision, far below what matters.
+_WHIFF = 1e-7
+
 
 def solved(normal: Floats, right: Floats) -> Floats:
     """Solutions (N, k) of (N, k, k) equations; what is no number counts as 0."""
@@ -15,10 +18,27 @@ def solved(normal: Floats, right: Floats) -> Floats:
 
 
 def inverses(normal: Floats) -> Floats:
-    """Inverses (N, k, k)."""
-    scaled, scale = _scaled(np.nan_to_num(normal))
-    out: Floats = np.linalg.inv(scaled) * scale[:, :, None] * scale[:, None, :]
-    return out
+    """Inverses (N, k, k), by Gauss and Jordan without pivots, which positive matrices do not need.
+
+    All at a time, along the last axis, that is several times as quick as one after the other for small ones.
+    """
+    out = np.array(normal.transpose(1, 2, 0), order="C")
+    if not np.isfinite(out.sum()):
+        out = np.nan_to_num(out)
+    own = np.arange(len(out))
+    scale = 1 / np.sqrt(np.maximum(out[own, own], 1e-30))
+    scales = scale[:, None] * scale
+    out *= scales
+    out[own, own] += _WHIFF
+    with np.errstate(all="ignore"):
+        for k in own:
+            pivot, column = 1 / out[k, k], out[:, k].copy()
+            row = out[k] * pivot
+            out -= column[:, None] * row
+            out[k], out[:, k] = row, -column * pivot
+            out[k, k] = pivot
+    out *= scales
+    return np.ascontiguousarray(out.transpose(2, 0, 1))
 
 
 def _scaled(normal: Floats) -> tuple[Floats, Floats]:
@@ -26,5 +46,5 @@ def _scaled(normal: Floats) -> tuple[Floats, Floats]:
     scale: Floats = 1 / np.sqrt(np.maximum(np.einsum("nii->ni", normal), 1e-30))
     out: Floats = normal * scale[:, :, None] * scale[:, None, :]
     k = np.arange(normal.shape[1])
-    out[:, k, k] += 1e-7
+    out[:, k, k] += _WHIFF
     return out, scale

@@ -23,3 +23,14 @@ def test_what_is_no_number_does_no_harm() -> None:
     out = solved(normal, np.ones((2, 2)))
     assert np.isfinite(out).all()
     np.testing.assert_allclose(out[1], [0.5, 0.2], rtol=1e-5)
+
+
+def test_what_is_given_stays_as_it_is() -> None:
+    design = np.random.default_rng(1).normal(size=(5, 4, 9))
+    # in the order in which the inverses are made
+    normal = np.ascontiguousarray((design @ design.transpose(0, 2, 1)).transpose(1, 2, 0)).transpose(2, 0, 1)
+    before = normal.copy()
+    found = inverses(normal)
+    assert np.array_equal(normal, before)
+    np.testing.assert_allclose(found @ normal, np.tile(np.eye(4), (5, 1, 1)), atol=1e-4)
+    assert np.isfinite(inverses(np.full((2, 3, 3), np.nan))).all()
