@@ -99,7 +99,7 @@ class Instrument:
         return compared(self.image, state, bank, noise, sizes=sizes, limit=limit, dark=dark, workers=self.workers)
 
     def listening(self, state: SpotState) -> Instrument:
-        """The same with the noise that pixels show once these spots are fitted."""
+        """The same with the noise, and what rims are off, that pixels show once these spots are fitted."""
         fitted = self.fit(state, 3)
         state = replace(state, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background)
         state = state.select(np.flatnonzero(fitted.good))
@@ -107,7 +107,8 @@ class Instrument:
         level, residual, steep, _ = _relearn(self.image, state, self.learned.profile, bank, self.reach)
         quiet = steep < _QUIET
         noise = _noise(self.image, level[quiet], residual[quiet])
-        return replace(self, learned=replace(self.learned, noise=noise))
+        rims = _rims(residual / state.amplitude[:, None], steep, self.learned.profile)
+        return replace(self, learned=replace(self.learned, noise=noise, rims=rims))
 
 
 def _noise(image: PreparedImage, level: AnyArray, residual: AnyArray) -> Noise:

@@ -36,7 +36,7 @@ _FEW = 0.4
 _ENOUGH = 9
 #: Relative error of the radius that a hole is expected to have: 2 µm of half a millimetre.
 _RADIUS_ERROR = 0.004
-#: Rims that make places so many times less sure than the noise does are steps: those of smooth images have 1.2.
+#: Rims that make places so many times less sure than the noise does are steps: what is smooth has a third of it.
 _STEPS = 1.6
 #: Part of the blur (its variance) that may lie behind what makes the light uneven: none to all, 1 / sqrt(12).
 _BEHIND = 0.29

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import integrate
@@ -273,3 +275,11 @@ def test_a_lattice_on_long_pixels_is_that_of_real_lengths(aspect: float) -> None
     assert np.hypot(*real.T) == pytest.approx(30, rel=0.01)
     assert abs(real[0] @ real[1]) < 0.02 * 30**2
     assert len(points) > 120
+
+
+def test_rims_are_judged_with_the_sizes_that_holes_have() -> None:
+    """Holes that grow over the image look as if their rims were steps as long as that is not known."""
+    base = demo_scene((430, 520), pitch_px=23.0, seed=4)
+    bright = replace(base, light=Light(30000.0, 700.0, vignetting=0.0), camera=Camera(1.1))
+    picture = replace(bright, faults=Faults(size_trend=(0.02, 0.0), seed=2)).render(np.random.default_rng(7))
+    assert 0.75 < match_spots(find_spots(picture.image), picture.truth).over_sigma < 1.25
