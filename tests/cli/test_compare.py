@@ -27,6 +27,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_two_of_the_same(results: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert cli.main(["compare", *results[:2], "--gauge", "similarity"]) == 0

@@ -164,6 +164,7 @@ def test_settings_without_sense(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_several_exposures_and_their_plate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from dataclasses import replace
 

@@ -154,6 +154,7 @@ def test_validate(calibrated: dict[str, Any], folder: Path) -> None:
     assert not strict["good"]
 
 
+@pytest.mark.slow
 def test_validation_with_the_pitch_that_the_file_knows(scene: synthetic.Scene, tmp_path: Path) -> None:
     """The errors of the holes, which the file knows too, still count."""
     scene = dataclasses.replace(scene, plate=synthetic.imperfect(scene.plate, 30e-6, seed=4, span=15))

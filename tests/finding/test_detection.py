@@ -69,6 +69,7 @@ def test_sigma_is_honest_over_three_decades_of_light() -> None:
         assert 0.85 < score.over_sigma < 1.25, peak
 
 
+@pytest.mark.slow
 def test_strong_stretch_of_the_holes_does_no_harm() -> None:
     """Holes are half as large at the border as in the middle."""
     picture = scene(field=fields.radial(SHAPE, 0.3), pitch_px=30, hole_px=10).render(np.random.default_rng(7))
@@ -241,6 +242,7 @@ def test_another_lattice_is_indexed_anew() -> None:
         found.points(lattice="hexagonal")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "reads"), [(0, 0), (2, 0), (3, 65535)])
 def test_columns_do_not_tell_the_size_of_the_holes(seed: int, reads: int) -> None:
     image = plate_image((400, 440), pitch=38.0, radius=6.5)

@@ -161,6 +161,7 @@ def test_max_sigma_and_mask_of_the_user(truth: Truth) -> None:
     assert narrow.sum() > wide.sum()
 
 
+@pytest.mark.slow
 def test_sigma_map_covers_the_errors() -> None:
     z = []
     for seed in range(5):

@@ -28,8 +28,11 @@ def crashed(go, wait, tmp_path):
     task = go.calibrated()
     task.workspace.toggle_spot(*hole())
     go.idle()
+    # not that of before, which was kept by itself
+    task.keeper.path.unlink(missing_ok=True)
     task.keeper.keep()
     wait(task.keeper.path.exists, what="the work to be kept")
+    go.idle()
     left = task.keeper.path.with_name("1-abc.h5")
     left.write_bytes(task.keeper.path.read_bytes())
     (half := tmp_path / ".detector-0123abcd.h5").write_bytes(b"half")

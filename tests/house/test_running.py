@@ -50,6 +50,7 @@ def run(suite: Path, *arguments: str, complete: bool = False) -> tuple[int, str]
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_skipped_windows_and_workflows_are_a_failure_where_all_is_installed(suite: Path) -> None:
     """With workers, whose skipped tests and modules the controller hears of."""
     pytest.importorskip("xdist")

@@ -206,6 +206,7 @@ def test_steps_that_the_field_follows_or_that_look_like_tiles(size: float) -> No
     assert "steps along rows of holes, px" in found
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_the_detector_when_tiles_are_asked_for() -> None:
     ij, yx = lattice()
     jumping = yx + np.where(ij[:, :1] > 1, 0.6, -0.6) * [0.6, 1.0]
@@ -252,6 +253,7 @@ def test_the_claim_of_few_points_in_a_rough_field_is_believed_less(
     assert least <= claim_over_map(rough, count) < most
 
 
+@pytest.mark.slow
 def test_each_tile_has_its_own_few_points() -> None:
     labels = np.arange(SHAPE[0])[:, None] // 110 * 4 + np.arange(SHAPE[1]) // 105
     assert claim_over_map(1.0, 20) < 1.5

@@ -80,6 +80,7 @@ def test_fewer_holes_known_better_predict_the_same(exposures: int, monkeypatch: 
     assert quick.rms_px != every.rms_px
 
 
+@pytest.mark.slow
 def test_several_exposures_are_as_good_as_predicted() -> None:
     off, places = 10e-6, ((1.2, (0.2, -0.3)), (92.0, (2.4, -1.7)), (-177.0, (-3.1, 1.2)))
     rms = []

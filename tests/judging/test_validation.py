@@ -105,6 +105,7 @@ def test_indices_of_the_fit_are_kept_so_that_known_hole_errors_count():
     assert validate(ideal, picture.image).rms_px > 0.3
 
 
+@pytest.mark.slow
 def test_the_plate_of_the_file_is_kept_where_it_is_the_one_that_was_asked_for(tmp_path):
     scene = make_scene()
     scene = replace(scene, plate=synthetic.imperfect(scene.plate, 30e-6, seed=4, span=15))

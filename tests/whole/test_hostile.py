@@ -315,6 +315,7 @@ def test_pointers_to_nowhere_and_to_themselves(tmp_path, nexus):
     assert detector_of(tmp_path / "old.poni") == nexus
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=200))
 def test_any_module_table_is_read_or_refused(text):

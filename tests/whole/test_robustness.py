@@ -73,6 +73,7 @@ def result(scene: Scene, edit: Edit | None) -> tuple[Any, Any, Any]:
     return calibration, score, match_spots(calibration.points[0], picture.truth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENES)
 def test_dirt_does_no_harm(name: str) -> None:
     calibration, field, spots = result(*SCENES[name])

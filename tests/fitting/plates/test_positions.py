@@ -55,6 +55,7 @@ def test_positions_number_holes_that_are_all_alike() -> None:
     assert rms(truths[0], told) < 0.01
 
 
+@pytest.mark.slow
 def test_a_position_between_two_holes_numbers_nothing() -> None:
     truths = alike()
     where = motors(truths)
@@ -64,6 +65,7 @@ def test_a_position_between_two_holes_numbers_nothing() -> None:
     assert any("exposure 2: no holes recognised" in note for note in told.notes)
 
 
+@pytest.mark.slow
 def test_a_wrong_position_is_overruled() -> None:
     seen = exposures(PLACES[:3])
     where = np.array([t.pose.shift_m for t in seen])
@@ -125,6 +127,7 @@ def test_positions_as_text_and_as_a_file(tmp_path: Path) -> None:
             parse_positions(wrong)
 
 
+@pytest.mark.slow
 def test_indices_of_a_turned_plate_are_left_to_the_fingerprint() -> None:
     """Positions alone do not tell that the plate was turned by a quarter, so they number no such exposure."""
     truths = alike()[:2]

@@ -242,6 +242,7 @@ def test_damaged_splines_are_read_or_refused(text, data):
     assert np.isfinite(spline.dx.on_grid(np.linspace(0, nx, 5), np.linspace(0, ny, 4))).all()
 
 
+@pytest.mark.slow
 @FUZZ
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_refused(anything):
