@@ -13,7 +13,7 @@ from ..records.spots import Polarity
 from .smoothing import LocalLines, smoothed
 
 #: Relative gradients of the light that are believed at most, per px: steeper light makes no hole that can be measured.
-_STEEPEST = 0.3
+STEEPEST = 0.3
 #: Share of the usual amplitude below which light is taken for noise.
 _LEAST_LIGHT = 0.2
 #: The dark level is told where light is uneven by so much and makes amplitude and background alike to this correlation.
@@ -68,7 +68,7 @@ def light_of(
     level = np.log(np.maximum(amplitude, 1e-3 * float(np.median(amplitude))))
     value, slope, scatter = smoothed(lines, level)
     value_a = np.exp(np.clip(value, level.min() - 1, level.max() + 0.5))
-    slope = np.clip(slope, -_STEEPEST, _STEEPEST)
+    slope = np.clip(slope, -STEEPEST, STEEPEST)
     # the ground is lit by the same light, but for what pixels read without any
     told = _ground_line(amplitude, background, (scatter * float(np.median(amplitude)), spread_b))
     if told is None:

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
 from ..indexing.prediction import local_frames
 from ..records.points import ControlPoints
-from .light import LocalLight, lit_share
+from .light import STEEPEST, LocalLight, lit_share
 from .profile import Templates
 from .windows import PreparedImage, Windows, odd_powers, powers, ramp
 
@@ -83,7 +83,7 @@ class SpotState:
         :attr:`~pyfai_gridcal.finding.refinement.FittedSpots.extra`."""
         return replace(
             self,
-            slope_a=self.slope_a + more[:, :2],
+            slope_a=np.clip(self.slope_a + more[:, :2], -STEEPEST, STEEPEST),
             slope_b=self.slope_b + more[:, :2] * lit_share(self.background, dark)[:, None],
             ground=self.ground + self.amplitude[:, None] * more[:, 2:],
         )
