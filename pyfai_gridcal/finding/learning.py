@@ -24,6 +24,8 @@ _SPOTS, _FIRST, _TURNS = 800, 200, 4
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
 _QUIET, _FLAT = 0.25, 0.003
+#: Part of what rims are off that stays with the sizes of the holes, where rims are steps.
+_STAYS = 0.5
 #: Enough spots for a profile, if they are alike.
 _FEW = 400
 
@@ -107,7 +109,10 @@ class Instrument:
         level, residual, steep, _ = _relearn(self.image, state, self.learned.profile, bank, self.reach)
         quiet = steep < _QUIET
         noise = _noise(self.image, level[quiet], residual[quiet])
+        # what sizes alone made look like steps is far less now; real steps stay
         rims = _rims(residual / state.amplitude[:, None], steep, self.learned.profile)
+        if rims > _STAYS * self.learned.rims:
+            rims = self.learned.rims
         return replace(self, learned=replace(self.learned, noise=noise, rims=rims))
 
 
