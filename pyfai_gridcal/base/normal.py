@@ -10,11 +10,10 @@ from .arrays import Floats
 _WHIFF = 1e-7
 
 
-def solved(normal: Floats, right: Floats) -> Floats:
-    """Solutions (N, k) of (N, k, k) equations; what is no number counts as 0."""
-    scaled, scale = _scaled(np.nan_to_num(normal))
-    out: Floats = np.linalg.solve(scaled, (np.nan_to_num(right) * scale)[:, :, None])[:, :, 0] * scale
-    return out
+def solved(normal: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """Solutions (N, k) of (N, k, k) equations, and the inverses of these; what is no number counts as 0."""
+    inverse = inverses(normal)
+    return np.matmul(inverse, np.nan_to_num(right)[:, :, None])[:, :, 0], inverse
 
 
 def inverses(normal: Floats) -> Floats:
@@ -39,12 +38,3 @@ def inverses(normal: Floats) -> Floats:
             out[k, k] = pivot
     out *= scales
     return np.ascontiguousarray(out.transpose(2, 0, 1))
-
-
-def _scaled(normal: Floats) -> tuple[Floats, Floats]:
-    """Matrices with unit diagonal (and a whiff of damping), and their scales."""
-    scale: Floats = 1 / np.sqrt(np.maximum(np.einsum("nii->ni", normal), 1e-30))
-    out: Floats = normal * scale[:, :, None] * scale[:, None, :]
-    k = np.arange(normal.shape[1])
-    out[:, k, k] += _WHIFF
-    return out, scale

@@ -55,7 +55,7 @@ class _Radial:
         return np.asarray(away * (ideal / np.maximum(observed, 1e-9) - 1)[:, None])
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        grid = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+        grid = raster_places(y, x)
         return self.at(grid.reshape(-1, 2)).reshape(grid.shape)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import tomllib
 from dataclasses import fields
@@ -13,6 +12,7 @@ from typing import Any
 from ..base.atomic import read_text
 from ..base.errors import FileFormatError, UsageError
 from ..records.settings import Settings
+from ._parser import like
 
 _LARGEST = 1 << 26  # bytes of a text; a report of a thousand exposures has some ten million
 
@@ -67,7 +67,5 @@ def read_config(path: str) -> dict[str, Any]:
         raise FileFormatError(f"{path}: {error}", expected=expected) from None
     for name in told:
         if name not in KEYS:
-            near = difflib.get_close_matches(name, KEYS, 1)
-            hint = f"did you mean {near[0]}?" if near else None
-            raise UsageError(f"{path}: unknown setting {name}", expected=", ".join(KEYS), hint=hint)
+            raise UsageError(f"{path}: unknown setting {name}", expected=", ".join(KEYS), hint=like(name, KEYS) or None)
     return told

@@ -8,7 +8,7 @@ import itertools
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from ..base.errors import UsageError
@@ -61,19 +61,23 @@ class Parser(argparse.ArgumentParser):
         known = self._option_string_actions
         words = [word.partition("=")[0] for word in itertools.takewhile(lambda word: word != "--", self._given)]
         wrong = [w for w in words if w.startswith("--") and w not in known]
-        near = {w: difflib.get_close_matches(w, known, 1) for w in wrong}
-        return "".join(f"; there is no {w}{f', did you mean {near[w][0]}?' if near[w] else ''}" for w in wrong)
+        return "".join(f"; there is no {w}{like(w, known, ', ')}" for w in wrong)
 
 
 #: What a command adds its parser to.
 Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
+def like(word: str, known: Iterable[str], before: str = "") -> str:
+    """What may be meant by a word that is none of the known ones, as a question after `before`; nothing if unclear."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"{before}did you mean {near[0]}?" if near else ""
+
+
 def _meant(message: str) -> str:
     """What the user may have meant by a wrong choice."""
     wrong = re.match(r".*invalid choice: '([^']*)' \(choose from (.*)\)$", message, re.DOTALL)
-    near = difflib.get_close_matches(wrong[1], re.findall(r"[\w-]+", wrong[2]), 1) if wrong else []
-    return f"; did you mean {near[0]}?" if near else ""
+    return like(wrong[1], re.findall(r"[\w-]+", wrong[2]), "; ") if wrong else ""
 
 
 def _spaced(words: Sequence[str]) -> str:

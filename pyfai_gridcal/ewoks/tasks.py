@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ewokscore.taskwithprogress import TaskWithProgress
 
 from ..base.errors import CalibrationError, FileFormatError, GridcalError, UsageError
-from ..base.progress import Cancelled
+from ..base.progress import Cancelled, part_of
 from ..records.jobs import Calibrate, Compare, Convert, Correct, Validate, corrections_of
 from . import models
 from .files import beside, latest
@@ -134,12 +134,12 @@ class CalibrateGrid(
             load_image(one, combine=job.combine or "median", **corrections_of(job))
             for one in ([job.images] if job.combine else job.images)
         ]
-        found = calibrate(exposures, progress=lambda f, text: self.say(0.02 + 0.78 * f, text), **job.settings)
+        found = calibrate(exposures, progress=part_of(self.say, 0.02, 0.8), **job.settings)
         summary, level = found.summary(), found.verdict.level
         if found.verdict.is_worse_than(job.accept):
             reasons = "; ".join(found.verdict.reasons) or "the checks failed"
             raise CalibrationError(f"{output.name} was not written, the result is {level}: {reasons}")
-        found.save(output, name=job.name, progress=lambda fraction, text: self.say(0.8 + 0.15 * fraction, text))
+        found.save(output, name=job.name, progress=part_of(self.say, 0.8, 0.95))
         if job.report:
             from ..report import write_report
 

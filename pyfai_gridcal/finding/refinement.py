@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, Ints
-from ..base.normal import inverses
+from ..base.normal import inverses, solved
 from ..base.robust import spread
 from ..records.spots import Noise
 from .looks import Kit, Look, Pixels
@@ -146,8 +146,7 @@ def _moved(
     kit: Kit, look: Look, state: SpotState, start: Floats, limit: float
 ) -> tuple[SpotState, Floats, Floats, Bools, Floats]:
     """Spots after one step, what is new (N, 8) beyond them, the step, who (N,) went far, and the covariances."""
-    covariance = inverses(look.normal)
-    move = np.matmul(covariance, np.nan_to_num(look.right)[:, :, None])[:, :, 0]
+    move, covariance = solved(look.normal, look.right)
     more, dark = np.zeros((len(start), 8)), kit.dark
     more[:, kit.columns] = move[:, 4:]
     part = state.topped(more, dark) if kit.columns else state

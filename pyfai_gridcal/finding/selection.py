@@ -36,7 +36,7 @@ _FEW = 0.4
 _ENOUGH = 9
 #: Relative error of the radius that a hole is expected to have: 2 µm of half a millimetre.
 _RADIUS_ERROR = 0.004
-#: Rims that make places so many times less sure than the noise does are steps: what is smooth has a third of it.
+#: Rims that make places so many times less sure than the noise does are steps: those of smooth images have 1.2.
 _STEPS = 1.6
 #: Part of the blur (its variance) that may lie behind what makes the light uneven: none to all, 1 / sqrt(12).
 _BEHIND = 0.29
@@ -132,11 +132,12 @@ def _sigma(
     seen = np.hypot(counted, assumed)
     # whatever covers a part of the hole may move its middle by as much of its radius; and light is no exponential
     # where it ends within a hole: the third order moves it by an eighth of the cube
-    steep = tools.profile_radius * np.hypot(*fitted.slope.T)
+    slope = np.hypot(*fitted.slope.T)
+    steep = tools.profile_radius * slope
     odd = oddity(tools, fitted, usual.misfit, strict=steep > _STEEP)
     own = tools.profile_radius * np.hypot(odd, steep**3 / 8)
     # and a blur behind the place where the light ends moves a picture by its square times the slope
-    own = np.hypot(own, _BEHIND * tools.maker.blur**2 * np.hypot(*fitted.slope.T))
+    own = np.hypot(own, _BEHIND * tools.maker.blur**2 * slope)
     wrong = own if shared is None else np.hypot(own, shared.max(axis=1))
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for

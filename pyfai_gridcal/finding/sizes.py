@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ..base.arrays import Bools, Floats
-from ..base.normal import inverses, solved
+from ..base.normal import solved
 from .learning import Instrument
 from .looks import wild_square
 from .model import SpotState
@@ -191,6 +191,6 @@ def _moves(tools: Instrument, state: SpotState, bank: TemplateBank) -> tuple[Flo
         wild = seen[:, 4] ** 2 > wild_square(expected, state.amplitude[rows], _GLARING)
         gram = np.matmul(columns * ((windows.usable & ~wild) / expected)[:, None], columns.swapaxes(1, 2))
         normal, right = gram[:, :-1, :-1].astype(np.float64), gram[:, :-1, -1].astype(np.float64)
-        moves[rows] = solved(normal, right)
-        variance[rows] = np.abs(np.einsum("nii->ni", inverses(normal))[:, 4:])
+        moves[rows], inverse = solved(normal, right)
+        variance[rows] = np.abs(np.einsum("nii->ni", inverse)[:, 4:])
     return moves, variance

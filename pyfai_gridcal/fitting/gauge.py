@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Floats, freeze
 from ..base.errors import UsageError
-from ..base.frames import edge_from_index
+from ..base.frames import edge_from_index, raster_places
 from ..base.geometry import turn_matrix
 from ..records.distortion import Gauge
 from ..records.field import Field, TiledField
@@ -35,7 +35,7 @@ class MovedField:
         return np.asarray((yx + self.inner.at(yx)) @ self.matrix.T + self.shift - yx)
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        place = np.stack(np.meshgrid(np.asarray(y, float), np.asarray(x, float), indexing="ij"), axis=-1)
+        place = raster_places(np.asarray(y, float), np.asarray(x, float))
         return np.asarray((place + self.inner.on_grid(y, x)) @ self.matrix.T + self.shift - place)
 
 
@@ -116,7 +116,7 @@ def best_gauge(
     """
     point = gauge_point(gauge, shape)
     if point is not None:
-        near = np.stack(np.meshgrid([-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], indexing="ij"), axis=-1).reshape(-1, 2)
+        near = raster_places(*[np.arange(-1.0, 2.0)] * 2).reshape(-1, 2)
         yx = np.asarray(point) + near
     corrected = yx + field.at(yx)
     found = place(edge_from_index(corrected) * pixel_size, yx, pixel_size=pixel_size if nominal else None)

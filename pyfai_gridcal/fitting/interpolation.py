@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.frames import raster_places
 from ..records.field import SampledField
 from .recipe import FieldFit, Sample
 
@@ -26,7 +27,7 @@ def _sampled(predict: Callable[[Floats], Floats], sample: Sample, step: float) -
         np.linspace(first - 0.5, first + n - 0.5, max(2, int(np.ceil(n / step)) + 1))
         for first, n in zip(sample.origin, sample.shape, strict=True)
     )
-    nodes = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    nodes = raster_places(y, x).reshape(-1, 2)
     return SampledField(y, x, predict(nodes).reshape(len(y), len(x), 2))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Floats, in_a_line
 from ..base.errors import FittingError
-from ..base.frames import edge_from_index
+from ..base.frames import edge_from_index, raster_places
 from ..base.geometry import turn_matrix
 from ..records.fit import Pose
 from .recipe import FieldFit, Sample
@@ -145,7 +145,7 @@ class RigidField:
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         y, x = np.asarray(y, float), np.asarray(x, float)
-        grid = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+        grid = raster_places(y, x)
         return self.at(grid.reshape(-1, 2)).reshape(len(y), len(x), 2)
 
 

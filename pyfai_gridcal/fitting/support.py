@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import Bools, Floats
+from ..base.frames import raster_places
 from ..base.geometry import hull_of, within_hull
 from ..base.threads import one_blas_thread
 from ..records.field import SampledField, bracket
@@ -168,7 +169,7 @@ def support_of(
         np.linspace(first, first + n - 1, max(2, int(np.ceil((n - 1) / step)) + 1))
         for first, n in zip(sample.origin, sample.shape, strict=True)
     )
-    nodes = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    nodes = raster_places(y, x).reshape(-1, 2)
     points = sample.yx[fit.used]
     # each node of a coarse raster asks the points around it
     tree = cKDTree(points)

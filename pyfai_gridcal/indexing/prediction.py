@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Floats, Ints
+from ..base.frames import raster_places
 from ..records.nodes import NodeTable
 
 #: To the four nearest nodes.
@@ -69,7 +70,7 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
     if np.prod(np.ptp(ij, axis=0) + 5.0) > 50 * len(ij) + 10_000:  # pieces far apart
         return out, known
     table = NodeTable.of(ij)
-    step = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    step = raster_places(*[np.arange(-2, 3)] * 2).reshape(-1, 2)
     step = step[np.hypot(*step.T) < 2.5]
     design = _monomials(step.astype(float))
     weighted = design * np.exp(-0.5 * (np.hypot(*step.T) / width) ** 2)[:, None]

@@ -6,8 +6,8 @@ Other rooms may use::
     checking    check_file, difference
     comparison  Comparison, compare, drift, read_to_compare
     limits      RULES
-    measures    PairDistances, edges_around, pair_distances, quality, residual_correlation, standardised_residuals,
-                subpixel_bias, width_of, worst_rows, worst_spots
+    measures    NAMED, PairDistances, edges_around, largest_rows, pair_distances, quality, residual_correlation,
+                standardised_residuals, subpixel_bias, width_of, worst_rows, worst_spots
     planning    Illumination, Plan, plan
     validation  Validation, validate, validate_files
 """

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..base.arrays import Bools, Floats, frozen_array, in_a_line
 from ..base.errors import FileFormatError, UsageError
-from ..base.frames import edge_from_index
+from ..base.frames import edge_from_index, raster_places
 from ..base.geometry import turn_matrix
 from ..base.robust import rms
 from ..io.kinds.kinds import read_distortion
@@ -195,7 +195,7 @@ def _valid(d: Distortion, y: Floats, x: Floats) -> Bools:
 
 def _places(d: Distortion, y: Floats, x: Floats) -> Floats:
     """(ny, nx, 2) metres on the detector plane."""
-    grid = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+    grid = raster_places(y, x)
     return np.asarray(edge_from_index(grid + np.nan_to_num(d.field.on_grid(y, x))) * d.pixel_size)
 
 

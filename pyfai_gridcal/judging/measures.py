@@ -18,10 +18,12 @@ from ..records.nodes import NodeTable
 from ..records.spots import SpotFlag, Spots
 
 __all__ = [
+    "NAMED",
     "PairDistances",
     "WorstSpot",
     "edges_around",
     "histogram_of",
+    "largest_rows",
     "pair_distances",
     "pairs_of_nodes",
     "pulls",
@@ -36,8 +38,8 @@ __all__ = [
 
 Two = tuple[float, float]
 
-#: Spots that a report names: more are not looked at one by one.
-_NAMED = 5
+#: Spots that are named, in reports and windows: more are not looked at one by one.
+NAMED = 5
 #: What a flag of a spot says about its residual.
 _WHY = {
     SpotFlag.BORDER: "cut by the border",
@@ -263,14 +265,20 @@ class WorstSpot:
     why: str
 
 
-def worst_rows(fit: DistortionFit, count: int = _NAMED) -> list[tuple[int, int]]:
+def largest_rows(sizes: Floats, used: Bools, count: int = NAMED) -> Ints:
+    """Rows of the largest of the sizes (N,) that are used (N,), the largest first."""
+    rows = np.flatnonzero(used)
+    return rows[np.argsort(-sizes[rows], kind="stable")[:count]]
+
+
+def worst_rows(fit: DistortionFit, count: int = NAMED) -> list[tuple[int, int]]:
     """(exposure, row) of the used points with the largest residuals, the largest first."""
-    sizes = [np.where(u, np.hypot(*r.T), -1.0) for r, u in zip(fit.residual_yx, fit.used, strict=True)]
-    rows = [(float(s[row]), k, int(row)) for k, s in enumerate(sizes) for row in np.argsort(-s)[:count]]
-    return [(k, row) for size, k, row in sorted(rows, key=lambda one: -one[0])[:count] if size >= 0]
+    sizes = [np.hypot(*residual.T) for residual in fit.residual_yx]
+    rows = [(k, int(row)) for k, used in enumerate(fit.used) for row in largest_rows(sizes[k], used, count)]
+    return sorted(rows, key=lambda one: -sizes[one[0]][one[1]])[:count]
 
 
-def worst_spots(fit: DistortionFit, spots: Sequence[Spots], count: int = _NAMED) -> list[WorstSpot]:
+def worst_spots(fit: DistortionFit, spots: Sequence[Spots], count: int = NAMED) -> list[WorstSpot]:
     """The used spots with the largest residuals, the largest first, with what is special about each."""
     return [_worst(fit, spots[k], k, row) for k, row in worst_rows(fit, count)]
 

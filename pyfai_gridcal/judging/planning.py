@@ -163,7 +163,7 @@ def plan(
     length = length_px or max(shape) / 3
     known = _solved(plate, shape, size, poses, hole_px / 2, sigma, plate_error_m / mean, amplitude_px, length)
     ay, ax = (np.linspace(0, n - 1, max(8, round(nodes * n / max(shape)))) for n in shape)
-    at = np.stack(np.meshgrid(ay, ax, indexing="ij"), axis=-1).reshape(-1, 2)
+    at = raster_places(ay, ax).reshape(-1, 2)
     values = np.sqrt(known.variance(at)).reshape(len(ay), len(ax), 2)
     inside = np.logical_or.reduce([within_hull(hull_of(seen), at) for seen in views]).reshape(len(ay), len(ax))
     return Plan(SampledField(ay, ax, values, clamp=True), inside, len(views[0]), sigma, hole_px)

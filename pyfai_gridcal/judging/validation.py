@@ -172,10 +172,10 @@ def validate(
         raise UsageError("a distortion without a plate", expected="plate=Plate(pitch)")
     plate = plate if plate is not None else fit.plate  # type: ignore[union-attr]
     # The image without its distortion: from here on, nothing but it and the plate counts.
-    correcting = _within(say, 0.0, 0.45)
+    correcting = part_of(say, 0.0, 0.45)
     corrected = correct_known(image, distortion, mask=mask, progress=correcting)
     # The spots of a straight grid, found and indexed as if nobody had seen it before.
-    points = _found(corrected, plate, polarity, hole_px, _within(say, 0.45, 0.45))
+    points = _found(corrected, plate, polarity, hole_px, part_of(say, 0.45, 0.9))
     say(0.92, "comparing with the plate")
     # Which hole is which, where the plate lies as in the calibration: then the errors of its holes are known.
     known = fit.points[exposure] if fit is not None and exposure < len(fit.points) else None
@@ -202,11 +202,6 @@ def _parts(result: object) -> tuple[Distortion, DistortionFit | None]:
     if distortion is None:
         raise TypeError(f"{type(result).__name__} given, expected a Calibration, DistortionFit or Distortion")
     return distortion, fit
-
-
-def _within(say: Progress, start: float, share: float) -> Progress:
-    """Progress of a stage that takes this share of the whole."""
-    return lambda fraction, text: say(start + share * fraction, text)
 
 
 def _found(

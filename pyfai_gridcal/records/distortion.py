@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, frozen_array
 from ..base.errors import UsageError
-from ..base.frames import edge_nodes, index_from_edge, pixel_centres
+from ..base.frames import edge_nodes, index_from_edge, pixel_centres, raster_places
 from ..base.geometry import as_pair
 from ..base.units import as_lengths, format_length
 from .corners import corner_nodes, corners_of_nodes, is_tiled
@@ -145,7 +145,7 @@ class Distortion:
         ny, nx = self.shape
         y = np.unique(np.append(np.arange(0, ny, step), ny - 1)).astype(float)
         x = np.unique(np.append(np.arange(0, nx, step), nx - 1)).astype(float)
-        c = self.field.on_grid(y, x) + np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+        c = self.field.on_grid(y, x) + raster_places(y, x)
         down, right = (
             np.diff(c, axis=0)[:, :-1] / np.diff(y)[:, None, None],
             np.diff(c, axis=1)[:-1] / np.diff(x)[None, :, None],

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Floats, freeze, frozen_array, in_a_line
 from ..base.errors import UsageError
-from ..base.frames import CORNERS, index_from_edge
+from ..base.frames import CORNERS, index_from_edge, raster_places
 
 __all__ = [
     "CornerField",
@@ -256,7 +256,7 @@ def point_by_point(field: Field, y: AnyArray, x: AnyArray) -> Floats:
     rows = max(1, _POINTS // max(1, len(x)))
     for start in range(0, len(y), rows):
         part = y[start : start + rows]
-        points = np.stack(np.meshgrid(part, x, indexing="ij"), axis=-1).reshape(-1, 2)
+        points = raster_places(part, x).reshape(-1, 2)
         out[start : start + rows] = field.at(points).reshape(len(part), len(x), 2)
     return out
 

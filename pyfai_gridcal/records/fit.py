@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..base.arrays import Bools, Floats
-from ..base.frames import index_from_edge
+from ..base.frames import index_from_edge, raster_places
 from ..base.geometry import hull_of, within_hull
 from ..base.robust import rms
 from ..base.units import format_length
@@ -150,7 +150,7 @@ class DistortionFit:
         if maps is None or len(hull) < 3:
             return float("nan")
         rows, columns = (np.arange(0, n, step, dtype=float) for n in d.shape)
-        at = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)
+        at = raster_places(rows, columns).reshape(-1, 2)
         which = within_hull(hull, at)
         if d.mask is not None:
             which &= ~d.mask[::step, ::step].ravel()

@@ -110,7 +110,7 @@ def _from_afar(field: Field, shape: tuple[int, int], target: Floats, tolerance: 
     from scipy.spatial import cKDTree
 
     y, x = (np.linspace(-_MARGIN * n, (1 + _MARGIN) * n, _START) for n in shape)
-    grid = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    grid = raster_places(y, x).reshape(-1, 2)
     corrected = grid + field.at(grid)
     good = _finite(corrected)
     if not good.any():

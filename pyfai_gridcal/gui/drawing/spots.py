@@ -10,7 +10,8 @@ from silx.gui.plot import PlotWidget
 from silx.gui.plot.items.scatter import Scatter
 
 from ...base.arrays import AnyArray, Bools
-from ..work.layers import MOST_WORST, SpotKind, SpotLayer
+from ...judging.measures import NAMED
+from ..work.layers import SpotKind, SpotLayer
 from ..work.thinning import thinned_spots
 from .layer import Layer, seen_part
 
@@ -114,7 +115,7 @@ class SpotCloud(Layer):
 
     def _ringWorst(self, layer: SpotLayer | None) -> None:
         """Numbered rings around the worst, also where no spots are drawn."""
-        for k in range(MOST_WORST):
+        for k in range(NAMED):
             self.plot.remove(f"worst {k}", kind="marker")
         rows: AnyArray | list[int] = [] if layer is None else layer.worst
         if layer is not None and len(rows):

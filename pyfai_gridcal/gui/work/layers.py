@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from ...base.arrays import AnyArray, Floats
 from ...base.frames import edge_from_index, index_from_edge, raster_places
+from ...judging.measures import largest_rows
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
 from ...report.plots.canvas import nice
@@ -29,10 +30,6 @@ MAPS: dict[MapName, str] = {
     "sigma": "Uncertainty, px",
     "residual": "Residual, px",
 }
-
-
-#: How many of the spots with the largest residuals are named: few enough to look at each.
-MOST_WORST = 5
 
 
 class SpotKind(IntEnum):
@@ -86,10 +83,8 @@ class SpotLayer:
 
     @cached_property
     def worst(self) -> AnyArray:
-        """Rows of the :data:`MOST_WORST` used spots with the largest residuals, the largest first."""
-        size = np.where(self.kind == SpotKind.USED, np.nan_to_num(self.residual, nan=-1.0), -1.0)
-        rows = np.argsort(-size, kind="stable")[:MOST_WORST]
-        return rows[size[rows] >= 0]
+        """Rows of the used spots with the largest residuals, the largest first."""
+        return largest_rows(self.residual, (self.kind == SpotKind.USED) & np.isfinite(self.residual))
 
     def words(self, row: int) -> str:
         """The node of a spot, and how far it is off."""
@@ -268,7 +263,7 @@ def _residual_map(fit: DistortionFit, exposure: int, nodes: int) -> MapImage | N
         return None
     points, used = fit.points[exposure], fit.used[exposure]
     y, x, step = _cells(fit.distortion.shape, nodes, least=round(min(points.pitch_px) / 8))
-    places = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    places = raster_places(y, x).reshape(-1, 2)
     distance, nearest = cKDTree(points.yx[used]).query(places, distance_upper_bound=0.75 * max(points.pitch_px))
     length = np.append(np.hypot(*fit.residual_yx[exposure][used].T), np.nan)
     values = np.where(np.isfinite(distance), length[nearest], np.nan).reshape(len(y), len(x))

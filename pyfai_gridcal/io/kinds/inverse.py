@@ -9,7 +9,7 @@ from scipy.interpolate import RectBivariateSpline
 
 from ...base.arrays import AnyArray, Floats
 from ...base.errors import FittingError
-from ...base.frames import index_from_edge
+from ...base.frames import index_from_edge, raster_places
 from ...records.field import Field, point_by_point
 from ...records.inverse import newton
 
@@ -109,7 +109,7 @@ def inverted(
         known = (float(first[0]), float(first[1])), (float(last[0]), float(last[1]))
     forward = ExtendedField(field, *known)
     y, x = (np.linspace(-1.0, n, max(5, int(np.ceil(n / step)) + 1)) for n in shape)
-    target = np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1)
+    target = raster_places(y, x)
     there = target.reshape(-1, 2)
     here = newton(forward, there, there, tolerance=1e-4, iterations=60, longest=0.05 * max(shape))
     if not np.isfinite(here).all():

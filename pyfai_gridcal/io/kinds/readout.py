@@ -8,7 +8,7 @@ import numpy as np
 
 from ...base.arrays import AnyArray, Floats
 from ...base.errors import UsageError
-from ...base.frames import CORNERS, edge_from_index, index_from_edge
+from ...base.frames import CORNERS, edge_from_index, index_from_edge, raster_places
 from ...base.units import Region
 from ...records.distortion import Distortion
 from ...records.field import CornerField, Field, corner_values
@@ -38,9 +38,7 @@ class _Mirrored:
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         v, u = self._source(y, 0), self._source(x, 1)
         values = self.field.on_grid(np.sort(v), np.sort(u))[np.ix_(_rank(v), _rank(u))]
-        return (
-            values + np.stack(np.meshgrid(v - y, u - x, indexing="ij"), -1) if self.in_place else values * self._sign()
-        )
+        return values + raster_places(v - y, u - x) if self.in_place else values * self._sign()
 
 
 def _rank(values: Floats) -> AnyArray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...base.arrays import Bools, Floats, Ints, in_a_line
 from ...base.errors import FittingError
-from ...base.frames import edge_from_index, edge_nodes
+from ...base.frames import edge_from_index, edge_nodes, raster_places
 from ...base.progress import Progress
 from ...base.robust import rms
 from ...base.threads import one_blas_thread
@@ -145,7 +145,7 @@ def _inverse_samples(
         last = distortion.shape[k] + high
         axes.append(at[k][0] + np.linspace(low, last, min(int(last - low) + 1, INVERSE_SAMPLES)))
     back = inverted(forward, distortion.shape).on_grid(*axes)
-    source = back + np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    source = back + raster_places(*axes)
     place = np.nan_to_num(source) - (at[0][0], at[1][0])
     near = ((place > -1.5) & (place < np.array(distortion.shape) + 1.5)).all(axis=-1)
     matters: Bools = np.asarray(np.isfinite(back).all(axis=-1) & near)
