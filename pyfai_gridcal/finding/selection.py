@@ -196,6 +196,11 @@ def _noise(tools: Instrument, fitted: FittedSpots) -> Floats:
     return np.asarray(np.sqrt(variance) / np.maximum(fitted.amplitude, 1e-9))
 
 
+def left_over(tools: Instrument, fitted: FittedSpots) -> Floats:
+    """(N,) square of the misfit, in units of the amplitude, with what the pixels that were left out were off by."""
+    return np.asarray(_misfit(tools, fitted) ** 2 + TOLERANCE**2 * fitted.lost)
+
+
 def usual_misfit(tools: Instrument, fitted: FittedSpots, whole: Bools) -> float:
     """Misfit of most spots, in units of the amplitude: of the whole (N,) good ones, where there are any."""
     some = fitted.good & whole if (fitted.good & whole).sum() >= _ENOUGH else fitted.good
