@@ -301,7 +301,7 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     rims = by_their_rims(tools, start.select(left))
     if usual.faults is not None:
         others = away_from(usual.faults.yx, places[left], _AWAY * tools.spacing)
-        usual = replace(usual, faults=select_rows(usual.faults, others, "yx", "size"))
+        usual = replace(usual, faults=select_rows(usual.faults, others, "yx", "size", "part"))
     near = (np.hypot(*(rims.yx - places[left]).T) < farthest) & (rims.amplitude > 0.5 * local[left])
     # where the rim is as wrong as the middle there is no mark, but a shadow, the end of the light, bleeding
     near &= left_over(tools, rims) < _IN_THE_RIM * left_over(tools, fitted)[left]
