@@ -26,6 +26,8 @@ _SPOTS, _FIRST, _TURNS = 800, 200, 4
 _QUIET, _FLAT = 0.25, 0.003
 #: Part of what rims are off that stays with the sizes of the holes, where rims are steps.
 _STAYS = 0.5
+#: Noise is free of the ceiling from so many sigma below it on, and told by so many such pixels.
+_FREE, _PIXELS = 3.0, 1000
 #: Enough spots for a profile, if they are alike.
 _FEW = 400
 
@@ -118,7 +120,13 @@ class Instrument:
 
 def _noise(image: PreparedImage, level: AnyArray, residual: AnyArray) -> Noise:
     """Noise of the pixels from what a fit leaves over of those that tell."""
-    return noise_of(level, residual, quantised=image.quantised, factor=image.factor)
+    noise = noise_of(level, residual, quantised=image.quantised, factor=image.factor)
+    if image.ceiling is not None:
+        # near the ceiling half of the noise is cut off
+        free = level + _FREE * np.sqrt(noise.variance(level)) < image.ceiling
+        if free.sum() > _PIXELS:
+            noise = noise_of(level[free], residual[free], quantised=image.quantised, factor=image.factor)
+    return noise
 
 
 def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
@@ -264,14 +272,10 @@ def _relearn(
         dy, dx = dy * back[..., 0, 0] + dx * back[..., 1, 0], dy * back[..., 0, 1] + dx * back[..., 1, 1]
     # strong spots say most; wild pixels nothing
     scale = np.median(np.abs(relative[:: max(1, len(relative) // _FIRST)]), axis=0) + 1e-12
-    weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
+    weight = (image.telling(windows, levels) & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size
     learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 1)
-    steep[~windows.usable] = np.inf
-    # what is cut does not scatter
-    cut_off = image.is_cut(windows)
-    if cut_off is not None:
-        steep[cut_off] = np.inf
+    steep[~image.telling(windows, levels, quiet=True)] = np.inf
     residual = relative * sample.amplitude[:, None]
     return image.sign * levels, residual, steep, normalised(learned, reach)
