@@ -82,3 +82,16 @@ def test_few_small_spots_are_found_with_their_own_size() -> None:
     assert 4.0 < spots.hole_px < 6.5
     far, _ = cKDTree(spots.yx).query(truth)
     assert far.max() < 0.6
+
+
+def test_smooth_rims_of_a_drawing_are_not_taken_for_noise() -> None:
+    turn = np.array([[np.cos(0.12), -np.sin(0.12)], [np.sin(0.12), np.cos(0.12)]])
+    yx = ((np.argwhere(np.ones((17, 17))) - 8) * (78.0, 83.5)) @ turn + (195.3, 237.7)
+    y, x = np.mgrid[:390, :475]
+    far, _ = cKDTree(yx).query(np.stack([y, x], axis=-1))
+    image = np.rint(220 - 200 * np.clip(30.5 - far, 0, 1)).astype(np.uint8)
+    spots = find_spots(image)
+    truth = yx[((yx > 45) & (yx < np.array(image.shape) - 46)).all(axis=1)]
+    far, near = cKDTree(spots.yx).query(truth)
+    assert far.max() < 0.03
+    assert np.sqrt(np.mean((spots.yx[near] - truth) ** 2)) < 0.011
