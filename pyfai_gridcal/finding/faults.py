@@ -47,6 +47,11 @@ class SharedFaults:
         return np.asarray(self.size[self._tree.query(yx)[1]])
 
     @cached_property
+    def usual(self) -> float:
+        """What most holes share, px: where all do, it is the picture that is so and not the holes."""
+        return float(np.median(self.size.max(axis=1)))
+
+    @cached_property
     def _tree(self) -> cKDTree:
         return cKDTree(self.yx)
 
