@@ -51,6 +51,11 @@ class SharedFaults:
         return np.maximum(self.size[near], np.sqrt(self.part[near]) * own)
 
     @cached_property
+    def usual(self) -> float:
+        """What most holes share, px: where all do, it is the picture that is so and not the holes."""
+        return float(np.median(self.size.max(axis=1)))
+
+    @cached_property
     def _tree(self) -> cKDTree:
         return cKDTree(self.yx)
 

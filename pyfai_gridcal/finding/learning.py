@@ -24,8 +24,13 @@ _SPOTS, _FIRST, _TURNS = 800, 200, 5
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
 _QUIET, _FLAT = 0.25, 0.003
+#: Least share of the flat pixels that must be those within holes, and those around; how many times less than at the
+#: rims noise must be there, for the rims to be steps; and whole numbers without noise seem to have one of 0.29.
+_SIDES, _STEPS, _STILL = 0.03, 1.6, 0.5
 #: Part of what rims are off that stays with the sizes of the holes, where rims are steps.
 _STAYS = 0.5
+#: Noise is free of the ceiling from so many sigma below it on, and told by so many such pixels.
+_FREE, _PIXELS = 3.0, 1000
 #: Enough spots for a profile, if they are alike.
 _FEW = 400
 
@@ -107,8 +112,7 @@ class Instrument:
         state = state.select(np.flatnonzero(fitted.good))
         bank = self.maker.bank(state.stretch, len(state), state.wider)
         level, residual, steep, _ = _relearn(self.image, state, self.learned.profile, bank, self.reach)
-        quiet = steep < _QUIET
-        noise = _noise(self.image, level[quiet], residual[quiet])
+        noise = _noise(self.image, level, residual, steep)
         # what sizes alone made look like steps is far less now; real steps stay
         rims = _rims(residual / state.amplitude[:, None], steep, self.learned.profile)
         if rims > _STAYS * self.learned.rims:
@@ -116,9 +120,27 @@ class Instrument:
         return replace(self, learned=replace(self.learned, noise=noise, rims=rims))
 
 
-def _noise(image: PreparedImage, level: AnyArray, residual: AnyArray) -> Noise:
+def _noise(image: PreparedImage, level: AnyArray, residual: AnyArray, steep: AnyArray) -> Noise:
     """Noise of the pixels from what a fit leaves over of those that tell."""
-    return noise_of(level, residual, quantised=image.quantised, factor=image.factor)
+
+    def noise_at(some: AnyArray) -> Noise:
+        return noise_of(level[some], residual[some], quantised=image.quantised, factor=image.factor)
+
+    quiet = steep < _QUIET
+    noise = noise_at(quiet)
+    if image.ceiling is not None:
+        # near the ceiling half of the noise is cut off
+        free = quiet & (level + _FREE * np.sqrt(noise.variance(level)) < image.ceiling)
+        if free.sum() > _PIXELS:
+            noise = noise_at(free)
+    # what rims alone scatter is no noise; there the flat parts within and around the holes tell
+    flat, middle = steep < _FLAT, 0.5 * (level[quiet].min() + level[quiet].max())
+    if flat.sum() > _PIXELS:
+        plain, inside = noise_at(flat), (level[flat] > middle).mean()
+        told = _SIDES < inside < 1 - _SIDES or (image.quantised and plain.readout < _STILL)
+        if told and plain.variance(middle) < noise.variance(middle) / _STEPS**2:
+            noise = plain
+    return noise
 
 
 def hole_radius(image: PreparedImage, yx: Floats, guess: float, spacing: float) -> float:
@@ -183,12 +205,10 @@ def learn(
         sample = replace(sample, yx=fitted.yx, amplitude=fitted.amplitude, background=fitted.background).select(rows)
         if len(sample) >= 12:
             sample = _lit(sample, image, spacing)
-        # what it left over corrects the profile and, from the second turn on, tells the noise
-        # the first correction is that of radius and blur alone
+        # what it left over corrects the profile, at first its radius and blur alone, and soon tells the noise
         level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach, disk=turn < 2)
         if turn >= 1:
-            quiet = steep < _QUIET
-            noise = _noise(image, level[quiet], residual[quiet])
+            noise = _noise(image, level, residual, steep)
     assert noise is not None
     grain = grain_factor(correlation_of(residual, steep < _FLAT), profile)
     return Learned(profile, noise, grain, _rims(residual / sample.amplitude[:, None], steep, profile))
@@ -265,14 +285,10 @@ def _relearn(
         dy, dx = dy * back[..., 0, 0] + dx * back[..., 1, 0], dy * back[..., 0, 1] + dx * back[..., 1, 1]
     # strong spots say most; wild pixels nothing
     scale = np.median(np.abs(relative[:: max(1, len(relative) // _FIRST)]), axis=0) + 1e-12
-    weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
+    weight = (image.telling(windows, levels) & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size
     learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 1, disk=disk)
-    steep[~windows.usable] = np.inf
-    # what is cut does not scatter
-    cut_off = image.is_cut(windows)
-    if cut_off is not None:
-        steep[cut_off] = np.inf
+    steep[~image.telling(windows, levels, quiet=True)] = np.inf
     residual = relative * sample.amplitude[:, None]
     return image.sign * levels, residual, steep, normalised(learned, reach)

@@ -22,6 +22,8 @@ _SAMPLE = 1000
 _STRETCHED = 0.01
 #: Bending within a hole is looked at when it moves rims by so many px: a tenth of the precision of a good spot.
 _BENT = 5e-4
+#: How many times larger bending is than neighbours differ in it: noise makes 0.9 to 1.6, fields make more.
+_ALIKE = 1.6
 #: A hole is thought to be squeezed to 0.4 or stretched to 2.5 of the mean one at most; no optics does more, but frames
 #: of false candidates say anything.
 _LEAST_STRETCH, _MOST_STRETCH = 0.4, 2.5
@@ -284,9 +286,12 @@ def stretched(
     error = _UNSURE * float(np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
     unround = np.abs(local - np.eye(2)).max() > _STRETCHED
     usual = float(np.quantile(np.abs(bend), 0.9))
-    bent = usual * radius**2 > _BENT
+    # neighbours bend alike; what single ones make of the noise of their places would move holes
+    bends = bend[place.reshape(near.shape)]
+    scatter = float(np.median(np.abs(bends - bends.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
+    bent = usual > max(_BENT / radius**2, _ALIKE * scatter)
     if not (unround or bent):
-        return state, error
+        return replace(state, stretch=None, bend=None), error
     # now all of them; each spot takes what the nearest point says
     if len(rows) < len(points):
         local, bend = frames_at(np.arange(len(points)))

@@ -318,4 +318,4 @@ def looked_at(
         for rows in (every[a : a + most] for a in range(0, len(every), most)):
             windows = image.windows(state.yx[rows], templates.reach)
             seen = Kit(image, templates, None, 0.0).seen(state.select(rows), windows, bank.rest[rows])
-            yield rows, windows, seen.level, seen.rows
+            yield rows, replace(windows, usable=seen.usable), seen.level, seen.rows

@@ -30,6 +30,8 @@ _ODD, _TIMES = 0.02, 3.0
 _ODD_CUT, _TIMES_CUT = 0.003, 1.5
 #: A chi square is out of the common when it is so many times its own scatter above one.
 _SCATTER = 4.0
+#: A spot and its neighbours.
+_NEAREST = 9
 #: Where more than this share of the spots is off by the model, the model is what is wrong, and none is left out for it.
 _FEW = 0.4
 #: Fewest whole spots whose median is that of most.
@@ -137,19 +139,28 @@ def _sigma(
     own = tools.profile_radius * np.hypot(odd, steep**3 / 8)
     # and a blur behind the place where the light ends moves a picture by its square times the slope
     own = np.hypot(own, _BEHIND * tools.maker.blur**2 * slope)
-    shared = None if usual.faults is None else usual.faults.at(fitted.yx)
+    yx = fitted.yx
+    shared = None if usual.faults is None else usual.faults.at(yx)
     wrong = own if shared is None else np.hypot(own, shared.max(axis=1))
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
     # that; but where most are so, there is nothing else.
-    off = wrong > _ASSUMED * seen.max(axis=1)
+    common = 0.0 if usual.faults is None else usual.faults.usual
+    off = wrong > _ASSUMED * np.hypot(seen.max(axis=1), common)
     if not all_of_them or np.count_nonzero(off & fitted.good) < _FEW * max(int(fitted.good.sum()), 1):
-        measured &= ~off
+        # a whole one that is odd among others that are not counts for little, and moves nothing that they hold
+        measured &= ~off | (tools.image.is_whole(yx, tools.reach) & ~_crowded(yx, off))
     # nor does what neighbours share of that become smaller by their number
     if usual.faults is not None:
         beyond = counted * np.sqrt(1 - 1 / np.maximum(fitted.chi2, 1.0))[:, None]
-        shared = usual.faults.at(fitted.yx, np.hypot(beyond, own[:, None]))
+        shared = usual.faults.at(yx, np.hypot(beyond, own[:, None]))
     return np.hypot(seen, own[:, None]), shared, np.asarray(measured)
+
+
+def _crowded(yx: Floats, off: Bools) -> Bools:
+    """(N,) whether others of the nearest spots are off, too."""
+    near = np.asarray(cKDTree(yx).query(yx, k=min(_NEAREST, len(yx)))[1]).reshape(len(yx), -1)
+    return np.asarray(off[near].sum(axis=1) > 1)
 
 
 def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArray:

@@ -14,6 +14,8 @@ from .survey import binned
 
 #: Squares of four pixels that read the same, and as much as any, of which fewer may be chance or specks.
 _PLATEAU = 20
+#: Pixels below the ceiling among such that reach it of which fewer may be specks.
+_ALONE = 2
 #: Pixels along the border of the image that are not fitted, whatever the blur; a blur that is known leaves out more.
 _RIM = 2
 
@@ -76,6 +78,12 @@ def ceiling_of(data: AnyArray, usable: Bools, saturation: float | None) -> float
     return top if together.sum() > max(_PLATEAU, 0.05 * at.sum()) else None
 
 
+def _is_ragged(cut: Bools) -> bool:
+    """Whether pixels that are not `cut` (ny, nx) lie alone among such: light that comes near the ceiling scatters."""
+    around = cut[:-2, 1:-1] & cut[2:, 1:-1] & cut[1:-1, :-2] & cut[1:-1, 2:]
+    return bool(np.count_nonzero(around & ~cut[1:-1, 1:-1]) > _ALONE)
+
+
 class PreparedImage:
     """An image padded for cutting windows, holes made positive, with a map of usable pixels.
 
@@ -106,6 +114,8 @@ class PreparedImage:
         self.saturated = np.pad(hot, pad) if hot is not None and hot.any() else None
         #: reading from which on pixels are cut; None where none are
         self.ceiling = ceiling_of(data, usable, saturation)
+        #: whether it is noise and light that are cut there; a drawing has such a reading, too, but nothing above it
+        self.clips = self.ceiling is not None and _is_ragged(data >= self.ceiling)
         self.polarity: Polarity = polarity
         self.sign = 1.0 if polarity == "bright" else -1.0
         self.whole = bool(usable.all())
@@ -132,11 +142,17 @@ class PreparedImage:
         data, usable = (_cut(raster, middle + self.pad, reach) for raster in (self.data, self.usable))
         return Windows(middle, data, usable)
 
-    def is_cut(self, windows: Windows) -> Bools | None:
-        """(N, m * m) whether pixels of these windows read as much as any can; None where none do."""
-        if self.ceiling is None:
-            return None
-        return np.asarray(self.sign * windows.data >= self.ceiling)
+    def telling(self, windows: Windows, level: AnyArray, *, quiet: bool = False) -> Bools:
+        """(N, m * m) the usable pixels of these windows, without those that read as much as any can where at least that
+        is expected (`level`, holes positive): how much more they would read, nobody knows. When `quiet`, without all
+        that do, since what is cut does not scatter."""
+        if self.ceiling is None or not (self.clips or quiet):
+            return windows.usable
+        top = np.float32(self.ceiling)
+        cut = self.sign * windows.data >= top
+        if not quiet:
+            cut &= self.sign * level >= top
+        return np.asarray(windows.usable & ~cut)
 
     def touches_saturation(self, yx: Floats, reach: int) -> Bools:
         """(N,) whether a saturated pixel lies within the window."""

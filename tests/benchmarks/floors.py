@@ -1,30 +1,27 @@
 """How far each stage is from what the machine could do at best: ``python floors.py``.
 
-A script, not a test. The work of each stage is counted while it runs (bytes that the filters of the whole image have to
-move, floating point operations of the sums over the pixels of spots, time within the factorisations of the field) and
-divided by what one core of this machine moves and multiplies when it does nothing else; the slower of both is the
-floor.
+A script, not a test. The floor of a stage does not depend on how it is done: bytes that must be read and written once,
+and the operations of one look at each spot, divided by what one core of this machine moves and multiplies when it does
+nothing else; the slower of both. The field has none: how many solutions it takes is a matter of the method.
 """
 
 from __future__ import annotations
 
-import contextlib
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import fft, ndimage
 
 from pyfai_gridcal import calibrate
 from pyfai_gridcal.base.threads import one_blas_thread
 from pyfai_gridcal.benchmark.scenes import scene_of
-from pyfai_gridcal.finding import refinement
-from pyfai_gridcal.fitting.spline import blockband
 
 BEST_OF = 5
 #: Word in what the progress says -> stage; everything else is about spots.
@@ -39,12 +36,12 @@ STAGES = {
 
 
 def best(work: Callable[[], Any], times: int = BEST_OF) -> float:
-    """Least seconds by the clock."""
+    """Least processor seconds: the floors are those of one core."""
     seconds = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = time.process_time()
         work()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return min(seconds)
 
 
@@ -61,95 +58,33 @@ def speed_of_sums() -> float:
         return 2 * rows.size * 5 / best(lambda: np.matmul(rows, rows.transpose(0, 2, 1)))
 
 
-class Count:
-    """Work done: bytes moved, operations, seconds within what cannot be avoided."""
-
-    def __init__(self) -> None:
-        self.bytes, self.operations, self.seconds = 0.0, 0.0, 0.0
-
-
-@contextlib.contextmanager
-def replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> Iterator[None]:
-    """Put something in the place of a function for a while."""
-    original = getattr(owner, name)
-    setattr(owner, name, make(original))
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
-
-
-def counted(count: Count) -> contextlib.ExitStack:
-    """While this is open, the work is counted."""
-    stack = contextlib.ExitStack()
-
-    def box(original: Any) -> Any:  # two passes, each reads and writes the image
-        def call(image: Any, *given: Any, **named: Any) -> Any:
-            count.bytes += 4 * image.nbytes
-            return original(image, *given, **named)
-
-        return call
-
-    def transform(original: Any) -> Any:  # 2.5 N log2 N operations of a real transform
-        def call(values: Any, size: Any, *given: Any, **named: Any) -> Any:
-            n = float(np.prod(size))
-            count.operations += 2.5 * n * np.log2(n)
-            count.bytes += 4 * 4 * n
-            return original(values, size, *given, **named)
-
-        return call
-
-    def look(original: Any) -> Any:  # the Gram matrix of the rows of each spot; the pixels and three rasters are read
-        def call(job: Any, state: Any, view: Any, *given: Any, **named: Any) -> Any:
-            spots, rows, pixels = view.rows.shape
-            count.operations += 2.0 * spots * pixels * rows**2
-            count.bytes += 4 * 4 * spots * pixels
-            return original(job, state, view, *given, **named)
-
-        return call
-
-    def timed(original: Any) -> Any:
-        def call(*given: Any, **named: Any) -> Any:
-            start = time.perf_counter()
-            try:
-                return original(*given, **named)
-            finally:
-                count.seconds += time.perf_counter() - start
-
-        return call
-
-    for owner, name, make in (
-        (ndimage, "uniform_filter", box),
-        (fft, "rfft2", transform),
-        (fft, "irfft2", transform),
-        (refinement._Job, "look", look),
-        (blockband.BlockBanded, "cholesky", timed),
-        (blockband.BlockCholesky, "inverse", timed),
-        (blockband.BlockCholesky, "solve", timed),
-    ):
-        stack.enter_context(replaced(owner, name, make))
-    return stack
-
-
-def stages(image: Any, pitch_m: Any, count: Count | None) -> dict[str, Any]:
-    """Seconds, bytes, operations and seconds of factorisations of each stage of a calibration."""
-    here = count or Count()
-    texts: list[str] = []
-    marks: list[tuple[float, float, float, float]] = []
-
-    def tell(_: float, text: str) -> None:
-        texts.append(text)
-        marks.append((time.perf_counter(), here.bytes, here.operations, here.seconds))
-
-    calibration = calibrate(image, pitch=pitch_m, progress=tell)
-    tell(1.0, "detector")
+def stages(image: Any, pitch_m: Any) -> tuple[dict[str, float], Any]:
+    """Processor seconds of each stage of a calibration, and its spots."""
+    marks: list[tuple[float, str]] = []
+    calibration = calibrate(image, pitch=pitch_m, progress=lambda _, text: marks.append((time.process_time(), text)))
+    marks.append((time.process_time(), "detector"))
     calibration.detector()
-    tell(1.0, "end")
-    out: dict[str, Any] = {}
-    for text, done in zip(texts[:-1], np.diff(marks, axis=0), strict=True):
+    marks.append((time.process_time(), "end"))
+    out: dict[str, float] = {}
+    for (begin, text), (end, _) in pairwise(marks):
         stage = next((stage for word, stage in STAGES.items() if word in text), "spots")
-        out[stage] = out.get(stage, 0) + done
-    return out
+        out[stage] = out.get(stage, 0) + end - begin
+    return out, calibration.spots[0]
+
+
+def floors(image: Any, spots: Any, memory: float, sums: float) -> dict[str, tuple[float, float, float]]:
+    """Bytes, operations and least seconds of each stage that has a floor, whatever the program does: the image is read
+    once as it is and written once as float32; each spot is looked at once, a window of its hole and three pixels on
+    each side, whose five rasters are multiplied with each other; corners are written once."""
+    pixels = len(spots) * (2 * np.ceil(spots.hole_px / 2 + 3) + 1) ** 2
+    work = {
+        "look": (image.nbytes + 4.0 * image.size, 0.0),
+        "spots": (4.0 * pixels, 2.0 * 25 * pixels),
+        "detector": (48.0 * image.size, 0.0),
+    }
+    least = {stage: max(moved / memory, operations / sums) for stage, (moved, operations) in work.items()}
+    least["detector"] = best(lambda: np.ones((*image.shape, 4, 3), np.float32))  # in pages that are new
+    return {stage: (*work[stage], least[stage]) for stage in work}
 
 
 def command(image: Any, pitch_m: float, folder: Path) -> list[tuple[str, float, float]]:
@@ -159,24 +94,24 @@ def command(image: Any, pitch_m: float, folder: Path) -> list[tuple[str, float, 
     path, result = folder / "grid.edf", folder / "detector.h5"
     fabio.edfimage.EdfImage(data=image).write(str(path))
 
+    def spent(words: list[str]) -> float:
+        before = sum(os.times()[2:4])
+        subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return sum(os.times()[2:4]) - before
+
     def python(code: str) -> float:
-        return best(lambda: subprocess.run([sys.executable, "-c", code], check=True), 3)
+        return min(spent(["-c", code]) for _ in range(3))
 
-    def run() -> None:
-        words = ["calibrate", str(path), "--pitch", f"{1e6 * pitch_m}um", "-o", str(result)]
-        subprocess.run([sys.executable, "-m", "pyfai_gridcal", *words], check=True, stdout=subprocess.DEVNULL)
-
-    whole = best(run, 3)
+    words = ["calibrate", str(path), "--pitch", f"{1e6 * pitch_m}um", "-o", str(result)]
+    whole = min(spent(["-m", "pyfai_gridcal", *words]) for _ in range(3))
     ours = python("import pyfai_gridcal.calibration, pyfai_gridcal.io.nexus.result, fabio")
     theirs = python("import numpy, scipy.ndimage, scipy.spatial, scipy.fft, h5py, fabio")
-    back = f"import time; from pyFAI.detectors import NexusDetector as N; t = time.time(); N({str(result)!r})"
-    told = subprocess.run(
-        [sys.executable, "-c", f"{back}; print(time.time() - t)"], check=True, capture_output=True, text=True
-    )
+    opened = "from pyFAI.detectors import NexusDetector as N"
+    theirs_too = python(f"{opened}; N({str(result)!r})") - python(opened)
     return [
         ("whole command", whole, float("nan")),
         ("imports", ours, theirs),
-        ("pyFAI opens the file", float(told.stdout), float("nan")),
+        ("pyFAI opens the file", theirs_too, float("nan")),
     ]
 
 
@@ -189,20 +124,14 @@ def main(name: str = "taper") -> None:
     print(f"one core: {1e-9 * memory:.1f} GB/s of copies, {1e-9 * sums:.0f} Gflop/s of small products (float32)")
     pitch = float(np.mean(drawn.plate.pitch_m))
     calibrate(image, pitch=pitch)  # imports, and what is made once
-    runs = [stages(image, pitch, None) for _ in range(BEST_OF)]
-    count = Count()
-    with counted(count):
-        work = stages(image, pitch, count)
+    runs = [stages(image, pitch) for _ in range(BEST_OF)]
+    least = floors(image, runs[0][1], memory, sums)
     print(f"{'stage':<12}{'s':>8}{'MB moved':>10}{'Mflop':>8}{'floor, s':>10}{'ratio':>7}")
-    size = 48.0 * image.size  # bytes of the pixel corners, in pages that are new
     for stage in ("look", "spots", "field", "detector"):
-        seconds = min(run[stage][0] for run in runs)
-        _, moved, operations, factoring = work.get(stage, (0.0,) * 4)
-        floor = max(moved / memory, operations / sums) + factoring
-        if stage == "detector":
-            moved, floor = size, best(lambda: np.ones((*image.shape, 4, 3), np.float32))
+        seconds = min(run[stage] for run, _ in runs)
+        moved, operations, floor = least.get(stage, (np.nan,) * 3)
         print(
-            f"{stage:<12}{seconds:8.3f}{1e-6 * moved:10.0f}{1e-6 * operations:8.0f}{floor:10.3f}{seconds / floor:7.1f}"
+            f"{stage:<12}{seconds:8.3f}{1e-6 * moved:10.1f}{1e-6 * operations:8.0f}{floor:10.4f}{seconds / floor:7.1f}"
         )
     with tempfile.TemporaryDirectory() as folder:
         for part, seconds, floor in command(image, pitch, Path(folder)):

@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from scipy.spatial import KDTree
 
-from pyfai_gridcal.finding.model import BentRims, SpotState
+from pyfai_gridcal.finding.model import BentRims, SpotState, start_from, stretched
 from pyfai_gridcal.finding.profile import TemplateMaker, blurred_disk
 from pyfai_gridcal.finding.refinement import fit_spots
 from pyfai_gridcal.finding.windows import PreparedImage
-from pyfai_gridcal.records.spots import HoleProfile, Noise
+from pyfai_gridcal.indexing.indexing import index_spots
+from pyfai_gridcal.records.spots import HoleProfile, Noise, Spots
 
 FINE, HALF = 10, 15
 RADIUS, BLUR = 6.0, 1.2
@@ -70,3 +72,22 @@ def test_place_is_that_of_the_centre(name: str, stretch: np.ndarray, noise: Nois
     size = np.hypot(*np.mean(moved, axis=0))
     assert size > 8e-3
     assert np.hypot(*np.mean(miss, axis=0)) < 1e-3 + 0.03 * size
+
+
+def test_the_noise_of_places_bends_no_hole_and_is_taken_back_once_places_are_known() -> None:
+    ij = np.argwhere(np.ones((9, 10)))
+    true = 30.0 + ij * (52.0, 55.0)
+    points = index_spots(Spots.from_positions(true + np.random.default_rng(1).normal(0, 0.3, true.shape)))
+    image = PreparedImage(np.zeros((520, 580)), None, "bright")
+    rows = KDTree(true).query(points.yx)[1]
+    state = start_from(image, points.yx, 24, 20.0)
+    rough, _ = stretched(state, points, image, reach=24, radius=20.0)
+    assert rough.bend is None
+    turned = replace(rough, stretch=np.tile(1.01 * np.eye(2), (len(points), 1, 1)))
+    known, _ = stretched(turned, points, image, reach=24, radius=20.0, places=true[rows])
+    assert known.stretch is None
+    # but a field that bends does
+    centre = true.mean(axis=0)
+    bent = true + 4e-5 * (true - centre)[:, ::-1] ** 2
+    found, _ = stretched(state, points, image, reach=24, radius=20.0, places=bent[rows])
+    assert found.bend is not None

@@ -75,6 +75,28 @@ def test_a_covered_hole_is_as_unsure_as_its_cover_is_large() -> None:
     assert spots.sigma_yx[22].max() >= RADIUS * odd[22] * 0.9 > 3 * usual.sigma
 
 
+def test_an_odd_hole_stays_with_a_large_sigma_and_odd_neighbours_go() -> None:
+    image = picture(YX)
+    tools, found = fitted(image)
+    alone = np.isin(np.arange(len(YX)), (22, 40))
+    spots, usual = chosen(tools, replace(found, chi2=np.where(alone, 100.0, found.chi2)), Usual())
+    assert len(spots) == len(YX)
+    assert spots.sigma_yx[alone].min() > 5 * usual.sigma
+    together = np.argsort(np.hypot(*(YX - YX[33]).T))[:4]
+    shared = np.isin(np.arange(len(YX)), together)
+    spots, _ = chosen(tools, replace(found, chi2=np.where(shared, 100.0, found.chi2)), Usual())
+    assert len(spots) == len(YX) - 4
+
+
+def test_what_all_holes_share_drops_none_and_what_some_share_drops_these() -> None:
+    tools, found = fitted(picture(YX))
+    some = YX[:, 1] > np.quantile(YX[:, 1], 0.7)
+    for most, few, left in ((0.005, 0.0075, len(YX)), (0.0, 0.12, len(YX) - int(some.sum()))):
+        size = np.where(some, few, most)
+        usual = Usual(faults=SharedFaults(found.yx, np.repeat(size[:, None], 2, axis=1)))
+        assert len(chosen(tools, found, usual)[0]) == left
+
+
 def test_nothing_left_is_told_or_empty() -> None:
     tools, found = fitted(picture(YX))
     bad = replace(found, good=np.zeros(len(YX), bool))

@@ -119,8 +119,21 @@ def test_what_is_cut_at_the_top_is_seen_without_being_told() -> None:
     for polarity, sign in (("bright", 1), ("dark", -1)):
         prepared = PreparedImage(cut, None, polarity)  # type: ignore[arg-type]
         assert prepared.ceiling == 910
+        assert prepared.clips
         windows = prepared.windows(np.array([[30.0, 40.0]]), 3)
-        is_cut = prepared.is_cut(windows)
-        assert is_cut is not None
-        assert np.array_equal(is_cut, sign * windows.data == 910)
+        is_cut = sign * windows.data == 910
         assert 5 < is_cut.sum() < 40
+        # those that are expected to read more tell nothing, and neither does any of how pixels scatter
+        level = np.where(np.arange(49) < 25, sign * 950.0, sign * 900.0)[None]
+        assert np.array_equal(~prepared.telling(windows, level), is_cut & (np.arange(49) < 25))
+        assert np.array_equal(~prepared.telling(windows, level, quiet=True), is_cut)
+
+
+def test_what_is_as_white_as_it_can_be_in_a_drawing_is_not_cut() -> None:
+    y, x = np.mgrid[:70, :90]
+    prepared = PreparedImage(np.where(np.hypot(y - 30, x - 40) < 12, 0.0, 254.0), None, "dark")
+    windows = prepared.windows(np.array([[30.0, 55.0]]), 5)
+    assert prepared.ceiling == 254
+    assert not prepared.clips
+    assert prepared.telling(windows, np.full(windows.data.shape, -300.0)).all()
+    assert not prepared.telling(windows, windows.data, quiet=True).all()
