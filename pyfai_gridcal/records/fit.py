@@ -144,18 +144,25 @@ class DistortionFit:
         of the points used: the same held-out residuals, which scale that map, without both. NaN where no uncertainty is
         known.
         """
+        return rms(self.among_holes()[1])
+
+    def among_holes(self) -> tuple[Floats, Floats]:
+        """Places (N, 2) of valid pixels on a raster within the hull of the points used, and the uncertainty (N, 2) of
+        the displacement there, px; NaN where none is known."""
         d, step = self.distortion, max(1, max(self.distortion.shape) // 200)
         maps = d.sigma_maps(step)
         hull = hull_of(used_rows(self, [p.yx for p in self.points]))
-        if maps is None or len(hull) < 3:
-            return float("nan")
         rows, columns = (np.arange(0, n, step, dtype=float) for n in d.shape)
         at = raster_places(rows, columns).reshape(-1, 2)
+        values = np.full(at.shape, np.nan) if maps is None else np.stack(maps, axis=-1).reshape(-1, 2)
+        if len(hull) < 3:
+            return at[:0], values[:0]
         which = within_hull(hull, at)
         if d.mask is not None:
             which &= ~d.mask[::step, ::step].ravel()
-        values = np.stack(maps, axis=-1).reshape(-1, 2)[which]
-        return rms(values[np.isfinite(values).all(axis=1)])
+        if maps is not None:
+            which &= np.isfinite(values).all(axis=1)
+        return at[which], values[which]
 
     def _rms(self, columns: tuple[Floats, ...]) -> float:
         return rms(used_rows(self, columns), used_rows(self, [p.sigma_yx for p in self.points]))

@@ -14,6 +14,7 @@ from ..base.errors import GridcalError
 from ..base.plain import fields_of, plain
 from ..base.robust import rms
 from ..judging.measures import quality, worst_spots
+from ..records.budget import PlateBudget, plate_figures
 from ..records.result import Result
 from ..records.spots import SpotFlag
 
@@ -78,6 +79,7 @@ def summary(calibration: Result) -> Data:
         "held_out_px": fit.held_out_px,
         "expected_error_px": fit.expected_error_px,
         "plate_sigma_px": fit.plate_sigma_px,
+        "plate_budget": plate_figures(fit, PlateBudget.of(calibration.settings)),
         "field_sigma_px": _typical_sigma(calibration, valid),
         "displacement_px": dict(zip(("dy", "dx"), d.extent or (None, None), strict=True)),
         "largest_displacement_px": d.largest_px,

@@ -11,12 +11,14 @@ from dataclasses import MISSING, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..base.quantities import QUANTITIES
+from ..records.options import option_of
 from ..records.plate import Plate
 from ..records.result import Result
 from ..records.settings import Settings
 
 #: Settings that are lengths.
-_LENGTHS = ("pitch", "pixel", "hole")
+_LENGTHS = ("pitch", "pixel", "hole", "gap")
 #: What takes part in a calibration.
 _PACKAGES = ("pyfai-gridcal", "pyFAI", "numpy", "scipy", "silx", "fabio", "h5py", "matplotlib")
 
@@ -44,6 +46,8 @@ def _option(name: str, value: Any) -> str:
     if name in _LENGTHS:
         values = value if isinstance(value, list | tuple) else (value,)
         return ",".join(_length(float(v)) for v in values)
+    if (kind := option_of(Settings, name).kind) in QUANTITIES:
+        return QUANTITIES[kind][1](value)
     if isinstance(value, Plate):
         return "PLATE.h5"
     if name == "positions":
@@ -60,7 +64,7 @@ def settings_toml(settings: Settings) -> str:
         if isinstance(value, Plate):
             lines.append('# plate = "RESULT.h5" with the errors of its holes')
         else:
-            numbers = isinstance(value, int | float | tuple) and name not in (*_LENGTHS, "positions")
+            numbers = isinstance(value, int | float | tuple) and name not in (*_LENGTHS, "positions", "temperature")
             told = list(value) if isinstance(value, tuple) and numbers else value if numbers else _option(name, value)
             lines.append(f"{name} = {json.dumps(told, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
