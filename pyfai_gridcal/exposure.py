@@ -121,8 +121,14 @@ def with_traits(fit: DistortionFit, settings: Settings) -> tuple[DistortionFit, 
 
 def plate_of(settings: Settings, points: ControlPoints) -> Plate:
     """The plate that the settings speak of, on the lattice that was found."""
+    from .io.kinds.certificate import is_certificate, read_certificate
+
     plate = settings.plate
-    if isinstance(plate, str | Path):
+    angle = settings.angle if settings.angle is not None else points.angle_deg
+    ideal = Plate(settings.pitches, angle, settings.hole)
+    if isinstance(plate, str | Path) and is_certificate(plate):
+        plate = read_certificate(plate, ideal)
+    elif isinstance(plate, str | Path):
         from .io.nexus.result import load_result
 
         found = load_result(plate)
@@ -134,5 +140,4 @@ def plate_of(settings: Settings, points: ControlPoints) -> Plate:
         return budget.stretched(plate)
     if plate is not None:
         raise UsageError(f"plate={type(plate).__name__}", expected="a Plate, or a file that holds one")
-    angle = settings.angle if settings.angle is not None else points.angle_deg
-    return budget.stretched(Plate(settings.pitches, angle, settings.hole))
+    return budget.stretched(ideal)

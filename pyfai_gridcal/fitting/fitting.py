@@ -23,6 +23,7 @@ from ..records.points import ControlPoints
 from .choice import Choice, choose
 from .gauge import best_gauge, gauge_point, gauge_words
 from .plates.exposures import fit_exposures
+from .plates.ordered import ordered_errors
 from .plates.positions import Positions, positions_of
 from .plates.registration import located
 from .rigid import Placement, place
@@ -170,14 +171,19 @@ def _on_map(view: PlateView) -> tuple[PlateView, tuple[str, ...]]:
     """The exposure in the numbering of the map of its plate, if there is one."""
     if view.plate.error_ij is None:
         return view, ()
+    parts = ordered_errors(view.plate)
     ideal = replace(view, plate=without_errors(view.plate))
     start, sample = ideal.placed()
     found = located(view.points.ij, view.plate, start, BSpline().fit(sample))
     if found is None:
-        return ideal, ("the exposure was not found on the map of the plate: its known errors are not used",)
+        lost = "the exposure was not found on the map of the plate: its known errors are not used"
+        if parts is None or not parts.longer:
+            return ideal, (lost,)
+        # which way a plate lies does not matter for its mean pitch
+        return replace(ideal, plate=ideal.plate.scaled(1 + parts.scale)), (f"{lost}, but for its mean pitch",)
     points = view.points.reindexed(found.matrix, found.offset)
     note = f"found on the map of the plate by {found.shared} holes ({found.significance:.0f} sigma)"
-    return replace(view, points=points), (note,)
+    return replace(view, points=points), (note, *([] if parts is None else [parts.words()]))
 
 
 def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], positions: Positions | None) -> DistortionFit:
@@ -194,7 +200,8 @@ def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], position
     plate = with_errors(
         views[0].plate, joint.hole_ij[on_plate], joint.error_yx[on_plate], joint.error_sigma_yx[on_plate]
     )
-    return replace(done, plate=plate)
+    parts = ordered_errors(plate)
+    return replace(done, plate=plate, notes=done.notes if parts is None else (*done.notes, parts.words()))
 
 
 def _handed(plate: Plate, points: ControlPoints) -> tuple[Plate, list[str]]:

@@ -80,7 +80,11 @@ class Settings:
         group=_OPTIONAL,
     )
     plate: Any = told(
-        None, "result of the same plate, with the measured errors of its holes", metavar="FILE", group=_OPTIONAL
+        None,
+        "result of the same plate, with the measured errors of its holes, or a table of them (.csv): i, j, y_mm, x_mm, "
+        "sigma_um",
+        metavar="FILE",
+        group=_OPTIONAL,
     )
     lattice: LatticeKind = told(
         "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_OPTIONAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -104,8 +105,9 @@ def test_coverage_of_the_plate_alone() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenes", [1000])
-def test_coverage_of_whole_fits(scenes: int) -> None:
+def test_coverage_of_whole_fits() -> None:
+    """Of sixty scenes; PYFAI_GRIDCAL_SCENES=1000 makes it a thousand, which gave 0.700 and 0.950."""
+    scenes = int(os.environ.get("PYFAI_GRIDCAL_SCENES", "60"))
     rng, z = np.random.default_rng(1), []
     shape, size = (420, 510), (240e-6, 200e-6)
     for k in range(scenes):
