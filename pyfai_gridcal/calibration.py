@@ -16,12 +16,12 @@ from .base.arrays import Floats
 from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, part_of, untold
 from .base.units import Length, Lengths
-from .exposure import Exposure, common_mask, nominal_of, plate_of, take_exposure, with_traits
+from .exposure import Exposure, common_mask, nominal_of, plate_of, prior_of, take_exposure, with_traits
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
 from .judging.assessment import assess
-from .records.distortion import Gauge
+from .records.distortion import Distortion, Gauge
 from .records.plate import LatticeKind, Plate
 from .records.points import ControlPoints
 from .records.result import Result
@@ -112,6 +112,7 @@ def calibrate(
     pixel: Lengths | None = None,
     detector: str | None = None,
     plate: Plate | str | Path | None = None,
+    prior: Result | Distortion | str | Path | None = None,
     lattice: LatticeKind = "auto",
     angle: float | None = None,
     polarity: str = "auto",
@@ -148,6 +149,7 @@ def calibrate(
     pixel : nominal pixel size, one length or (slow, fast); None: the one that makes the displacement smallest
     detector : name of a pyFAI detector, from which nominal pixel size, gaps, modules and sensor come
     plate : a plate whose hole errors are known, or a file that holds one
+    prior : older calibration of the same camera, or its file: only what has changed since is fitted
     lattice : "auto", "square", "rectangular", "oblique" or "hexagonal"
     angle : between the axes of an oblique plate, degrees
     polarity : "auto", "bright" or "dark" holes
@@ -319,6 +321,7 @@ def assemble(
         gauge=settings.gauge,
         max_sigma=settings.max_sigma,
         positions=settings.positions,
+        prior=prior_of(settings),
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=part_of(say, 0.0, 0.93),
     )

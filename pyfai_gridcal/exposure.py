@@ -15,6 +15,7 @@ from .base.geometry import as_pair
 from .finding.dead import dark_lines, dead_areas, dead_level
 from .finding.survey import filled, survey
 from .records.budget import PlateBudget
+from .records.distortion import Distortion
 from .records.fit import DistortionFit
 from .records.plate import Plate
 from .records.points import ControlPoints
@@ -117,6 +118,22 @@ def with_traits(fit: DistortionFit, settings: Settings) -> tuple[DistortionFit, 
     if settings.sensor is not None:
         traits, remark = replace(traits, sensor=Sensor.parse(settings.sensor)), ""
     return replace(fit, distortion=replace(fit.distortion, traits=traits)), (remark,) if remark else ()
+
+
+def prior_of(settings: Settings) -> Distortion | None:
+    """The older calibration that the settings name, of a camera of the same serial number where both tell it."""
+    prior = settings.prior
+    if prior is None or isinstance(prior, Distortion):
+        return prior
+    if not isinstance(prior, str | Path):
+        raise UsageError(f"prior={type(prior).__name__}", expected="a calibration, or a file that holds one")
+    from .io.nexus.result import load_result
+
+    found = load_result(prior, images=False)
+    old = getattr(getattr(found, "settings", None), "serial", None)
+    if old and settings.serial and old != settings.serial:
+        raise UsageError(f"a prior of the camera {old}", expected=f"one of {settings.serial}")
+    return found if isinstance(found, Distortion) else found.distortion
 
 
 def plate_of(settings: Settings, points: ControlPoints) -> Plate:

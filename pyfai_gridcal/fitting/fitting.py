@@ -26,6 +26,7 @@ from .plates.exposures import fit_exposures
 from .plates.ordered import ordered_errors
 from .plates.positions import Positions, positions_of
 from .plates.registration import located
+from .prior import updated
 from .rigid import Placement, place
 from .spline.recipe import BSpline
 from .support import support_of
@@ -50,6 +51,7 @@ def fit_distortion(
     labels: AnyArray | None = None,
     positions: AnyArray | Sequence[tuple[float, float]] | str | None = None,
     hole_diameter_px: float = 0.0,
+    prior: Distortion | None = None,
     progress: Progress | None = None,
 ) -> DistortionFit:
     """Find the distortion of a detector from control points.
@@ -71,12 +73,13 @@ def fit_distortion(
     positions : (E, 2) where motors had the plate in each of several exposures, (slow, fast) metres: a weak prior of a
         twentieth of the pitch, and the numbers of holes whose errors are too small to tell them
     hole_diameter_px : diameter of the image of a hole, px; tells how near to holes a seam between tiles may pass
+    prior : older calibration of the same detector, of which only the change is fitted
     progress : called with (fraction, what is going on)
 
     Raises
     ------
     FittingError
-        Fewer than nine points, or all on one line, or mirrored indices.
+        Fewer than nine points, or all on one line, or mirrored indices; a prior of another detector.
     UsageError
         A model, a gauge, a shape or a mask that cannot be.
 
@@ -103,8 +106,18 @@ def fit_distortion(
     shape = (int(shape[0]), int(shape[1]))
     exposures = _exposures(points)
     task = _Task(
-        plate, shape, _mask(mask, shape), _pixel(pixel_size), gauge, max_sigma, progress or untold, hole_diameter_px
+        plate,
+        shape,
+        _mask(mask, shape),
+        _pixel(pixel_size),
+        gauge,
+        max_sigma,
+        progress or untold,
+        hole_diameter_px,
+        prior,
     )
+    if prior is not None and (len(exposures) > 1 or model != "auto" or labels is not None):
+        raise UsageError(f"a prior for {len(exposures)} exposures and the model {model!r}", expected="one, and 'auto'")
     gauge_point(gauge, shape)
     if isinstance(positions, str):
         positions = as_positions(positions)
@@ -128,6 +141,7 @@ class _Task:
     max_sigma: float | None
     progress: Progress
     hole_diameter_px: float
+    prior: Distortion | None = None
 
 
 def _exposures(points: ControlPoints | Sequence[ControlPoints]) -> tuple[ControlPoints, ...]:
@@ -160,6 +174,9 @@ def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArr
     plate, notes = _handed(task.plate, points)
     view, on_map = _on_map(PlateView(points, plate, task.shape, task.pixel_size))
     task.progress(0.1, "fitting the field")
+    if task.prior is not None:
+        choice = updated(view, task.prior)
+        return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes))
     choice = choose(
         view, model=model, mask=task.mask, labels=labels, hole_diameter_px=task.hole_diameter_px, progress=task.progress
     )

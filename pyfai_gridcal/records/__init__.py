@@ -5,7 +5,7 @@ Other rooms may use::
     budget      PlateBudget, PlateErrors, plate_figures
     corners     corner_nodes, corners_of_nodes
     distortion  Distortion, Gauge
-    field       CornerField, Field, SampledField, TiledField, bracket, by_rows, corner_values, label_at,
+    field       CornerField, Field, SampledField, SumField, TiledField, bracket, by_rows, corner_values, label_at,
                 point_by_point, without_gaps
     fit         DistortionFit, Pose, TrialScore, used_rows, used_sigmas
     inverse     newton

@@ -86,6 +86,12 @@ class Settings:
         metavar="FILE",
         group=_OPTIONAL,
     )
+    prior: Any = told(
+        None,
+        "older calibration of the same camera: only what has changed is fitted, from one exposure",
+        metavar="FILE",
+        group=_OPTIONAL,
+    )
     lattice: LatticeKind = told(
         "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_OPTIONAL
     )
@@ -185,6 +191,7 @@ class Settings:
 
         def __init__(
             self, pitch: Lengths, pixel: Lengths | None = None, detector: str | None = None, plate: object = None,
+            prior: object = None,
             lattice: LatticeKind = "auto", angle: float | None = None, polarity: str = "auto",
             hole: Length | None = None, origin: tuple[float, float] | None = None, model: str = "auto",
             gauge: Gauge = "least displacement", max_sigma: float | None = None,
@@ -208,6 +215,7 @@ class Settings:
             if (value := getattr(self, name)) is not None and (kind := option_of(Settings, name).kind) in QUANTITIES:
                 object.__setattr__(self, name, QUANTITIES[kind][0](value, name=name))
         object.__setattr__(self, "pitch", as_lengths(self.pitch, name="pitch"))
+        object.__setattr__(self, "prior", getattr(self.prior, "distortion", self.prior))
         if max(self.pitches) > 1:
             raise UsageError(
                 f"pitch={self.pitch!r} m", expected="a pitch below a metre", hint="lengths are in metres: 5e-3"
