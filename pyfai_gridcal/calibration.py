@@ -21,6 +21,7 @@ from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
 from .judging.assessment import assess
+from .records.budget import PlateBudget
 from .records.distortion import Distortion, Gauge
 from .records.plate import LatticeKind, Plate
 from .records.points import ControlPoints
@@ -322,6 +323,7 @@ def assemble(
         max_sigma=settings.max_sigma,
         positions=settings.positions,
         prior=prior_of(settings),
+        budget=PlateBudget.of(settings),
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=part_of(say, 0.0, 0.93),
     )

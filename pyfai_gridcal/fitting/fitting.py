@@ -15,6 +15,7 @@ from ..base.errors import FittingError, UsageError
 from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
 from ..base.units import Lengths, as_lengths, as_positions
+from ..records.budget import PlateBudget
 from ..records.distortion import Distortion, Gauge
 from ..records.field import Field, TiledField
 from ..records.fit import DistortionFit, Pose, TrialScore
@@ -52,6 +53,7 @@ def fit_distortion(
     positions: AnyArray | Sequence[tuple[float, float]] | str | None = None,
     hole_diameter_px: float = 0.0,
     prior: Distortion | None = None,
+    budget: PlateBudget | None = None,
     progress: Progress | None = None,
 ) -> DistortionFit:
     """Find the distortion of a detector from control points.
@@ -74,6 +76,7 @@ def fit_distortion(
         twentieth of the pitch, and the numbers of holes whose errors are too small to tell them
     hole_diameter_px : diameter of the image of a hole, px; tells how near to holes a seam between tiles may pass
     prior : older calibration of the same detector, of which only the change is fitted
+    budget : what is known of the tilt of the plate: several exposures before a source tell by how much they differ
     progress : called with (fraction, what is going on)
 
     Raises
@@ -126,7 +129,7 @@ def fit_distortion(
         return _one_exposure(task, exposures[0], model, labels)
     if model not in ("auto", "spline") or labels is not None:
         raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
-    return _several_exposures(task, exposures, where)
+    return _several_exposures(task, exposures, where, budget)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,10 +206,12 @@ def _on_map(view: PlateView) -> tuple[PlateView, tuple[str, ...]]:
     return replace(view, points=points), (note, *([] if parts is None else [parts.words()]))
 
 
-def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], positions: Positions | None) -> DistortionFit:
+def _several_exposures(
+    task: _Task, exposures: Sequence[ControlPoints], positions: Positions | None, budget: PlateBudget | None
+) -> DistortionFit:
     handed = [_handed(task.plate, p) for p in exposures]
     views = [PlateView(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
-    joint = fit_exposures(views, positions=positions, progress=task.progress)
+    joint = fit_exposures(views, positions=positions, budget=budget, progress=task.progress)
     fit = joint.fit
     start = Placement(joint.poses[0], joint.pixel_size, np.zeros((5, 5)))
     trial = TrialScore(fit.name, fit.held_out_px, True, note=fit.note)

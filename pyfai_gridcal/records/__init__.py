@@ -7,7 +7,7 @@ Other rooms may use::
     distortion  Distortion, Gauge
     field       CornerField, Field, SampledField, SumField, TiledField, bracket, by_rows, corner_values, label_at,
                 point_by_point, without_gaps
-    fit         DistortionFit, Pose, TrialScore, used_rows, used_sigmas
+    fit         DistortionFit, Lean, Pose, TrialScore, used_rows, used_sigmas
     inverse     newton
     jobs        Alignment, Calibrate, Compare, Convert, Correct, Missing, Reading, Validate, corrections_of
     nodes       NodeTable

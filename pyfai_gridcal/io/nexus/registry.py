@@ -14,7 +14,7 @@ _PACKAGE = f"{__name__.partition('.')[0]}."
 _HOMES = {
     "calibration": "Calibration",
     "records.settings": "Settings",
-    "records.fit": "DistortionFit Pose TrialScore",
+    "records.fit": "DistortionFit Pose Lean TrialScore",
     "records.distortion": "Distortion",
     "records.traits": "Traits Sensor",
     "records.plate": "Plate",
