@@ -13,6 +13,7 @@ import numpy as np
 
 from ..base.arrays import Floats
 from ..base.errors import FittingError, UsageError
+from ..base.units import format_length
 from ..records.distortion import Distortion
 from ..records.field import Field, SumField, TiledField
 from ..records.fit import TrialScore
@@ -61,11 +62,14 @@ def updated(view: PlateView, prior: Distortion) -> Choice:
     """
     if prior.shape != view.shape:
         raise UsageError(f"a prior of shape {prior.shape} for an image of shape {view.shape}")
+    if view.pixel_size is not None and not np.allclose(view.pixel_size, prior.pixel_size, rtol=1e-9):
+        given, old = format_length(view.pixel_size), format_length(prior.pixel_size)
+        raise UsageError(f"a pixel size of {given} and a prior of {old}", expected="none, or that of the prior")
     _, whole = view.placed()
     _, left = view.placed(prior=prior)
     _require_same_camera(whole, left)
     # the pixel size stays: a change of scale is a change
-    start, sample = replace(view, pixel_size=view.pixel_size or prior.pixel_size).placed(prior=prior)
+    start, sample = replace(view, pixel_size=prior.pixel_size).placed(prior=prior)
     if prior.mask is not None:
         row, column = np.clip(np.rint(sample.yx).astype(int), 0, np.array(prior.shape) - 1).T
         sample = replace(sample, used=sample.used & ~prior.mask[row, column])

@@ -86,12 +86,6 @@ class Settings:
         metavar="FILE",
         group=_OPTIONAL,
     )
-    prior: Any = told(
-        None,
-        "older calibration of the same camera: only what has changed is fitted, from one exposure",
-        metavar="FILE",
-        group=_OPTIONAL,
-    )
     lattice: LatticeKind = told(
         "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_OPTIONAL
     )
@@ -142,6 +136,22 @@ class Settings:
         group=_OPTIONAL,
     )
 
+    sensor: str | None = told(
+        None,
+        "what the detector absorbs photons in, and how thick it is: CdTe,1mm (default: that of --detector, where there "
+        "is one); pyFAI's parallax correction needs it",
+        "sensor",
+        metavar="MATERIAL,THICKNESS",
+        group=_OPTIONAL,
+    )
+    serial: str | None = told(None, "serial number of the detector, for the report", group=_OPTIONAL)
+    comment: str | None = told(None, "what the report shall say besides, such as who, where and when", group=_OPTIONAL)
+    prior: Any = told(
+        None,
+        "older calibration of the same camera: only what has changed is fitted, from one exposure",
+        metavar="FILE",
+        group=_OPTIONAL,
+    )
     tilt: float | None = told(
         None,
         "standard uncertainty of the plate's tilt about each axis, with its unit: 0.2deg",
@@ -176,30 +186,19 @@ class Settings:
         group=_STANDING,
     )
 
-    sensor: str | None = told(
-        None,
-        "what the detector absorbs photons in, and how thick it is: CdTe,1mm (default: that of --detector, where there "
-        "is one); pyFAI's parallax correction needs it",
-        "sensor",
-        metavar="MATERIAL,THICKNESS",
-        group=_OPTIONAL,
-    )
-    serial: str | None = told(None, "serial number of the detector, for the report", group=_OPTIONAL)
-    comment: str | None = told(None, "what the report shall say besides, such as who, where and when", group=_OPTIONAL)
-
     if TYPE_CHECKING:  # what may be given is more than what is kept
 
         def __init__(
             self, pitch: Lengths, pixel: Lengths | None = None, detector: str | None = None, plate: object = None,
-            prior: object = None,
             lattice: LatticeKind = "auto", angle: float | None = None, polarity: str = "auto",
             hole: Length | None = None, origin: tuple[float, float] | None = None, model: str = "auto",
             gauge: Gauge = "least displacement", max_sigma: float | None = None,
             positions: Sequence[tuple[Length, Length]] | str | None = None,
+            sensor: str | None = None, serial: str | None = None, comment: str | None = None,
+            prior: object = None,
             tilt: float | str | None = None, source: Length | None = None, gap: Length | None = None,
             pitch_tolerance: float | str | None = None, expansion: float | str | None = None,
             temperature: float | tuple[float, float] | str | None = None,
-            sensor: str | None = None, serial: str | None = None, comment: str | None = None,
         ) -> None: ...  # fmt: skip
 
     def __post_init__(self) -> None:

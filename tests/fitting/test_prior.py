@@ -92,6 +92,8 @@ def test_what_cannot_be_a_prior(old: Distortion) -> None:
     truth = seen(camera())
     with pytest.raises(UsageError, match="shape"):
         fitted(truth, replace(old, shape=(10, 10), mask=None))
+    with pytest.raises(UsageError, match="that of the prior"):
+        fit_distortion(truth.points, plate=PLATE, shape=SHAPE, pixel_size=50e-6, prior=old)
     with pytest.raises(UsageError, match="prior for 2 exposures"):
         fit_distortion([truth.points] * 2, plate=PLATE, shape=SHAPE, prior=old)
 

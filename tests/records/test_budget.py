@@ -143,6 +143,8 @@ def test_the_report_says_what_is_assumed_and_what_the_plate_adds() -> None:
     )
     text = text_report(told)
     assert "with plate" in text
+    before, after = (summary(one)["pixel_size_sigma_m"] for one in (made, told))
+    assert after == pytest.approx(np.hypot(before, 50e-6 * np.array(made.pixel_size)))
     assert "(tilt ± 0.5°, source at 1 m, pitch ± 50 ppm)" in text
     assert "assumed" not in text
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from calibrated import demo
 from fieldtruth import SHAPE, observe, turned_indices
-from turnedplates import PLATE, field, imperfect, rms
+from turnedplates import PLATE, exposures, field, imperfect, rms
 
 from pyfai_gridcal import Settings
 from pyfai_gridcal.base.errors import FileFormatError
@@ -19,6 +19,7 @@ from pyfai_gridcal.fitting.fitting import fit_distortion
 from pyfai_gridcal.io.kinds.certificate import certificate_text, is_certificate, read_certificate
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.report import write_report
+from pyfai_gridcal.synthetic import fields
 
 
 def written(folder: Path, plate: Plate, head: str = "i,j,y_mm,x_mm,sigma_um", unit: float = 1e3) -> Path:
@@ -59,6 +60,18 @@ def test_one_exposure_with_the_table_of_its_plate(tmp_path: Path) -> None:
     fit = fit_distortion(foreign, plate=plate, shape=SHAPE)
     assert rms(later, fit) < 0.25 * rms(later, fit_distortion(foreign, plate=PLATE, shape=SHAPE))
     assert any("no regular ones; single holes 18 µm rms" in note for note in fit.notes)
+
+
+def test_a_plate_that_was_solved_once_serves_another_camera(tmp_path: Path) -> None:
+    seen = [t.points for t in exposures()]
+    solved = fit_distortion(seen, plate=PLATE, shape=SHAPE).plate
+    (tmp_path / "plate.csv").write_text(certificate_text(solved))
+    known = read_certificate(tmp_path / "plate.csv", PLATE)
+    shape, size = (360, 400), (60e-6, 55e-6)
+    other = fields.smooth(shape, 4.0, 150.0, np.random.default_rng(12))
+    truth = observe(other, plate=imperfect(), shape=shape, pixel_size=size, angle_deg=-3.0, seed=9)
+    with_map = fit_distortion(truth.points, plate=known, shape=shape)
+    assert rms(truth, with_map) < 0.5 * rms(truth, fit_distortion(truth.points, plate=PLATE, shape=shape))
 
 
 def test_a_plate_too_good_to_be_recognised_still_has_its_pitch(tmp_path: Path) -> None:
