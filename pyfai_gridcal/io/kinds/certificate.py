@@ -56,7 +56,7 @@ def read_certificate(path: str | PathLike[str], plate: Plate) -> Plate:
     cut = next((mark for mark in (",", ";", "\t") if lines and mark in lines[0]), None)
     scale = {}
     for name in lines[0].split(cut) if lines else ():
-        found = _COLUMN.fullmatch(name.strip())
+        found = _COLUMN.fullmatch(name.strip().strip('"\ufeff'))
         if found is None:
             raise FileFormatError(f"{path}: column {name.strip()!r}", expected="i, j, y_mm, x_mm, sigma_um")
         column, unit = found[1].lower(), found[2]
@@ -73,6 +73,8 @@ def read_certificate(path: str | PathLike[str], plate: Plate) -> Plate:
     if len(table) < _FEWEST or not np.isfinite(table).all():
         raise FileFormatError(f"{path}: {len(table)} holes", expected=f"numbers of at least {_FEWEST} holes")
     ij = np.rint(np.stack([values["i"], values["j"]], axis=1)).astype(np.int64)
+    if np.abs(ij - np.stack([values["i"], values["j"]], axis=1)).max() > 0:
+        raise FileFormatError(f"{path}: i and j that are not whole", expected="the number of each hole along both axes")
     if len(np.unique(ij, axis=0)) < len(ij):
         raise FileFormatError(f"{path}: two lines of one hole", expected="one line for each hole")
     error = _errors(path, ij, np.stack([values["y"], values["x"]], axis=1), plate)

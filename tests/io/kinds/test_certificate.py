@@ -105,6 +105,8 @@ def test_our_own_solution_comes_back(tmp_path: Path) -> None:
         ("i,j,y_mm,x_mm\n0,0,a,0", "numbers in each line"),
         ("i,j,y_mm,x_mm\n0,0,0,0\n0,1,0,1", "4 holes"),
         ("i,j,y_mm,x_mm\n0,0,0,0\n0,1,0,1\n1,0,1,0\n1,0,1,1", "two lines of one hole"),
+        ('"i","j","y_mm","x_mm"\n0,0,0,0\n0,1,0,1\n1,0,1,0\n1.5,1,1,1', "not whole"),
+        ("i,j,y_mm,x_mm\n0,0,0,0\n0,1,0,1\n1,0,1,0\n1,1,1,nan", "4 holes"),
         ("i,j,y_mm,x_mm\n0,0,0,0\n0,1,0,-1\n1,0,1,0\n1,1,1,-1\n", "mirrored"),
         ("i,j,y_um,x_um\n0,0,0,0\n0,1,0,1\n1,0,1,0\n1,1,1,1\n", "right unit"),
     ],
