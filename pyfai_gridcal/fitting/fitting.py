@@ -179,6 +179,8 @@ def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArr
     task.progress(0.1, "fitting the field")
     if task.prior is not None:
         choice = updated(view, task.prior)
+        # its pixel size is kept: a change of scale is a change of the field
+        task = replace(task, pixel_size=task.prior.pixel_size)
         return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes))
     choice = choose(
         view, model=model, mask=task.mask, labels=labels, hole_diameter_px=task.hole_diameter_px, progress=task.progress

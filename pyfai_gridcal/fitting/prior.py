@@ -68,7 +68,6 @@ def updated(view: PlateView, prior: Distortion) -> Choice:
     _, whole = view.placed()
     _, left = view.placed(prior=prior)
     _require_same_camera(whole, left)
-    # the pixel size stays: a change of scale is a change
     start, sample = replace(view, pixel_size=prior.pixel_size).placed(prior=prior)
     if prior.mask is not None:
         row, column = np.clip(np.rint(sample.yx).astype(int), 0, np.array(prior.shape) - 1).T
@@ -93,7 +92,7 @@ def updated(view: PlateView, prior: Distortion) -> Choice:
     )
     nothing = np.zeros(view.shape, dtype=bool) if prior.mask is None else prior.mask
     words = _words(sample, change, variance)
-    return Choice(fit, support_of(fit, sample), start, trials, nothing, (words,), rigid=True)
+    return Choice(fit, support_of(fit, sample), start, trials, nothing, (words,))
 
 
 def _score(fit: FieldFit, variance: Floats) -> float:

@@ -60,6 +60,7 @@ def test_the_error_is_halved_and_the_change_is_named(old: Distortion) -> None:
     assert float(stretch[1]) == pytest.approx(-300, abs=3 * float(stretch[2]))
     assert fit.recipe == "prior"
     assert fit.distortion.pixel_size == old.pixel_size
+    assert "pixel size as given" in fit.distortion.gauge
     assert fit.distortion.sigma is not None
     yx = truth.grid(margin=20)
     z = truth.errors(fit.distortion, yx) / fit.distortion.sigma.at(yx)
