@@ -204,7 +204,7 @@ def _solve(
         progress(0.5 + 0.04 * round_, "all exposures together")
     done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
     if leaning is not None:
-        done = replace(done, notes=(*done.notes, lean_words(solution, poses, leaning.sigma)))
+        done = replace(done, notes=(*done.notes, lean_words(problem, solution, poses, leaning.sigma)))
     return done if positions is None else replace(done, notes=(*done.notes, *positions.remarks(matches)))
 
 

@@ -128,6 +128,8 @@ class JointProblem:
         self.size = self.y.size * self.x.size
         self.posing = 3 * (len(self.exposures) - 1)
         self.moving = self.posing + (0 if self.lean is None else 2 * len(self.exposures))
+        #: Of all unknowns, the tilts.
+        self.tilting = slice(2 * self.size + self.posing, 2 * self.size + self.moving)
         self.rough = band_of_stencil(roughness_stencil(self.y, self.x, self.order)).dense()
         self.weights = [self._weight(e) for e in self.exposures]
         self._assemble()
@@ -138,9 +140,8 @@ class JointProblem:
             self.right[at] += self.prior[1][2:]
         if self.lean is not None:
             tilts, sigma = self.lean
-            at = np.arange(len(self.right) - tilts.size, len(self.right))
-            self.normal[at, at] += 1 / sigma**2
-            self.right[at] -= tilts.ravel() / sigma**2
+            self.normal[self.tilting, self.tilting] += np.eye(tilts.size) / sigma**2
+            self.right[self.tilting] -= tilts.ravel() / sigma**2
 
     def _weight(self, e: Exposure) -> Floats:
         return np.where(e.used, 1 / ((e.sigma**2).mean(axis=1) + self.extra), 0.0)
@@ -233,7 +234,7 @@ class JointProblem:
             (free + null) / 2,
             inner,
             solved,
-            u[2 * self.size + self.posing :].reshape(-1, 2),
+            u[self.tilting].reshape(-1, 2),
         )
 
     def leverage(self, k: int, solution: JointSolution) -> Floats:

@@ -16,7 +16,7 @@ from ...base.arrays import Floats
 from ...records.budget import PlateBudget
 from ...records.fit import Lean, Pose
 from ..spline.basis import Axis
-from .joint import JointSolution
+from .joint import JointProblem, JointSolution
 
 #: Step of the numerical derivative by a tilt, rad: the error of the second order is a millionth.
 _STEP = 1e-4
@@ -73,12 +73,12 @@ def common_modes(y: Axis, x: Axis) -> Floats:
     return np.stack([np.r_[py * py, py * px], np.r_[py * px, px * px]], axis=1)
 
 
-def lean_words(solution: JointSolution, poses: Sequence[Pose], sigma: float) -> str:
+def lean_words(problem: JointProblem, solution: JointSolution, poses: Sequence[Pose], sigma: float) -> str:
     """The tilts against their mean, with their uncertainty, and what is not known."""
     tilts = np.rad2deg([p.lean.tilt_rad for p in poses if p.lean is not None])
     count = len(tilts)
     apart = np.kron(np.eye(count) - 1 / count, np.eye(2))
-    own = solution.covariance[-2 * count :, -2 * count :]
+    own = solution.covariance[problem.tilting, problem.tilting]
     off = np.rad2deg(np.sqrt(np.trace(apart @ own @ apart) / (2 * count)))
     listed = "; ".join(f"{y:+.3f}°, {x:+.3f}°" for y, x in tilts - tilts.mean(axis=0))
     return (
