@@ -36,6 +36,8 @@ from .registration import Match, fingerprint, map_print, register
 MOST_CELLS = 26
 #: Distance, in nodes, between the numberings of exposures that have no hole in common.
 _APART = 1_000_000
+#: Change of a tilt, rad, that is none: a thousandth of a degree.
+_STILL = 2e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +165,7 @@ def _solve(
     rows = np.split(row.reshape(-1), np.cumsum([len(v.points) for v in views])[:-1])
     # where to start: knots, poses, smoothness and errors of the holes as each exposure alone has them
     order, y, x = _knots(alone, views[0].shape)
-    poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
-    if leaning is not None:
-        poses = [leaning.upright(p) for p in poses]
+    poses = _starts(views, pixel_size, leaning)
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
     used = [f.used.copy() for f in alone]
     hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3)
@@ -183,17 +183,16 @@ def _solve(
         problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior, lean=lean)
         with one_blas_thread():
             solution = problem.solve(smoothness, hole_rms)
-        poses = [_moved(p, e, m, pixel_size) for p, e, m in zip(poses, exposures, solution.moves, strict=True)]
-        if leaning is not None:
-            poses = [replace(p, lean=p.lean and p.lean.tilted(t)) for p, t in zip(poses, solution.tilts, strict=True)]
+        moves = zip(poses, exposures, solution.moves, solution.tilts, strict=True)
+        poses = [_moved(pose, e, move, tilt, pixel_size) for pose, e, move, tilt in moves]
         # what the solution says of these, of outliers, and of the scatter of the spots
         steps = np.log([solution.next_smoothness / smoothness, solution.next_hole_rms / hole_rms])
         before, extra_before = used, extra
         used, extra = _judged(solution, problem, used, extra)
         same = all(np.array_equal(a, b) for a, b in zip(before, used, strict=True))
         noise = float(np.median(exposures[0].sigma)) ** 2
-        still = leaning is None or np.abs(solution.tilts).max() < 1e-2 * leaning.sigma
-        settled = same and still and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
+        same &= np.abs(solution.tilts).max() < _STILL
+        settled = same and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
         if settled and abs(extra - extra_before) < 0.15 * (noise + extra) and np.abs(solution.moves[:, 0]).max() < 1e-7:
             break
         smoothness, hole_rms = solution.next_smoothness, max(solution.next_hole_rms, 1e-4)
@@ -203,8 +202,6 @@ def _solve(
             order, y, x = _knots(alone, views[0].shape, min(MOST_CELLS, int(1.5 * cells)))
         progress(0.5 + 0.04 * round_, "all exposures together")
     done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
-    if leaning is not None:
-        done = replace(done, notes=(*done.notes, lean_words(problem, solution, poses, leaning.sigma)))
     return done if positions is None else replace(done, notes=(*done.notes, *positions.remarks(matches)))
 
 
@@ -233,13 +230,19 @@ def _exposure(
     return Exposure(view.points.yx, node, view.points.sigma_yx, turn, node.mean(axis=0), hole, used, bent)
 
 
-def _moved(pose: Pose, exposure: Exposure, move: Floats, pixel_size: tuple[float, float]) -> Pose:
-    """The pose after a further turn about the centre of the exposure and a shift, px."""
+def _starts(views: Sequence[PlateView], pixel_size: tuple[float, float], leaning: Leaning | None) -> list[Pose]:
+    """The poses to begin with, upright where tilts are to be found."""
+    poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
+    return poses if leaning is None else [leaning.upright(pose) for pose in poses]
+
+
+def _moved(pose: Pose, exposure: Exposure, move: Floats, tilt: Floats, pixel_size: tuple[float, float]) -> Pose:
+    """The pose after a further turn about the centre of the exposure, a shift (px) and a tilt (rad)."""
     turn = float(move[0])
     centre = edge_from_index(exposure.centre) * pixel_size
     shift = np.asarray(pose.shift_m)
     new = turn_matrix(turn) @ (shift - centre) + centre + move[1:] * pixel_size
-    return Pose(pose.angle_rad + turn, (float(new[0]), float(new[1])), pose.lean)
+    return Pose(pose.angle_rad + turn, (float(new[0]), float(new[1])), pose.lean and pose.lean.tilted(tilt))
 
 
 def _judged(
@@ -362,6 +365,8 @@ def _remarks(
             " their mean pitch is taken for nominal, which no exposure can tell"
         )
     ]
+    if problem.lean is not None:
+        out.append(lean_words(problem, solution))
     lonely = [k + 1 for k, m in enumerate(matches) if m is None]
     if lonely:
         numbers = ", ".join(map(str, lonely))

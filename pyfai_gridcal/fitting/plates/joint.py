@@ -80,7 +80,7 @@ class JointSolution:
     field_freedom : of one component of the field alone
     inner : (H, 2, 2) covariance of the errors were the field known, px²
     solved : (2 H, U) how the errors follow the field and the moves
-    tilts : (E, 2) further tilt of each exposure, rad
+    tilts : (E, 2) further tilt of each exposure, rad; zero where they are not solved for
     """
 
     coefficients: Floats
@@ -234,7 +234,7 @@ class JointProblem:
             (free + null) / 2,
             inner,
             solved,
-            u[self.tilting].reshape(-1, 2),
+            np.zeros((len(self.exposures), 2)) if self.lean is None else u[self.tilting].reshape(-1, 2),
         )
 
     def leverage(self, k: int, solution: JointSolution) -> Floats:
