@@ -16,12 +16,13 @@ from .base.arrays import Floats
 from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from .base.progress import Progress, part_of, untold
 from .base.units import Length, Lengths
-from .exposure import Exposure, common_mask, nominal_of, take_exposure, with_traits
+from .exposure import Exposure, common_mask, nominal_of, plate_of, prior_of, take_exposure, with_traits
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
 from .judging.assessment import assess
-from .records.distortion import Gauge
+from .records.budget import PlateBudget
+from .records.distortion import Distortion, Gauge
 from .records.plate import LatticeKind, Plate
 from .records.points import ControlPoints
 from .records.result import Result
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from .judging.validation import Validation
     from .report.plots import Plots
 
-__all__ = ["Calibration", "assemble", "calibrate", "index", "load", "plate_of", "spots_and_points"]
+__all__ = ["Calibration", "assemble", "calibrate", "index", "load", "spots_and_points"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,6 +125,13 @@ def calibrate(
     sensor: str | None = None,
     serial: str | None = None,
     comment: str | None = None,
+    prior: Result | Distortion | str | Path | None = None,
+    tilt: float | str | None = None,
+    source: Length | None = None,
+    gap: Length | None = None,
+    pitch_tolerance: float | str | None = None,
+    expansion: float | str | None = None,
+    temperature: float | tuple[float, float] | str | None = None,
     mask: Any = None,
     dark: Any = None,
     flat: Any = None,
@@ -153,6 +161,13 @@ def calibrate(
     positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
     sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
     serial, comment : of the detector, for the report
+    prior : older calibration of the same camera, or its file: only what has changed since is fitted
+    tilt : uncertainty of the tilt of the plate about each axis, "0.2deg" or degrees; this and what follows only change
+        the uncertainty with the plate, see :mod:`pyfai_gridcal.records.budget`
+    source : its distance, or "parallel" (assumed)
+    gap : known distance of the plate from the sensor
+    pitch_tolerance : relative uncertainty of the pitch, 2e-5 or "20ppm"
+    expansion, temperature : of the plate, per kelvin, and degrees Celsius with their uncertainty: 16.5e-6, "20±2"
     mask : pixels to ignore (True), for all images
     dark, flat : image without light, image of uniform light
     progress : called with a fraction and what is being done; may raise to cancel
@@ -307,6 +322,8 @@ def assemble(
         gauge=settings.gauge,
         max_sigma=settings.max_sigma,
         positions=settings.positions,
+        prior=prior_of(settings),
+        budget=PlateBudget.of(settings),
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=part_of(say, 0.0, 0.93),
     )
@@ -335,21 +352,6 @@ def _common_shape(exposures: Sequence[Exposure]) -> tuple[int, int]:
                     hint="the same image twice tells nothing about the holes",
                 )
     return shape[0], shape[1]
-
-
-def plate_of(settings: Settings, points: ControlPoints) -> Plate:
-    """The plate that the settings speak of, on the lattice that was found."""
-    plate = settings.plate
-    if isinstance(plate, str | Path):
-        from .io.nexus.result import load_result
-
-        plate = load_result(plate).plate
-    if isinstance(plate, Plate):
-        return plate
-    if plate is not None:
-        raise UsageError(f"plate={type(plate).__name__}", expected="a Plate, or a file that holds one")
-    angle = settings.angle if settings.angle is not None else points.angle_deg
-    return Plate(settings.pitches, angle, settings.hole)
 
 
 def _hole_px(settings: Settings, nominal: tuple[float, float] | None) -> float | None:

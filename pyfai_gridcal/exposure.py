@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,11 @@ from .base.errors import UsageError
 from .base.geometry import as_pair
 from .finding.dead import dark_lines, dead_areas, dead_level
 from .finding.survey import filled, survey
+from .records.budget import PlateBudget
+from .records.distortion import Distortion
 from .records.fit import DistortionFit
+from .records.plate import Plate
+from .records.points import ControlPoints
 from .records.settings import Settings
 from .records.traits import Sensor
 
@@ -113,3 +118,43 @@ def with_traits(fit: DistortionFit, settings: Settings) -> tuple[DistortionFit, 
     if settings.sensor is not None:
         traits, remark = replace(traits, sensor=Sensor.parse(settings.sensor)), ""
     return replace(fit, distortion=replace(fit.distortion, traits=traits)), (remark,) if remark else ()
+
+
+def prior_of(settings: Settings) -> Distortion | None:
+    """The older calibration that the settings name, of a camera of the same serial number where both tell it."""
+    prior = settings.prior
+    if prior is None or isinstance(prior, Distortion):
+        return prior
+    if not isinstance(prior, str | Path):
+        raise UsageError(f"prior={type(prior).__name__}", expected="a calibration, or a file that holds one")
+    from .io.nexus.result import load_result
+
+    found = load_result(prior, images=False)
+    old = getattr(getattr(found, "settings", None), "serial", None)
+    if old and settings.serial and old != settings.serial:
+        raise UsageError(f"a prior of the camera {old}", expected=f"one of {settings.serial}")
+    return found if isinstance(found, Distortion) else found.distortion
+
+
+def plate_of(settings: Settings, points: ControlPoints) -> Plate:
+    """The plate that the settings speak of, on the lattice that was found."""
+    from .io.kinds.certificate import is_certificate, read_certificate
+
+    plate = settings.plate
+    angle = settings.angle if settings.angle is not None else points.angle_deg
+    ideal = Plate(settings.pitches, angle, settings.hole)
+    if isinstance(plate, str | Path) and is_certificate(plate):
+        plate = read_certificate(plate, ideal)
+    elif isinstance(plate, str | Path):
+        from .io.nexus.result import load_result
+
+        found = load_result(plate)
+        # as large as it is, not as it appeared there
+        before = getattr(found, "settings", None)
+        plate = found.plate if before is None else found.plate.scaled(1 / PlateBudget.of(before).stretch)
+    budget = PlateBudget.of(settings)
+    if isinstance(plate, Plate):
+        return budget.stretched(plate)
+    if plate is not None:
+        raise UsageError(f"plate={type(plate).__name__}", expected="a Plate, or a file that holds one")
+    return budget.stretched(ideal)

@@ -152,6 +152,7 @@ def tilt() -> tuple[list[Case], Figure]:
         far,
         case("2° at 0.3 m, the plate turned in its tilted holder, 5 exposures", held),
         case("2° at 0.3 m, tilted to another side in each of 5 exposures", turned),
+        case("the same, and told (--tilt 1.5deg --source 0.3m)", turned, tilt="1.5deg", source="0.3m"),
     ]
     figure = Figure(figsize=(9.6, 3.0), layout="constrained")
     axes = figure.subplots(1, 3)

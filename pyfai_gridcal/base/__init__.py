@@ -2,20 +2,21 @@
 
 Other rooms may use::
 
-    arrays    AnyArray, AnyDtype, Bools, Floats, Ints, freeze, frozen_array, in_a_line, join_rows, measured,
-              select_rows, with_rows
-    atomic    MAX_PIXELS, check_suffix, check_writable, existing, leftovers, read_text, replacing
-    errors    CalibrationError, FileFormatError, FittingError, GridcalError, ImageError, IndexingError, PickingError,
-              UsageError
-    frames    CORNERS, edge_from_index, edge_nodes, index_from_edge, pixel_centres, raster_places
-    geometry  as_pair, hull_of, turn_matrix, within_hull
-    normal    inverses, solved
-    opening   HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
-    plain     fields_of, plain
-    progress  Cancelled, Progress, part_of, untold
-    robust    NORMAL, cauchy_weights, rms, shares, spread
-    silence   quiet, silenced_stdout
-    threads   one_blas_thread, processors
-    units     Length, Lengths, Region, UNITS, as_length, as_lengths, as_positions, as_region, format_length,
-              parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
+    arrays      AnyArray, AnyDtype, Bools, Floats, Ints, freeze, frozen_array, in_a_line, join_rows, measured,
+                select_rows, with_rows
+    atomic      MAX_PIXELS, check_suffix, check_writable, existing, leftovers, read_text, replacing
+    errors      CalibrationError, FileFormatError, FittingError, GridcalError, ImageError, IndexingError,
+                PickingError, UsageError
+    frames      CORNERS, edge_from_index, edge_nodes, index_from_edge, pixel_centres, raster_places
+    geometry    as_pair, hull_of, leaning, turn_matrix, within_hull
+    normal      inverses, solved
+    opening     HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
+    plain       fields_of, plain
+    progress    Cancelled, Progress, part_of, untold
+    quantities  QUANTITIES
+    robust      NORMAL, cauchy_weights, rms, shares, spread
+    silence     quiet, silenced_stdout
+    threads     one_blas_thread, processors
+    units       Length, Lengths, Region, UNITS, as_length, as_lengths, as_positions, as_region, format_length,
+                parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
 """

@@ -22,6 +22,23 @@ def turn_matrix(angle: float) -> Floats:
     return np.array([[c, s], [-s, c]])
 
 
+def leaning(at: Floats, tilt: Floats | tuple[float, float], source: float) -> Floats:
+    """Where the holes of a plate that leans are seen on the plane that it touches.
+
+    Parameters
+    ----------
+    at : (N, 2) holes of the upright plate, from where it touches the plane, which is below the source
+    tilt : (y, x) by how much the plate rises along each axis, rad
+    source : distance of the source from the plane, in the unit of `at`; infinite for a parallel beam
+
+    Returns
+    -------
+    (N, 2) ``(at - tilt (tilt · at) / 2) / (1 - tilt · at / source)``, good to the second order of the tilt
+    """
+    rise = at @ np.asarray(tilt)
+    return np.asarray((at - 0.5 * rise[:, None] * np.asarray(tilt)) / (1 - rise / source)[:, None])
+
+
 def hull_of(points: Floats) -> Floats:
     """Corners (V, 2) of the convex hull, in order; the points themselves if they have none."""
     if len(points) < 3:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, fields
+from functools import partial
 from typing import Any, TypeVar
 
+from ..base.quantities import QUANTITIES
 from ..records.options import CLI, Option, default_of, options_of
 from ..records.settings import Settings
-from ._parser import length, lengths, pair, positions, positive, shape
+from ._parser import length, lengths, pair, positions, positive, shape, typed
 
 J = TypeVar("J")
 
@@ -56,6 +58,7 @@ TYPES: dict[str, Callable[[str], Callable[[str], Any]]] = {
     "counts": lambda _: counts,
     "gauge": lambda _: gauge,
     "device": lambda _: device,
+    **{kind: partial(typed, read) for kind, (read, _) in QUANTITIES.items()},
 }
 
 

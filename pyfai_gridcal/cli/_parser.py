@@ -86,7 +86,9 @@ def _spaced(words: Sequence[str]) -> str:
     return "".join(f"; write {a}{b} without a space" for a, b in apart)
 
 
-def _typed(parse: Callable[..., T], what: str) -> Callable[[str], T]:
+def typed(parse: Callable[..., T], what: str) -> Callable[[str], T]:
+    """Type of an argument that is read so, and that messages call so."""
+
     def convert(text: str) -> T:
         try:
             return parse(text, name=what)
@@ -98,28 +100,28 @@ def _typed(parse: Callable[..., T], what: str) -> Callable[[str], T]:
 
 def length(what: str) -> Callable[[str], float]:
     """Type of an argument: a length with a unit -> metres."""
-    return _typed(parse_length, what)
+    return typed(parse_length, what)
 
 
 def lengths(what: str) -> Callable[[str], tuple[float, float]]:
     """Type of an argument: one or two lengths with units -> (slow, fast) in metres."""
-    return _typed(parse_lengths, what)
+    return typed(parse_lengths, what)
 
 
 def positions(what: str) -> Callable[[str], tuple[tuple[float, float], ...]]:
     """Type of an argument: pairs of lengths with units, or a file of them -> metres."""
-    return _typed(parse_positions, what)
+    return typed(parse_positions, what)
 
 
 def shape(what: str) -> Callable[[str], tuple[int, int]]:
     """Type of an argument: ``2160,2560`` -> (slow, fast) pixels."""
-    return _typed(parse_shape, what)
+    return typed(parse_shape, what)
 
 
 def positive(what: str) -> Callable[[str], float]:
     """Type of an argument: a positive number."""
 
-    return _typed(parse_positive, what)
+    return typed(parse_positive, what)
 
 
 def pair(what: str) -> Callable[[str], tuple[float, float]]:
@@ -132,4 +134,4 @@ def pair(what: str) -> Callable[[str], tuple[float, float]]:
             raise UsageError(f"{name} {text!r}", expected="two numbers, slow first: such as 1023.5,1000") from None
         return first, second
 
-    return _typed(parse, what)
+    return typed(parse, what)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.errors import UsageError
 from ..base.units import format_length
-from ..records.options import documented, option, told
+from ..records.budget import PlateBudget
+from ..records.options import documented, like, option, told
+from ..records.settings import STANDING, Settings
 from ._files import check_outputs, write_json
 from ._options import add_fields, job_of
 from ._parser import Subparsers
@@ -78,6 +80,11 @@ class Predict:
         unit="px",
         group=_OTHER,
     )
+    tilt: float | None = like(Settings, "tilt", group=_OTHER)
+    source: float | str | None = like(Settings, "source", group=_OTHER)
+    pitch_tolerance: float | None = like(Settings, "pitch_tolerance", group=_OTHER)
+    expansion: float | None = like(Settings, "expansion", group=_OTHER)
+    temperature: tuple[float, float] | None = like(Settings, "temperature", group=_OTHER)
     json: str | None = told(None, "the same for machines; - is standard output", "file", group=_RESULTS)
     picture: str | None = told(None, "map of the uncertainty", "file", group=_RESULTS)
 
@@ -107,6 +114,8 @@ def run(options: argparse.Namespace) -> int:
     check_outputs([job.json, job.picture], [])
     plate = Plate(job.pitch, job.angle, hole_m=job.hole)
     light = Illumination(job.peak, job.background, job.readout, job.gain, job.blur)
+    standing = {name: getattr(job, name) for name in STANDING if hasattr(job, name)}
+    budget = PlateBudget.of(Settings(job.pitch, **standing))
     plans = []
     with ProgressLine() as progress:
         for k, count in enumerate(job.exposures):
@@ -121,13 +130,14 @@ def run(options: argparse.Namespace) -> int:
                 exposures=count,
                 amplitude_px=job.amplitude,
                 length_px=job.length,
+                budget=budget,
             )
             plans.append(one)
     if job.json:
         records = [_record(count, one) for count, one in zip(job.exposures, plans, strict=True)]
         write_json({"plans": records}, job.json)
     if job.json != "-":
-        _print(job, plans)
+        _print(job, plans, budget)
     if job.picture:
         _draw(plans[-1], job, job.picture)
         if job.json != "-":
@@ -143,11 +153,13 @@ def _record(exposures: int, one: Plan) -> dict[str, Any]:
         "spot_sigma_px": one.spot_sigma_px,
         "rms_px": one.rms_px,
         "worst_px": one.worst_px,
+        "plate_px": one.plate_px,
+        "with_plate_px": one.with_plate_px,
         "coverage": one.coverage(),
     }
 
 
-def _print(job: Predict, plans: list[Plan]) -> None:
+def _print(job: Predict, plans: list[Plan], budget: PlateBudget) -> None:
     first = plans[0]
     hole = f", holes of {first.hole_px:.1f} px" if first.hole_px else ""
     print(f"{first.spots} holes in view{hole}; a spot is known to {first.spot_sigma_px:.4f} px per axis at best")
@@ -157,6 +169,10 @@ def _print(job: Predict, plans: list[Plan]) -> None:
         rms = format_length(one.rms_px * micron, digits=3)
         share = 100 * one.coverage()
         print(f"{count:10d} {one.rms_px:9.4f} {one.worst_px:9.4f} {rms:>12}   {share:.1f} % of the detector")
+    if budget.told:
+        print(f"with the plate {plans[-1].with_plate_px:.4f} px rms: {', '.join(budget.words)}")
+    if budget.assumed:
+        print(f"assumed: the plate {', '.join(budget.assumed)}")
 
 
 def _draw(one: Plan, job: Predict, path: str) -> None:

@@ -29,7 +29,8 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         "-o",
         "--output",
         metavar="FILE",
-        help="page (.html), plain data (.json) or the settings only (.toml); default: .html beside the result",
+        help="page (.html), plain data (.json), the settings only (.toml) or the errors of the holes of the "
+        "plate, for --plate (.csv); default: .html beside the result",
     )
     parser.add_argument(
         "--no-loop",
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
             f"{options.result} holds a {type(calibration).__name__} only", expected="the result of a calibration"
         )
     validation = None
-    if not options.no_loop and calibration.images and output.suffix.lower() != ".toml":
+    if not options.no_loop and calibration.images and output.suffix.lower() not in (".toml", ".csv"):
         from ..judging.validation import validate
 
         with ProgressLine() as progress:

@@ -13,6 +13,7 @@ import numpy as np
 from ewokscore.model import BaseInputModel, BaseOutputModel
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 
+from ..base.quantities import QUANTITIES
 from ..base.units import as_length, as_lengths
 from ..records.jobs import Calibrate, Compare, Convert, Correct, Validate
 from ..records.options import EWOKS, Option, default_of, options_of
@@ -32,6 +33,11 @@ def _text(value: object) -> object:
     return fspath(value) if isinstance(value, PathLike) else value
 
 
+def _read(kind: str) -> BeforeValidator:
+    read = QUANTITIES[kind][0]
+    return BeforeValidator(lambda value: None if value is None else read(value))
+
+
 def _metres(value: object) -> object:
     return None if value is None else as_lengths(value)
 
@@ -47,6 +53,10 @@ TYPES: dict[str, Any] = {
     "images": Annotated[list[File | Array], BeforeValidator(_listed)],
     "length": Annotated[float, BeforeValidator(lambda value: None if value is None else as_length(value))],
     "lengths": Annotated[float | Two, BeforeValidator(_metres)],
+    "angle": Annotated[float, _read("angle")],
+    "share": Annotated[float, _read("share")],
+    "temperature": Annotated[Two, _read("temperature")],
+    "source": Annotated[float | str, _read("source")],
 }
 
 

@@ -15,6 +15,7 @@ from ..base.errors import FittingError, UsageError
 from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
 from ..base.units import Lengths, as_lengths, as_positions
+from ..records.budget import PlateBudget
 from ..records.distortion import Distortion, Gauge
 from ..records.field import Field, TiledField
 from ..records.fit import DistortionFit, Pose, TrialScore
@@ -23,8 +24,10 @@ from ..records.points import ControlPoints
 from .choice import Choice, choose
 from .gauge import best_gauge, gauge_point, gauge_words
 from .plates.exposures import fit_exposures
+from .plates.ordered import ordered_errors
 from .plates.positions import Positions, positions_of
 from .plates.registration import located
+from .prior import updated
 from .rigid import Placement, place
 from .spline.recipe import BSpline
 from .support import support_of
@@ -49,6 +52,8 @@ def fit_distortion(
     labels: AnyArray | None = None,
     positions: AnyArray | Sequence[tuple[float, float]] | str | None = None,
     hole_diameter_px: float = 0.0,
+    prior: Distortion | None = None,
+    budget: PlateBudget | None = None,
     progress: Progress | None = None,
 ) -> DistortionFit:
     """Find the distortion of a detector from control points.
@@ -70,12 +75,14 @@ def fit_distortion(
     positions : (E, 2) where motors had the plate in each of several exposures, (slow, fast) metres: a weak prior of a
         twentieth of the pitch, and the numbers of holes whose errors are too small to tell them
     hole_diameter_px : diameter of the image of a hole, px; tells how near to holes a seam between tiles may pass
+    prior : older calibration of the same detector, of which only the change is fitted
+    budget : what is known of the tilt of the plate: several exposures before a source tell by how much they differ
     progress : called with (fraction, what is going on)
 
     Raises
     ------
     FittingError
-        Fewer than nine points, or all on one line, or mirrored indices.
+        Fewer than nine points, or all on one line, or mirrored indices; a prior of another detector.
     UsageError
         A model, a gauge, a shape or a mask that cannot be.
 
@@ -102,8 +109,18 @@ def fit_distortion(
     shape = (int(shape[0]), int(shape[1]))
     exposures = _exposures(points)
     task = _Task(
-        plate, shape, _mask(mask, shape), _pixel(pixel_size), gauge, max_sigma, progress or untold, hole_diameter_px
+        plate,
+        shape,
+        _mask(mask, shape),
+        _pixel(pixel_size),
+        gauge,
+        max_sigma,
+        progress or untold,
+        hole_diameter_px,
+        prior,
     )
+    if prior is not None and (len(exposures) > 1 or model != "auto" or labels is not None):
+        raise UsageError(f"a prior for {len(exposures)} exposures and the model {model!r}", expected="one, and 'auto'")
     gauge_point(gauge, shape)
     if isinstance(positions, str):
         positions = as_positions(positions)
@@ -112,7 +129,7 @@ def fit_distortion(
         return _one_exposure(task, exposures[0], model, labels)
     if model not in ("auto", "spline") or labels is not None:
         raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
-    return _several_exposures(task, exposures, where)
+    return _several_exposures(task, exposures, where, budget)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +144,7 @@ class _Task:
     max_sigma: float | None
     progress: Progress
     hole_diameter_px: float
+    prior: Distortion | None = None
 
 
 def _exposures(points: ControlPoints | Sequence[ControlPoints]) -> tuple[ControlPoints, ...]:
@@ -159,6 +177,11 @@ def _one_exposure(task: _Task, points: ControlPoints, model: str, labels: AnyArr
     plate, notes = _handed(task.plate, points)
     view, on_map = _on_map(PlateView(points, plate, task.shape, task.pixel_size))
     task.progress(0.1, "fitting the field")
+    if task.prior is not None:
+        choice = updated(view, task.prior)
+        # its pixel size is kept: a change of scale is a change of the field
+        task = replace(task, pixel_size=task.prior.pixel_size)
+        return _finish(task, (view,), (choice.start.pose,), choice, (*notes, *on_map, *choice.notes))
     choice = choose(
         view, model=model, mask=task.mask, labels=labels, hole_diameter_px=task.hole_diameter_px, progress=task.progress
     )
@@ -170,20 +193,27 @@ def _on_map(view: PlateView) -> tuple[PlateView, tuple[str, ...]]:
     """The exposure in the numbering of the map of its plate, if there is one."""
     if view.plate.error_ij is None:
         return view, ()
+    parts = ordered_errors(view.plate)
     ideal = replace(view, plate=without_errors(view.plate))
     start, sample = ideal.placed()
     found = located(view.points.ij, view.plate, start, BSpline().fit(sample))
     if found is None:
-        return ideal, ("the exposure was not found on the map of the plate: its known errors are not used",)
+        lost = "the exposure was not found on the map of the plate: its known errors are not used"
+        if parts is None or not parts.longer:
+            return ideal, (lost,)
+        # which way a plate lies does not matter for its mean pitch
+        return replace(ideal, plate=ideal.plate.scaled(1 + parts.scale)), (f"{lost}, but for its mean pitch",)
     points = view.points.reindexed(found.matrix, found.offset)
     note = f"found on the map of the plate by {found.shared} holes ({found.significance:.0f} sigma)"
-    return replace(view, points=points), (note,)
+    return replace(view, points=points), (note, *([] if parts is None else [parts.words()]))
 
 
-def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], positions: Positions | None) -> DistortionFit:
+def _several_exposures(
+    task: _Task, exposures: Sequence[ControlPoints], positions: Positions | None, budget: PlateBudget | None
+) -> DistortionFit:
     handed = [_handed(task.plate, p) for p in exposures]
     views = [PlateView(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
-    joint = fit_exposures(views, positions=positions, progress=task.progress)
+    joint = fit_exposures(views, positions=positions, budget=budget, progress=task.progress)
     fit = joint.fit
     start = Placement(joint.poses[0], joint.pixel_size, np.zeros((5, 5)))
     trial = TrialScore(fit.name, fit.held_out_px, True, note=fit.note)
@@ -194,7 +224,8 @@ def _several_exposures(task: _Task, exposures: Sequence[ControlPoints], position
     plate = with_errors(
         views[0].plate, joint.hole_ij[on_plate], joint.error_yx[on_plate], joint.error_sigma_yx[on_plate]
     )
-    return replace(done, plate=plate)
+    parts = ordered_errors(plate)
+    return replace(done, plate=plate, notes=done.notes if parts is None else (*done.notes, parts.words()))
 
 
 def _handed(plate: Plate, points: ControlPoints) -> tuple[Plate, list[str]]:

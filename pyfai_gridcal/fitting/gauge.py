@@ -9,10 +9,10 @@ import numpy as np
 from ..base.arrays import AnyArray, Floats, freeze
 from ..base.errors import UsageError
 from ..base.frames import edge_from_index, raster_places
-from ..base.geometry import turn_matrix
+from ..base.geometry import as_pair, turn_matrix
 from ..records.distortion import Gauge
 from ..records.field import Field, TiledField
-from ..records.fit import Pose
+from ..records.fit import Lean, Pose
 from .rigid import Placement, place
 
 __all__ = ["GaugeChange", "MovedField", "best_gauge", "gauge_point"]
@@ -73,8 +73,12 @@ class GaugeChange:
 
     def pose(self, pose: Pose) -> Pose:
         """Placement of a plate in the new gauge."""
-        shift = turn_matrix(self.turn.angle_rad) @ pose.shift_m + self.turn.shift_m
-        return Pose(pose.angle_rad + self.turn.angle_rad, (float(shift[0]), float(shift[1])))
+        turn, lean = turn_matrix(self.turn.angle_rad), pose.lean
+        shift = turn @ pose.shift_m + self.turn.shift_m
+        if lean is not None:
+            foot = as_pair(turn @ lean.foot_m + self.turn.shift_m)
+            lean = Lean(as_pair(turn @ lean.tilt_rad), lean.source_m, foot)
+        return Pose(pose.angle_rad + self.turn.angle_rad, (float(shift[0]), float(shift[1])), lean)
 
 
 def gauge_point(gauge: Gauge, shape: tuple[int, int]) -> tuple[float, float] | None:

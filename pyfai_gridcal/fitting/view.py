@@ -10,6 +10,7 @@ import numpy as np
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.threads import one_blas_thread
 from ..indexing.nodes import gross_outliers, scatter_of_neighbours
+from ..records.distortion import Distortion
 from ..records.plate import Plate, error_sigma
 from ..records.points import ControlPoints
 from .polynomial import Polynomial
@@ -39,15 +40,19 @@ class PlateView:
         """(N, 2) of the points on the plate, metres."""
         return self.plate.positions(self.points.ij)
 
-    def placed(self, pixel_size: tuple[float, float] | None = None) -> tuple[Placement, Sample]:
-        """The plate laid on the detector, and the displacements that this leaves."""
-        start = place(self.positions, self.points.yx, pixel_size=pixel_size or self.pixel_size)
+    def placed(
+        self, pixel_size: tuple[float, float] | None = None, prior: Distortion | None = None
+    ) -> tuple[Placement, Sample]:
+        """The plate laid on the detector, and the displacements that this leaves; those beyond a prior's, if any."""
+        known = 0.0 if prior is None else prior.displacement(self.points.yx)
+        start = place(self.positions, self.points.yx + known, pixel_size=pixel_size or self.pixel_size)
         d = start.pose.corrected(self.positions, start.pixel_size) - self.points.yx
-        sample = _sample(self.points, d, self.shape)
+        sample = _sample(self.points, d - known, self.shape)
         if self.plate.error_ij is not None:
             of_holes = error_sigma(self.plate, self.points.ij) / np.mean(start.pixel_size)
             sample = replace(sample, sigma=np.hypot(sample.sigma, of_holes[:, None]))
-        return start, replace(sample, pixel_size=start.pixel_size, sigma=_stretched(sample))
+        sigma = _stretched(sample if prior is None else replace(sample, d=np.where(sample.used[:, None], d, 0.0)))
+        return start, replace(sample, pixel_size=start.pixel_size, sigma=sigma)
 
 
 def evenly_drawn(count: int, most: int = 1200) -> AnyArray:

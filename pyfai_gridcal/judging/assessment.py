@@ -23,6 +23,7 @@ from ..fitting.tiles.seams import Seam, find_seams
 from ..indexing.regularity import regularity_of
 from ..records.field import TiledField
 from ..records.fit import DistortionFit
+from ..records.plate import without_errors
 from ..records.points import ControlPoints
 from ..records.spots import Spots
 from ..records.verdict import Verdict
@@ -43,7 +44,7 @@ from .regularities import (
     spots_between,
     two_kinds,
 )
-from .steps import row_step
+from .steps import row_step, stays
 
 #: Figures by the name of their check, and what else its words need to know.
 Figures = dict[str, float]
@@ -62,7 +63,9 @@ _SEAM_POINTS = 36
 _STEP = 8
 #: What a jump across a line may come from, and when the line is a row of holes (plates are made in steps, too).
 _TAPERS = "a seam between modules or tapers? try --model mosaic"
-_ROWS = "it runs along a row of holes: a plate that was made in steps, or a seam of the detector?"
+_ROWS = "it runs along a row of holes"
+#: Rows that are named by their place.
+_NAMED_ROWS = 3
 #: Share of the plate beyond which holes may be the cells of something else: a chessboard has a half of light cells,
 #: seen as 0.36 and more where it is blurred; holes half as wide as their pitch have a fifth.
 _CROWDED = 0.3
@@ -262,7 +265,8 @@ def _seam(fit: DistortionFit, words: Words) -> Figures:
         for seam in found:
             if seam.share * seam.jump_px > jump:
                 jump = seam.share * seam.jump_px
-                cause = f"{seam}: {_ROWS if seam.slope and _along_rows(seam, p) else _TAPERS}"
+                rows = bool(seam.slope) and _along_rows(seam, p)
+                cause = f"{seam}: {f'{_ROWS}: {_whose(fit, None)}' if rows else _TAPERS}"
     words["jump of the residuals, px"] = cause
     return {"jump of the residuals, px": jump}
 
@@ -285,8 +289,28 @@ def _steps(fit: DistortionFit, mask: Bools | None, words: Words) -> float:
     for p, residual, used in zip(fit.points, fit.residual_yx, fit.used, strict=True):
         size, rows = row_step(p, fit.distortion.displacement(p.yx) - residual, used, mask)
         if size > jump:
-            jump, words["steps along rows of holes, px"] = size, f"{rows} row{'s' if rows > 1 else ''}"
+            named = ", ".join(f"{axis} = {at:.0f}" for axis, at in rows[:_NAMED_ROWS])
+            more = " ..." * (len(rows) > _NAMED_ROWS)
+            count = f"{len(rows)} row{'s' if len(rows) > 1 else ''} of holes ({named}{more} px)"
+            jump, words["steps along rows of holes, px"] = size, f"{count}: {_whose(fit, mask)}"
     return jump
+
+
+def _whose(fit: DistortionFit, mask: Bools | None) -> str:
+    """Whether jumps along rows of holes are the plate's, which was made in steps, or the detector's; or what tells."""
+    if len(fit.points) == 1:
+        return (
+            "a plate that was made in steps, or a seam of the detector? One more exposure tells: turn the plate by a "
+            "quarter, shift it by three pitches, and calibrate both together. What stays there is the detector's: name "
+            "it with --mask or --model mosaic"
+        )
+    ideal, rows = without_errors(fit.plate), []
+    for p, pose, used in zip(fit.points, fit.poses, fit.used, strict=True):
+        d = pose.corrected(ideal.positions(p.ij), fit.distortion.pixel_size) - p.yx
+        rows.append(row_step(p, d, used, mask)[1])
+    if stays(rows, min(fit.points[0].pitch_px)):
+        return "it stays there while the plate moves: a seam of the detector, name it with --mask or --model mosaic"
+    return "it moves with the plate, which was made in steps: more exposures, turned and shifted, bring it down"
 
 
 def _along_rows(seam: Seam, points: ControlPoints) -> bool:

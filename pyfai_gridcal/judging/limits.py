@@ -114,7 +114,6 @@ RULES = (
     Rule("jump of the residuals, px", lambda scale: max(_NEGLIGIBLE, 4 * scale.sigma), None,
          "the points jump by {value:.2g} px at {cause}"),
     Rule("steps along rows of holes, px", _NEGLIGIBLE / 2, None,
-         "the points jump by {value:.2g} px along {cause} of holes: a plate that was made in steps? If these are seams"
-         " of the detector, turn the plate by some degrees, or name them with --mask or --model mosaic"),
+         "the points jump by {value:.2g} px along {cause}"),
     Rule("coverage", 0.25, 0.002, "only {percent:.1f} % of the detector is calibrated", below=True),
 )  # fmt: skip

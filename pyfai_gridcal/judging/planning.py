@@ -16,12 +16,14 @@ from ..base.arrays import Bools, Floats, in_a_line
 from ..base.errors import UsageError
 from ..base.frames import edge_from_index, raster_places
 from ..base.geometry import as_pair, hull_of, turn_matrix, within_hull
+from ..base.robust import rms
 from ..base.threads import one_blas_thread
 from ..fitting.plates.exposures import joint_uncertainty
 from ..fitting.plates.joint import Exposure, JointProblem
 from ..fitting.recipe import Uncertainty
 from ..fitting.spline.basis import Axis, uniform_axes
 from ..fitting.spline.problem import SplineProblem
+from ..records.budget import PlateBudget, PlateErrors
 from ..records.field import SampledField
 from ..records.fit import Pose
 from ..records.plate import Plate
@@ -68,6 +70,7 @@ class Plan:
     spots : number of holes seen by one exposure
     spot_sigma_px : uncertainty of one coordinate of a spot
     hole_px : diameter of a hole
+    plate_px : what tilt, pitch and temperature of the plate add where the holes are, rms per axis
     """
 
     sigma: SampledField
@@ -75,6 +78,7 @@ class Plan:
     spots: int
     spot_sigma_px: float
     hole_px: float
+    plate_px: float = 0.0
 
     __repr__ = in_a_line
 
@@ -82,6 +86,11 @@ class Plan:
     def rms_px(self) -> float:
         """Root mean square uncertainty per axis where the holes are, px."""
         return float(np.sqrt((self.sigma.values[self.inside] ** 2).mean()))
+
+    @property
+    def with_plate_px(self) -> float:
+        """The same with what the plate adds, px."""
+        return float(np.hypot(self.rms_px, self.plate_px))
 
     @property
     def worst_px(self) -> float:
@@ -128,6 +137,7 @@ def plan(
     amplitude_px: float = 10.0,
     length_px: float | None = None,
     nodes: int = 48,
+    budget: PlateBudget | None = None,
 ) -> Plan:
     """Predict the uncertainty of a calibration.
 
@@ -144,6 +154,7 @@ def plan(
     amplitude_px, length_px : rms and correlation length of the distortion to be expected; a third of the detector if
         no length is given
     nodes : of the map along the longer axis
+    budget : uncertainties of tilt, pitch and temperature of the plate
     """
     size = as_pair(pixel_size)
     if exposures < 1:
@@ -166,7 +177,9 @@ def plan(
     at = raster_places(ay, ax).reshape(-1, 2)
     values = np.sqrt(known.variance(at)).reshape(len(ay), len(ax), 2)
     inside = np.logical_or.reduce([within_hull(hull_of(seen), at) for seen in views]).reshape(len(ay), len(ax))
-    return Plan(SampledField(ay, ax, values, clamp=True), inside, len(views[0]), sigma, hole_px)
+    at = at[inside.ravel()]
+    of_plate = PlateErrors.of(budget or PlateBudget(), at, shape, size).variance(at)
+    return Plan(SampledField(ay, ax, values, clamp=True), inside, len(views[0]), sigma, hole_px, rms(np.sqrt(of_plate)))
 
 
 def _solved(

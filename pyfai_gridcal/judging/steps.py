@@ -7,13 +7,18 @@ between the holes, it is known to be one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..base.arrays import Bools, Floats
 from ..records.nodes import NodeTable
 from ..records.points import ControlPoints
 
-__all__ = ["row_step"]
+__all__ = ["row_step", "stays"]
+
+#: A row of holes that jumps: the name of the coordinate across it, and its mean there, px.
+Row = tuple[str, float]
 
 #: Weights of six holes in a line, for the jump between the third and the fourth: the fifth difference, which leaves
 #: nothing of any field that is a polynomial of the fourth degree there, scaled to give a step its size.
@@ -29,8 +34,8 @@ _LIKE, _EXACTLY = 0.25, 0.1
 _LATER, _EARLIER = slice(1, None), slice(None, -1)
 
 
-def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) -> tuple[float, int]:
-    """Largest jump (px) across a whole row of holes, and the number of rows that jump; 0.0, 0 without any.
+def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) -> tuple[float, tuple[Row, ...]]:
+    """Largest jump (px) across a whole row of holes, and the rows that jump; 0.0 without any.
 
     Parameters
     ----------
@@ -42,7 +47,8 @@ def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) 
     row = NodeTable.of(points.ij).cells[1:-1, 1:-1]
     table = np.where(((row >= 0) & used[row])[..., None], d[row], np.nan)
     place = np.where((row >= 0)[..., None], points.yx[row], np.nan)
-    largest, count, least_off = 0.0, 0, np.inf
+    largest, least_off = 0.0, np.inf
+    found: list[Row] = []
     for axis in (0, 1):
         values, at = np.moveaxis(table, axis, 0), np.moveaxis(place, axis, 0)
         rows = len(values) - len(_WEIGHTS) + 1
@@ -62,9 +68,26 @@ def row_step(points: ControlPoints, d: Floats, used: Bools, mask: Bools | None) 
             clear &= _stays(jump, least, clear)
             largest = max(largest, float(size[clear].max(initial=0.0)))
             least_off = min(least_off, float(off[clear].min(initial=np.inf)))
-            count += _peaks(size, clear)
+            found += [_where(points, axis, at[k + 2 : k + 4]) for k in np.flatnonzero(_peaks(size, clear))]
     # a rough field looks like a step in a row now and then; it does not in two, nor exactly
-    return (largest, count) if count > 1 or least_off < _EXACTLY else (0.0, 0)
+    return (largest, tuple(found)) if len(found) > 1 or least_off < _EXACTLY else (0.0, ())
+
+
+def _where(points: ControlPoints, axis: int, at: Floats) -> Row:
+    """Where the places (2, C, 2) of two rows are: the coordinate in which the rows follow one another."""
+    across = int(np.argmax(np.abs(points.basis_px[axis])))
+    return "yx"[across], float(np.nanmean(at[..., across]))
+
+
+def stays(rows: Sequence[tuple[Row, ...]], within: float) -> bool:
+    """Whether what jumps in each of several exposures stays with the detector, for rows nearer than `within` px.
+
+    Steps of the plate go with it: each exposure shows them, and at another place.
+    """
+    return not all(rows) or any(
+        all(any(name == other and abs(at - place) < within for other, place in more) for more in rows[1:])
+        for name, at in rows[0]
+    )
 
 
 def _shared(jump: Floats) -> tuple[Floats, Floats]:
@@ -124,10 +147,10 @@ def _stays(jump: Floats, least: float, asked: Bools) -> Bools:
     return out
 
 
-def _peaks(size: Floats, clear: Bools) -> int:
-    """Number of rows that jump: a step shows in the two rows beside it as well, less."""
+def _peaks(size: Floats, clear: Bools) -> Bools:
+    """Which rows (R,) jump: a step shows in the two rows beside it as well, less."""
     high = np.pad(np.where(clear, size, 0.0), 1)
-    return int((clear & (high[1:-1] >= high[:-2]) & (high[1:-1] >= high[2:])).sum())
+    return np.asarray(clear & (high[1:-1] >= high[:-2]) & (high[1:-1] >= high[2:]))
 
 
 def _over_mask(at: Floats, mask: Bools) -> Bools:

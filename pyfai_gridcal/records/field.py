@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "CornerField",
     "Field",
     "SampledField",
+    "SumField",
     "TiledField",
     "bracket",
     "by_rows",
@@ -98,6 +100,19 @@ class SampledField:
         i, u, j, v = self._brackets(y, x)
         rows = self.values[i] * (1 - u)[:, None, None] + self.values[i + 1] * u[:, None, None]
         return rows[:, j] * (1 - v)[None, :, None] + rows[:, j + 1] * v[None, :, None]
+
+
+@dataclass(frozen=True, eq=False)
+class SumField:
+    """Sum of fields."""
+
+    fields: tuple[Field, ...]
+
+    def at(self, yx: AnyArray) -> Floats:
+        return reduce(np.add, [field.at(yx) for field in self.fields])
+
+    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
+        return reduce(np.add, [field.on_grid(y, x) for field in self.fields])
 
 
 def without_gaps(labels: AnyArray) -> AnyArray:

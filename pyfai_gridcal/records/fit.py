@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..base.arrays import Bools, Floats
 from ..base.frames import index_from_edge, raster_places
-from ..base.geometry import hull_of, within_hull
+from ..base.geometry import hull_of, leaning, within_hull
 from ..base.robust import rms
 from ..base.units import format_length
 from .distortion import Distortion
@@ -20,6 +20,30 @@ __all__ = ["DistortionFit", "Pose", "TrialScore"]
 
 
 @dataclass(frozen=True)
+class Lean:
+    """How a plate leans, see :func:`~pyfai_gridcal.base.geometry.leaning`.
+
+    Attributes
+    ----------
+    tilt_rad : (y, x) by how much it rises along each axis of the detector
+    source_m : distance of the source, metres
+    foot_m : (y, x) place on the detector plane below the source, where the plate touches it, metres
+    """
+
+    tilt_rad: tuple[float, float]
+    source_m: float
+    foot_m: tuple[float, float]
+
+    def seen(self, places_m: Floats) -> Floats:
+        """Where holes of the upright plate at places (N, 2) are seen, metres."""
+        return np.asarray(leaning(places_m - self.foot_m, self.tilt_rad, self.source_m) + self.foot_m)
+
+    def tilted(self, further: Floats) -> Lean:
+        """The same with a further tilt (2,), rad."""
+        return replace(self, tilt_rad=(self.tilt_rad[0] + float(further[0]), self.tilt_rad[1] + float(further[1])))
+
+
+@dataclass(frozen=True)
 class Pose:
     """Where the plate lay in one exposure: corrected (m) = rotation(angle) @ plate position + shift.
 
@@ -27,10 +51,12 @@ class Pose:
     ----------
     angle_rad : turn of the plate; positive turns its +x axis (fast) towards +y (slow)
     shift_m : (y, x) place of the plate's origin on the detector plane, corrected **edge** frame, metres
+    lean : how the plate leant, if that was solved for
     """
 
     angle_rad: float
     shift_m: tuple[float, float]
+    lean: Lean | None = None
 
     def __repr__(self) -> str:
         slow, fast = map(format_length, self.shift_m)
@@ -41,7 +67,8 @@ class Pose:
         c, s = np.cos(self.angle_rad), np.sin(self.angle_rad)
         y, x = positions_m[:, 0], positions_m[:, 1]
         on_plane = np.stack([c * y + s * x + self.shift_m[0], -s * y + c * x + self.shift_m[1]], axis=1)
-        return index_from_edge(on_plane / np.asarray(pixel_size))
+        seen = on_plane if self.lean is None else self.lean.seen(on_plane)
+        return index_from_edge(seen / np.asarray(pixel_size))
 
 
 @dataclass(frozen=True)
@@ -144,18 +171,25 @@ class DistortionFit:
         of the points used: the same held-out residuals, which scale that map, without both. NaN where no uncertainty is
         known.
         """
+        return rms(self.among_holes()[1])
+
+    def among_holes(self) -> tuple[Floats, Floats]:
+        """Places (N, 2) of valid pixels on a raster within the hull of the points used, and the uncertainty (N, 2) of
+        the displacement there, px; NaN where none is known."""
         d, step = self.distortion, max(1, max(self.distortion.shape) // 200)
         maps = d.sigma_maps(step)
         hull = hull_of(used_rows(self, [p.yx for p in self.points]))
-        if maps is None or len(hull) < 3:
-            return float("nan")
         rows, columns = (np.arange(0, n, step, dtype=float) for n in d.shape)
         at = raster_places(rows, columns).reshape(-1, 2)
+        values = np.full(at.shape, np.nan) if maps is None else np.stack(maps, axis=-1).reshape(-1, 2)
+        if len(hull) < 3:
+            return at[:0], values[:0]
         which = within_hull(hull, at)
         if d.mask is not None:
             which &= ~d.mask[::step, ::step].ravel()
-        values = np.stack(maps, axis=-1).reshape(-1, 2)[which]
-        return rms(values[np.isfinite(values).all(axis=1)])
+        if maps is not None:
+            which &= np.isfinite(values).all(axis=1)
+        return at[which], values[which]
 
     def _rms(self, columns: tuple[Floats, ...]) -> float:
         return rms(used_rows(self, columns), used_rows(self, [p.sigma_yx for p in self.points]))

@@ -15,7 +15,7 @@ T = TypeVar("T")
 #: What a value is, and thereby how a text becomes one.
 Kind = Literal[
     "text", "file", "files", "images", "length", "lengths", "positions", "shape", "pair", "number", "positive",
-    "count", "counts", "choice", "flag", "gauge", "device", "sensor",
+    "count", "counts", "choice", "flag", "gauge", "device", "sensor", "angle", "share", "temperature", "source",
 ]  # fmt: skip
 
 #: What stands for a value of some kinds in a help text.

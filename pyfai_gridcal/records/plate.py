@@ -100,6 +100,12 @@ class Plate:
             where[row >= 0] += self.error_yx[row[row >= 0]]
         return where
 
+    def scaled(self, factor: float) -> Plate:
+        """The same plate, larger by a factor."""
+        errors = None if self.error_yx is None else self.error_yx * factor
+        pitch = self.pitch_m[0] * factor, self.pitch_m[1] * factor
+        return replace(self, pitch_m=pitch, error_yx=errors)
+
 
 LatticeKind = Literal["auto", "square", "rectangular", "oblique", "hexagonal"]
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
+from ..base.quantities import QUANTITIES
 from ..base.units import Length, Lengths, as_length, as_lengths, as_positions, format_length
 from .distortion import Gauge
-from .options import documented, option, told
+from .options import documented, option, option_of, told
 from .plate import LatticeKind
 from .traits import Sensor
 
@@ -23,6 +24,9 @@ POLARITIES = ("auto", "bright", "dark")
 #: Recipes for the field, see :mod:`pyfai_gridcal.fitting`; "auto" tries them.
 MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
 _OPTIONAL = "optional settings"
+_STANDING = "the plate as it is: what no image tells, for the uncertainty with the plate"
+#: Settings that say how the plate was made and how it stood.
+STANDING = ("tilt", "source", "gap", "pitch_tolerance", "expansion", "temperature")
 
 
 @documented
@@ -76,7 +80,11 @@ class Settings:
         group=_OPTIONAL,
     )
     plate: Any = told(
-        None, "result of the same plate, with the measured errors of its holes", metavar="FILE", group=_OPTIONAL
+        None,
+        "result of the same plate, with the measured errors of its holes, or a table of them (.csv): i, j, y_mm, x_mm, "
+        "sigma_um",
+        metavar="FILE",
+        group=_OPTIONAL,
     )
     lattice: LatticeKind = told(
         "auto", "kind of grid (default: what the image tells)", "choice", choices=LATTICES, group=_OPTIONAL
@@ -138,6 +146,45 @@ class Settings:
     )
     serial: str | None = told(None, "serial number of the detector, for the report", group=_OPTIONAL)
     comment: str | None = told(None, "what the report shall say besides, such as who, where and when", group=_OPTIONAL)
+    prior: Any = told(
+        None,
+        "older calibration of the same camera: only what has changed is fitted, from one exposure",
+        metavar="FILE",
+        group=_OPTIONAL,
+    )
+    tilt: float | None = told(
+        None,
+        "standard uncertainty of the plate's tilt about each axis, with its unit: 0.2deg",
+        "angle",
+        group=_STANDING,
+    )
+    source: float | str | None = told(
+        None,
+        "distance of the source, or of the lens, with its unit (10m), or parallel (default)",
+        "source",
+        metavar="LENGTH|parallel",
+        group=_STANDING,
+    )
+    gap: float | None = told(
+        None, "known distance of the plate from the sensor, which makes its shadow larger", "length", group=_STANDING
+    )
+    pitch_tolerance: float | None = told(
+        None, "standard uncertainty of the pitch: 20ppm or 2e-5", "share", metavar="SHARE", group=_STANDING
+    )
+    expansion: float | None = told(
+        None,
+        "thermal expansion of the plate per kelvin: 16.5e-6 (copper), 4.5e-6 (tungsten)",
+        "share",
+        metavar="SHARE",
+        group=_STANDING,
+    )
+    temperature: tuple[float, float] | None = told(
+        None,
+        "of the plate, degrees Celsius with their uncertainty: 23±2; its pitch is that of 20 degrees",
+        "temperature",
+        metavar="T±DT",
+        group=_STANDING,
+    )
 
     if TYPE_CHECKING:  # what may be given is more than what is kept
 
@@ -148,13 +195,26 @@ class Settings:
             gauge: Gauge = "least displacement", max_sigma: float | None = None,
             positions: Sequence[tuple[Length, Length]] | str | None = None,
             sensor: str | None = None, serial: str | None = None, comment: str | None = None,
+            prior: object = None,
+            tilt: float | str | None = None, source: Length | None = None, gap: Length | None = None,
+            pitch_tolerance: float | str | None = None, expansion: float | str | None = None,
+            temperature: float | tuple[float, float] | str | None = None,
         ) -> None: ...  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name, in_metres in (("pixel", as_lengths), ("hole", as_length), ("positions", as_positions)):
+        for name, in_metres in (
+            ("pixel", as_lengths),
+            ("hole", as_length),
+            ("positions", as_positions),
+            ("gap", as_length),
+        ):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, in_metres(getattr(self, name), name=name))
+        for name in STANDING:
+            if (value := getattr(self, name)) is not None and (kind := option_of(Settings, name).kind) in QUANTITIES:
+                object.__setattr__(self, name, QUANTITIES[kind][0](value, name=name))
         object.__setattr__(self, "pitch", as_lengths(self.pitch, name="pitch"))
+        object.__setattr__(self, "prior", getattr(self.prior, "distortion", self.prior))
         if max(self.pitches) > 1:
             raise UsageError(
                 f"pitch={self.pitch!r} m", expected="a pitch below a metre", hint="lengths are in metres: 5e-3"
@@ -177,6 +237,10 @@ class Settings:
                 f"holes of {format_length(self.hole)} at a pitch of {format_length(self.pitches)}",
                 expected="holes smaller than the pitch",
             )
+        if (self.expansion is None) != (self.temperature is None):
+            raise UsageError("one of expansion and temperature without the other", expected="both, or neither")
+        if self.gap is not None and not isinstance(self.source, float):
+            raise UsageError("a gap without the distance of the source", hint="in a parallel beam it does nothing")
         for name in ("angle", "max_sigma"):
             if (value := getattr(self, name)) is not None and not _is_number(value, above=0.0):
                 raise UsageError(f"{name}={value!r}", expected="a positive number")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 #: Rows of the report that it shows.
-_SHOWN = ("plate", "pixel size", "residual", "prediction", "position", "coverage")
+_SHOWN = ("plate", "pixel size", "residual", "prediction", "position", "with plate", "coverage")
 #: Of the levels of the verdict.
 _COLOURS = {"good": "#1a7f37", "doubtful": "#9a6700", "failed": "#cf222e"}
 

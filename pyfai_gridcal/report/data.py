@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields, is_dataclass
 from importlib.resources import files
+from math import hypot
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..base.errors import GridcalError
 from ..base.plain import fields_of, plain
 from ..base.robust import rms
 from ..judging.measures import quality, worst_spots
+from ..records.budget import PlateBudget, plate_figures
 from ..records.result import Result
 from ..records.spots import SpotFlag
 
@@ -60,6 +62,7 @@ def summary(calibration: Result) -> Data:
     """
     fit, d = calibration.fit, calibration.distortion
     verdict = calibration.verdict
+    budget = PlateBudget.of(calibration.settings)
     valid = np.ones(d.shape, bool) if d.mask is None else ~d.mask
     out = {
         "schema": SCHEMA,
@@ -67,7 +70,10 @@ def summary(calibration: Result) -> Data:
         "settings": {f.name: getattr(calibration.settings, f.name) for f in fields(calibration.settings)},
         "shape": d.shape,
         "pixel_size_m": d.pixel_size,
-        "pixel_size_sigma_m": fit.pixel_sigma_m,
+        # of a size that was found, not of one that was given; and of the plate, which it was found by
+        "pixel_size_sigma_m": [
+            s and hypot(s, budget.scale * p) for s, p in zip(fit.pixel_sigma_m, d.pixel_size, strict=True)
+        ],
         "sensor": None if d.traits.sensor is None else fields_of(d.traits.sensor),
         "carried": d.traits.words(),
         "gauge": d.gauge,
@@ -78,6 +84,7 @@ def summary(calibration: Result) -> Data:
         "held_out_px": fit.held_out_px,
         "expected_error_px": fit.expected_error_px,
         "plate_sigma_px": fit.plate_sigma_px,
+        "plate_budget": plate_figures(fit, budget),
         "field_sigma_px": _typical_sigma(calibration, valid),
         "displacement_px": dict(zip(("dy", "dx"), d.extent or (None, None), strict=True)),
         "largest_displacement_px": d.largest_px,

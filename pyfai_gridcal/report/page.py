@@ -16,6 +16,8 @@ import numpy as np
 from ..base.atomic import check_suffix, replacing
 from ..base.robust import rms
 from ..fitting.rigid import place
+from ..io.kinds.certificate import certificate_text
+from ..records.budget import PlateBudget
 from ..records.result import Result
 from .data import Data, report_data
 from .figures import MOST_EXPOSURES, PageFigure, as_data_uri, figures_of, loop_figures
@@ -249,7 +251,7 @@ def report_name(path: str | PathLike[str]) -> Path:
     UsageError
         Its name says that it is something else.
     """
-    return check_suffix(path, (".htm", ".html", ".json", ".toml"), "a report is an HTML page, or plain data")
+    return check_suffix(path, (".htm", ".html", ".json", ".toml", ".csv"), "a report is an HTML page, or plain data")
 
 
 def write_report(
@@ -266,7 +268,7 @@ def write_report(
     calibration : to be reported
     path : of the page, ``.html``: one file without any other, opened by every browser without a network. With the
         suffix ``.json``, the same content as plain data, see :func:`~pyfai_gridcal.report.schema`; with ``.toml``,
-        the settings only.
+        the settings only; with ``.csv``, the errors of the holes of the plate, for other calibrations with it.
     validation : of the same calibration, from :func:`~pyfai_gridcal.judging.validation.validate`; the page says so
         when there is none
     detector : file that the reader shall use, named in the first sentence
@@ -283,6 +285,9 @@ def write_report(
     path = report_name(path)
     if path.suffix.lower() == ".toml":
         text = settings_toml(calibration.settings)
+    elif path.suffix.lower() == ".csv":
+        stretch = PlateBudget.of(calibration.settings).stretch
+        text = certificate_text(calibration.plate.scaled(1 / stretch))
     elif path.suffix.lower() == ".json":
         text = json.dumps(report_data(calibration, validation=validation), indent=1, ensure_ascii=False) + "\n"
     else:

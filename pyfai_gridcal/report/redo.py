@@ -11,12 +11,15 @@ from dataclasses import MISSING, fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from ..base.quantities import QUANTITIES
+from ..records.distortion import Distortion
+from ..records.options import option_of
 from ..records.plate import Plate
 from ..records.result import Result
 from ..records.settings import Settings
 
 #: Settings that are lengths.
-_LENGTHS = ("pitch", "pixel", "hole")
+_LENGTHS = ("pitch", "pixel", "hole", "gap")
 #: What takes part in a calibration.
 _PACKAGES = ("pyfai-gridcal", "pyFAI", "numpy", "scipy", "silx", "fabio", "h5py", "matplotlib")
 
@@ -44,8 +47,10 @@ def _option(name: str, value: Any) -> str:
     if name in _LENGTHS:
         values = value if isinstance(value, list | tuple) else (value,)
         return ",".join(_length(float(v)) for v in values)
-    if isinstance(value, Plate):
-        return "PLATE.h5"
+    if (kind := option_of(Settings, name).kind) in QUANTITIES:
+        return QUANTITIES[kind][1](value)
+    if isinstance(value, Plate | Distortion):
+        return "PLATE.h5" if isinstance(value, Plate) else "PRIOR.h5"
     if name == "positions":
         return ";".join(",".join(f"{1e3 * float(v):.12g}mm" for v in pair) for pair in value)
     if isinstance(value, list | tuple):
@@ -57,10 +62,10 @@ def settings_toml(settings: Settings) -> str:
     """The settings that differ from the defaults as TOML, for ``calibrate --config``; errors of holes are no text."""
     lines = ["# pyFAI-gridcal calibrate IMAGE --config THIS_FILE"]
     for name, value in changed_settings(settings).items():
-        if isinstance(value, Plate):
-            lines.append('# plate = "RESULT.h5" with the errors of its holes')
+        if isinstance(value, Plate | Distortion):
+            lines.append(f'# {name} = "RESULT.h5"')
         else:
-            numbers = isinstance(value, int | float | tuple) and name not in (*_LENGTHS, "positions")
+            numbers = isinstance(value, int | float | tuple) and name not in (*_LENGTHS, "positions", "temperature")
             told = list(value) if isinstance(value, tuple) and numbers else value if numbers else _option(name, value)
             lines.append(f"{name} = {json.dumps(told, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
@@ -93,7 +98,7 @@ def python_lines(calibration: Result) -> str:
     """The same in Python."""
     images = list(dict.fromkeys(_inputs(calibration, "image")))
     what = repr(images[0]) if len(images) == 1 else repr(images) if images else "image"
-    given = {k: v for k, v in changed_settings(calibration.settings).items() if not isinstance(v, Plate)}
+    given = {k: v for k, v in changed_settings(calibration.settings).items() if not isinstance(v, Plate | Distortion)}
     options = ", ".join(f"{name}={value!r}" for name, value in given.items())
     return f"from pyfai_gridcal import calibrate\n\nc = calibrate({what}, {options})\nc.save('detector.h5')"
 

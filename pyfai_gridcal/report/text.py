@@ -60,6 +60,7 @@ def figure_rows(s: Data) -> Iterator[ReportRow]:
     if s["expected_error_px"] is not None:
         error = f"{_px(s, 'expected_error_px')}, between the holes"
         yield ReportRow("Expected position error", error, "position")
+    yield from _budget_rows(s)
     extra = _px(s, "plate_sigma_px") if s["plate_sigma_px"] else "none seen"
     yield ReportRow("Extra scatter that photon noise does not explain", extra)
     if s["field_sigma_px"]:
@@ -73,6 +74,22 @@ def figure_rows(s: Data) -> Iterator[ReportRow]:
         yield ReportRow("Displacement", f"{largest}; dy {dy}, dx {dx}", "displacement")
     yield ReportRow("Coverage", f"{100 * s['coverage']:.2f} % of the pixels", "coverage")
     yield ReportRow("Reference frame of the correction", str(s["gauge"]))
+
+
+def _budget_rows(s: Data) -> Iterator[ReportRow]:
+    """What the plate itself adds, and what is assumed of it."""
+    b = s["plate_budget"]
+    if b["plate_px"]:
+        plate, scale = rounded(b["plate_px"]), rounded(b["scale_px"])
+        value = f"{_length_px(s, b['with_plate_px'])} rms per axis: the plate {plate} px, of it common scale {scale} px"
+        yield ReportRow("The same with the plate", f"{value} ({', '.join(b['told'])})", "with plate")
+    if b["assumed"] and b["tilt_px"][0][1] is not None:
+        told = ", ".join(
+            f"{rounded(px)} px {'in a parallel beam' if source is None else f'with a source at {source:g} m'}"
+            for source, px in b["tilt_px"]
+        )
+        tilt = f"; a tilt of 0.1° would be {told}" if not b["plate_px"] else ""
+        yield ReportRow("Assumed of the plate", f"{', '.join(b['assumed'])}{tilt}", "assumed")
 
 
 def sentence(s: Data, detector: str | None = None) -> str:

@@ -8,7 +8,7 @@ index frame.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property
 
 import numpy as np
 from scipy.interpolate import RectBivariateSpline
@@ -16,7 +16,7 @@ from scipy.interpolate import RectBivariateSpline
 from ..base.arrays import AnyArray, Floats, freeze
 from ..base.frames import pixel_centres
 from ..base.geometry import turn_matrix
-from ..records.field import Field, TiledField
+from ..records.field import Field, SumField, TiledField
 
 __all__ = [
     "LinearField",
@@ -152,19 +152,6 @@ class SmoothField:
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         return np.stack([spline(y, x) for spline in self._splines], axis=-1)
-
-
-@dataclass(frozen=True, eq=False)
-class SumField:
-    """Sum of fields."""
-
-    fields: tuple[Field, ...]
-
-    def at(self, yx: AnyArray) -> Floats:
-        return reduce(np.add, [field.at(yx) for field in self.fields])
-
-    def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        return reduce(np.add, [field.on_grid(y, x) for field in self.fields])
 
 
 def linear(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_gridcal.base.geometry import as_pair, hull_of, turn_matrix, within_hull
+from pyfai_gridcal.base.geometry import as_pair, hull_of, leaning, turn_matrix, within_hull
 from pyfai_gridcal.records.fit import Pose
 
 
@@ -67,3 +67,16 @@ def test_within_agrees_with_barycentric_weights() -> None:
     expected = (weight >= 0).all(axis=0)
     assert 20 < expected.sum() < 400
     np.testing.assert_array_equal(within_hull(hull, at), expected)
+
+
+def test_a_plate_that_leans_is_seen_as_by_a_ray() -> None:
+    at, tilt, source = np.array([(0.03, -0.02), (-0.01, 0.04)]), (0.01, -0.004), 0.7
+    # exactly: the plate turned about the axis along which it does not rise, and the ray through each hole
+    slope = np.hypot(*tilt)
+    along = np.array(tilt) / slope
+    u, v = at @ along, at @ np.array([-along[1], along[0]])
+    angle = np.arctan(slope)
+    place = np.outer(u * np.cos(angle), along) + np.outer(v, [-along[1], along[0]])
+    exact = place * (source / (source - u * np.sin(angle)))[:, None]
+    assert leaning(at, tilt, source) == pytest.approx(exact, abs=1e-7)
+    assert leaning(at, tilt, np.inf) == pytest.approx(place, abs=1e-7)

@@ -28,6 +28,8 @@ def test_calibrate(core: Core, image: Path, capsys: pytest.CaptureFixture[str]) 
 def test_settings_reach_the_core(core: Core, image: Path, tmp_path: Path) -> None:
     words = "--pitch 3mm,2mm --pixel 50um,48um --lattice rectangular --polarity dark --hole 0.5mm --model mosaic"
     words += " --gauge centre --max-sigma 0.1 --angle 75 --origin 10.5,20 --detector Pilatus1M --plate p.h5"
+    words += " --tilt 0.2deg --source 10m --gap 2mm --pitch-tolerance 20ppm --expansion 16.5e-6 --temperature 20±2"
+    words += " --prior old.h5"
     words += " --sensor CdTe,1mm --name Eiger2_CdTe_4M"
     assert run("calibrate", image, *words.split(), "-o", tmp_path / "out.h5") == 0
     assert core.calls[0][1] == {
@@ -43,6 +45,13 @@ def test_settings_reach_the_core(core: Core, image: Path, tmp_path: Path) -> Non
         "origin": (10.5, 20),
         "detector": "Pilatus1M",
         "plate": "p.h5",
+        "prior": "old.h5",
+        "tilt": 0.2,
+        "source": 10.0,
+        "gap": 0.002,
+        "pitch_tolerance": 20e-6,
+        "expansion": 16.5e-6,
+        "temperature": (20.0, 2.0),
         "sensor": "CdTe,1mm",
     }
     assert (tmp_path / "out.h5").read_text() == "detector Eiger2_CdTe_4M"

@@ -17,7 +17,7 @@ pytest.importorskip("shtab")
     ("words", "expected"),
     [
         (["cal"], {"calibrate", "calib2"}),
-        (["calibrate", "--pi"], {"--pitch", "--pixel"}),
+        (["calibrate", "--pi"], {"--pitch", "--pitch-tolerance", "--pixel"}),
         (["calibrate", "--lattice", "sq"], {"square"}),
         (["correct", "detector.h5", "gri"], {"grid.edf"}),
     ],

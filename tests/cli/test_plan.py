@@ -23,6 +23,18 @@ def test_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / "p.png").stat().st_size > 1000
 
 
+def test_the_plan_knows_the_plate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "plan --pitch 1.2mm --sigma 0.01 --shape 300,340 --pixel 50um"
+    told = "--tilt 0.3deg --source 1m --expansion 16.5e-6 --temperature 25±2"
+    assert cli.main([*words.split(), *told.split(), "--json", str(tmp_path / "p.json")]) == 0
+    assert "tilt ± 0.3°, source at 1 m, 25 ± 2 °C" in capsys.readouterr().out
+    (one,) = json.loads((tmp_path / "p.json").read_text())["plans"]
+    assert one["with_plate_px"] == pytest.approx((one["rms_px"] ** 2 + one["plate_px"] ** 2) ** 0.5)
+    assert one["plate_px"] > 0.003
+    assert cli.main(words.split()) == 0
+    assert "assumed: the plate parallel to the detector, in a parallel beam" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

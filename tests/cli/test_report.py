@@ -41,7 +41,7 @@ def test_plain_data(result: Path, tmp_path: Path) -> None:
 def test_names_that_mean_something_else(result: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = result.read_bytes()
     assert run("report", result, "-o", result.with_name(name)) == 2
-    assert ".html, .json or .toml" in capsys.readouterr().err
+    assert ".html, .json, .toml or .csv" in capsys.readouterr().err
     assert result.read_bytes() == before
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pyfai_gridcal.base.frames import pixel_centres
+from pyfai_gridcal.base.geometry import leaning
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import Field, TiledField
 from pyfai_gridcal.records.fit import Pose
@@ -64,6 +65,9 @@ def observe(
     seed: int = 0,
     keep: float = 1.0,
     border: float = 3.0,
+    tilt: tuple[float, float] = (0.0, 0.0),
+    source: float = np.inf,
+    stretch: float = 1.0,
 ) -> Truth:
     """Holes of a plate about the middle of the detector, as seen through a field.
 
@@ -77,6 +81,9 @@ def observe(
     ij = np.stack(np.meshgrid(np.arange(-reach, reach + 1), np.arange(-reach, reach + 1), indexing="ij"), axis=-1)
     ij = ij.reshape(-1, 2)
     corrected = pose.corrected(plate.positions(ij), pixel_size)
+    # a plate that leans, touching the detector in its middle, and whose pitch is another than is said
+    off = (corrected + 0.5) * pixel_size - middle
+    corrected = (leaning(off * stretch, tilt, source) + middle) / pixel_size - 0.5
     near = ((corrected > -60) & (corrected < np.array(shape) + 60)).all(axis=1)
     ij, corrected = ij[near], corrected[near]
     yx = _seen(field, corrected, shape, pixel_size)

@@ -195,6 +195,7 @@ def test_a_plate_that_was_made_in_steps() -> None:
     ij, yx = lattice()
     verdict = judged(ij, yx + np.where(ij[:, :1] > 2, 0.6, -0.6) * [0.6, 1.0], model="spline")
     assert any("along a row of holes" in reason for reason in verdict.reasons)
+    assert any("One more exposure tells: turn the plate by a quarter" in reason for reason in verdict.reasons)
 
 
 @pytest.mark.parametrize("size", [0.12, 1.5])

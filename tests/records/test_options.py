@@ -110,7 +110,7 @@ def test_options_are_those_of_the_class_not_of_its_text(name: str) -> None:
 
 def test_units_of_the_settings() -> None:
     units = {name: one.unit for name, one in options_of(Settings).items() if one.unit}
-    lengths = dict.fromkeys(("pitch", "pixel", "hole", "positions"), "m")
+    lengths = dict.fromkeys(("pitch", "pixel", "hole", "positions", "gap"), "m")
     assert units == {**lengths, "angle": "degrees", "origin": "px", "max_sigma": "px"}
     assert option_of(Settings, "pixel").placeholder == "LENGTH"
     assert option_of(Settings, "max_sigma").placeholder == "PX"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal.calibration import Calibration
-from pyfai_gridcal.report.redo import command_line, python_lines
+from pyfai_gridcal.report.redo import command_line, python_lines, settings_toml
 
 
 def test_command_does_it_again(made: Calibration) -> None:
@@ -27,6 +27,24 @@ def test_command_does_it_again(made: Calibration) -> None:
     assert given["origin"] == settings.origin
     assert given["lattice"] == "rectangular"
     assert given["gauge"] == settings.gauge
+
+
+def test_how_the_plate_stood_comes_back_from_the_command_and_the_file(made: Calibration) -> None:
+    import shlex
+    import tomllib
+
+    from pyfai_gridcal import Settings
+    from pyfai_gridcal.cli import build_parser
+    from pyfai_gridcal.cli._options import given_settings
+    from pyfai_gridcal.records.settings import STANDING
+
+    told = {"tilt": "3mrad", "source": "10m", "gap": "2mm", "pitch_tolerance": "20ppm", "expansion": 16.5e-6}
+    settings = replace(made.settings, **told, temperature="23±2")
+    words = shlex.split(command_line(replace(made, settings=settings)))
+    again = given_settings(build_parser("calibrate").parse_args(words[1:]))
+    assert [again[name] for name in STANDING] == [getattr(settings, name) for name in STANDING]
+    written = Settings(**tomllib.loads(settings_toml(settings)))
+    assert [getattr(written, name) for name in STANDING] == [getattr(settings, name) for name in STANDING]
 
 
 def test_positions_come_back_from_the_command(made: Calibration) -> None:

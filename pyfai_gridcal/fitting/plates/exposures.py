@@ -16,6 +16,7 @@ from ...base.frames import edge_from_index
 from ...base.geometry import turn_matrix
 from ...base.progress import Progress, untold
 from ...base.threads import one_blas_thread
+from ...records.budget import PlateBudget
 from ...records.fit import Pose
 from ...records.plate import Plate, without_errors
 from ..recipe import FieldFit, Sample
@@ -26,6 +27,7 @@ from ..spline.recipe import BSpline
 from ..spline.rows import CellRows
 from ..view import PlateView
 from .joint import Exposure, JointProblem, JointSolution
+from .lean import Leaning, bends, common_modes, lean_words
 from .positions import Positions, numbered
 from .registration import Match, fingerprint, map_print, register
 
@@ -34,6 +36,8 @@ from .registration import Match, fingerprint, map_print, register
 MOST_CELLS = 26
 #: Distance, in nodes, between the numberings of exposures that have no hole in common.
 _APART = 1_000_000
+#: Change of a tilt, rad, that is none: a thousandth of a degree.
+_STILL = 2e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +87,11 @@ class JointUncertainty:
 
 
 def fit_exposures(
-    views: Sequence[PlateView], *, positions: Positions | None = None, progress: Progress = untold
+    views: Sequence[PlateView],
+    *,
+    positions: Positions | None = None,
+    budget: PlateBudget | None = None,
+    progress: Progress = untold,
 ) -> JointFit:
     """Solve all exposures together.
 
@@ -91,6 +99,7 @@ def fit_exposures(
     ----------
     views : exposures of one plate on one detector
     positions : where motors had the plate
+    budget : what is known of its tilt
     progress : called with (fraction, what)
     """
     ideal = [replace(v, plate=without_errors(v.plate)) for v in views]
@@ -117,7 +126,8 @@ def fit_exposures(
         positions = replace(positions, believed=np.array([m is not None for m in matches]))
     progress(0.45, "all exposures together")
     ordered = _renumbered(views, matches, pixel_size)
-    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, positions, progress)
+    leaning = None if budget is None else Leaning.of(budget, views[0].shape, pixel_size)
+    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, positions, leaning, progress)
     return replace(done, notes=(*notes, *done.notes))
 
 
@@ -145,6 +155,7 @@ def _solve(
     alone: list[FieldFit],
     pixel_size: tuple[float, float],
     positions: Positions | None,
+    leaning: Leaning | None,
     progress: Progress,
 ) -> JointFit:
     """Alternate solutions with updates of poses, smoothness, rms of the holes and outliers."""
@@ -154,7 +165,7 @@ def _solve(
     rows = np.split(row.reshape(-1), np.cumsum([len(v.points) for v in views])[:-1])
     # where to start: knots, poses, smoothness and errors of the holes as each exposure alone has them
     order, y, x = _knots(alone, views[0].shape)
-    poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
+    poses = _starts(views, pixel_size, leaning)
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
     used = [f.used.copy() for f in alone]
     hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3)
@@ -168,16 +179,19 @@ def _solve(
             positions = positions.judged(poses)
         # solve for the field, the poses and the holes with what is thought of smoothness and errors so far
         prior = None if positions is None else positions.prior(poses, pixel_size)
-        problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior)
+        lean = None if leaning is None else leaning.prior(poses)
+        problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior, lean=lean)
         with one_blas_thread():
             solution = problem.solve(smoothness, hole_rms)
-        poses = [_moved(p, e, m, pixel_size) for p, e, m in zip(poses, exposures, solution.moves, strict=True)]
+        moves = zip(poses, exposures, solution.moves, solution.tilts, strict=True)
+        poses = [_moved(pose, e, move, tilt, pixel_size) for pose, e, move, tilt in moves]
         # what the solution says of these, of outliers, and of the scatter of the spots
         steps = np.log([solution.next_smoothness / smoothness, solution.next_hole_rms / hole_rms])
         before, extra_before = used, extra
         used, extra = _judged(solution, problem, used, extra)
         same = all(np.array_equal(a, b) for a, b in zip(before, used, strict=True))
         noise = float(np.median(exposures[0].sigma)) ** 2
+        same &= np.abs(solution.tilts).max() < _STILL
         settled = same and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
         if settled and abs(extra - extra_before) < 0.15 * (noise + extra) and np.abs(solution.moves[:, 0]).max() < 1e-7:
             break
@@ -212,16 +226,23 @@ def _exposure(
 ) -> Exposure:
     node = pose.corrected(view.positions, pixel_size)
     turn = turn_matrix(pose.angle_rad) * (scale / np.asarray(pixel_size))[:, None]
-    return Exposure(view.points.yx, node, view.points.sigma_yx, turn, node.mean(axis=0), hole, used)
+    bent = bends(pose, view.positions, pixel_size)
+    return Exposure(view.points.yx, node, view.points.sigma_yx, turn, node.mean(axis=0), hole, used, bent)
 
 
-def _moved(pose: Pose, exposure: Exposure, move: Floats, pixel_size: tuple[float, float]) -> Pose:
-    """The pose after a further turn about the centre of the exposure and a shift, px."""
+def _starts(views: Sequence[PlateView], pixel_size: tuple[float, float], leaning: Leaning | None) -> list[Pose]:
+    """The poses to begin with, upright where tilts are to be found."""
+    poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
+    return poses if leaning is None else [leaning.upright(pose) for pose in poses]
+
+
+def _moved(pose: Pose, exposure: Exposure, move: Floats, tilt: Floats, pixel_size: tuple[float, float]) -> Pose:
+    """The pose after a further turn about the centre of the exposure, a shift (px) and a tilt (rad)."""
     turn = float(move[0])
     centre = edge_from_index(exposure.centre) * pixel_size
     shift = np.asarray(pose.shift_m)
     new = turn_matrix(turn) @ (shift - centre) + centre + move[1:] * pixel_size
-    return Pose(pose.angle_rad + turn, (float(new[0]), float(new[1])))
+    return Pose(pose.angle_rad + turn, (float(new[0]), float(new[1])), pose.lean and pose.lean.tilted(tilt))
 
 
 def _judged(
@@ -309,12 +330,16 @@ def _known_errors(plate: Plate, holes: Ints) -> Floats:
 
 
 def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUncertainty:
-    """Covariance of the field without its rigid part: where the whole lies is no error of the field."""
+    """Covariance of the field without its rigid part: where the whole lies is no error of the field; nor is, where the
+    tilts of the plate are solved for, what they have in common.
+    """
     y, x, n = problem.y, problem.x, problem.size
     gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
     one, zero = np.ones(n), np.zeros(n)
     # projector on shifts and turn, orthogonal over the area; taken out of the covariance on both sides
     rigid = np.stack([np.r_[one, zero], np.r_[zero, one], np.r_[gx - gx.mean(), -(gy - gy.mean())]], axis=1)
+    if problem.lean is not None:
+        rigid = np.hstack([rigid, common_modes(y, x)])
     mass = band_of_stencil(roughness_stencil(y, x, 0)).dense()
     weighed = np.vstack([mass @ rigid[:n], mass @ rigid[n:]])
     take = np.linalg.solve(rigid.T @ weighed, weighed.T)
@@ -340,6 +365,8 @@ def _remarks(
             " their mean pitch is taken for nominal, which no exposure can tell"
         )
     ]
+    if problem.lean is not None:
+        out.append(lean_words(problem, solution))
     lonely = [k + 1 for k, m in enumerate(matches) if m is None]
     if lonely:
         numbers = ", ".join(map(str, lonely))

@@ -36,6 +36,7 @@ class Exposure:
     centre : (2,) px that the exposure turns about
     hole : (N,) row of the hole in the list of all holes
     used : (N,) False for outliers
+    bends : (N, 2, 2) change of the node by a tilt (y, x), px per rad; None where tilts are not solved for
     """
 
     yx: Floats
@@ -45,6 +46,7 @@ class Exposure:
     centre: Floats
     hole: Ints
     used: Bools
+    bends: Floats | None = None
 
     @property
     def wanted(self) -> Floats:
@@ -78,6 +80,7 @@ class JointSolution:
     field_freedom : of one component of the field alone
     inner : (H, 2, 2) covariance of the errors were the field known, px²
     solved : (2 H, U) how the errors follow the field and the moves
+    tilts : (E, 2) further tilt of each exposure, rad; zero where they are not solved for
     """
 
     coefficients: Floats
@@ -94,6 +97,7 @@ class JointSolution:
     field_freedom: float
     inner: Floats
     solved: sparse.csr_matrix
+    tilts: Floats
 
 
 @dataclass(eq=False)
@@ -108,6 +112,7 @@ class JointProblem:
     order : of the roughness
     extra : variance of the observations beyond their sigma, px²
     prior : on the shifts of all exposures: normal matrix (2 E, 2 E), 1/px², and right side (2 E,), 1/px
+    lean : tilts of all exposures so far (E, 2), and how far they are from zero, rad
     """
 
     y: Axis
@@ -117,10 +122,14 @@ class JointProblem:
     order: int
     extra: float = 0.0
     prior: tuple[Floats, Floats] | None = None
+    lean: tuple[Floats, float] | None = None
 
     def __post_init__(self) -> None:
         self.size = self.y.size * self.x.size
-        self.moving = 3 * (len(self.exposures) - 1)
+        self.posing = 3 * (len(self.exposures) - 1)
+        self.moving = self.posing + (0 if self.lean is None else 2 * len(self.exposures))
+        #: Of all unknowns, the tilts.
+        self.tilting = slice(2 * self.size + self.posing, 2 * self.size + self.moving)
         self.rough = band_of_stencil(roughness_stencil(self.y, self.x, self.order)).dense()
         self.weights = [self._weight(e) for e in self.exposures]
         self._assemble()
@@ -129,6 +138,10 @@ class JointProblem:
             at = np.array([2 * self.size + 3 * (k - 1) + c for k in range(1, len(self.exposures)) for c in (1, 2)], int)
             self.normal[np.ix_(at, at)] += self.prior[0][2:, 2:]
             self.right[at] += self.prior[1][2:]
+        if self.lean is not None:
+            tilts, sigma = self.lean
+            self.normal[self.tilting, self.tilting] += np.eye(tilts.size) / sigma**2
+            self.right[self.tilting] -= tilts.ravel() / sigma**2
 
     def _weight(self, e: Exposure) -> Floats:
         return np.where(e.used, 1 / ((e.sigma**2).mean(axis=1) + self.extra), 0.0)
@@ -141,6 +154,9 @@ class JointProblem:
         if k:
             for c, move in enumerate(moves):
                 move[:, 3 * (k - 1) : 3 * k] = -e.pose_columns()[:, c]
+        if e.bends is not None:
+            for c, move in enumerate(moves):
+                move[:, self.posing + 2 * k : self.posing + 2 * k + 2] = -e.bends[:, c]
         return sparse.csr_matrix(sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]]))
 
     def _assemble(self) -> None:
@@ -189,7 +205,7 @@ class JointProblem:
         errors = np.einsum("hij,hj->hi", inner, (coupling @ u).reshape(2, -1).T - self.given)
         coefficients = u[: 2 * self.size].reshape(2, self.y.size, self.x.size).transpose(1, 2, 0)
         moves = np.zeros((len(self.exposures), 3))
-        moves[1:] = u[2 * self.size :].reshape(-1, 3)
+        moves[1:] = u[2 * self.size : 2 * self.size + self.posing].reshape(-1, 3)
         residuals = tuple(
             (rows @ u - e.wanted - self._spread(e) @ errors.T.ravel()).reshape(2, -1).T
             for e, rows in zip(self.exposures, self.rows, strict=True)
@@ -218,6 +234,7 @@ class JointProblem:
             (free + null) / 2,
             inner,
             solved,
+            np.zeros((len(self.exposures), 2)) if self.lean is None else u[self.tilting].reshape(-1, 2),
         )
 
     def leverage(self, k: int, solution: JointSolution) -> Floats:

@@ -14,6 +14,7 @@ from ...base.robust import NORMAL
 from ...records.plate import Plate
 from ..recipe import FieldFit
 from ..rigid import Placement
+from .ordered import ordered_errors
 
 #: A match is believed when it stands out of what chance brings by this many standard deviations: of some 10^5 shifts
 #: and turns chance brings less than five ...
@@ -206,7 +207,10 @@ def map_print(plate: Plate) -> Fingerprint | None:
     """The known errors of a plate as a fingerprint, None without any."""
     if plate.error_ij is None or plate.error_yx is None or len(plate.error_ij) < 3:
         return None
-    return Fingerprint(plate.error_ij, plate.error_yx, np.ones(len(plate.error_ij)))
+    parts = ordered_errors(plate)
+    # what is smooth, each exposure takes for distortion
+    error = plate.error_yx if parts is None else plate.error_yx - parts.smooth
+    return Fingerprint(plate.error_ij, error, np.ones(len(plate.error_ij)))
 
 
 def fingerprint(ij: Ints, start: Placement, fit: FieldFit) -> Fingerprint:

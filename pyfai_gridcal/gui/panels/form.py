@@ -9,6 +9,7 @@ from typing import Any
 from silx.gui import qt
 
 from ...base.errors import GridcalError
+from ...base.quantities import QUANTITIES
 from ...base.units import as_lengths, format_length, parse_length, parse_positive
 from ...records.options import default_of, option_of
 from ...records.settings import Settings
@@ -26,6 +27,7 @@ def _parse_sensor(text: str, *, name: str) -> str:
 
 #: Kind of an option -> kind of its row; a "text" for all others.
 _ROWS = {"length": "length", "lengths": "lengths", "positive": "number", "choice": "choice", "sensor": "sensor"}
+_ROWS |= {kind: kind for kind in QUANTITIES}
 
 #: Kind of a row -> how its text is read, and how its value is written.
 _KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any], str]]] = {
@@ -34,6 +36,7 @@ _KINDS: dict[str, tuple[Callable[..., Any], Callable[[Any], str]]] = {
     "number": (parse_positive, lambda v: f"{v:g}"),
     "sensor": (_parse_sensor, str),
     "text": (_parse_text, str),
+    **QUANTITIES,
 }
 
 

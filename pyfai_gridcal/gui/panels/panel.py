@@ -11,6 +11,8 @@ from silx.gui.widgets.ElidedLabel import ElidedLabel
 
 from ...base.units import format_length
 from ...io.kinds.kinds import KINDS
+from ...records.budget import PlateBudget, plate_figures
+from ...records.settings import STANDING
 from ..drawing.calm import ignore_wheel
 from ..layouts import Part, button, column, holder, row
 from ..work.layers import SpotKind
@@ -81,7 +83,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         inside = column(
             _group("Help", helped),
             _group("Image", self._files(), self._exposureBar(), self.imageLabel),
-            _group("Plate", self._form(rows_of("pitch", "lattice", "angle", "hole"))),
+            _group("Plate", self._form(rows_of("pitch", "lattice", "angle", "hole", *STANDING))),
             _group("Spots", self._form(rows_of("polarity")), self.spotLabel, self.forgetButton),
             _group("Model", model, self.modelLabel),
             _group("Quality", self.verdict, self.quality),
@@ -273,7 +275,11 @@ def _model_words(view: WorkView) -> str:
     residuals = f"weighted {fit.residual_px:.4f} px, unweighted {fit.plain_residual_px:.4f} px rms"
     errors = f"prediction error {fit.held_out_px:.4f} px, residual {residuals}"
     pixel = f"Pixel size {format_length(fit.distortion.pixel_size, digits=6)}{'' if sensor is None else f'; {sensor}'}"
-    return f"{fit.recipe}{notes}: {errors}\n{pixel}{worst}"
+    settings = getattr(view.results.calibration, "settings", None)
+    budget = PlateBudget() if settings is None else PlateBudget.of(settings)
+    with_plate = plate_figures(fit, budget)["with_plate_px"] if budget.told else None
+    told = f"\nWith the plate {with_plate:.2g} px ({', '.join(budget.words)})" if budget.told else ""
+    return f"{fit.recipe}{notes}: {errors}\n{pixel}{told}{worst}"
 
 
 def _model_tip(view: WorkView) -> str:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import h5py
 import numpy as np
 
 from ...base.arrays import AnyArray, Floats
-from ...base.frames import pixel_centres
+from ...base.frames import pixel_centres, raster_places
+from ...records.budget import PlateBudget, PlateErrors
 from ...records.distortion import Distortion
 from ...records.field import by_rows
 from .groups import write_data
@@ -84,6 +86,21 @@ def write_products(group: h5py.Group, products: Products, images: Sequence[AnyAr
             name = f"before_after{number}"
             _write_picture(group, name, "corrected", pictures, title=title, auxiliary=("recorded",), px=("y", "x"))
     return known
+
+
+def write_budget(group: h5py.Group, sigma: Mapping[str, Any], distortion: Distortion, budget: PlateBudget) -> None:
+    """Write the uncertainty of a map of :class:`Products` together with that of the plate, for silx."""
+    if not sigma or not budget.told:
+        return
+    y, x = sigma["y"], sigma["x"]
+    at = raster_places(y, x).reshape(-1, 2)
+    of_plate = PlateErrors.of(budget, at, distortion.shape, distortion.pixel_size).variance(at)
+    both = np.stack([sigma["sigma_y"], sigma["sigma_x"]], axis=-1) ** 2 + of_plate.reshape(len(y), len(x), 2)
+    sy, sx = np.sqrt(both, dtype=np.float32).transpose(2, 0, 1)
+    arrays = {"sigma": np.hypot(sy, sx), "sigma_x": sx, "sigma_y": sy, "y": y, "x": x}
+    title = f"Standard uncertainty with the plate ({', '.join(budget.words)}), px"
+    components = ("sigma_x", "sigma_y")
+    _write_picture(group, "sigma_with_plate", "sigma", arrays, title=title, auxiliary=components, px=tuple(arrays))
 
 
 def _write_picture(

@@ -14,7 +14,7 @@ _PACKAGE = f"{__name__.partition('.')[0]}."
 _HOMES = {
     "calibration": "Calibration",
     "records.settings": "Settings",
-    "records.fit": "DistortionFit Pose TrialScore",
+    "records.fit": "DistortionFit Pose Lean TrialScore",
     "records.distortion": "Distortion",
     "records.traits": "Traits Sensor",
     "records.plate": "Plate",
@@ -22,7 +22,7 @@ _HOMES = {
     "records.spots": "Spots Noise HoleProfile",
     "records.verdict": "Verdict Check",
     "io.images.images": "Source",
-    "records.field": "SampledField TiledField CornerField",
+    "records.field": "SampledField TiledField CornerField SumField",
     "fitting.spline.problem": "SplineField",
     "fitting.spline.basis": "Axis",
     "fitting.polynomial": "PolynomialField",
@@ -33,7 +33,7 @@ _HOMES = {
     "io.kinds.inverse": "ExtendedField InverseField",
     "io.kinds.tensor": "TensorSpline",
     "io.kinds.fit2d": "Fit2DSpline",
-    "synthetic.fields": "LinearField RadialField PerspectiveField SmoothField SumField",
+    "synthetic.fields": "LinearField RadialField PerspectiveField SmoothField",
 }
 #: Name in the file -> "module:class"; those that are called otherwise than their class come last.
 RECORDS: dict[str, str] = {name: f"{module}:{name}" for module, names in _HOMES.items() for name in names.split()} | {

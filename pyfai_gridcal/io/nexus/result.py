@@ -31,13 +31,15 @@ from ...base.errors import FileFormatError
 from ...base.opening import make_hdf5, reading_hdf5, text_of
 from ...base.plain import plain
 from ...base.progress import Progress, untold
+from ...records.budget import PlateBudget
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
+from ...records.settings import Settings
 from ...records.spots import SpotFlag, Spots
 from .contents import TRAITS, find_process
 from .groups import detector_nodes, new_entry, new_group, now, package_version, platform, write_data, write_detector
 from .packing import write_array
-from .products import Products, make_products, write_products
+from .products import Products, make_products, write_budget, write_products
 from .readback import read_back
 from .records import read_record, write_record
 
@@ -162,6 +164,8 @@ def _write_process(entry: h5py.Group, parts: _Parts, products: Products, written
     if parts.inputs:
         _write_inputs(group, parts.inputs)
     known = written | write_products(group, products, parts.images)
+    if isinstance(parts.settings, Settings):
+        write_budget(group, products.sigma, parts.distortion, PlateBudget.of(parts.settings))
     if parts.fit is not None:
         _write_residuals(group, entry["control_points"])
         _write_trials(group, parts.fit)

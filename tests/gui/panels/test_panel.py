@@ -6,9 +6,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from calibrated import demo
 from qtest import qt, write
 
-from pyfai_gridcal.gui.panels.panel import WorkPanel
+from pyfai_gridcal.gui.panels.panel import WorkPanel, _model_words
 from pyfai_gridcal.gui.work.core import Core
 from pyfai_gridcal.gui.work.state import Results
 from pyfai_gridcal.gui.work.views import WorkView
@@ -90,3 +91,11 @@ def test_what_is_to_be_done_is_in_sight_on_a_small_screen(panel):
     panel.resize(400, 560)
     for one in (panel.calibrateButton, panel.saveButton, panel.exportButton):
         assert panel.rect().contains(one.geometry())
+
+
+def test_what_the_plate_adds_is_shown_where_it_is_told() -> None:
+    made = demo()
+    told = replace(made, settings=replace(made.settings, tilt="0.5deg", source="1m"))
+    words = [_model_words(WorkView(Results((), one))) for one in (made, told)]
+    assert "plate" not in words[0]
+    assert "(tilt ± 0.5°, source at 1 m)" in words[1]
