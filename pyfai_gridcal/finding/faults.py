@@ -111,6 +111,8 @@ def _odd_parts(tools: Instrument, state: SpotState) -> tuple[Floats, Floats]:
         # wild pixels have moved nothing
         variance = tools.learned.noise.variance(tools.image.sign * level)
         usable = windows.usable & (seen[:, -1] ** 2 < wild_square(variance, state.amplitude[rows], TOLERANCE))
+        # what is missing on one side must not count on the other: what is even would look odd
+        usable &= usable[:, ::-1]
         relative = seen[:, -1] / state.amplitude[rows, None].astype(np.float32)
         for k, (low, high) in enumerate(pairwise(limits)):
             ring = (far >= low) & (far < high) & usable
