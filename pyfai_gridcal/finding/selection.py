@@ -145,11 +145,13 @@ def _sigma(
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
     # that; but where most are so, there is nothing else.
-    common = 0.0 if usual.faults is None else usual.faults.usual
-    off = wrong > _ASSUMED * np.hypot(seen.max(axis=1), common)
+    limit = _ASSUMED * np.hypot(seen.max(axis=1), 0.0 if usual.faults is None else usual.faults.usual)
+    off = wrong > limit
     if not all_of_them or np.count_nonzero(off & fitted.good) < _FEW * max(int(fitted.good.sum()), 1):
         # a whole one that is odd among others that are not counts for little, and moves nothing that they hold
         lone = all_of_them & tools.image.is_whole(yx, tools.reach) & ~_crowded(yx, off, _NEAR * tools.spacing)
+        if shared is not None:
+            lone &= shared.max(axis=1) <= limit
         measured &= ~off | lone
     return np.hypot(seen, own[:, None]), np.asarray(measured)
 
