@@ -42,7 +42,8 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool, factor: in
     edges = np.quantile(level, np.linspace(0, 1, count + 1))
     where = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, count - 1)
     bins = [b for b in (np.flatnonzero(where == k) for k in range(count)) if len(b) >= 20]
-    x = np.array([level[b].mean() for b in bins])
+    # a bin at the rim of the holes holds two levels, and is like most of its pixels
+    x = np.array([np.median(level[b]) for b in bins])
     # the median of the square of a normal variable is 0.4549 of its variance; quantised data want the quartiles'
     # neighbourhood as well
     variance = np.array([_robust_variance(square[b], quantised and factor == 1) for b in bins])

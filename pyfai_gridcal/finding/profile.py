@@ -36,6 +36,8 @@ _WIDER = 0.08
 #: Samples per px of the blurred disk that a search starts with, along its radius: what lies between is then right to
 #: 1e-4; and the sharpest Gaussian, px, beside the area of the pixels.
 _FINE, _SHARPEST = 64, 0.15
+#: A Gaussian is nothing so many standard deviations away: 3e-7 of it lies beyond.
+_FAR = 5.0
 #: Smoothing of what a profile is corrected by, in bins of its table; and the lightest, which fills empty bins.
 _WIDTH, _LIGHT = 1.6, 0.5
 #: Steps of a fit of radius and blur at most, and the last one of them, px: a thousandth moves no template.
@@ -135,13 +137,15 @@ def blurred_disk(radius_px: float, blur_px: float, r: Floats) -> Floats:
     Integral over the disk of the Rice density: ``p(r) = int_0^R rho / s**2 exp(-(r**2 + rho**2) / (2 s**2)) I0(r rho
     / s**2) drho``.
     """
+    # of a sharp disk all but the rim is 1, and nothing but the rim counts there
+    low = max(0.0, radius_px - 2 * _FAR * blur_px)
     # a Gauss rule with some nodes for each blur along the radius is right to 1e-5
-    node, weight = _gauss_rule(int(np.clip(np.ceil(3 * radius_px / blur_px), 12, 64)))
-    rho, part = 0.5 * radius_px * (1 + node), 0.5 * radius_px * weight
-    s2 = blur_px**2
+    node, weight = _gauss_rule(int(np.clip(np.ceil(3 * (radius_px - low) / blur_px), 12, 64)))
+    part = 0.5 * (radius_px - low)
+    rho, s2 = low + part * (1 + node), blur_px**2
     scaled = special.ive(0, r[:, None] * rho[None, :] / s2) * np.exp(-((r[:, None] - rho[None, :]) ** 2) / (2 * s2))
-    out: Floats = scaled @ (rho * part) / s2
-    return out
+    out: Floats = scaled @ (rho * part * weight) / s2
+    return np.where((low > 0) & (r < radius_px - _FAR * blur_px), 1.0, out)
 
 
 @lru_cache(maxsize=64)

@@ -30,8 +30,8 @@ _ODD, _TIMES = 0.02, 3.0
 _ODD_CUT, _TIMES_CUT = 0.003, 1.5
 #: A chi square is out of the common when it is so many times its own scatter above one.
 _SCATTER = 4.0
-#: A spot and its neighbours.
-_NEAREST = 9
+#: A spot and its neighbours, at most so many spacings away.
+_NEAREST, _NEAR = 9, 1.6
 #: Where more than this share of the spots is off by the model, the model is what is wrong, and none is left out for it.
 _FEW = 0.4
 #: Fewest whole spots whose median is that of most.
@@ -145,11 +145,14 @@ def _sigma(
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
     # that; but where most are so, there is nothing else.
-    common = 0.0 if usual.faults is None else usual.faults.usual
-    off = wrong > _ASSUMED * np.hypot(seen.max(axis=1), common)
+    limit = _ASSUMED * np.hypot(seen.max(axis=1), 0.0 if usual.faults is None else usual.faults.usual)
+    off = wrong > limit
     if not all_of_them or np.count_nonzero(off & fitted.good) < _FEW * max(int(fitted.good.sum()), 1):
         # a whole one that is odd among others that are not counts for little, and moves nothing that they hold
-        measured &= ~off | (tools.image.is_whole(yx, tools.reach) & ~_crowded(yx, off))
+        lone = all_of_them & tools.image.is_whole(yx, tools.reach) & ~_crowded(yx, off, _NEAR * tools.spacing)
+        if shared is not None:
+            lone &= shared.max(axis=1) <= limit
+        measured &= ~off | lone
     # nor does what neighbours share of that become smaller by their number
     if usual.faults is not None:
         beyond = counted * np.sqrt(1 - 1 / np.maximum(fitted.chi2, 1.0))[:, None]
@@ -157,10 +160,10 @@ def _sigma(
     return np.hypot(seen, own[:, None]), shared, np.asarray(measured)
 
 
-def _crowded(yx: Floats, off: Bools) -> Bools:
-    """(N,) whether others of the nearest spots are off, too."""
-    near = np.asarray(cKDTree(yx).query(yx, k=min(_NEAREST, len(yx)))[1]).reshape(len(yx), -1)
-    return np.asarray(off[near].sum(axis=1) > 1)
+def _crowded(yx: Floats, off: Bools, far: float) -> Bools:
+    """(N,) whether others nearer than `far` px are off, too."""
+    near = np.asarray(cKDTree(yx).query(yx, k=_NEAREST, distance_upper_bound=far)[1])
+    return np.asarray(np.append(off, False)[near].sum(axis=1) > 1)
 
 
 def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArray:
