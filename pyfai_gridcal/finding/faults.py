@@ -37,14 +37,18 @@ _RINGS = ((0.0, 0.0), (0.45, 0.0), (1.0, -1.2), (1.0, 0.0), (1.0, 1.2))
 
 @dataclass(frozen=True, eq=False)
 class SharedFaults:
-    """By how much (N, 2), px, a fault of the picture may move the holes around places (N, 2) px, along y and x."""
+    """By how much (N, 2), px, a fault of the picture may move the holes around places (N, 2) px, along y and x, and the
+    part (N, 2) that neighbours share of the squares of what is odd about a hole there."""
 
     yx: Floats
     size: Floats
+    part: Floats
 
-    def at(self, yx: Floats) -> Floats:
-        """The same at other places (M, 2): that of the nearest hole."""
-        return np.asarray(self.size[self._tree.query(yx)[1]])
+    def at(self, yx: Floats, own: Floats | float = 0.0) -> Floats:
+        """The same at other places (M, 2), where holes look as the nearest one does; and may be off by their `own`
+        (M, 1), of which neighbours share a part."""
+        near = self._tree.query(yx)[1]
+        return np.maximum(self.size[near], np.sqrt(self.part[near]) * own)
 
     @cached_property
     def _tree(self) -> cKDTree:
@@ -78,13 +82,14 @@ def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good:
     share = (weight / weight.sum())[:, None]
     power, error = (shared * share).sum(axis=1), np.sqrt(((chance * share) ** 2).sum(axis=1))
     power = np.where(power > _SURE * error, power, 0.0)
+    part = np.minimum(power / np.maximum((square * share).sum(axis=1), 1e-30), 1.0)
     power = np.where(strange, (odd**2 * share).sum(axis=1), power)
     # A dipole d at the rim, whose slope is that of a blur s, moves the fit by 2 sqrt(pi) s d. What is left over has
     # fewer free parts than there are rings: one went into the move, and two into what was thought to come on top.
     topped = np.count_nonzero(fitted.extra[rows, 2:], axis=1) > 0
     free = np.where(topped, (len(_RINGS) - 1) / (len(_RINGS) - 4), (len(_RINGS) - 1) / (len(_RINGS) - 2))
     move = 2 * np.sqrt(np.pi) * tools.maker.blur * np.sqrt(power * free[:, None])
-    return SharedFaults(yx, move)
+    return SharedFaults(yx, move, part)
 
 
 def _odd_parts(tools: Instrument, state: SpotState) -> tuple[Floats, Floats]:

@@ -20,7 +20,7 @@ from .windows import PreparedImage, ramp
 
 #: More spots than these would not make the profile better than the pixels' noise lets it be; while it is still coming
 #: into shape a quarter of them puts some ten pixels into each of its bins. The number of turns is a convention.
-_SPOTS, _FIRST, _TURNS = 800, 200, 4
+_SPOTS, _FIRST, _TURNS = 800, 200, 5
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
 _QUIET, _FLAT = 0.25, 0.003
@@ -184,7 +184,8 @@ def learn(
         if len(sample) >= 12:
             sample = _lit(sample, image, spacing)
         # what it left over corrects the profile and, from the second turn on, tells the noise
-        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach)
+        # the first correction is that of radius and blur alone
+        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach, disk=turn < 2)
         if turn >= 1:
             quiet = steep < _QUIET
             noise = _noise(image, level[quiet], residual[quiet])
@@ -237,10 +238,10 @@ def _typical(fitted: FittedSpots) -> AnyArray:
 
 
 def _relearn(
-    image: PreparedImage, sample: SpotState, profile: HoleProfile, bank: TemplateBank, reach: int
+    image: PreparedImage, sample: SpotState, profile: HoleProfile, bank: TemplateBank, reach: int, *, disk: bool = False
 ) -> tuple[AnyArray, AnyArray, AnyArray, HoleProfile]:
     """Level and residual of the pixels, how steep the profile is there (square, relative to its steepest; infinite for
-    pixels that are not used), and the profile corrected by all residuals."""
+    pixels that are not used), and the profile corrected by all residuals, or the `disk` nearest to that."""
     # model and residuals, class by class of stretch
     y, x = ramp(reach)
     windows = image.windows(sample.yx, reach)
@@ -267,7 +268,7 @@ def _relearn(
     weight = (windows.usable & (np.abs(relative) < 8 * scale)).astype(float)
     weight *= np.minimum(sample.amplitude / np.median(sample.amplitude), 1.0)[:, None] ** 2
     per_bin = windows.data.size / profile.table.size
-    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 1)
+    learned = learned_profile(profile, (dy, dx), relative, weight, fourfold=per_bin < 1, disk=disk)
     steep[~windows.usable] = np.inf
     # what is cut does not scatter
     cut_off = image.is_cut(windows)

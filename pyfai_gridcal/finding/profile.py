@@ -33,14 +33,31 @@ _CODES = 1 << 12
 _CLASSES, _SHARING = 200, 8
 #: Width of a class of blurs, as a logarithm: what a template is then off by, of the amplitude, is below a hundredth.
 _WIDER = 0.08
+#: Samples per px of the blurred disk that a search starts with, along its radius: what lies between is then right to
+#: 1e-4; and the sharpest Gaussian, px, beside the area of the pixels.
+_FINE, _SHARPEST = 64, 0.15
+#: Smoothing of what a profile is corrected by, in bins of its table; and the lightest, which fills empty bins.
+_WIDTH, _LIGHT = 1.6, 0.5
 #: Steps of a fit of radius and blur at most, and the last one of them, px: a thousandth moves no template.
 _STEPS, _LAST_PX = 12, 1e-3
 
 
 def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
-    """A blurred disk as a start: 1 inside `radius_px`, edge of width `blur_px`, known up to `reach` px."""
-    r = _distances((reach + 1) * oversampling, oversampling)
-    return HoleProfile(0.5 * special.erfc((r - radius_px) / (np.sqrt(2) * blur_px)), oversampling)
+    """A blurred disk as a start: 1 inside `radius_px`, of standard deviation `blur_px`, known up to `reach` px.
+
+    Of the blur the mean over the square of a pixel is a part, which sharp images show.
+    """
+    gauss = np.sqrt(max(blur_px**2 - 1 / 12, _SHARPEST**2))
+    # samples fine enough for the Gaussian, in a radius and in the plane
+    finer = ceil(1 / (oversampling * 0.25 * min(gauss, 1.0)))
+    step = finer * oversampling
+    r = _distances((reach + 2) * step, step)
+    along = np.linspace(0, r.max(), int(_FINE * r.max()) + 2)
+    table = np.interp(r, along, blurred_disk(radius_px, float(gauss), along))
+    pixel = np.convolve(np.full(step, 1 / step), (0.5, 0.5))
+    for axis in (0, 1):
+        table = ndimage.convolve1d(table, pixel, axis=axis)
+    return HoleProfile(table[step:-step:finer, step:-step:finer], oversampling)
 
 
 def _distances(n: int, oversampling: int) -> Floats:
@@ -55,7 +72,13 @@ def profile_radius(profile: HoleProfile) -> float:
 
 
 def learned_profile(
-    profile: HoleProfile, offsets: tuple[AnyArray, AnyArray], residual: AnyArray, weight: AnyArray, *, fourfold: bool
+    profile: HoleProfile,
+    offsets: tuple[AnyArray, AnyArray],
+    residual: AnyArray,
+    weight: AnyArray,
+    *,
+    fourfold: bool,
+    disk: bool = False,
 ) -> HoleProfile:
     """Correct a profile by what a fit with it left over.
 
@@ -66,6 +89,8 @@ def learned_profile(
     residual : (image - model) / amplitude of these pixels
     weight : of these pixels, 0 to leave one out
     fourfold : average over the eight symmetries of a square (few spots), else only over point reflection
+    disk : return the blurred disk that comes nearest. Smoothing takes from a sharp profile what its correction should
+        bring, and a profile that is less sharp than the image moves spots with their sub-pixel phases.
     """
     table, s = profile.table, profile.oversampling
     n = table.shape[0]
@@ -81,13 +106,18 @@ def learned_profile(
             sums += sums[::-1]
             sums += sums.T
     # bins are filled from their neighbours where a bin saw few pixels: a light Gaussian smoothing of sums and weights
-    # (a blur of at least half a pixel keeps finer structure out of any real profile)
-    width = 1.6
+    # (finer structure than that of a blurred disk is in no real profile)
+    width = _LIGHT if disk else _WIDTH
     smooth = ndimage.gaussian_filter(total, width, mode="nearest") / np.maximum(
         ndimage.gaussian_filter(count, width, mode="nearest"), 1e-9 * max(float(count.max()), 1e-30)
     )
     known = ndimage.gaussian_filter(count, 1.0, mode="nearest") > 1e-3 * float(count.mean())
-    return HoleProfile(table + np.where(known, smooth, 0.0), s)
+    out = HoleProfile(table + np.where(known, smooth, 0.0), s)
+    if not disk:
+        return out
+    # bins, the rings of these and their smoothing have blurred it, too
+    radius, blur = disk_and_blur(out)
+    return disk_profile(radius, np.sqrt(blur**2 - (width**2 + 2 / 12) / s**2), n // (2 * s) - 1, s)
 
 
 def normalised(profile: HoleProfile, fit_reach: float) -> HoleProfile:

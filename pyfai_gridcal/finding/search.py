@@ -27,7 +27,7 @@ from .model import SpotState, start_from, stretched
 from .picking import Candidates
 from .profile import TemplateMaker, window_reach
 from .refinement import FittedSpots
-from .selection import SIGNIFICANT, Usual, chosen, oddity, usual_misfit
+from .selection import SIGNIFICANT, Usual, chosen, left_over, oddity, usual_misfit
 from .sizes import by_their_rims, learn_sizes
 from .survey import HoleGuess
 from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
@@ -49,6 +49,8 @@ _FARTHEST, _AWAY = 0.2, 0.4
 _SEEN = 0.3
 #: Holes have a middle apart from their rims from such a radius on, in blurs.
 _RIMS_APART = 6.0
+#: What leaving out the middle must leave of the square of the misfit at most, if that is where a hole differs.
+_IN_THE_RIM = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,9 +298,11 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     if not len(left) or tools.profile_radius < _RIMS_APART * tools.maker.blur:
         return spots
     # something else may stand in the middle of a hole, as in those that mark a plate's origin; its rim tells its place
-    fitted = by_their_rims(tools, start.select(left))
+    rims = by_their_rims(tools, start.select(left))
     if usual.faults is not None:
         others = away_from(usual.faults.yx, places[left], _AWAY * tools.spacing)
-        usual = replace(usual, faults=select_rows(usual.faults, others, "yx", "size"))
-    near = (np.hypot(*(fitted.yx - places[left]).T) < farthest) & (fitted.amplitude > 0.5 * local[left])
-    return spots.joined(chosen(tools, fitted, usual, there=near)[0])
+        usual = replace(usual, faults=select_rows(usual.faults, others, "yx", "size", "part"))
+    near = (np.hypot(*(rims.yx - places[left]).T) < farthest) & (rims.amplitude > 0.5 * local[left])
+    # where the rim is as wrong as the middle there is no mark, but a shadow, the end of the light, bleeding
+    near &= left_over(tools, rims) < _IN_THE_RIM * left_over(tools, fitted)[left]
+    return spots.joined(chosen(tools, rims, usual, there=near)[0])

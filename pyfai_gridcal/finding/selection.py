@@ -85,8 +85,7 @@ def chosen(tools: Instrument, fitted: FittedSpots, usual: Usual, *, there: Bools
     """
     yx, image = fitted.yx, tools.image
     top = np.array(image.shape) - 0.5
-    shared = None if usual.faults is None else usual.faults.at(yx)
-    sigma, measured = _sigma(tools, fitted, usual, shared, all_of_them=there is None)
+    sigma, shared, measured = _sigma(tools, fitted, usual, all_of_them=there is None)
     largest = sigma.max(axis=1)
     # what is a hole: strong, like the profile, inside the image, known as well as the others
     strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
@@ -118,10 +117,10 @@ def chosen(tools: Instrument, fitted: FittedSpots, usual: Usual, *, there: Bools
 
 
 def _sigma(
-    tools: Instrument, fitted: FittedSpots, usual: Usual, shared: Floats | None, *, all_of_them: bool
-) -> tuple[Floats, Bools]:
-    """Uncertainty (N, 2) of the places, px, without what neighbours share (N, 2), and which of them (N,) were measured
-    rather than assumed."""
+    tools: Instrument, fitted: FittedSpots, usual: Usual, *, all_of_them: bool
+) -> tuple[Floats, Floats | None, Bools]:
+    """Uncertainty (N, 2) of the places, px, without what neighbours share, that (N, 2), and which of them (N,) were
+    measured rather than assumed."""
     # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
     # counted
     counted = np.sqrt(fitted.position_variance) * tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
@@ -138,6 +137,7 @@ def _sigma(
     own = tools.profile_radius * np.hypot(odd, steep**3 / 8)
     # and a blur behind the place where the light ends moves a picture by its square times the slope
     own = np.hypot(own, _BEHIND * tools.maker.blur**2 * slope)
+    shared = None if usual.faults is None else usual.faults.at(fitted.yx)
     wrong = own if shared is None else np.hypot(own, shared.max(axis=1))
     measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
@@ -145,7 +145,11 @@ def _sigma(
     off = wrong > _ASSUMED * seen.max(axis=1)
     if not all_of_them or np.count_nonzero(off & fitted.good) < _FEW * max(int(fitted.good.sum()), 1):
         measured &= ~off
-    return np.hypot(seen, own[:, None]), np.asarray(measured)
+    # nor does what neighbours share of that become smaller by their number
+    if usual.faults is not None:
+        beyond = counted * np.sqrt(1 - 1 / np.maximum(fitted.chi2, 1.0))[:, None]
+        shared = usual.faults.at(fitted.yx, np.hypot(beyond, own[:, None]))
+    return np.hypot(seen, own[:, None]), shared, np.asarray(measured)
 
 
 def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArray:
@@ -194,6 +198,11 @@ def _noise(tools: Instrument, fitted: FittedSpots) -> Floats:
     level = tools.image.sign * (fitted.background + 0.5 * fitted.amplitude)
     variance = float(np.median(tools.learned.noise.variance(level)))
     return np.asarray(np.sqrt(variance) / np.maximum(fitted.amplitude, 1e-9))
+
+
+def left_over(tools: Instrument, fitted: FittedSpots) -> Floats:
+    """(N,) square of the misfit, in units of the amplitude, with what the pixels that were left out were off by."""
+    return np.asarray(_misfit(tools, fitted) ** 2 + TOLERANCE**2 * fitted.lost)
 
 
 def usual_misfit(tools: Instrument, fitted: FittedSpots, whole: Bools) -> float:

@@ -37,5 +37,9 @@ def test_a_reflex_makes_all_of_them_unsure() -> None:
 
 
 def test_that_of_the_nearest() -> None:
-    faults = SharedFaults(np.array([[0.0, 0.0], [30.0, 0.0]]), np.array([[0.1, 0.2], [0.3, 0.4]]))
-    np.testing.assert_allclose(faults.at(np.array([[20.0, 3.0], [1.0, 1.0]])), [[0.3, 0.4], [0.1, 0.2]])
+    size, part = np.array([[0.1, 0.2], [0.3, 0.4]]), np.array([[0.0, 0.0], [0.25, 0.64]])
+    faults = SharedFaults(np.array([[0.0, 0.0], [30.0, 0.0]]), size, part)
+    places = np.array([[20.0, 3.0], [1.0, 1.0]])
+    np.testing.assert_allclose(faults.at(places), [[0.3, 0.4], [0.1, 0.2]])
+    # and of what they are off they share that part
+    np.testing.assert_allclose(faults.at(places, np.array([[1.0], [2.0]])), [[0.5, 0.8], [0.1, 0.2]])

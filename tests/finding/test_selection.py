@@ -10,6 +10,7 @@ import pytest
 from holes import NOISE, RADIUS, REACH, lattice, picture, profile
 
 from pyfai_gridcal.base.errors import PickingError
+from pyfai_gridcal.finding.faults import SharedFaults
 from pyfai_gridcal.finding.learning import Instrument, Learned
 from pyfai_gridcal.finding.model import start_from
 from pyfai_gridcal.finding.profile import TemplateMaker
@@ -112,3 +113,14 @@ def test_odd_ones_are_those_far_beyond_the_usual() -> None:
     assert (oddity(tools, look.fitted, usual) == 0).mean() > 0.95
     strange = replace(look.fitted, chi2=np.where(np.arange(len(look.fitted.yx)) == 7, 900.0, look.fitted.chi2))
     assert np.flatnonzero(oddity(tools, strange, usual) > 0.1).tolist() == [7]
+
+
+def test_what_a_model_is_wrong_by_is_shared_as_the_pixels_say() -> None:
+    """A misfit that neighbours have in common moves them together: no number of them makes that smaller."""
+    tools, found = fitted(picture(YX))
+    found = replace(found, chi2=np.full(len(YX), 3.0))
+    faults = SharedFaults(YX, np.zeros_like(YX), np.tile([0.0, 0.81], (len(YX), 1)))
+    spots, _ = chosen(tools, found, Usual(misfit=1.0, faults=faults))
+    assert spots.shared_yx is not None
+    assert not spots.shared_yx[:, 0].any()
+    np.testing.assert_allclose(spots.shared_yx[:, 1], 0.9 * np.sqrt(2 / 3) * spots.sigma_yx.max(axis=1), rtol=0.1)

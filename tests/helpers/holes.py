@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import erfc
 
 from pyfai_gridcal.finding.model import SpotState, start_from
-from pyfai_gridcal.finding.profile import disk_profile
 from pyfai_gridcal.finding.windows import PreparedImage
 from pyfai_gridcal.records.spots import HoleProfile, Polarity
 
@@ -20,19 +20,22 @@ def lattice(pitch: tuple[float, float] = (20.3, 23.7), seed: int = 0) -> np.ndar
     return yx + np.random.default_rng(seed).uniform(-0.5, 0.5, yx.shape)
 
 
+def _hole(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return 0.5 * erfc((np.hypot(y, x) - RADIUS) / (np.sqrt(2) * BLUR))
+
+
 def picture(yx: np.ndarray, *, polarity: Polarity = "bright", slope: float = 0.0, seed: int = 1) -> np.ndarray:
     """Holes of 1000 counts on a ground of 300 that rises by `slope` counts per px along x."""
-    from scipy.special import erfc
-
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]].astype(float)
-    hole = sum(0.5 * erfc((np.hypot(y - a, x - b) - RADIUS) / (np.sqrt(2) * BLUR)) for a, b in yx)
+    hole = sum(_hole(y - a, x - b) for a, b in yx)
     sign = 1 if polarity == "bright" else -1
     ground = 300 + slope * x + (0 if sign > 0 else 1200)
     return ground + sign * 1000 * hole + np.random.default_rng(seed).normal(0, NOISE, SHAPE)
 
 
 def profile() -> HoleProfile:
-    return disk_profile(RADIUS, BLUR, REACH)
+    offset = np.arange(-4 * (REACH + 1), 4 * (REACH + 1) + 1) / 4
+    return HoleProfile(_hole(offset[:, None], offset), 4)
 
 
 def started(yx: np.ndarray, **options: object) -> tuple[PreparedImage, SpotState]:
