@@ -179,6 +179,8 @@ class ValidateGrid(
     def work(self, job: Validate) -> Outputs:
         from ..judging.validation import validate_files
 
+        if job.rings is not None:
+            return self.rings(job)
         done = validate_files(job, progress=self.say)
         if job.output:
             from ..correction.table import save_image
@@ -193,6 +195,19 @@ class ValidateGrid(
             "detector_file": job.detector_file,
             "summary": {**done.summary(), "good": good},
         }
+
+    def rings(self, job: Validate) -> Outputs:
+        """The same by powder rings."""
+        from ..rings.drawing import save_ring_figure
+        from ..rings.judge import validate_ring_files
+
+        found = validate_ring_files(job, progress=self.say)
+        if job.picture:
+            save_ring_figure(found, job.picture)
+        nothing = dict.fromkeys(("misplacement_mean", "misplacement_max", "corrected_file"))
+        good = found.verdict != "harms"
+        summary = {**found.summary(), "good": good}
+        return {**nothing, "good": good, "detector_file": job.detector_file, "summary": summary}
 
     def refused(self, job: Validate, error: GridcalError) -> Outputs:
         nothing = dict.fromkeys(("misplacement_mean", "misplacement_max", "corrected_file"))

@@ -12,5 +12,5 @@ Other rooms may use::
     spline.problem    SplineProblem
     spline.recipe     BSpline
     support           share_off
-    tiles.seams       Seam, find_seams
+    tiles.seams       Seam, find_seams, labels_of_mask
 """

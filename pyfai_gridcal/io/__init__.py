@@ -11,14 +11,14 @@ Other rooms may use::
     kinds.kinds       DistortionFile, KINDS, locate, open_distortion, read_distortion, told_traits, write_distortion
     kinds.neighbours  lookup_error
     kinds.options     Writing
-    kinds.pointers    NO_SENSOR, detector_of, offset_files_of, wants_parallax
-    kinds.poni        keeping
+    kinds.pointers    GEOMETRY, NO_SENSOR, PONI_KEYS, detector_of, entries_of, offset_files_of, wants_parallax
+    kinds.poni        geometry_with, keeping, read_experiment
     kinds.rasters     image_of, read_raster, write_raster
     kinds.splinefit   SplineFit, fit_spline
     nexus.contents    ORIENTATIONS, detector_beside, find_detector, find_process, holds_detector, holds_result,
                       result_name
     nexus.detector    from_detector, to_detector
-    nexus.groups      detector_nodes, new_entry, new_group, write_data, write_sensor
+    nexus.groups      detector_nodes, new_entry, new_group, no_displacement, write_data, write_sensor
     nexus.packing     Packing, unpack_chunk
     nexus.records     read_record, write_record
     nexus.result      load_result, save_result

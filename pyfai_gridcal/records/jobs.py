@@ -25,6 +25,7 @@ Alignment = Literal["rigid", "similarity", "affine", "none"]
 Missing = Literal["error", "skip", "nan"]
 _WAYS = ("median", "mean")
 _RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
+_RINGS = "powder rings"
 _HOW, _UNTOLD = "speed and memory", "what the input file does not say"
 
 # Letters are those of pyFAI's tools.
@@ -179,6 +180,17 @@ class Validate:
         unit="pitch",
         limits={"gt": 0},
     )
+    rings: Any = told(
+        None, "in place of the grid: image of powder rings, whose straightness without and with it is compared",
+        "file", metavar="IMAGE", group=_RINGS,
+    )  # fmt: skip
+    poni: str | None = told(
+        None, "PONI file of that image: geometry, wavelength, detector before", "file", group=_RINGS
+    )
+    calibrant: str | None = told(
+        None, "pyFAI's name of the powder (default: as the PONI file says, else CeO2)", metavar="NAME", group=_RINGS
+    )
+    picture: str | None = told(None, "residuals of the rings over the azimuth, and as maps", "file", group=_RINGS)
     output: str | None = told(None, _CORRECTED_IMAGE, "file", names=("-o", "--output"), group=_RESULTS)
     json_file: str | None = field(default=None, metadata=_json("results for machines", _RESULTS))
     mask: Sequence[str] | None = field(default=None, metadata=_MASK)

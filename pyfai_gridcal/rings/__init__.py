@@ -1,0 +1,7 @@
+"""Powder rings as judge of a calibration, and as witness of it beside the plate or alone.
+
+Other rooms may use::
+
+    drawing  save_ring_figure
+    judge    validate_ring_files
+"""
