@@ -3,14 +3,16 @@
 Other rooms may use::
 
     fitting           fit_distortion, folded_pixels, some_valid
-    gauge             best_gauge
+    gauge             best_gauge, gauge_words
+    plates.beside     Beside, WholeUncertainty
     plates.exposures  joint_uncertainty
     plates.joint      Exposure, JointProblem
     recipe            Sample, Uncertainty
     rigid             place
-    spline.basis      Axis, band_of_stencil, product_stencil, uniform_axes
-    spline.problem    SplineProblem
+    spline.basis      Axis, band_of_stencil, product_stencil, roughness_stencil, uniform_axes
+    spline.problem    SplineField, SplineProblem
     spline.recipe     BSpline
-    support           share_off
+    spline.rows       CellRows
+    support           MAX_SIGMA_PX, share_off
     tiles.seams       Seam, find_seams, labels_of_mask
 """

@@ -11,7 +11,8 @@ Other rooms may use::
     kinds.kinds       DistortionFile, KINDS, locate, open_distortion, read_distortion, told_traits, write_distortion
     kinds.neighbours  lookup_error
     kinds.options     Writing
-    kinds.pointers    GEOMETRY, NO_SENSOR, PONI_KEYS, detector_of, entries_of, offset_files_of, wants_parallax
+    kinds.pointers    Experiment, GEOMETRY, NO_SENSOR, PONI_KEYS, detector_of, entries_of, offset_files_of,
+                      save_pointer, wants_parallax
     kinds.poni        geometry_with, keeping, read_experiment
     kinds.rasters     image_of, read_raster, write_raster
     kinds.splinefit   SplineFit, fit_spline

@@ -58,3 +58,22 @@ def _arms(places: Floats, geometry: Floats | Sequence[float]) -> tuple[Floats, F
     (s1, s2), (c1, c2) = np.sin([rot1, rot2]), np.cos([rot1, rot2])
     turned = np.array([[0.0, -c2 * c1, -s1 * c2], [c2, s2 * s1, -c1 * s2]])
     return places + (-poni1, -poni2, dist), np.array([s2, -c2 * s1, c1 * c2]), turned
+
+
+def best_geometry(
+    places: Floats, angles: Floats, start: Floats | Sequence[float], weight: Floats | None = None
+) -> Floats:
+    """(5,) the geometry that brings places (N, 3) nearest to scattering angles (N,), rad, by Gauss-Newton steps.
+
+    Without weights (N,), px or rad to the power of -2, points that are far off count less.
+    """
+    numbers, root = np.array(start, float), np.sqrt(np.ones(len(places)) if weight is None else weight)
+    for _ in range(12):
+        left = two_theta(places, numbers) - angles
+        if weight is None:
+            root = 1 / np.sqrt(1 + (left / (3 * np.median(np.abs(left)) + 1e-15)) ** 2)
+        step = np.linalg.lstsq(slopes(places, numbers)[1] * root[:, None], left * root, rcond=None)[0]
+        numbers = numbers - step
+        if np.abs(step).max() < 1e-12:
+            break
+    return numbers

@@ -31,7 +31,7 @@ from ..io.nexus.groups import no_displacement
 from ..records.distortion import Distortion
 from ..records.field import TiledField, label_at
 from ..records.jobs import Validate, corrections_of
-from .geometry import NAMES, numbers_of, places_of, slopes, two_theta
+from .geometry import NAMES, best_geometry, numbers_of, places_of, slopes, two_theta
 from .picking import calibrant_of, pick_rings
 from .points import RingPoints, require_rings
 
@@ -312,11 +312,8 @@ def refined(points: RingPoints, distortion: Distortion, detector: Any, start: Ma
         rows = np.column_stack([points.yx, points.ring, weight])
         fit = GeometryRefinement(rows, calibrant=known, detector=detector, wavelength=points.wavelength, **start)
         fit.refine3(maxiter=_STEPS, fix=["wavelength", "rot3"])
-    numbers, places = np.array([getattr(fit, name) for name in NAMES]), places_of(distortion, points.yx)
-    for _ in range(5):
-        left = two_theta(places, numbers) - points.two_theta
-        design = slopes(places, numbers)[1]
-        numbers = numbers - np.linalg.lstsq(design * weight[:, None], left * weight, rcond=None)[0]
+    start_at = [getattr(fit, name) for name in NAMES]
+    numbers = best_geometry(places_of(distortion, points.yx), points.two_theta, start_at, weight**2)
     return {**start, **dict(zip(NAMES, map(float, numbers), strict=True))}
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from pyfai_gridcal.base.arrays import Bools, Floats
+from pyfai_gridcal.fitting.tiles.seams import labels_of_mask
 from pyfai_gridcal.io.nexus.detector import to_detector
 from pyfai_gridcal.records.distortion import Distortion
-from pyfai_gridcal.records.field import SampledField
+from pyfai_gridcal.records.field import SampledField, TiledField
 from pyfai_gridcal.rings.geometry import numbers_of, places_of, slopes
 from pyfai_gridcal.rings.picking import calibrant_of
 from pyfai_gridcal.rings.points import RingPoints, ring_points
@@ -145,3 +146,45 @@ def npt_and_poni(points: RingPoints, stem: Path, geometry: Mapping[str, float] |
     written.save(f"{stem}.npt")
     Geometry(**(geometry or points.geometry), wavelength=WAVELENGTH, detector="Pilatus1M").write(f"{stem}.poni")
     return f"{stem}.npt:{stem}.poni"
+
+
+def three_images(
+    truth: Distortion, rng: np.random.Generator, *, seen: Bools | None = None, **details: float
+) -> list[RingPoints]:
+    """Points of rings at two distances, and with the beam in a corner and beside the other."""
+    ny, nx = np.array(truth.shape) * PIXEL
+    places = [
+        (0.05, 0.5 * ny, 0.5 * nx),
+        (0.08, 0.5 * ny, 0.5 * nx),
+        (0.06, 0.1 * ny, 0.1 * nx),
+        (0.06, 0.1 * ny, 0.9 * nx),
+    ]
+    geometries = [GEOMETRY | {"dist": d, "poni1": a, "poni2": b} for d, a, b in places]
+    return [
+        ring_points_of(truth, rng, geometry=g, seen=seen, name=f"image {k}", **details)
+        for k, g in enumerate(geometries)
+    ]
+
+
+def modular(shape: tuple[int, int], rng: np.random.Generator) -> tuple[Distortion, Bools]:
+    """Four modules with gaps between, shifted by 0.3 px and turned by 0.3 mrad (rms)."""
+    mask = gaps(shape)
+    labels = labels_of_mask(mask)
+    tiles = []
+    for k in range(int(labels.max()) + 1):
+        centre = np.argwhere((labels == k) & ~mask).mean(axis=0)
+        turn, shift = rng.normal(0, 3e-4), rng.normal(0, 0.3, 2)
+        matrix = np.array([[0, turn], [-turn, 0]])
+        tiles.append(fields.LinearField((centre[0], centre[1]), matrix, (shift[0], shift[1])))
+    return Distortion(TiledField(labels, tuple(tiles)), shape, PIXEL), mask
+
+
+def differs(found: Distortion, truth: Distortion, rng: np.random.Generator, *, scaled: bool = False) -> Floats:
+    """(N, 2) error at pixels that both know, less a rigid motion and, where asked for, a scale, px."""
+    known = np.argwhere(~(found.mask if found.mask is not None else np.zeros(found.shape, bool)))
+    yx = known[rng.choice(len(known), 1500)].astype(float)
+    error = (found.displacement(yx) - truth.displacement(yx)).T.ravel()
+    (v, u), one, zero = (yx - yx.mean(axis=0)).T, np.ones(len(yx)), np.zeros(len(yx))
+    modes = [(one, zero), (zero, one), (u, -v), (v, u)][: 4 if scaled else 3]
+    free = np.stack([np.concatenate(m) for m in modes], axis=1)
+    return (error - free @ np.linalg.lstsq(free, error, rcond=None)[0]).reshape(2, -1).T

@@ -21,6 +21,7 @@ from scipy.linalg import lapack
 from ...base.arrays import Bools, Floats, Ints
 from ..spline.basis import Axis, band_of_stencil, roughness_stencil
 from ..spline.rows import CellRows
+from .beside import Beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,7 @@ class JointSolution:
     field_freedom : of one component of the field alone
     inner : (H, 2, 2) covariance of the errors were the field known, px²
     solved : (2 H, U) how the errors follow the field and the moves
+    further : (F,) further unknowns of the detector, which witnesses beside the plate speak of
     """
 
     coefficients: Floats
@@ -94,6 +96,7 @@ class JointSolution:
     field_freedom: float
     inner: Floats
     solved: sparse.csr_matrix
+    further: Floats
 
 
 @dataclass(eq=False)
@@ -103,11 +106,12 @@ class JointProblem:
     Parameters
     ----------
     y, x : axes of the knots
-    exposures : at least one
+    exposures : at least one, or none beside other witnesses
     holes : number of holes
     order : of the roughness
     extra : variance of the observations beyond their sigma, px²
     prior : on the shifts of all exposures: normal matrix (2 E, 2 E), 1/px², and right side (2 E,), 1/px
+    beside : other witnesses of the field
     """
 
     y: Axis
@@ -117,10 +121,12 @@ class JointProblem:
     order: int
     extra: float = 0.0
     prior: tuple[Floats, Floats] | None = None
+    beside: Beside | None = None
 
     def __post_init__(self) -> None:
         self.size = self.y.size * self.x.size
-        self.moving = 3 * (len(self.exposures) - 1)
+        self.moving = 3 * max(len(self.exposures) - 1, 0)
+        self.further = 0 if self.beside is None else self.beside.count
         self.rough = band_of_stencil(roughness_stencil(self.y, self.x, self.order)).dense()
         self.weights = [self._weight(e) for e in self.exposures]
         self._assemble()
@@ -129,6 +135,10 @@ class JointProblem:
             at = np.array([2 * self.size + 3 * (k - 1) + c for k in range(1, len(self.exposures)) for c in (1, 2)], int)
             self.normal[np.ix_(at, at)] += self.prior[0][2:, 2:]
             self.right[at] += self.prior[1][2:]
+        if self.beside is not None:
+            at = np.delete(np.arange(len(self.right)), slice(2 * self.size, 2 * self.size + self.moving))
+            self.normal[np.ix_(at, at)] += self.beside.normal
+            self.right[at] += self.beside.right
 
     def _weight(self, e: Exposure) -> Floats:
         return np.where(e.used, 1 / ((e.sigma**2).mean(axis=1) + self.extra), 0.0)
@@ -141,10 +151,11 @@ class JointProblem:
         if k:
             for c, move in enumerate(moves):
                 move[:, 3 * (k - 1) : 3 * k] = -e.pose_columns()[:, c]
-        return sparse.csr_matrix(sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]]))
+        rows = sparse.csr_matrix(sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]]))
+        return rows if self.beside is None else sparse.hstack([rows, self.beside.columns(e.yx)], format="csr")
 
     def _assemble(self) -> None:
-        unknowns = 2 * self.size + self.moving
+        unknowns = 2 * self.size + self.moving + self.further
         self.rows = [self._rows(k) for k in range(len(self.exposures))]
         self.normal = np.zeros((unknowns, unknowns))
         self.right = np.zeros(unknowns)
@@ -189,7 +200,8 @@ class JointProblem:
         errors = np.einsum("hij,hj->hi", inner, (coupling @ u).reshape(2, -1).T - self.given)
         coefficients = u[: 2 * self.size].reshape(2, self.y.size, self.x.size).transpose(1, 2, 0)
         moves = np.zeros((len(self.exposures), 3))
-        moves[1:] = u[2 * self.size :].reshape(-1, 3)
+        moved = 2 * self.size + self.moving
+        moves[1:] = u[2 * self.size : moved].reshape(-1, 3)
         residuals = tuple(
             (rows @ u - e.wanted - self._spread(e) @ errors.T.ravel()).reshape(2, -1).T
             for e, rows in zip(self.exposures, self.rows, strict=True)
@@ -201,8 +213,8 @@ class JointProblem:
         traces = sum(float(np.vdot(covariance[part, part], self.rough)) for part in components)
         null = self.order * (self.order + 1)
         free = max(2 * self.size - null - smoothness * traces, 1e-3)
-        square = float((errors**2).sum() + error_variance.sum()) / errors.size
-        freedom = free + null + self.moving + errors.size - float(error_variance.sum()) / hole_rms**2
+        square = float((errors**2).sum() + error_variance.sum()) / max(errors.size, 1)
+        freedom = free + null + self.moving + self.further + errors.size - float(error_variance.sum()) / hole_rms**2
         return JointSolution(
             coefficients,
             moves,
@@ -218,6 +230,7 @@ class JointProblem:
             (free + null) / 2,
             inner,
             solved,
+            u[moved:],
         )
 
     def leverage(self, k: int, solution: JointSolution) -> Floats:
