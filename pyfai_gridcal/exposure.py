@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from .finding.survey import filled, survey
 from .records.fit import DistortionFit
 from .records.settings import Settings
 from .records.traits import Sensor
+
+if TYPE_CHECKING:
+    from .fitting.plates.beside import MakeWitness
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,3 +116,12 @@ def with_traits(fit: DistortionFit, settings: Settings) -> tuple[DistortionFit, 
     if settings.sensor is not None:
         traits, remark = replace(traits, sensor=Sensor.parse(settings.sensor)), ""
     return replace(fit, distortion=replace(fit.distortion, traits=traits)), (remark,) if remark else ()
+
+
+def witness_of(settings: Settings, shape: tuple[int, int]) -> MakeWitness | None:
+    """The powder rings that settings tell of, None without."""
+    if not settings.rings:
+        return None
+    from .rings.doors import rings_beside
+
+    return rings_beside(settings, shape)

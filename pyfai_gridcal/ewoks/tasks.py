@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 Outputs = dict[str, Any]
 
 
-class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
+class GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
     """Progress, cancelling, and a docstring that lists inputs and outputs."""
 
     #: Record of the inputs.
@@ -111,7 +111,7 @@ def _frames(
 
 
 class CalibrateGrid(
-    _GridTask,
+    GridTask,
     input_model=models.CalibrateInputs,  # type: ignore[call-arg]
     output_model=models.CalibrateOutputs,
 ):
@@ -164,7 +164,7 @@ class CalibrateGrid(
 
 
 class ValidateGrid(
-    _GridTask,
+    GridTask,
     input_model=models.ValidateInputs,  # type: ignore[call-arg]
     output_model=models.ValidateOutputs,
 ):
@@ -216,7 +216,7 @@ class ValidateGrid(
 
 
 class ConvertDetector(
-    _GridTask,
+    GridTask,
     input_model=models.ConvertInputs,  # type: ignore[call-arg]
     output_model=models.ConvertOutputs,
 ):
@@ -242,7 +242,7 @@ class ConvertDetector(
 
 
 class CorrectImages(
-    _GridTask,
+    GridTask,
     input_model=models.CorrectInputs,  # type: ignore[call-arg]
     output_model=models.CorrectOutputs,
 ):
@@ -280,7 +280,7 @@ class CorrectImages(
 
 
 class JoinCorrected(
-    _GridTask,
+    GridTask,
     input_model=models.JoinInputs,  # type: ignore[call-arg]
     output_model=models.CorrectOutputs,
 ):
@@ -298,7 +298,7 @@ class JoinCorrected(
 
 
 class CompareCalibrations(
-    _GridTask,
+    GridTask,
     input_model=models.CompareInputs,  # type: ignore[call-arg]
     output_model=models.CompareOutputs,
 ):
@@ -355,7 +355,7 @@ class CompareCalibrations(
 
 
 class GatherChecks(
-    _GridTask,
+    GridTask,
     input_model=models.GatherInputs,  # type: ignore[call-arg]
     output_model=models.GatherOutputs,
 ):

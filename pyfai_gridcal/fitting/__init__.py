@@ -4,7 +4,7 @@ Other rooms may use::
 
     fitting           fit_distortion, folded_pixels, some_valid
     gauge             best_gauge, gauge_words
-    plates.beside     Beside, WholeUncertainty
+    plates.beside     Beside, MakeWitness, WholeUncertainty
     plates.exposures  joint_uncertainty
     plates.joint      Exposure, JointProblem
     recipe            Sample, Uncertainty

@@ -7,7 +7,7 @@ Other rooms may use::
     images.masks      dummies, load_mask, named_detector, named_traits
     images.regions    binning_of, binning_told, region_told, why_not
     images.sources    open_frames
-    kinds.conversion  convert_files
+    kinds.conversion  convert_files, what_opens
     kinds.kinds       DistortionFile, KINDS, locate, open_distortion, read_distortion, told_traits, write_distortion
     kinds.neighbours  lookup_error
     kinds.options     Writing

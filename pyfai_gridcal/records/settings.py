@@ -22,7 +22,7 @@ LATTICES: tuple[LatticeKind, ...] = get_args(LatticeKind)
 POLARITIES = ("auto", "bright", "dark")
 #: Recipes for the field, see :mod:`pyfai_gridcal.fitting`; "auto" tries them.
 MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
-_OPTIONAL = "optional settings"
+_OPTIONAL, _RINGS = "optional settings", "powder rings"
 
 
 @documented
@@ -128,6 +128,23 @@ class Settings:
         group=_OPTIONAL,
     )
 
+    rings: Sequence[str] | None = told(
+        None,
+        "points of powder rings as pyFAI-calib2 writes them, with the PONI file of the same image; again for more "
+        "images. Beside images of the grid, or alone with --detector",
+        "files",
+        metavar="FILE.npt:GEOMETRY.poni",
+        names=("--rings",),
+        group=_RINGS,
+    )
+    distances: str | None = told(
+        None,
+        "where a motor had the detector in each of these images, from any zero, and how exact its steps are: "
+        "'100mm,200mm,300mm ± 1um'. Then rings tell the size of the pixels",
+        metavar="D,D,...±SIGMA",
+        group=_RINGS,
+    )
+    depths: bool = told(False, "modules may be tilted, and out of the plane, for the rings", "flag", group=_RINGS)
     sensor: str | None = told(
         None,
         "what the detector absorbs photons in, and how thick it is: CdTe,1mm (default: that of --detector, where there "
@@ -147,6 +164,7 @@ class Settings:
             hole: Length | None = None, origin: tuple[float, float] | None = None, model: str = "auto",
             gauge: Gauge = "least displacement", max_sigma: float | None = None,
             positions: Sequence[tuple[Length, Length]] | str | None = None,
+            rings: Sequence[str] | str | None = None, distances: str | None = None, depths: bool = False,
             sensor: str | None = None, serial: str | None = None, comment: str | None = None,
         ) -> None: ...  # fmt: skip
 
@@ -155,6 +173,8 @@ class Settings:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, in_metres(getattr(self, name), name=name))
         object.__setattr__(self, "pitch", as_lengths(self.pitch, name="pitch"))
+        if self.rings is not None:
+            object.__setattr__(self, "rings", (self.rings,) if isinstance(self.rings, str) else tuple(self.rings))
         if max(self.pitches) > 1:
             raise UsageError(
                 f"pitch={self.pitch!r} m", expected="a pitch below a metre", hint="lengths are in metres: 5e-3"

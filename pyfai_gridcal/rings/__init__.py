@@ -2,6 +2,7 @@
 
 Other rooms may use::
 
+    doors    calibrate_ring_files, rings_beside
     drawing  save_ring_figure
     judge    validate_ring_files
 """
