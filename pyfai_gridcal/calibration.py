@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Never
 import numpy as np
 
 from .base.arrays import Floats
-from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
+from .base.errors import CalibrationError, FileFormatError, ImageError, UsageError
 from .base.progress import Progress, part_of, untold
 from .base.units import Length, Lengths
-from .exposure import Exposure, common_mask, nominal_of, plate_of, prior_of, take_exposure, with_traits
+from .exposure import Exposure, common_mask, nominal_of, plate_of, prior_of, take_exposure, with_traits, witness_of
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
@@ -129,6 +128,9 @@ def calibrate(
     pitch_tolerance: float | str | None = None,
     expansion: float | str | None = None,
     temperature: float | tuple[float, float] | str | None = None,
+    rings: Sequence[str] | str | None = None,
+    distances: str | None = None,
+    depths: bool = False,
     sensor: str | None = None,
     serial: str | None = None,
     comment: str | None = None,
@@ -166,6 +168,8 @@ def calibrate(
     gap : known distance of the plate from the sensor
     pitch_tolerance : relative uncertainty of the pitch, 2e-5 or "20ppm"
     expansion, temperature : of the plate, per kelvin, and degrees Celsius with their uncertainty: 16.5e-6, "20±2"
+    rings : points of powder rings as witnesses beside the plate, "FILE.npt:GEOMETRY.poni" for each image
+    distances, depths : of these images by a motor, "100mm,200mm ± 1um"; whether modules may be tilted and out of plane
     sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
     serial, comment : of the detector, for the report
     mask : pixels to ignore (True), for all images
@@ -252,6 +256,7 @@ def load(path: str | PathLike[str]) -> Calibration:
     'good'
     >>> folder.cleanup()
     """
+    from .io.kinds.conversion import what_opens
     from .io.nexus.result import load_result
 
     file = Path(path)
@@ -260,7 +265,7 @@ def load(path: str | PathLike[str]) -> Calibration:
     try:
         found = load_result(file)
     except FileFormatError as error:
-        opens = _what_opens(file) if os.path.exists(file) else None
+        opens = what_opens(file) if os.path.exists(file) else None
         if opens is None:
             raise
         text = f"{file} holds no calibration"
@@ -273,28 +278,6 @@ def load(path: str | PathLike[str]) -> Calibration:
             hint=f"pyfai_gridcal.io.nexus.result.load_result gives the {name}",
         )
     return found
-
-
-def _what_opens(file: Path) -> str | None:
-    """What opens a file that is no calibration, in words; None of an HDF5 file of which the first error says it all."""
-    from .base.opening import is_hdf5
-    from .io.images.images import load_image
-    from .io.kinds.kinds import locate, read_distortion
-    from .io.nexus.contents import holds_detector, holds_result
-
-    if holds_result(file):  # damaged, or too new
-        return None
-    if file.suffix.lower() == ".poni":
-        return "pyFAI.load opens PONI files"
-    if holds_detector(file):
-        return "it is a detector of other origin: pyFAI.detectors.detector_factory opens it"
-    with suppress(GridcalError):
-        load_image(file)
-        return "it is an image: pyfai_gridcal.io.images.images.load_image reads it"
-    with suppress(GridcalError):
-        read_distortion(file)
-        return f"it is a {locate(file)[0].title}: pyfai_gridcal.io.kinds.kinds.read_distortion reads it"
-    return None if is_hdf5(file) else "it is nothing that this package reads"
 
 
 def assemble(
@@ -324,6 +307,7 @@ def assemble(
         positions=settings.positions,
         prior=prior_of(settings),
         budget=PlateBudget.of(settings),
+        witness=witness_of(settings, shape),
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=part_of(say, 0.0, 0.93),
     )
