@@ -112,7 +112,6 @@ def calibrate(
     pixel: Lengths | None = None,
     detector: str | None = None,
     plate: Plate | str | Path | None = None,
-    prior: Result | Distortion | str | Path | None = None,
     lattice: LatticeKind = "auto",
     angle: float | None = None,
     polarity: str = "auto",
@@ -122,18 +121,19 @@ def calibrate(
     gauge: Gauge = "least displacement",
     max_sigma: float | None = None,
     positions: Sequence[tuple[Length, Length]] | str | None = None,
-    tilt: float | str | None = None,
-    source: Length | None = None,
-    gap: Length | None = None,
-    pitch_tolerance: float | str | None = None,
-    expansion: float | str | None = None,
-    temperature: float | tuple[float, float] | str | None = None,
     rings: Sequence[str] | str | None = None,
     distances: str | None = None,
     depths: bool = False,
     sensor: str | None = None,
     serial: str | None = None,
     comment: str | None = None,
+    prior: Result | Distortion | str | Path | None = None,
+    tilt: float | str | None = None,
+    source: Length | None = None,
+    gap: Length | None = None,
+    pitch_tolerance: float | str | None = None,
+    expansion: float | str | None = None,
+    temperature: float | tuple[float, float] | str | None = None,
     mask: Any = None,
     dark: Any = None,
     flat: Any = None,
@@ -152,7 +152,6 @@ def calibrate(
     pixel : nominal pixel size, one length or (slow, fast); None: the one that makes the displacement smallest
     detector : name of a pyFAI detector, from which nominal pixel size, gaps, modules and sensor come
     plate : a plate whose hole errors are known, or a file that holds one
-    prior : older calibration of the same camera, or its file: only what has changed since is fitted
     lattice : "auto", "square", "rectangular", "oblique" or "hexagonal"
     angle : between the axes of an oblique plate, degrees
     polarity : "auto", "bright" or "dark" holes
@@ -162,16 +161,17 @@ def calibrate(
     gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
     max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
     positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
+    rings : points of powder rings as witnesses beside the plate, "FILE.npt:GEOMETRY.poni" for each image
+    distances, depths : of these images by a motor, "100mm,200mm ± 1um"; whether modules may be tilted and out of plane
+    sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
+    serial, comment : of the detector, for the report
+    prior : older calibration of the same camera, or its file: only what has changed since is fitted
     tilt : uncertainty of the tilt of the plate about each axis, "0.2deg" or degrees; this and what follows only change
         the uncertainty with the plate, see :mod:`pyfai_gridcal.records.budget`
     source : its distance, or "parallel" (assumed)
     gap : known distance of the plate from the sensor
     pitch_tolerance : relative uncertainty of the pitch, 2e-5 or "20ppm"
     expansion, temperature : of the plate, per kelvin, and degrees Celsius with their uncertainty: 16.5e-6, "20±2"
-    rings : points of powder rings as witnesses beside the plate, "FILE.npt:GEOMETRY.poni" for each image
-    distances, depths : of these images by a motor, "100mm,200mm ± 1um"; whether modules may be tilted and out of plane
-    sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
-    serial, comment : of the detector, for the report
     mask : pixels to ignore (True), for all images
     dark, flat : image without light, image of uniform light
     progress : called with a fraction and what is being done; may raise to cancel
@@ -215,12 +215,7 @@ def calibrate(
     given = locals()
     chosen = Settings(**{f.name: given[f.name] for f in fields(Settings)})
     say = progress or untold
-    images = list(image) if isinstance(image, list | tuple) else [image]
-    if not images:
-        raise ImageError("no image given")
-    if chosen.positions is not None and len(chosen.positions) != len(images):
-        raise UsageError(f"{len(chosen.positions)} positions for {len(images)} exposures", expected="one for each")
-    exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in images]
+    exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in _images(image, chosen)]
     _common_shape(exposures)
     found, points = [], []
     try:
@@ -234,6 +229,16 @@ def calibrate(
         for note in dict.fromkeys(note for one in exposures for note in one.notes):
             error.add_note(note)  # which may be the reason
         raise
+
+
+def _images(image: Any, settings: Settings) -> list[Any]:
+    """The images, one or more, as many as there are positions."""
+    images = list(image) if isinstance(image, list | tuple) else [image]
+    if not images:
+        raise ImageError("no image given")
+    if settings.positions is not None and len(settings.positions) != len(images):
+        raise UsageError(f"{len(settings.positions)} positions for {len(images)} exposures", expected="one for each")
+    return images
 
 
 def load(path: str | PathLike[str]) -> Calibration:
