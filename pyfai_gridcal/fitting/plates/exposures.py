@@ -39,6 +39,8 @@ MOST_CELLS = 26
 _WITNESSED = 6
 #: Distance, in nodes, between the numberings of exposures that have no hole in common.
 _APART = 1_000_000
+#: Change of a tilt, rad, that is none: a thousandth of a degree.
+_STILL = 2e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,20 +160,16 @@ def _solve(
     order, y, x = _knots(alone, views[0].shape)
     if witness is not None and not witness.smooth:
         y, x = uniform_axes((0.0, 0.0), views[0].shape, 2, y.degree)
-    poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
-    if leaning is not None:
-        poses = [leaning.upright(p) for p in poses]
+    poses = _starts(views, pixel_size, leaning)
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
     used = [f.used.copy() for f in alone]
     hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3) if len(views) > 1 else 1e-3
-    smoothness = _first_smoothness(alone, order)
-    extra = 0.0
+    smoothness, extra = _first_smoothness(alone, order), 0.0
     for round_ in range(10):
         exposures = [
             _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(views, poses, rows, used, strict=True)
         ]
-        if positions is not None and round_:
-            positions = positions.judged(poses)
+        positions = positions.judged(poses) if positions is not None and round_ else positions
         # solve for the field, the poses and the holes with what is thought of smoothness and errors so far
         prior = None if positions is None else positions.prior(poses, pixel_size)
         lean = None if leaning is None else leaning.prior(poses)
@@ -180,9 +178,8 @@ def _solve(
         with one_blas_thread():
             solution = problem.solve(smoothness, hole_rms)
         witness = None if witness is None else witness.after(y, x, solution.coefficients, solution.further)
-        poses = [_moved(p, e, m, pixel_size) for p, e, m in zip(poses, exposures, solution.moves, strict=True)]
-        if leaning is not None:
-            poses = [replace(p, lean=p.lean and p.lean.tilted(t)) for p, t in zip(poses, solution.tilts, strict=True)]
+        moves = zip(poses, exposures, solution.moves, solution.tilts, strict=True)
+        poses = [_moved(pose, e, move, tilt, pixel_size) for pose, e, move, tilt in moves]
         # what the solution says of these, of outliers, and of the scatter of the spots
         smooth = witness is None or witness.smooth
         solution = _next(solution, alone=len(views) == 1, smooth=smooth)
@@ -191,8 +188,8 @@ def _solve(
         used, extra = _judged(solution, problem, used, extra)
         same = all(np.array_equal(a, b) for a, b in zip(before, used, strict=True))
         noise = float(np.median(exposures[0].sigma)) ** 2
-        still = leaning is None or np.abs(solution.tilts).max() < 1e-2 * leaning.sigma
-        settled = same and still and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
+        same &= np.abs(solution.tilts).max() < _STILL
+        settled = same and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
         settled &= witness is None or round_ >= _WITNESSED
         if settled and abs(extra - extra_before) < 0.15 * (noise + extra) and np.abs(solution.moves[:, 0]).max() < 1e-7:
             break
@@ -203,8 +200,6 @@ def _solve(
             order, y, x = _knots(alone, views[0].shape, min(MOST_CELLS, int(1.5 * cells)))
         progress(0.5 + 0.04 * round_, "all exposures together")
     done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra, witness)
-    if leaning is not None:
-        done = replace(done, notes=(*done.notes, lean_words(problem, solution, poses, leaning.sigma)))
     return done if positions is None else replace(done, notes=(*done.notes, *positions.remarks(matches)))
 
 
@@ -240,13 +235,19 @@ def _exposure(
     return Exposure(view.points.yx, node, view.points.sigma_yx, turn, node.mean(axis=0), hole, used, bent)
 
 
-def _moved(pose: Pose, exposure: Exposure, move: Floats, pixel_size: tuple[float, float]) -> Pose:
-    """The pose after a further turn about the centre of the exposure and a shift, px."""
+def _starts(views: Sequence[PlateView], pixel_size: tuple[float, float], leaning: Leaning | None) -> list[Pose]:
+    """The poses to begin with, upright where tilts are to be found."""
+    poses = [place(v.positions, v.points.yx, pixel_size=pixel_size).pose for v in views]
+    return poses if leaning is None else [leaning.upright(pose) for pose in poses]
+
+
+def _moved(pose: Pose, exposure: Exposure, move: Floats, tilt: Floats, pixel_size: tuple[float, float]) -> Pose:
+    """The pose after a further turn about the centre of the exposure, a shift (px) and a tilt (rad)."""
     turn = float(move[0])
     centre = edge_from_index(exposure.centre) * pixel_size
     shift = np.asarray(pose.shift_m)
     new = turn_matrix(turn) @ (shift - centre) + centre + move[1:] * pixel_size
-    return Pose(pose.angle_rad + turn, (float(new[0]), float(new[1])), pose.lean)
+    return Pose(pose.angle_rad + turn, (float(new[0]), float(new[1])), pose.lean and pose.lean.tilted(tilt))
 
 
 def _judged(
@@ -359,6 +360,8 @@ def _remarks(
     ]
     if len(views) == 1:
         return []
+    if problem.lean is not None:
+        out.append(lean_words(problem, solution))
     lonely = [k + 1 for k, m in enumerate(matches) if m is None]
     if lonely:
         numbers = ", ".join(map(str, lonely))

@@ -81,7 +81,7 @@ class JointSolution:
     field_freedom : of one component of the field alone
     inner : (H, 2, 2) covariance of the errors were the field known, px²
     solved : (2 H, U) how the errors follow the field and the moves
-    tilts : (E, 2) further tilt of each exposure, rad
+    tilts : (E, 2) further tilt of each exposure, rad; zero where they are not solved for
     further : (F,) further unknowns of the detector, which witnesses beside the plate speak of
     """
 
@@ -245,7 +245,7 @@ class JointProblem:
             (free + null) / 2,
             inner,
             solved,
-            u[self.tilting].reshape(-1, 2),
+            np.zeros((len(self.exposures), 2)) if self.lean is None else u[self.tilting].reshape(-1, 2),
             u[2 * self.size + self.moving :],
         )
 

@@ -73,9 +73,11 @@ def common_modes(y: Axis, x: Axis) -> Floats:
     return np.stack([np.r_[py * py, py * px], np.r_[py * px, px * px]], axis=1)
 
 
-def lean_words(problem: JointProblem, solution: JointSolution, poses: Sequence[Pose], sigma: float) -> str:
-    """The tilts against their mean, with their uncertainty, and what is not known."""
-    tilts = np.rad2deg([p.lean.tilt_rad for p in poses if p.lean is not None])
+def lean_words(problem: JointProblem, solution: JointSolution) -> str:
+    """The tilts against their mean, with their uncertainty, and what is not known; of a problem with tilts."""
+    assert problem.lean is not None
+    before, sigma = problem.lean
+    tilts = np.rad2deg(before + solution.tilts)
     count = len(tilts)
     apart = np.kron(np.eye(count) - 1 / count, np.eye(2))
     own = solution.covariance[problem.tilting, problem.tilting]

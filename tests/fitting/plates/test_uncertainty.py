@@ -17,27 +17,17 @@ def variance(lean: tuple[np.ndarray, float] | None) -> float:
     """Mean variance of the field of two exposures; with tilts, whose common part nothing determines."""
     y, x = uniform_axes((0.0, 0.0), SHAPE, 8, 4)
     yx = raster_places(np.arange(5.0, 116, 10), np.arange(5.0, 146, 10)).reshape(-1, 2)
-    off = yx - yx.mean(axis=0)
+    off = yx - (np.array(SHAPE) - 1) / 2
     bends = None if lean is None else off[:, :, None] * off[:, None, :] / 100
-    seen = [
-        Exposure(
-            yx,
-            yx,
-            np.full(yx.shape, 0.01),
-            np.eye(2),
-            yx.mean(axis=0),
-            np.arange(len(yx)),
-            np.ones(len(yx), bool),
-            bends,
-        )
-        for _ in range(2)
-    ]
-    problem = JointProblem(y, x, seen, len(yx), 4, lean=lean)
+    every, sigma = np.ones(len(yx), bool), np.full(yx.shape, 0.01)
+    one = Exposure(yx, yx, sigma, np.eye(2), yx.mean(axis=0), np.arange(len(yx)), every, bends)
+    problem = JointProblem(y, x, [one, one], len(yx), 4, lean=lean)
     return float(joint_uncertainty(problem, problem.solve(1e3, 0.01)).variance(yx).mean())
 
 
 def test_a_common_tilt_is_no_part_of_it() -> None:
     upright = variance(None)
-    tilted = [variance((np.zeros((2, 2)), sigma)) for sigma in (0.01, 100.0)]
+    tilted = [variance((np.zeros((2, 2)), sigma)) for sigma in (0.01, 1.0)]
     assert tilted[0] == pytest.approx(tilted[1], rel=1e-3)
-    assert tilted[1] < 1.2 * upright
+    # how the two differ is found, which costs some
+    assert upright < tilted[1] < 2.5 * upright
