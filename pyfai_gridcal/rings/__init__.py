@@ -2,7 +2,10 @@
 
 Other rooms may use::
 
-    doors    calibrate_ring_files, rings_beside
-    drawing  save_ring_figure
-    judge    validate_ring_files
+    doors     calibrate_ring_files, parse_distances, rings_beside
+    drawing   save_ring_figure
+    judge     validate_ring_files
+    points    RingPoints, ring_points
+    record    RingCalibration
+    solution  fit_rings
 """
