@@ -4,8 +4,9 @@ Other rooms may use::
 
     doors     calibrate_ring_files, parse_distances, rings_beside
     drawing   save_ring_figure
-    judge     validate_ring_files
+    judge     RingValidation, validate_ring_files, validate_rings
+    picking   calibrant_of, pick_rings
     points    RingPoints, ring_points
     record    RingCalibration
-    solution  fit_rings
+    solution  fit_rings, witness_of
 """
