@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Never
 import numpy as np
 
 from .base.arrays import Floats
-from .base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
+from .base.errors import CalibrationError, FileFormatError, ImageError, UsageError
 from .base.progress import Progress, part_of, untold
 from .base.units import Length, Lengths
-from .exposure import Exposure, common_mask, nominal_of, plate_of, prior_of, take_exposure, with_traits
+from .exposure import Exposure, common_mask, nominal_of, plate_of, prior_of, take_exposure, with_traits, witness_of
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
 from .indexing.indexing import index_spots
@@ -122,6 +121,9 @@ def calibrate(
     gauge: Gauge = "least displacement",
     max_sigma: float | None = None,
     positions: Sequence[tuple[Length, Length]] | str | None = None,
+    rings: Sequence[str] | str | None = None,
+    distances: str | None = None,
+    depths: bool = False,
     sensor: str | None = None,
     serial: str | None = None,
     comment: str | None = None,
@@ -159,6 +161,8 @@ def calibrate(
     gauge : what fixes the corrected frame: "least displacement", "centre", or the pixel (y, x) that stays in place
     max_sigma : uncertainty beyond which pixels are masked, px; None: by the data
     positions : where motors had the plate in each of several exposures, (slow, fast): a weak hint
+    rings : points of powder rings as witnesses beside the plate, "FILE.npt:GEOMETRY.poni" for each image
+    distances, depths : of these images by a motor, "100mm,200mm ± 1um"; whether modules may be tilted and out of plane
     sensor : material and thickness, such as "CdTe,1mm", for pyFAI's parallax correction
     serial, comment : of the detector, for the report
     prior : older calibration of the same camera, or its file: only what has changed since is fitted
@@ -211,12 +215,7 @@ def calibrate(
     given = locals()
     chosen = Settings(**{f.name: given[f.name] for f in fields(Settings)})
     say = progress or untold
-    images = list(image) if isinstance(image, list | tuple) else [image]
-    if not images:
-        raise ImageError("no image given")
-    if chosen.positions is not None and len(chosen.positions) != len(images):
-        raise UsageError(f"{len(chosen.positions)} positions for {len(images)} exposures", expected="one for each")
-    exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in images]
+    exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in _images(image, chosen)]
     _common_shape(exposures)
     found, points = [], []
     try:
@@ -230,6 +229,16 @@ def calibrate(
         for note in dict.fromkeys(note for one in exposures for note in one.notes):
             error.add_note(note)  # which may be the reason
         raise
+
+
+def _images(image: Any, settings: Settings) -> list[Any]:
+    """The images, one or more, as many as there are positions."""
+    images = list(image) if isinstance(image, list | tuple) else [image]
+    if not images:
+        raise ImageError("no image given")
+    if settings.positions is not None and len(settings.positions) != len(images):
+        raise UsageError(f"{len(settings.positions)} positions for {len(images)} exposures", expected="one for each")
+    return images
 
 
 def load(path: str | PathLike[str]) -> Calibration:
@@ -252,6 +261,7 @@ def load(path: str | PathLike[str]) -> Calibration:
     'good'
     >>> folder.cleanup()
     """
+    from .io.kinds.conversion import what_opens
     from .io.nexus.result import load_result
 
     file = Path(path)
@@ -260,7 +270,7 @@ def load(path: str | PathLike[str]) -> Calibration:
     try:
         found = load_result(file)
     except FileFormatError as error:
-        opens = _what_opens(file) if os.path.exists(file) else None
+        opens = what_opens(file) if os.path.exists(file) else None
         if opens is None:
             raise
         text = f"{file} holds no calibration"
@@ -273,28 +283,6 @@ def load(path: str | PathLike[str]) -> Calibration:
             hint=f"pyfai_gridcal.io.nexus.result.load_result gives the {name}",
         )
     return found
-
-
-def _what_opens(file: Path) -> str | None:
-    """What opens a file that is no calibration, in words; None of an HDF5 file of which the first error says it all."""
-    from .base.opening import is_hdf5
-    from .io.images.images import load_image
-    from .io.kinds.kinds import locate, read_distortion
-    from .io.nexus.contents import holds_detector, holds_result
-
-    if holds_result(file):  # damaged, or too new
-        return None
-    if file.suffix.lower() == ".poni":
-        return "pyFAI.load opens PONI files"
-    if holds_detector(file):
-        return "it is a detector of other origin: pyFAI.detectors.detector_factory opens it"
-    with suppress(GridcalError):
-        load_image(file)
-        return "it is an image: pyfai_gridcal.io.images.images.load_image reads it"
-    with suppress(GridcalError):
-        read_distortion(file)
-        return f"it is a {locate(file)[0].title}: pyfai_gridcal.io.kinds.kinds.read_distortion reads it"
-    return None if is_hdf5(file) else "it is nothing that this package reads"
 
 
 def assemble(
@@ -324,6 +312,7 @@ def assemble(
         positions=settings.positions,
         prior=prior_of(settings),
         budget=PlateBudget.of(settings),
+        witness=witness_of(settings, shape),
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=part_of(say, 0.0, 0.93),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from .records.plate import Plate
 from .records.points import ControlPoints
 from .records.settings import Settings
 from .records.traits import Sensor
+
+if TYPE_CHECKING:
+    from .fitting.plates.beside import MakeWitness
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,3 +161,12 @@ def plate_of(settings: Settings, points: ControlPoints) -> Plate:
     if plate is not None:
         raise UsageError(f"plate={type(plate).__name__}", expected="a Plate, or a file that holds one")
     return budget.stretched(ideal)
+
+
+def witness_of(settings: Settings, shape: tuple[int, int]) -> MakeWitness | None:
+    """The powder rings that settings tell of, None without."""
+    if not settings.rings:
+        return None
+    from .rings.doors import rings_beside
+
+    return rings_beside(settings, shape)

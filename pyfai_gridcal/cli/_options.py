@@ -93,7 +93,9 @@ def add_fields(
         if choices and name in choices:
             details["choices"] = list(choices[name])
         flags = [flag for flag in details.pop("flags") if short or flag.startswith("--")]
-        groups[one.group].add_argument(*flags, **details)
+        made = groups[one.group].add_argument(*flags, **details)
+        # "*" would take no image where an option stands between the arguments
+        made.required &= default_of(record, name) is MISSING
 
 
 def _details(name: str, one: Option, default: object, only_given: bool) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.errors import CalibrationError, GridcalError, UsageError
 from ..base.progress import part_of
-from ..records.jobs import Calibrate, corrections_of
+from ..records.jobs import Calibrate, CalibrateRings, corrections_of
+from ..records.options import options_of
 from ..records.settings import Settings
 from ._config import add_config, with_config
 from ._files import check_images, check_outputs, write_json
@@ -33,6 +34,8 @@ EPILOG = """examples:
   pyFAI-gridcal calibrate A.edf B.edf C.edf --pitch 2mm          (three exposures of one plate)
   pyFAI-gridcal calibrate grid.edf --pitch 2mm --sensor CdTe,1mm (for pyFAI's correction of parallax)
   pyFAI-gridcal calibrate run_*.cbf --combine median --pitch 2mm (many frames of one exposure)
+  pyFAI-gridcal calibrate grid.edf --pitch 2mm --rings CeO2.npt:CeO2.poni (with powder rings)
+  pyFAI-gridcal calibrate --rings A.npt:A.poni --rings B.npt:B.poni --detector Pilatus1M (by rings alone)
 
 exit status: 0 good or doubtful (said why), 1 not to be trusted: no detector is written unless --force, 2 wrong usage"""
 
@@ -48,16 +51,44 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     add_config(parser)
     add_fields(parser, Calibrate, leave={f.name for f in fields(Settings)}, only_given=True)
     add_fields(parser, Settings, leave={"pitch"}, only_given=True)
+    for action in parser._actions:
+        action.required &= action.dest != "images"  # powder rings need none
     return parser
 
 
+def _rings_alone(options: argparse.Namespace) -> int:
+    """A detector by powder rings, without a plate."""
+    if not getattr(options, "rings", None):
+        raise UsageError("neither images of a grid nor --rings", expected="IMAGE, or --rings FILE.npt:GEOMETRY.poni")
+    given = (f.name for f in fields(Calibrate) if hasattr(options, f.name) and f.name != "images")
+    if wrong := sorted(set(given) - set(options_of(CalibrateRings))):
+        raise UsageError(f"--{wrong[0].replace('_', '-')} without an image of a grid", expected="rings alone")
+    from ..io.nexus.contents import result_name
+    from ..rings.doors import calibrate_ring_files
+
+    job = job_of(CalibrateRings, options)
+    output = result_name(job.output or Path((job.rings or [""])[0].partition(".npt:")[0] + ".h5"))
+    check_outputs([output, job.json_file], [])
+    with ProgressLine() as progress:
+        found = calibrate_ring_files(job, progress=progress)
+        found.save(output, name=job.name)
+    if job.json_file:
+        write_json({**found.summary(), "output": str(Path(output).absolute())}, job.json_file)
+    if job.json_file != "-":
+        print(found.report())
+        print(f"written: {output}")
+    return 0
+
+
 def run(options: argparse.Namespace) -> int:
+    options = with_config(options)
+    if not getattr(options, "images", None):
+        return _rings_alone(options)
+    if not hasattr(options, "pitch"):
+        raise UsageError("no pitch", expected="the distance of neighbouring holes, -p or --pitch, or --config FILE")
     from ..io.nexus.contents import detector_beside, result_name
     from ..report import report_name
 
-    options = with_config(options)
-    if not hasattr(options, "pitch"):
-        raise UsageError("no pitch", expected="the distance of neighbouring holes, -p or --pitch, or --config FILE")
     job = job_of(Calibrate, options)
     output = Path(job.output) if job.output else detector_beside(job.images[0])
     check_images(job.images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..base.errors import UsageError
 from ..records.jobs import Validate
 from ._files import check_images, check_outputs, write_json
 from ._options import add_fields, job_of
@@ -15,7 +16,12 @@ from ._session import tell
 EPILOG = """pyFAI corrects the image. The spots are found and indexed again, and the plate is placed on them with a
 shift and a rotation. Only the distortion is taken from the detector file, so the result shows all errors together.
 
-  pyFAI-gridcal validate detector.h5 grid.edf --pitch 5mm -o corrected.edf"""
+  pyFAI-gridcal validate detector.h5 grid.edf --pitch 5mm -o corrected.edf
+
+With --rings, powder rings are looked at instead, without and with the calibration; pyFAI refines the geometry both
+times.
+
+  pyFAI-gridcal validate detector.h5 --rings CeO2.tif --poni geometry.poni --picture rings.png"""
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -30,11 +36,13 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
+    job = job_of(Validate, options)
+    if job.rings is not None:
+        return _rings(job)
+    check_images(job.images or (), after="validate")
+    check_outputs([job.output, job.json_file], [options.detector_file, *(job.images or ())])
     from ..judging.validation import validate_files
 
-    job = job_of(Validate, options)
-    check_images(job.images or (), after="validate")
-    check_outputs([job.output, job.json_file], [options.detector_file, *options.images])
     with ProgressLine() as progress:
         validation = validate_files(job, progress=progress)
     good = validation.mean_misplacement <= job.tolerance
@@ -55,3 +63,28 @@ def run(options: argparse.Namespace) -> int:
             f"expected at most {job.tolerance:g}"
         )
     return 0 if good else 1
+
+
+def _rings(job: Validate) -> int:
+    """What powder rings say; exit status 1 where the calibration harms them."""
+    from ..rings.judge import validate_ring_files
+
+    if job.images or job.output:
+        raise UsageError("--rings beside an image of the grid or --output", expected="one of them at a time")
+    if job.poni is None:
+        raise UsageError("--rings without a geometry", expected="--poni, the PONI file of that image")
+    check_images([job.rings], after="validate --rings")
+    check_outputs([job.picture, job.json_file], [str(job.detector_file), job.rings, job.poni])
+    with ProgressLine() as progress:
+        found = validate_ring_files(job, progress=progress)
+    if job.picture:
+        from ..rings.drawing import save_ring_figure
+
+        save_ring_figure(found, job.picture)
+    if job.json_file:
+        write_json(found.summary(), job.json_file)
+    if job.json_file != "-":
+        print(found.report())
+        if job.picture:
+            print(f"written: {job.picture}")
+    return 1 if found.verdict == "harms" else 0

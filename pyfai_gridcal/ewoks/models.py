@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from ..base.quantities import QUANTITIES
 from ..base.units import as_length, as_lengths
-from ..records.jobs import Calibrate, Compare, Convert, Correct, Validate
+from ..records.jobs import Calibrate, CalibrateRings, Compare, Convert, Correct, Validate
 from ..records.options import EWOKS, Option, default_of, options_of
 from ..records.verdict import Level
 
@@ -99,6 +99,7 @@ class _Inputs(BaseInputModel):
 
 
 CalibrateInputs = _inputs(Calibrate, "Inputs of CalibrateGrid: images, and every setting of the core.")
+CalibrateRingsInputs = _inputs(CalibrateRings, "Inputs of CalibrateRings.")
 ValidateInputs = _inputs(Validate, "Inputs of ValidateGrid.")
 ConvertInputs = _inputs(Convert, "Inputs of ConvertDetector.")
 CorrectInputs = _inputs(Correct, "Inputs of CorrectImages.")
@@ -116,6 +117,17 @@ class CalibrateOutputs(BaseOutputModel):
     held_out_px: float | None = Field(description="error of control points that the fit has not seen, px rms")
     pixel_size: Two | None = Field(description="(slow, fast), metres")
     summary: dict[str, Any] = Field(description="all figures, as the command line writes them with --json")
+
+
+class CalibrateRingsOutputs(BaseOutputModel):
+    """Outputs of CalibrateRings; `detector` and `detector_config` are what ewoksxrpd's tasks take."""
+
+    detector_file: str | None = Field(description="detector file that was written; None when it was refused")
+    detector: str | None = Field(description="pyFAI's name for detectors that a file describes")
+    detector_config: dict[str, Any] | None = Field(description="arguments of that detector: the file")
+    held_out_px: float | None = Field(description="error in parts of the rings that the fit has not seen, px rms")
+    undetermined: list[str] = Field(description="what the rings do not tell, in words")
+    summary: dict[str, Any] = Field(description="all figures, or the error")
 
 
 class ValidateOutputs(BaseOutputModel):

@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 Outputs = dict[str, Any]
 
 
-class _GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
+class GridTask(TaskWithProgress, register=False):  # type: ignore[call-arg]
     """Progress, cancelling, and a docstring that lists inputs and outputs."""
 
     #: Record of the inputs.
@@ -111,7 +111,7 @@ def _frames(
 
 
 class CalibrateGrid(
-    _GridTask,
+    GridTask,
     input_model=models.CalibrateInputs,  # type: ignore[call-arg]
     output_model=models.CalibrateOutputs,
 ):
@@ -164,7 +164,7 @@ class CalibrateGrid(
 
 
 class ValidateGrid(
-    _GridTask,
+    GridTask,
     input_model=models.ValidateInputs,  # type: ignore[call-arg]
     output_model=models.ValidateOutputs,
 ):
@@ -179,6 +179,8 @@ class ValidateGrid(
     def work(self, job: Validate) -> Outputs:
         from ..judging.validation import validate_files
 
+        if job.rings is not None:
+            return self.rings(job)
         done = validate_files(job, progress=self.say)
         if job.output:
             from ..correction.table import save_image
@@ -194,6 +196,19 @@ class ValidateGrid(
             "summary": {**done.summary(), "good": good},
         }
 
+    def rings(self, job: Validate) -> Outputs:
+        """The same by powder rings."""
+        from ..rings.drawing import save_ring_figure
+        from ..rings.judge import validate_ring_files
+
+        found = validate_ring_files(job, progress=self.say)
+        if job.picture:
+            save_ring_figure(found, job.picture)
+        nothing = dict.fromkeys(("misplacement_mean", "misplacement_max", "corrected_file"))
+        good = found.verdict != "harms"
+        summary = {**found.summary(), "good": good}
+        return {**nothing, "good": good, "detector_file": job.detector_file, "summary": summary}
+
     def refused(self, job: Validate, error: GridcalError) -> Outputs:
         nothing = dict.fromkeys(("misplacement_mean", "misplacement_max", "corrected_file"))
         summary = {"good": False, "error": str(error)}
@@ -201,7 +216,7 @@ class ValidateGrid(
 
 
 class ConvertDetector(
-    _GridTask,
+    GridTask,
     input_model=models.ConvertInputs,  # type: ignore[call-arg]
     output_model=models.ConvertOutputs,
 ):
@@ -227,7 +242,7 @@ class ConvertDetector(
 
 
 class CorrectImages(
-    _GridTask,
+    GridTask,
     input_model=models.CorrectInputs,  # type: ignore[call-arg]
     output_model=models.CorrectOutputs,
 ):
@@ -265,7 +280,7 @@ class CorrectImages(
 
 
 class JoinCorrected(
-    _GridTask,
+    GridTask,
     input_model=models.JoinInputs,  # type: ignore[call-arg]
     output_model=models.CorrectOutputs,
 ):
@@ -283,7 +298,7 @@ class JoinCorrected(
 
 
 class CompareCalibrations(
-    _GridTask,
+    GridTask,
     input_model=models.CompareInputs,  # type: ignore[call-arg]
     output_model=models.CompareOutputs,
 ):
@@ -340,7 +355,7 @@ class CompareCalibrations(
 
 
 class GatherChecks(
-    _GridTask,
+    GridTask,
     input_model=models.GatherInputs,  # type: ignore[call-arg]
     output_model=models.GatherOutputs,
 ):

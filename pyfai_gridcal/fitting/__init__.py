@@ -2,15 +2,17 @@
 
 Other rooms may use::
 
-    fitting           fit_distortion, folded_pixels, some_valid
-    gauge             best_gauge
-    plates.exposures  joint_uncertainty
-    plates.joint      Exposure, JointProblem
-    recipe            Sample, Uncertainty
-    rigid             place
-    spline.basis      Axis, band_of_stencil, product_stencil, uniform_axes
-    spline.problem    SplineProblem
-    spline.recipe     BSpline
-    support           share_off
-    tiles.seams       Seam, find_seams
+    fitting             fit_distortion, folded_pixels, some_valid
+    gauge               best_gauge, gauge_words
+    plates.beside       Beside, MakeWitness, WholeUncertainty
+    plates.joint        Exposure, JointProblem
+    plates.uncertainty  joint_uncertainty
+    recipe              Sample, Uncertainty
+    rigid               place
+    spline.basis        Axis, band_of_stencil, product_stencil, roughness_stencil, uniform_axes
+    spline.problem      SplineField, SplineProblem
+    spline.recipe       BSpline
+    spline.rows         CellRows
+    support             MAX_SIGMA_PX, share_off
+    tiles.seams         Seam, find_seams, labels_of_mask
 """

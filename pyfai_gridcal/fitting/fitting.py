@@ -23,6 +23,7 @@ from ..records.plate import Plate, with_errors, without_errors
 from ..records.points import ControlPoints
 from .choice import Choice, choose
 from .gauge import best_gauge, gauge_point, gauge_words
+from .plates.beside import MakeWitness
 from .plates.exposures import fit_exposures
 from .plates.ordered import ordered_errors
 from .plates.positions import Positions, positions_of
@@ -54,6 +55,7 @@ def fit_distortion(
     hole_diameter_px: float = 0.0,
     prior: Distortion | None = None,
     budget: PlateBudget | None = None,
+    witness: MakeWitness | None = None,
     progress: Progress | None = None,
 ) -> DistortionFit:
     """Find the distortion of a detector from control points.
@@ -77,6 +79,7 @@ def fit_distortion(
     hole_diameter_px : diameter of the image of a hole, px; tells how near to holes a seam between tiles may pass
     prior : older calibration of the same detector, of which only the change is fitted
     budget : what is known of the tilt of the plate: several exposures before a source tell by how much they differ
+    witness : of the same field, besides the plate, such as powder rings
     progress : called with (fraction, what is going on)
 
     Raises
@@ -125,11 +128,11 @@ def fit_distortion(
     if isinstance(positions, str):
         positions = as_positions(positions)
     where = positions_of(positions, len(exposures), plate)
-    if len(exposures) == 1:
+    if len(exposures) == 1 and witness is None:
         return _one_exposure(task, exposures[0], model, labels)
-    if model not in ("auto", "spline") or labels is not None:
+    if witness is None and (model not in ("auto", "spline") or labels is not None):
         raise UsageError(f"model {model!r} for {len(exposures)} exposures", expected="'auto' or 'spline'")
-    return _several_exposures(task, exposures, where, budget)
+    return _several_exposures(task, exposures, where, budget, witness)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,11 +212,15 @@ def _on_map(view: PlateView) -> tuple[PlateView, tuple[str, ...]]:
 
 
 def _several_exposures(
-    task: _Task, exposures: Sequence[ControlPoints], positions: Positions | None, budget: PlateBudget | None
+    task: _Task,
+    exposures: Sequence[ControlPoints],
+    positions: Positions | None,
+    budget: PlateBudget | None,
+    witness: MakeWitness | None,
 ) -> DistortionFit:
     handed = [_handed(task.plate, p) for p in exposures]
     views = [PlateView(p, h[0], task.shape, task.pixel_size) for p, h in zip(exposures, handed, strict=True)]
-    joint = fit_exposures(views, positions=positions, budget=budget, progress=task.progress)
+    joint = fit_exposures(views, positions=positions, budget=budget, witness=witness, progress=task.progress)
     fit = joint.fit
     start = Placement(joint.poses[0], joint.pixel_size, np.zeros((5, 5)))
     trial = TrialScore(fit.name, fit.held_out_px, True, note=fit.note)

@@ -13,6 +13,7 @@ from silx.gui import qt
 from ..plugins import GridCalibration, load_members
 from .application import application, fit_screen, run_application, settings
 from .drawing.artwork import icon
+from .rings_task import RingsTask
 from .task import DistortionTask
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ def window_class() -> type:
 
         def createTasks(self) -> list[qt.QWidget]:
             self.detectorTasks = list(detector_tasks())
-            return [*self.detectorTasks, *super().createTasks()]
+            # the rings last: they take the points and the geometry of the tasks before
+            rings = RingsTask()
+            tasks = [*self.detectorTasks, *super().createTasks(), rings]
+            self.detectorTasks.append(rings)
+            return tasks
 
         def __init__(self, context: CalibrationContext):
             super().__init__(context)

@@ -8,18 +8,19 @@ Other rooms may use::
     images.regions     binning_of, binning_told, region_told, why_not
     images.sources     open_frames
     kinds.certificate  certificate_text, is_certificate, read_certificate
-    kinds.conversion   convert_files
+    kinds.conversion   convert_files, what_opens
     kinds.kinds        DistortionFile, KINDS, locate, open_distortion, read_distortion, told_traits, write_distortion
     kinds.neighbours   lookup_error
     kinds.options      Writing
-    kinds.pointers     NO_SENSOR, detector_of, offset_files_of, wants_parallax
-    kinds.poni         keeping
+    kinds.pointers     Experiment, GEOMETRY, NO_SENSOR, PONI_KEYS, detector_of, entries_of, offset_files_of,
+                       save_pointer, wants_parallax
+    kinds.poni         geometry_with, keeping, read_experiment
     kinds.rasters      image_of, read_raster, write_raster
     kinds.splinefit    SplineFit, fit_spline
     nexus.contents     ORIENTATIONS, detector_beside, find_detector, find_process, holds_detector, holds_result,
                        result_name
     nexus.detector     from_detector, to_detector
-    nexus.groups       detector_nodes, new_entry, new_group, write_data, write_sensor
+    nexus.groups       detector_nodes, new_entry, new_group, no_displacement, write_data, write_sensor
     nexus.packing      Packing, unpack_chunk
     nexus.records      read_record, write_record
     nexus.result       load_result, save_result

@@ -18,8 +18,8 @@ from ..base.frames import edge_from_index, raster_places
 from ..base.geometry import as_pair, hull_of, turn_matrix, within_hull
 from ..base.robust import rms
 from ..base.threads import one_blas_thread
-from ..fitting.plates.exposures import joint_uncertainty
 from ..fitting.plates.joint import Exposure, JointProblem
+from ..fitting.plates.uncertainty import joint_uncertainty
 from ..fitting.recipe import Uncertainty
 from ..fitting.spline.basis import Axis, uniform_axes
 from ..fitting.spline.problem import SplineProblem

@@ -9,7 +9,8 @@ Other rooms may use::
                 point_by_point, without_gaps
     fit         DistortionFit, Lean, Pose, TrialScore, used_rows, used_sigmas
     inverse     newton
-    jobs        Alignment, Calibrate, Compare, Convert, Correct, Missing, Reading, Validate, corrections_of
+    jobs        Alignment, Calibrate, CalibrateRings, Compare, Convert, Correct, Missing, Reading, Validate,
+                corrections_of
     nodes       NodeTable
     options     CLI, EWOKS, Option, default_of, documented, like, option, option_of, options_of, told
     plate       LatticeKind, Plate, error_sigma, with_errors, without_errors

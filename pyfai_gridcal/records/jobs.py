@@ -25,6 +25,7 @@ Alignment = Literal["rigid", "similarity", "affine", "none"]
 Missing = Literal["error", "skip", "nan"]
 _WAYS = ("median", "mean")
 _RESULTS, _IMAGES, _CORRECTED = "results", "images", "corrected images"
+_RINGS = "powder rings"
 _HOW, _UNTOLD = "speed and memory", "what the input file does not say"
 
 # Letters are those of pyFAI's tools.
@@ -145,6 +146,29 @@ class Calibrate(Settings, _GridFiles):
 
 @documented
 @dataclass(frozen=True, kw_only=True)
+class CalibrateRings:
+    """A detector by powder rings alone.
+
+    {attributes}
+    """
+
+    rings: Sequence[str] | None = like(Settings, "rings")
+    detector: str | None = like(Settings, "detector")
+    pixel: float | tuple[float, float] | None = like(Settings, "pixel")
+    model: str = like(Settings, "model", text="auto (modules where there are gaps), rigid, spline, or tiles for both")
+    distances: str | None = like(Settings, "distances")
+    depths: bool = like(Settings, "depths")
+    gauge: Any = like(Settings, "gauge")
+    max_sigma: float | None = like(Settings, "max_sigma")
+    output: str | None = like(_GridFiles, "output", text="detector file, .h5")
+    json_file: str | None = field(default=None, metadata=_json("figures, for machines", _RESULTS))
+    name: str = like(_GridFiles, "name")
+    mask: Sequence[str] | None = field(default=None, metadata=_MASK)
+    keep_going: bool = field(default=False, metadata=_KEEP_GOING)
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
 class Validate:
     """Correct an image of the grid with a detector file, and look how straight it is.
 
@@ -179,6 +203,12 @@ class Validate:
         unit="pitch",
         limits={"gt": 0},
     )
+    rings: Any = told(None, "image of powder rings, in place of the grid", "file", metavar="IMAGE", group=_RINGS)
+    poni: str | None = told(
+        None, "PONI file of that image: geometry, wavelength, detector before", "file", group=_RINGS
+    )
+    calibrant: str | None = told(None, "powder (default: as in the PONI file, or CeO2)", metavar="NAME", group=_RINGS)
+    picture: str | None = told(None, "residuals of the rings over the azimuth, and as maps", "file", group=_RINGS)
     output: str | None = told(None, _CORRECTED_IMAGE, "file", names=("-o", "--output"), group=_RESULTS)
     json_file: str | None = field(default=None, metadata=_json("results for machines", _RESULTS))
     mask: Sequence[str] | None = field(default=None, metadata=_MASK)

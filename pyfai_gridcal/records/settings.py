@@ -23,7 +23,7 @@ LATTICES: tuple[LatticeKind, ...] = get_args(LatticeKind)
 POLARITIES = ("auto", "bright", "dark")
 #: Recipes for the field, see :mod:`pyfai_gridcal.fitting`; "auto" tries them.
 MODELS = ("auto", "spline", "polynomial", "thinplate", "griddata", "rigid", "tiles", "mosaic")
-_OPTIONAL = "optional settings"
+_OPTIONAL, _RINGS = "optional settings", "powder rings"
 _STANDING = "the plate as it is: what no image tells, for the uncertainty with the plate"
 #: Settings that say how the plate was made and how it stood.
 STANDING = ("tilt", "source", "gap", "pitch_tolerance", "expansion", "temperature")
@@ -136,6 +136,23 @@ class Settings:
         group=_OPTIONAL,
     )
 
+    rings: Sequence[str] | None = told(
+        None,
+        "points of powder rings as pyFAI-calib2 writes them, with the PONI file of the same image; again for more "
+        "images. Beside images of the grid, or alone with --detector",
+        "files",
+        metavar="FILE.npt:GEOMETRY.poni",
+        names=("--rings",),
+        group=_RINGS,
+    )
+    distances: str | None = told(
+        None,
+        "where a motor had the detector in each of these images, from any zero, and how exact its steps are: "
+        "'100mm,200mm,300mm ± 1um'. Then rings tell the size of the pixels",
+        metavar="D,D,...±SIGMA",
+        group=_RINGS,
+    )
+    depths: bool = told(False, "modules may be tilted, and out of the plane, for the rings", "flag", group=_RINGS)
     sensor: str | None = told(
         None,
         "what the detector absorbs photons in, and how thick it is: CdTe,1mm (default: that of --detector, where there "
@@ -194,6 +211,7 @@ class Settings:
             hole: Length | None = None, origin: tuple[float, float] | None = None, model: str = "auto",
             gauge: Gauge = "least displacement", max_sigma: float | None = None,
             positions: Sequence[tuple[Length, Length]] | str | None = None,
+            rings: Sequence[str] | str | None = None, distances: str | None = None, depths: bool = False,
             sensor: str | None = None, serial: str | None = None, comment: str | None = None,
             prior: object = None,
             tilt: float | str | None = None, source: Length | None = None, gap: Length | None = None,
@@ -215,6 +233,8 @@ class Settings:
                 object.__setattr__(self, name, QUANTITIES[kind][0](value, name=name))
         object.__setattr__(self, "pitch", as_lengths(self.pitch, name="pitch"))
         object.__setattr__(self, "prior", getattr(self.prior, "distortion", self.prior))
+        if self.rings is not None:
+            object.__setattr__(self, "rings", (self.rings,) if isinstance(self.rings, str) else tuple(self.rings))
         if max(self.pitches) > 1:
             raise UsageError(
                 f"pitch={self.pitch!r} m", expected="a pitch below a metre", hint="lengths are in metres: 5e-3"

@@ -88,7 +88,14 @@ def command_line(calibration: Result) -> str:
     if masked and not calibration.sources and calibration.settings.detector is None:
         words += ["--mask", "MASK"]
     for name, value in changed_settings(calibration.settings).items():
-        option, text = f"--{name.replace('_', '-')}", _option(name, value)
+        option = f"--{name.replace('_', '-')}"
+        if name == "rings":
+            words += [word for one in calibration.settings.rings or () for word in (option, one)]
+            continue
+        if value is True:
+            words.append(option)
+            continue
+        text = _option(name, value)
         # what begins with a minus would be taken for another option
         words += [f"{option}={text}"] if text.startswith("-") else [option, text]
     return " ".join(shlex.quote(word) for word in words)

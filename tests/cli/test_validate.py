@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run
+from ringdrawing import GEOMETRY, WAVELENGTH, bent, draw
 
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.synthetic import demo_scene
@@ -55,3 +56,29 @@ def test_the_image_is_not_overwritten(files: tuple[Path, str], capsys: pytest.Ca
     assert run("validate", folder / "det.h5", folder / "grid.npy", "--pitch", pitch, "-o", folder / "grid.npy") == 2
     assert "one of the inputs" in capsys.readouterr().err
     assert (folder / "grid.npy").read_bytes() == before
+
+
+def test_rings_tell_whether_it_helps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Against the plain detector of the PONI file, whose remark names the powder."""
+    from pyFAI.detectors import Detector
+    from pyFAI.geometry import Geometry
+
+    rng, shape = np.random.default_rng(3), (260, 300)
+    near = GEOMETRY | {"dist": 0.07, "poni1": 0.0135, "poni2": 0.0145}
+    truth = bent(shape, 0.9, rng)
+    write_distortion(truth, tmp_path / "det.h5")
+    np.save(tmp_path / "rings.npy", draw(truth, rng, geometry=near))
+    plain = Detector(1e-4, 1e-4, max_shape=shape, orientation=3)
+    Geometry(**near, wavelength=WAVELENGTH, detector=plain).write(tmp_path / "a.poni")
+    words = ["validate", tmp_path / "det.h5", "--rings", tmp_path / "rings.npy", "--poni", tmp_path / "a.poni"]
+    assert run(*words, "--picture", tmp_path / "r.png", "--json", tmp_path / "r.json") == 0
+    printed = capsys.readouterr().out
+    assert "the calibration helps" in printed
+    record = json.loads((tmp_path / "r.json").read_text())
+    assert (record["verdict"], record["calibrant"]) == ("helps", "CeO2")
+    assert record["after"]["rms_px"] < 0.5 * record["before"]["rms_px"]
+    assert (tmp_path / "r.png").stat().st_size > 1000
+    assert run(*words, tmp_path / "rings.npy") == 2
+    assert run(*words[:4]) == 2
+    assert "PONI file of that image" in capsys.readouterr().err
+    assert run(*words, "--calibrant", "LaB6") == 1

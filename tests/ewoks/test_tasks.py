@@ -61,7 +61,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory, scene: synthetic.Scene) -> 
 # -- what ewoks sees
 def test_tasks_are_found() -> None:
     found = {t["task_identifier"].split(".")[-1]: t for t in discover_tasks_from_modules("pyfai_gridcal.ewoks.*")}
-    for name in ("CalibrateGrid", "ValidateGrid", "ConvertDetector", "CorrectImages", "CompareCalibrations"):
+    for name in (
+        "CalibrateGrid",
+        "CalibrateRings",
+        "ValidateGrid",
+        "ConvertDetector",
+        "CorrectImages",
+        "CompareCalibrations",
+    ):
         assert found[name]["input_model"]
         assert found[name]["output_model"]
         assert "Outputs:" in found[name]["description"]

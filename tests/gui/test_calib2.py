@@ -15,7 +15,8 @@ from pyfai_gridcal.records.distortion import Distortion
 
 pytestmark = pytest.mark.gui
 
-TITLES = ["Distortion", "Experiment settings", "Mask", "Peak picking", "Geometry fitting", "Cake && Integration"]
+TITLES = ["Distortion", "Experiment settings", "Mask", "Peak picking", "Geometry fitting"]
+TITLES += ["Cake && Integration", "Rings"]
 DISTANCE, WAVELENGTH = 0.04, 0.5e-10
 
 
@@ -89,10 +90,10 @@ def test_the_task_comes_first(window):
     items = [window._list.item(row) for row in range(window._list.count())]
     titles = [window._stack.widget(row).windowTitle() for row in range(window._stack.count())]
     assert titles[0] == TITLES[0]
-    assert len(items) == len(titles) == 6
+    assert len(items) == len(titles) == 7
     assert not items[0].icon().isNull()
     assert window._list.currentRow() == 0
-    assert not window._stack.widget(5)._nextStep.isVisibleTo(window._stack.widget(5))
+    assert window._stack.widget(5)._nextStep.isVisibleTo(window._stack.widget(5))  # on to the rings
 
 
 @pytest.mark.slow

@@ -18,7 +18,19 @@ MAX_LINES_OF_A_FUNCTION = 60
 
 #: The rooms from the ground up: a module imports from its own room and from those before it, inside functions too.
 ROOMS = (
-    *("base", "records", "indexing", "finding", "fitting", "synthetic", "io", "correction", "judging", "report"),
+    *(
+        "base",
+        "records",
+        "indexing",
+        "finding",
+        "fitting",
+        "synthetic",
+        "io",
+        "correction",
+        "judging",
+        "report",
+        "rings",
+    ),
     *("exposure", "calibration", "plugins", "benchmark", "gui", "ewoks", "cli", "__main__"),
 )
 HEIGHT = {name: height for height, name in enumerate(ROOMS)}

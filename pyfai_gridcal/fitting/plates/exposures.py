@@ -21,19 +21,22 @@ from ...records.fit import Pose
 from ...records.plate import Plate, without_errors
 from ..recipe import FieldFit, Sample
 from ..rigid import place
-from ..spline.basis import Axis, band_of_stencil, roughness_stencil, stencil_of_dense, uniform_axes
+from ..spline.basis import Axis, uniform_axes
 from ..spline.problem import SplineField
 from ..spline.recipe import BSpline
-from ..spline.rows import CellRows
 from ..view import PlateView
+from .beside import MakeWitness, Witness
 from .joint import Exposure, JointProblem, JointSolution
-from .lean import Leaning, bends, common_modes, lean_words
+from .lean import Leaning, bends, lean_words
 from .positions import Positions, numbered
 from .registration import Match, fingerprint, map_print, register
+from .uncertainty import joint_uncertainty
 
 #: Largest number of intervals along the longer axis: the joint problem is solved with dense matrices, here of
 #: some 1800 rows.
 MOST_CELLS = 26
+#: Rounds until geometries of rings, which hold the whole distortion at first, have settled: four or five.
+_WITNESSED = 6
 #: Distance, in nodes, between the numberings of exposures that have no hole in common.
 _APART = 1_000_000
 #: Change of a tilt, rad, that is none: a thousandth of a degree.
@@ -72,25 +75,12 @@ class JointFit:
         return np.asarray(np.abs(self.hole_ij[:, 0]) < _APART // 2)
 
 
-@dataclass(frozen=True, eq=False)
-class JointUncertainty:
-    """Variance of the field modulo a rigid motion of the whole."""
-
-    y: Axis
-    x: Axis
-    stencils: tuple[Floats, Floats]
-
-    def variance(self, yx: Floats) -> Floats:
-        """(N, 2) px²."""
-        rows = CellRows.of_points(self.y, self.x, yx)
-        return np.maximum(np.stack([rows.quadratic_form(s) for s in self.stencils], axis=1), 0.0)
-
-
 def fit_exposures(
     views: Sequence[PlateView],
     *,
     positions: Positions | None = None,
     budget: PlateBudget | None = None,
+    witness: MakeWitness | None = None,
     progress: Progress = untold,
 ) -> JointFit:
     """Solve all exposures together.
@@ -100,6 +90,7 @@ def fit_exposures(
     views : exposures of one plate on one detector
     positions : where motors had the plate
     budget : what is known of its tilt
+    witness : of the same field, besides the plate; then one exposure is enough
     progress : called with (fraction, what)
     """
     ideal = [replace(v, plate=without_errors(v.plate)) for v in views]
@@ -127,7 +118,8 @@ def fit_exposures(
     progress(0.45, "all exposures together")
     ordered = _renumbered(views, matches, pixel_size)
     leaning = None if budget is None else Leaning.of(budget, views[0].shape, pixel_size)
-    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, positions, leaning, progress)
+    other = None if witness is None else witness(pixel_size)
+    done = _solve(ordered, matches, [fit for _, fit in alone], pixel_size, positions, leaning, other, progress)
     return replace(done, notes=(*notes, *done.notes))
 
 
@@ -156,6 +148,7 @@ def _solve(
     pixel_size: tuple[float, float],
     positions: Positions | None,
     leaning: Leaning | None,
+    witness: Witness | None,
     progress: Progress,
 ) -> JointFit:
     """Alternate solutions with updates of poses, smoothness, rms of the holes and outliers."""
@@ -165,27 +158,31 @@ def _solve(
     rows = np.split(row.reshape(-1), np.cumsum([len(v.points) for v in views])[:-1])
     # where to start: knots, poses, smoothness and errors of the holes as each exposure alone has them
     order, y, x = _knots(alone, views[0].shape)
+    if witness is not None and not witness.smooth:
+        y, x = uniform_axes((0.0, 0.0), views[0].shape, 2, y.degree)
     poses = _starts(views, pixel_size, leaning)
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
     used = [f.used.copy() for f in alone]
-    hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3)
-    smoothness = _first_smoothness(alone, order)
-    extra = 0.0
+    hole_rms = max(float(np.sqrt(np.mean([f.nugget**2 for f in alone]))), 1e-3) if len(views) > 1 else 1e-3
+    smoothness, extra = _first_smoothness(alone, order), 0.0
     for round_ in range(10):
         exposures = [
             _exposure(v, pose, r, u, pixel_size, scale) for v, pose, r, u in zip(views, poses, rows, used, strict=True)
         ]
-        if positions is not None and round_:
-            positions = positions.judged(poses)
+        positions = positions.judged(poses) if positions is not None and round_ else positions
         # solve for the field, the poses and the holes with what is thought of smoothness and errors so far
         prior = None if positions is None else positions.prior(poses, pixel_size)
         lean = None if leaning is None else leaning.prior(poses)
-        problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior, lean=lean)
+        beside = None if witness is None else witness.beside(y, x)
+        problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior, lean=lean, beside=beside)
         with one_blas_thread():
             solution = problem.solve(smoothness, hole_rms)
+        witness = None if witness is None else witness.after(y, x, solution.coefficients, solution.further)
         moves = zip(poses, exposures, solution.moves, solution.tilts, strict=True)
         poses = [_moved(pose, e, move, tilt, pixel_size) for pose, e, move, tilt in moves]
         # what the solution says of these, of outliers, and of the scatter of the spots
+        smooth = witness is None or witness.smooth
+        solution = _next(solution, alone=len(views) == 1, smooth=smooth)
         steps = np.log([solution.next_smoothness / smoothness, solution.next_hole_rms / hole_rms])
         before, extra_before = used, extra
         used, extra = _judged(solution, problem, used, extra)
@@ -193,16 +190,24 @@ def _solve(
         noise = float(np.median(exposures[0].sigma)) ** 2
         same &= np.abs(solution.tilts).max() < _STILL
         settled = same and np.abs(steps[0]) < 0.2 and np.abs(steps[1]) < 0.02
+        settled &= witness is None or round_ >= _WITNESSED
         if settled and abs(extra - extra_before) < 0.15 * (noise + extra) and np.abs(solution.moves[:, 0]).max() < 1e-7:
             break
         smoothness, hole_rms = solution.next_smoothness, max(solution.next_hole_rms, 1e-4)
         # a field that needs a third of the coefficients gets closer knots, once
         cells = max(y.cells, x.cells)
-        if round_ == 1 and solution.field_freedom > 0.35 * y.size * x.size and cells < MOST_CELLS:
+        if round_ == 1 and smooth and solution.field_freedom > 0.35 * y.size * x.size and cells < MOST_CELLS:
             order, y, x = _knots(alone, views[0].shape, min(MOST_CELLS, int(1.5 * cells)))
         progress(0.5 + 0.04 * round_, "all exposures together")
-    done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra)
+    done = _result(views, matches, exposures, problem, solution, poses, pixel_size, holes, extra, witness)
     return done if positions is None else replace(done, notes=(*done.notes, *positions.remarks(matches)))
+
+
+def _next(solution: JointSolution, *, alone: bool, smooth: bool) -> JointSolution:
+    """What it can ask for: of one exposure nobody can tell holes from spots; a field that is not there is not rough."""
+    if alone:
+        solution = replace(solution, next_hole_rms=solution.hole_rms)
+    return solution if smooth else replace(solution, next_smoothness=solution.smoothness)
 
 
 def _knots(alone: Sequence[FieldFit], shape: tuple[int, int], cells: int = 0) -> tuple[int, Axis, Axis]:
@@ -272,20 +277,15 @@ def _result(
     pixel_size: tuple[float, float],
     holes: Ints,
     extra: float,
+    witness: Witness | None,
 ) -> JointFit:
     """Gather what was found in the units and frames of the records."""
     with one_blas_thread():
         uncertainty = joint_uncertainty(problem, solution)
         shares = [problem.leverage(k, solution) for k in range(len(exposures))]
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
-    held_out, spacings = [], []
-    seen = np.bincount(np.concatenate([e.hole[e.used] for e in exposures]), minlength=len(holes))
-    for k, (view, e) in enumerate(zip(views, exposures, strict=True)):
-        # nothing else tells where a hole is that was seen once: its own residual has to do
-        alone = seen[e.hole] < 2
-        share = np.where((e.used & ~alone)[:, None], shares[k], 0.0)
-        held_out.append(solution.residuals[k] / (1 - share))
-        spacings.append(float(np.sqrt(abs(np.linalg.det(view.points.basis_px)))))
+    spacings = [float(np.sqrt(abs(np.linalg.det(view.points.basis_px)))) for view in views]
+    remarks = _remarks(views, matches, problem, solution, holes, scale) + ([] if witness is None else witness.remarks())
     shared = [v.points.shared_yx for v in views]
     sample = Sample(
         yx=np.concatenate([e.yx for e in exposures]),
@@ -297,11 +297,12 @@ def _result(
         pixel_size=pixel_size,
         shared=np.concatenate([s for s in shared if s is not None]) if all(s is not None for s in shared) else None,
     )
+    spline = SplineField(problem.y, problem.x, solution.coefficients)
     fit = FieldFit(
         name="spline",
-        field=SplineField(problem.y, problem.x, solution.coefficients),
+        field=spline if witness is None else witness.field(spline),
         residual=np.concatenate(solution.residuals),
-        held_out=np.concatenate(held_out),
+        held_out=np.concatenate(_held_out(exposures, solution, shares, len(holes))),
         used=sample.used,
         z=np.zeros_like(sample.d),
         leverage=np.zeros_like(sample.d),
@@ -320,34 +321,26 @@ def _result(
         hole_ij=holes,
         error_yx=_known_errors(views[0].plate, holes) + solution.errors * scale,
         error_sigma_yx=solution.error_sigma * scale,
-        notes=tuple(_remarks(views, matches, problem, solution, holes, scale)),
+        notes=tuple(remarks),
     )
+
+
+def _held_out(
+    exposures: Sequence[Exposure], solution: JointSolution, shares: Sequence[Floats], holes: int
+) -> list[Floats]:
+    """(N, 2) of each exposure: residuals of points that were left out, px."""
+    seen = np.bincount(np.concatenate([e.hole[e.used] for e in exposures]), minlength=holes)
+    out = []
+    for e, residual, share in zip(exposures, solution.residuals, shares, strict=True):
+        # nothing else tells where a hole is that was seen once: its own residual has to do
+        alone = seen[e.hole] < min(2, len(exposures))
+        out.append(residual / (1 - np.where((e.used & ~alone)[:, None], share, 0.0)))
+    return out
 
 
 def _known_errors(plate: Plate, holes: Ints) -> Floats:
     """(H, 2) errors that the plate came with, metres."""
     return plate.positions(holes) - without_errors(plate).positions(holes)
-
-
-def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUncertainty:
-    """Covariance of the field without its rigid part: where the whole lies is no error of the field; nor is, where the
-    tilts of the plate are solved for, what they have in common.
-    """
-    y, x, n = problem.y, problem.x, problem.size
-    gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
-    one, zero = np.ones(n), np.zeros(n)
-    # projector on shifts and turn, orthogonal over the area; taken out of the covariance on both sides
-    rigid = np.stack([np.r_[one, zero], np.r_[zero, one], np.r_[gx - gx.mean(), -(gy - gy.mean())]], axis=1)
-    if problem.lean is not None:
-        rigid = np.hstack([rigid, common_modes(y, x)])
-    mass = band_of_stencil(roughness_stencil(y, x, 0)).dense()
-    weighed = np.vstack([mass @ rigid[:n], mass @ rigid[n:]])
-    take = np.linalg.solve(rigid.T @ weighed, weighed.T)
-    covariance = solution.covariance[: 2 * n, : 2 * n]
-    cross = take @ covariance
-    covariance = covariance - rigid @ cross - cross.T @ rigid.T + rigid @ (cross @ take.T) @ rigid.T
-    stencils = [stencil_of_dense(covariance[c * n : (c + 1) * n, c * n : (c + 1) * n], y, x) for c in range(2)]
-    return JointUncertainty(y, x, (stencils[0], stencils[1]))
 
 
 def _remarks(
@@ -365,6 +358,8 @@ def _remarks(
             " their mean pitch is taken for nominal, which no exposure can tell"
         )
     ]
+    if len(views) == 1:
+        return []
     if problem.lean is not None:
         out.append(lean_words(problem, solution))
     lonely = [k + 1 for k, m in enumerate(matches) if m is None]

@@ -21,6 +21,7 @@ from scipy.linalg import lapack
 from ...base.arrays import Bools, Floats, Ints
 from ..spline.basis import Axis, band_of_stencil, roughness_stencil
 from ..spline.rows import CellRows
+from .beside import Beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +82,7 @@ class JointSolution:
     inner : (H, 2, 2) covariance of the errors were the field known, px²
     solved : (2 H, U) how the errors follow the field and the moves
     tilts : (E, 2) further tilt of each exposure, rad; zero where they are not solved for
+    further : (F,) further unknowns of the detector, which witnesses beside the plate speak of
     """
 
     coefficients: Floats
@@ -98,6 +100,7 @@ class JointSolution:
     inner: Floats
     solved: sparse.csr_matrix
     tilts: Floats
+    further: Floats
 
 
 @dataclass(eq=False)
@@ -107,12 +110,13 @@ class JointProblem:
     Parameters
     ----------
     y, x : axes of the knots
-    exposures : at least one
+    exposures : at least one, or none beside other witnesses
     holes : number of holes
     order : of the roughness
     extra : variance of the observations beyond their sigma, px²
     prior : on the shifts of all exposures: normal matrix (2 E, 2 E), 1/px², and right side (2 E,), 1/px
     lean : tilts of all exposures so far (E, 2), and how far they are from zero, rad
+    beside : other witnesses of the field
     """
 
     y: Axis
@@ -123,13 +127,15 @@ class JointProblem:
     extra: float = 0.0
     prior: tuple[Floats, Floats] | None = None
     lean: tuple[Floats, float] | None = None
+    beside: Beside | None = None
 
     def __post_init__(self) -> None:
         self.size = self.y.size * self.x.size
-        self.posing = 3 * (len(self.exposures) - 1)
+        self.posing = 3 * max(len(self.exposures) - 1, 0)
         self.moving = self.posing + (0 if self.lean is None else 2 * len(self.exposures))
         #: Of all unknowns, the tilts.
         self.tilting = slice(2 * self.size + self.posing, 2 * self.size + self.moving)
+        self.further = 0 if self.beside is None else self.beside.count
         self.rough = band_of_stencil(roughness_stencil(self.y, self.x, self.order)).dense()
         self.weights = [self._weight(e) for e in self.exposures]
         self._assemble()
@@ -142,6 +148,10 @@ class JointProblem:
             tilts, sigma = self.lean
             self.normal[self.tilting, self.tilting] += np.eye(tilts.size) / sigma**2
             self.right[self.tilting] -= tilts.ravel() / sigma**2
+        if self.beside is not None:
+            at = np.delete(np.arange(len(self.right)), slice(2 * self.size, 2 * self.size + self.moving))
+            self.normal[np.ix_(at, at)] += self.beside.normal
+            self.right[at] += self.beside.right
 
     def _weight(self, e: Exposure) -> Floats:
         return np.where(e.used, 1 / ((e.sigma**2).mean(axis=1) + self.extra), 0.0)
@@ -157,10 +167,11 @@ class JointProblem:
         if e.bends is not None:
             for c, move in enumerate(moves):
                 move[:, self.posing + 2 * k : self.posing + 2 * k + 2] = -e.bends[:, c]
-        return sparse.csr_matrix(sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]]))
+        rows = sparse.csr_matrix(sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]]))
+        return rows if self.beside is None else sparse.hstack([rows, self.beside.columns(e.yx)], format="csr")
 
     def _assemble(self) -> None:
-        unknowns = 2 * self.size + self.moving
+        unknowns = 2 * self.size + self.moving + self.further
         self.rows = [self._rows(k) for k in range(len(self.exposures))]
         self.normal = np.zeros((unknowns, unknowns))
         self.right = np.zeros(unknowns)
@@ -217,8 +228,8 @@ class JointProblem:
         traces = sum(float(np.vdot(covariance[part, part], self.rough)) for part in components)
         null = self.order * (self.order + 1)
         free = max(2 * self.size - null - smoothness * traces, 1e-3)
-        square = float((errors**2).sum() + error_variance.sum()) / errors.size
-        freedom = free + null + self.moving + errors.size - float(error_variance.sum()) / hole_rms**2
+        square = float((errors**2).sum() + error_variance.sum()) / max(errors.size, 1)
+        freedom = free + null + self.moving + self.further + errors.size - float(error_variance.sum()) / hole_rms**2
         return JointSolution(
             coefficients,
             moves,
@@ -235,6 +246,7 @@ class JointProblem:
             inner,
             solved,
             np.zeros((len(self.exposures), 2)) if self.lean is None else u[self.tilting].reshape(-1, 2),
+            u[2 * self.size + self.moving :],
         )
 
     def leverage(self, k: int, solution: JointSolution) -> Floats:

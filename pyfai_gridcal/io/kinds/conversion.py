@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from ...base.errors import UsageError
+from ...base.errors import GridcalError, UsageError
 from ...base.progress import Progress
 from ...records.distortion import Distortion
 from ...records.jobs import Convert, Reading
-from .kinds import KINDS, DistortionFile, kind_for_output, open_distortion
+from .kinds import KINDS, DistortionFile, kind_for_output, locate, open_distortion, read_distortion
 from .options import Writing
 from .pointers import NO_SENSOR, pointed, wants_parallax
 from .poni import keeping
 
-__all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export"]
+__all__ = ["Conversion", "convert", "convert_files", "corner_deviation", "export", "what_opens"]
 
 
 @dataclass(frozen=True)
@@ -155,3 +156,24 @@ def corner_deviation(a: Distortion, b: Distortion, *, rows: int = 256) -> tuple[
         largest = max(largest, float(square.max(initial=0)))
         total, count = total + float(square.sum()), count + square.size
     return (float(np.sqrt(largest)), float(np.sqrt(total / count))) if count else (float("nan"), float("nan"))
+
+
+def what_opens(file: Path) -> str | None:
+    """What opens a file that is no calibration, in words; None of an HDF5 file of which the first error says it all."""
+    from ...base.opening import is_hdf5
+    from ..images.images import load_image
+    from ..nexus.contents import holds_detector, holds_result
+
+    if holds_result(file):  # damaged, or too new
+        return None
+    if file.suffix.lower() == ".poni":
+        return "pyFAI.load opens PONI files"
+    if holds_detector(file):
+        return "it is a detector of other origin: pyFAI.detectors.detector_factory opens it"
+    with suppress(GridcalError):
+        load_image(file)
+        return "it is an image: pyfai_gridcal.io.images.images.load_image reads it"
+    with suppress(GridcalError):
+        read_distortion(file)
+        return f"it is a {locate(file)[0].title}: pyfai_gridcal.io.kinds.kinds.read_distortion reads it"
+    return None if is_hdf5(file) else "it is nothing that this package reads"

@@ -1,0 +1,12 @@
+"""Powder rings as judge of a calibration, and as witness of it beside the plate or alone.
+
+Other rooms may use::
+
+    doors     calibrate_ring_files, parse_distances, rings_beside
+    drawing   save_ring_figure
+    judge     RingValidation, validate_ring_files, validate_rings
+    picking   calibrant_of, pick_rings
+    points    RingPoints, ring_points
+    record    RingCalibration
+    solution  fit_rings, witness_of
+"""

@@ -1,0 +1,334 @@
+"""Rings as witness: what their points say of a field, of modules and of geometries, in the equations of the plate.
+
+A point n on a ring of image k is off it by r, px along the radius. In unknowns that change little::
+
+    r_n + u_n . (d(x_n) - d_0(x_n)) + g_n . (geometry_k - geometry_0k) + z_n . (depth of its module) = noise
+
+with d the displacement (a smooth field, motions of modules, or both), u the direction of the radius. The geometries and
+the depths are nobody else's: they are eliminated before the equations meet those of the plate, and come back after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from ..base.arrays import Bools, Floats, Ints
+from ..base.robust import NORMAL, rms
+from ..fitting.plates.beside import Beside
+from ..fitting.spline.basis import Axis
+from ..fitting.spline.problem import SplineField
+from ..fitting.spline.rows import CellRows
+from ..records.field import Field, TiledField, label_at
+from .geometry import slopes, two_theta
+from .points import RingPoints
+
+#: What is believed before any point: of the geometry beside the present one (the distance in parts of it, metres,
+#: radians), of motions of modules (px, turns in radians) and of their depth (metres) and tilts. So weak that it counts
+#: only for what no point tells, which is told of then.
+GEOMETRY_PRIOR = np.array([0.1, 0.1, 0.1, 0.3, 0.3])
+SHIFT_PRIOR, TURN_PRIOR = 10.0, 0.03
+DEPTH_PRIOR, TILT_PRIOR = 1e-3, 0.03
+#: Of the coefficients of a field, px.
+FIELD_PRIOR = 30.0
+#: Of a field that is not wanted beside modules, px.
+_NONE = 1e-7
+#: Of the mean distance where it is tied, in parts of it.
+_TIED = 1e-8
+#: Of the plane through modules, in parts of their depth.
+_STILL = 1e-4
+#: Beyond this many standard deviations a point counts less and less, beyond the second not at all.
+_SOFT, _HARD = 3.0, 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class RingWitness:
+    """Rings of some images, with what is thought at present of everything that they depend on.
+
+    Attributes
+    ----------
+    images : points of each
+    geometry : (K, 5) present geometries, see :data:`~pyfai_gridcal.rings.geometry.NAMES`
+    pixel_size : (slow, fast) metres
+    present : the present displacement
+    labels : (ny, nx) module of each pixel, or None for one smooth field
+    further : (3 M,) shift (y, x), px, and turn, rad, of each module about its centre
+    depth : (3 M,) depth, m, and its slopes along slow and fast (tilts, rad) of each module, or nothing
+    smooth : whether there is a smooth field
+    extra : (K,) variance beyond the sigma of the points, px²
+    steps : distances that a motor tells, m, of which only steps count, and their sigma; None for none
+    left_out : (K,) None, or points that do not count
+    tied : whether the mean distance stays that of the PONI files, where nothing tells the scale
+    """
+
+    images: tuple[RingPoints, ...]
+    geometry: Floats
+    pixel_size: tuple[float, float]
+    present: Field
+    labels: Ints | None
+    further: Floats
+    depth: Floats
+    smooth: bool
+    extra: Floats
+    steps: tuple[Floats, float] | None = None
+    left_out: tuple[Bools, ...] | None = None
+    tied: bool = False
+
+    @property
+    def modules(self) -> int:
+        """How many there are."""
+        return len(self.further) // 3
+
+    @cached_property
+    def centres(self) -> Floats:
+        """(M, 2) of the modules, px."""
+        assert self.labels is not None
+        ny, nx = self.labels.shape
+        y, x = (v.ravel() for v in np.meshgrid(np.arange(ny), np.arange(nx), indexing="ij"))
+        of = self.labels.ravel()
+        inside = of >= 0
+        count = np.maximum(np.bincount(of[inside], minlength=self.modules), 1)
+        return np.stack([np.bincount(of[inside], v[inside], self.modules) / count for v in (y, x)], axis=1)
+
+    def _module(self, yx: Floats) -> tuple[Ints, Floats]:
+        """Module (N,) of points, and where they are in it (N, 2), px from its centre."""
+        assert self.labels is not None
+        of = np.maximum(label_at(self.labels, yx), 0)
+        return of, yx - self.centres[of]
+
+    def columns(self, yx: Floats) -> sparse.csr_matrix:
+        """(2 N, 3 M) displacement by shift and turn of the modules, px, all y, then all x."""
+        if not len(self.further):
+            return sparse.csr_matrix((2 * len(yx), 0))
+        of, off = self._module(yx)
+        aspect = self.pixel_size[0] / self.pixel_size[1]
+        n, one, zero = len(yx), np.ones(len(yx)), np.zeros(len(yx))
+        values = np.concatenate([[one, zero, off[:, 1] / aspect], [zero, one, -off[:, 0] * aspect]], axis=1).T
+        at = np.tile(3 * of, 2)[:, None] + np.arange(3)
+        rows = np.repeat(np.arange(2 * n), 3)
+        return sparse.csr_matrix((values.ravel(), (rows, at.ravel())), shape=(2 * n, len(self.further)))
+
+    def _depths(self, yx: Floats) -> Floats:
+        """(N, 3 M) metres of depth at points, by depth and tilts of the modules; no columns without."""
+        out = np.zeros((len(yx), len(self.depth)))
+        if len(self.depth):
+            of, off = self._module(yx)
+            at = np.arange(len(yx))
+            for k, value in enumerate((np.ones(len(yx)), *(off * self.pixel_size).T)):
+                out[at, 3 * of + k] = value
+        return out
+
+    def places(self, yx: Floats) -> Floats:
+        """(N, 3) metres, of observed points at present."""
+        flat = (yx + self.present.at(yx) + 0.5) * self.pixel_size
+        return np.column_stack([flat, self._depths(yx) @ self.depth if len(self.depth) else np.zeros(len(yx))])
+
+    @cached_property
+    def seen(self) -> tuple[_Seen, ...]:
+        """The points of all images as things are at present."""
+        return tuple(self._see(k) for k in range(len(self.images)))
+
+    def _see(self, k: int) -> _Seen:
+        points = self.images[k]
+        places = self.places(points.yx)
+        place, geometry = slopes(places, self.geometry[k])
+        toward = place[:, :2] * self.pixel_size
+        size = np.linalg.norm(toward, axis=1)
+        off = (two_theta(places, self.geometry[k]) - points.two_theta) / size
+        variance = np.nan_to_num(points.sigma) ** 2 + self.extra[k]
+        return _Seen(
+            toward / size[:, None],
+            off,
+            geometry / size[:, None],
+            self._depths(points.yx) * (place[:, 2] / size)[:, None],
+            np.maximum(variance, 1e-8),
+            None if self.left_out is None else self.left_out[k],
+        )
+
+    def _rows(self, k: int, y: Axis, x: Axis) -> sparse.csr_matrix:
+        """(N, 2 size + 3 M) what the displacement by all coefficients does along the radius."""
+        points, unit = self.images[k], self.seen[k].unit
+        field = CellRows.of_points(y, x, points.yx).sparse
+        along = [sparse.diags(unit[:, c]) for c in range(2)]
+        moved = self.columns(points.yx)
+        n = len(points)
+        return sparse.hstack([along[0] @ field, along[1] @ field, along[0] @ moved[:n] + along[1] @ moved[n:]]).tocsr()
+
+    def equations(self, y: Axis, x: Axis) -> Equations:
+        """Normal equations of the displacement (2 size + 3 M) and of what is the rings' own: depths, geometries."""
+        size, depths = 2 * y.size * x.size + len(self.further), len(self.depth)
+        own = depths + 5 * len(self.images)
+        normal, right = np.zeros((size + own, size + own)), np.zeros(size + own)
+        for k, seen in enumerate(self.seen):
+            geometry = np.zeros((len(seen.off), 5 * len(self.images)))
+            geometry[:, 5 * k : 5 * k + 5] = seen.geometry
+            shared = self._rows(k, y, x)
+            mine = np.hstack([seen.depth, geometry])
+            points = self.images[k]
+            wanted = (seen.unit * self.present.at(points.yx)).sum(axis=1) - seen.off
+            if depths:
+                wanted = wanted + seen.depth @ self.depth
+            w = seen.weight
+            weighed = sparse.diags(w) @ shared
+            normal[:size, :size] += (shared.T @ weighed).toarray()
+            cross = weighed.T @ mine
+            normal[:size, size:] += cross
+            normal[size:, :size] += cross.T
+            normal[size:, size:] += mine.T @ (mine * w[:, None])
+            right[:size] += shared.T @ (w * wanted)
+            right[size:] += mine.T @ (w * wanted)
+        normal[np.diag_indices(len(normal))] += 1 / self.priors(y.size * x.size) ** 2
+        if depths:
+            # the plane through all modules goes with the geometries: it stays where it is
+            on_plane = np.linalg.qr(self.plane)[0] * self.arms[:, None]
+            inner = slice(size, size + depths)
+            normal[inner, inner] += on_plane @ on_plane.T / (_STILL * DEPTH_PRIOR) ** 2
+        at, many = size + depths + 5 * np.arange(len(self.images)), len(self.images)
+        if self.steps is not None:
+            told, sigma = self.steps
+            free = (np.eye(many) - 1 / many) / sigma**2
+            normal[np.ix_(at, at)] += free
+            right[at] -= free @ (self.geometry[:, 0] - told)
+        elif self.tied:
+            told = np.array([p.geometry["dist"] for p in self.images])
+            stiff = np.full((many, many), (_TIED * many * told.mean()) ** -2)
+            normal[np.ix_(at, at)] += stiff
+            right[at] -= stiff @ (self.geometry[:, 0] - told)
+        return Equations(normal, right, size)
+
+    @property
+    def arms(self) -> Floats:
+        """(3 M,) what makes depths and tilts comparable, metres: half a module or so from its centre."""
+        assert self.labels is not None
+        reach = 0.5 * float(np.sqrt(self.labels.size / self.modules)) * min(self.pixel_size)
+        return np.tile([1.0, reach, reach], self.modules)
+
+    @property
+    def plane(self) -> Floats:
+        """(3 M, 3) depths and tilts, times their arms, of all modules on one plane, by its depth and tilts."""
+        out = np.zeros((3 * self.modules, 3))
+        out[0::3, 0] = out[1::3, 1] = out[2::3, 2] = 1.0
+        out[0::3, 1:] = (self.centres - self.centres.mean(axis=0)) * self.pixel_size
+        return out * self.arms[:, None]
+
+    def priors(self, size: int) -> Floats:
+        """Standard deviation of every unknown before any point."""
+        field = np.full(2 * size, FIELD_PRIOR if self.smooth else _NONE)
+        motion = np.tile([SHIFT_PRIOR, SHIFT_PRIOR, TURN_PRIOR], self.modules)
+        depth = np.tile([DEPTH_PRIOR, TILT_PRIOR, TILT_PRIOR], len(self.depth) // 3)
+        geometry = np.tile(GEOMETRY_PRIOR, (len(self.images), 1))
+        geometry[:, 0] *= self.geometry[:, 0]
+        return np.concatenate([field, motion, depth, geometry.ravel()])
+
+    # -- as the joint solution wants it
+    def beside(self, y: Axis, x: Axis) -> Beside:
+        """Equations for the displacement alone."""
+        normal, right = self.equations(y, x).without_own()
+        return Beside(normal, right, len(self.further), self.columns)
+
+    def after(self, y: Axis, x: Axis, coefficients: Floats, further: Floats) -> RingWitness:
+        """The same, about the displacement that was found, with the geometries that go with it."""
+        u = np.concatenate([coefficients.transpose(2, 0, 1).ravel(), further])
+        own = self.equations(y, x).own_of(u)
+        depth, moves = own[: len(self.depth)], own[len(self.depth) :].reshape(-1, 5)
+        new = replace(self, further=further, depth=depth, geometry=self.geometry + moves)
+        new = replace(new, present=new.field(SplineField(y, x, coefficients)))
+        return replace(new, extra=new.scatter())
+
+    def field(self, spline: SplineField) -> Field:
+        """The spline, or for each module the spline and its motion, which is a spline again."""
+        if not len(self.further):
+            return spline
+        assert self.labels is not None
+        gy, gx = np.meshgrid(spline.y.abscissae, spline.x.abscissae, indexing="ij")
+        aspect = self.pixel_size[0] / self.pixel_size[1]
+        tiles = []
+        for (dy, dx, turn), (cy, cx) in zip(self.further.reshape(-1, 3), self.centres, strict=True):
+            motion = np.stack([dy + turn * (gx - cx) / aspect, dx - turn * (gy - cy) * aspect], axis=-1)
+            tiles.append(replace(spline, coefficients=spline.coefficients + motion))
+        return TiledField(self.labels, tuple(tiles))
+
+    def remarks(self) -> list[str]:
+        """What the rings say now, in words."""
+        out = []
+        for points, seen in zip(self.images, self.seen, strict=True):
+            used = seen.weight > 0
+            off, sigma = rms(seen.off[used]), float(np.sqrt(np.median(seen.variance)))
+            out.append(
+                f"rings of {points.name}: {off:.3g} px rms off, {used.sum()} of {len(points)} points,"
+                f" which count with {sigma:.3g} px"
+            )
+        return out
+
+    def scatter(self) -> Floats:
+        """(K,) variance that the points of each image show beyond their sigma, px²."""
+        out = []
+        for points, seen in zip(self.images, self.seen, strict=True):
+            off = seen.off[seen.weight > 0] if (seen.weight > 0).any() else seen.off
+            square = (NORMAL * float(np.median(np.abs(off)))) ** 2
+            if len(off) > 50:  # of good points the mean square tells more than the median
+                good = np.abs(off) < 4 * np.sqrt(square)
+                square = float((off[good] ** 2).sum() / max(good.sum() - 5, 1))
+            out.append(max(square - float(np.median(np.nan_to_num(points.sigma) ** 2)), 0.0))
+        return np.array(out)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Points of one image: direction of the radius (N, 2), how far off (N,) px, what geometry (N, 5) and depths do,
+    variance (N,) px²."""
+
+    unit: Floats
+    off: Floats
+    geometry: Floats
+    depth: Floats
+    variance: Floats
+    left_out: Bools | None
+
+    @cached_property
+    def weight(self) -> Floats:
+        """(N,) 1/px²: less for those far off, nothing for those very far, or left out."""
+        far = np.abs(self.off) / np.sqrt(self.variance)
+        far = far / max(1.0, NORMAL * float(np.median(far)))
+        soft = np.where(far < _HARD, np.minimum(1.0, _SOFT / np.maximum(far, 1e-9)), 0.0)
+        return np.where(False if self.left_out is None else self.left_out, 0.0, soft / self.variance)
+
+
+@dataclass(frozen=True, eq=False)
+class Equations:
+    """Normal equations of `size` shared unknowns, and then of some that are the rings' own."""
+
+    normal: Floats
+    right: Floats
+    size: int
+
+    @cached_property
+    def _back(self) -> tuple[Floats, Floats]:
+        """How the own unknowns follow the shared ones, and what they are where those are nothing."""
+        n = self.size
+        scale = 1 / np.sqrt(np.diagonal(self.normal)[n:])
+        own = self.normal[n:, n:] * scale * scale[:, None]
+        solved = np.linalg.solve(own, np.column_stack([self.normal[n:, :n], self.right[n:]]) * scale[:, None])
+        return -solved[:, :-1] * scale[:, None], solved[:, -1] * scale
+
+    def without_own(self) -> tuple[Floats, Floats]:
+        """Normal matrix and right side of the shared unknowns, the own ones eliminated."""
+        n, (follow, start) = self.size, self._back
+        cross = self.normal[:n, n:]
+        matrix = self.normal[:n, :n] + cross @ follow
+        return (matrix + matrix.T) / 2, self.right[:n] - cross @ start
+
+    def own_of(self, shared: Floats) -> Floats:
+        """The own unknowns that go with the shared ones."""
+        follow, start = self._back
+        return follow @ shared + start
+
+    def covariance(self, shared: Floats) -> Floats:
+        """Of all unknowns, by that of the shared ones."""
+        n, (follow, _) = self.size, self._back
+        own = np.linalg.inv(self.normal[n:, n:]) + follow @ shared @ follow.T
+        across = shared @ follow.T
+        return np.block([[shared, across], [across.T, own]])
