@@ -24,7 +24,7 @@ from .geometry import NAMES, best_geometry, numbers_of, places_of
 from .look import ORDER, Look
 from .points import RingPoints, require_rings
 from .record import RingCalibration
-from .witness import RingWitness
+from .witness import RingWitness, centres_of
 
 #: Intervals of a smooth field along the longer axis, degree of its pieces; to begin with, a smoothness that lets fields
 #: bend by a pixel over some hundred.
@@ -140,13 +140,15 @@ def witness_of(
         raise UsageError("modules of a detector without gaps", expected="a mask, or --detector, that separates them")
     if distances is not None and len(distances[0]) != len(images):
         raise UsageError(f"{len(distances[0])} distances for {len(images)} images of rings", expected="one for each")
-    count = 0 if labels is None else int(labels.max()) + 1
+    centres = centres_of(labels)
+    count = len(centres)
     return RingWitness(
         images=tuple(images),
         geometry=np.array([numbers_of(p.geometry) for p in images]),
         pixel_size=pixel_size,
         present=no_displacement(shape),
         labels=labels,
+        centres=centres,
         further=np.zeros(3 * count),
         depth=np.zeros(3 * count if depths else 0),
         smooth=labels is None if smooth is None else smooth,
@@ -168,7 +170,8 @@ def _solved(witness: RingWitness, y: Axis, x: Axis, say: Progress) -> tuple[Ring
                 smoothness = most = smoothness / 10
         probe = np.concatenate([p.yx[:: max(1, len(p) // 200)] for p in witness.images])
         moved = np.abs(new.present.at(probe) - witness.present.at(probe)).max()
-        steady = np.abs(np.log((new.extra + 1e-6) / (witness.extra + 1e-6))).max() < 0.02
+        noise = np.array([np.median(np.nan_to_num(p.sigma)) ** 2 + 1e-6 for p in witness.images])
+        steady = np.abs(np.log((new.extra + noise) / (witness.extra + noise))).max() < 0.02
         change = abs(np.log(min(found, most) / smoothness)) if witness.smooth else 0.0
         witness = new
         if moved < _STILL and steady and change < 0.1:

@@ -44,6 +44,15 @@ _STILL = 1e-4
 _SOFT, _HARD = 3.0, 8.0
 
 
+def centres_of(labels: Ints | None) -> Floats:
+    """(M, 2) middles of modules, px, by the number of the module of each pixel."""
+    if labels is None:
+        return np.zeros((0, 2))
+    at = np.nonzero(labels >= 0)
+    of = labels[at]
+    return np.stack([np.bincount(of, v) / np.maximum(np.bincount(of), 1) for v in at], axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class RingWitness:
     """Rings of some images, with what is thought at present of everything that they depend on.
@@ -54,7 +63,8 @@ class RingWitness:
     geometry : (K, 5) present geometries, see :data:`~pyfai_gridcal.rings.geometry.NAMES`
     pixel_size : (slow, fast) metres
     present : the present displacement
-    labels : (ny, nx) module of each pixel, or None for one smooth field
+    labels : (ny, nx) module of each pixel, -1 for none; or None for one smooth field
+    centres : (M, 2) of the modules, px
     further : (3 M,) shift (y, x), px, and turn, rad, of each module about its centre
     depth : (3 M,) depth, m, and its slopes along slow and fast (tilts, rad) of each module, or nothing
     smooth : whether there is a smooth field
@@ -69,6 +79,7 @@ class RingWitness:
     pixel_size: tuple[float, float]
     present: Field
     labels: Ints | None
+    centres: Floats
     further: Floats
     depth: Floats
     smooth: bool
@@ -81,17 +92,6 @@ class RingWitness:
     def modules(self) -> int:
         """How many there are."""
         return len(self.further) // 3
-
-    @cached_property
-    def centres(self) -> Floats:
-        """(M, 2) of the modules, px."""
-        assert self.labels is not None
-        ny, nx = self.labels.shape
-        y, x = (v.ravel() for v in np.meshgrid(np.arange(ny), np.arange(nx), indexing="ij"))
-        of = self.labels.ravel()
-        inside = of >= 0
-        count = np.maximum(np.bincount(of[inside], minlength=self.modules), 1)
-        return np.stack([np.bincount(of[inside], v[inside], self.modules) / count for v in (y, x)], axis=1)
 
     def _module(self, yx: Floats) -> tuple[Ints, Floats]:
         """Module (N,) of points, and where they are in it (N, 2), px from its centre."""

@@ -55,6 +55,7 @@ def test_no_gain_is_told_where_there_is_none(seed: int) -> None:
     assert found.verdict != "helps" or true_gain(found, calibration, truth) > 0.01
 
 
+@pytest.mark.slow
 def test_a_calibration_that_harms_is_told() -> None:
     rng = np.random.default_rng(5)
     found = judged(bent(SHAPE, 0.8, rng), perfect(SHAPE), rng)
@@ -63,6 +64,7 @@ def test_a_calibration_that_harms_is_told() -> None:
     assert found.gone[1] < 0
 
 
+@pytest.mark.slow
 def test_the_same_detector_twice_is_no_difference() -> None:
     rng = np.random.default_rng(6)
     found = judged(perfect(SHAPE), bent(SHAPE, 0.5, rng), rng)
@@ -95,7 +97,14 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         validate_ring_files(Validate(detector_file=str(tmp_path / "d.h5"), rings="a.tif"))
 
 
-@pytest.mark.parametrize(("calibrant", "change"), [("LaB6", {}), ("CeO2", {"dist": 0.11}), ("CeO2", {"poni1": 0.0225})])
+@pytest.mark.parametrize(
+    ("calibrant", "change"),
+    [
+        ("LaB6", {}),
+        pytest.param("CeO2", {"dist": 0.11}, marks=pytest.mark.slow),
+        pytest.param("CeO2", {"poni1": 0.0225}, marks=pytest.mark.slow),
+    ],
+)
 def test_a_wrong_calibrant_or_geometry_is_refused(calibrant: str, change: dict[str, float]) -> None:
     image = draw(perfect(SHAPE), np.random.default_rng(9))
     with pytest.raises(CalibrationError, match=r"off their rings|on a ring in"):
