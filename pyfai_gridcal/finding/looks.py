@@ -113,7 +113,7 @@ class Kit:
             for k, along in enumerate(ramp(self.templates.reach)):
                 np.multiply(lit, along, out=rows[:, 4 + k])
         np.subtract(windows.data, level, out=rows[:, -1])
-        return Pixels(level, rows, self.image.telling(windows, level))
+        return Pixels(level, rows, windows.usable)
 
     def look(self, state: SpotState, seen: Pixels, extra: Floats, size: Floats, tolerance: float | None = None) -> Look:
         """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not

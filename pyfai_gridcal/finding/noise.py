@@ -14,6 +14,8 @@ _BINS = 12
 
 #: So many pixels tell the variance in each bin to one or two per cent.
 _PIXELS = 100_000
+#: A bin that spans so much of all levels lies at the rims of holes.
+_WIDE = 0.5
 
 
 def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool, factor: int = 1) -> Noise:
@@ -42,8 +44,10 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool, factor: in
     edges = np.quantile(level, np.linspace(0, 1, count + 1))
     where = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, count - 1)
     bins = [b for b in (np.flatnonzero(where == k) for k in range(count)) if len(b) >= 20]
-    # a bin at the rim of the holes holds two levels, and is like most of its pixels
-    x = np.array([np.median(level[b]) for b in bins])
+    # a bin between ground and holes holds both levels, and says of neither how it scatters
+    even = [b for b in bins if np.ptp(level[b]) < _WIDE * np.ptp(level)]
+    bins = even if len(even) > 2 else bins
+    x = np.array([level[b].mean() for b in bins])
     # the median of the square of a normal variable is 0.4549 of its variance; quantised data want the quartiles'
     # neighbourhood as well
     variance = np.array([_robust_variance(square[b], quantised and factor == 1) for b in bins])

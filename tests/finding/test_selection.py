@@ -92,7 +92,9 @@ def test_what_all_holes_share_drops_none_and_what_some_share_drops_these() -> No
     tools, found = fitted(picture(YX))
     some = YX[:, 1] > np.quantile(YX[:, 1], 0.7)
     one = np.arange(len(YX)) == 33
-    usual = Usual(faults=SharedFaults(found.yx, np.repeat(np.where(one, 0.12, 0.0)[:, None], 2, axis=1)))
+    usual = Usual(
+        faults=SharedFaults(found.yx, np.repeat(np.where(one, 0.12, 0.0)[:, None], 2, axis=1), np.zeros_like(found.yx))
+    )
     assert len(chosen(tools, found, usual)[0]) == len(YX) - 1
     for most, few, left in ((0.005, 0.0075, len(YX)), (0.0, 0.12, len(YX) - int(some.sum()))):
         size = np.where(some, few, most)
