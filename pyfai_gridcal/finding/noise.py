@@ -43,10 +43,7 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool, factor: in
     count = int(np.clip(len(level) // 40, 1, _BINS))
     edges = np.quantile(level, np.linspace(0, 1, count + 1))
     where = np.clip(np.searchsorted(edges, level, side="right") - 1, 0, count - 1)
-    bins = [b for b in (np.flatnonzero(where == k) for k in range(count)) if len(b) >= 20]
-    # a bin between ground and holes holds both levels, and says of neither how it scatters
-    even = [b for b in bins if np.ptp(level[b]) < _WIDE * np.ptp(level)]
-    bins = even if len(even) > 2 else bins
+    bins = [part for k in range(count) for part in _of_one_level(np.flatnonzero(where == k), level) if len(part) >= 20]
     x = np.array([level[b].mean() for b in bins])
     # the median of the square of a normal variable is 0.4549 of its variance; quantised data want the quartiles'
     # neighbourhood as well
@@ -64,6 +61,15 @@ def noise_of(level: AnyArray, residual: AnyArray, *, quantised: bool, factor: in
         base = float(vm - gain * (xm - x.min()))
     base = max(base, 0.3 * float(variance.min()), floor)
     return Noise(gain, float(np.sqrt(base)), float(x.min()) if len(x) else 0.0)
+
+
+def _of_one_level(rows: AnyArray, level: Floats) -> list[AnyArray]:
+    """The bin with these rows; what holds the levels of both ground and holes says of neither how it scatters, so such
+    a bin becomes two."""
+    if not len(rows) or np.ptp(level[rows]) < _WIDE * np.ptp(level):
+        return [rows]
+    upper = level[rows] > 0.5 * (level[rows].min() + level[rows].max())
+    return [rows[~upper], rows[upper]]
 
 
 def _robust_variance(square: AnyArray, quantised: bool) -> float:
