@@ -22,6 +22,12 @@ def turn_matrix(angle: float) -> Floats:
     return np.array([[c, s], [-s, c]])
 
 
+def rigid_columns(at: Floats) -> Floats:
+    """(2 N, 3) how a shift along y, one along x and a turn move places (N, 2) from the middle: all y, then all x."""
+    one, none = np.ones(len(at)), np.zeros(len(at))
+    return np.concatenate([np.stack([one, none, at[:, 1]], axis=1), np.stack([none, one, -at[:, 0]], axis=1)])
+
+
 def leaning(at: Floats, tilt: Floats | tuple[float, float], source: float) -> Floats:
     """Where the holes of a plate that leans are seen on the plane that it touches.
 

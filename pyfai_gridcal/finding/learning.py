@@ -24,9 +24,11 @@ _SPOTS, _FIRST, _TURNS = 800, 200, 5
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
 _QUIET, _FLAT = 0.25, 0.003
-#: Least share of the flat pixels that must be those within holes, and those around; how many times less than at the
-#: rims noise must be there, for the rims to be steps; and whole numbers without noise seem to have one of 0.29.
-_SIDES, _STEPS, _STILL = 0.03, 1.6, 0.5
+#: Rims that are off by so many times what the noise makes are steps: those of smooth images have 1.2.
+STEPS = 1.6
+#: Least share of the flat pixels that must be those within holes, and those around; and whole numbers without noise
+#: seem to have one of 0.29.
+_SIDES, _STILL = 0.03, 0.5
 #: Part of what rims are off that stays with the sizes of the holes, where rims are steps.
 _STAYS = 0.5
 #: Noise is free of the ceiling from so many sigma below it on, and told by so many such pixels.
@@ -138,7 +140,7 @@ def _noise(image: PreparedImage, level: AnyArray, residual: AnyArray, steep: Any
     if flat.sum() > _PIXELS:
         plain, inside = noise_at(flat), (level[flat] > middle).mean()
         told = _SIDES < inside < 1 - _SIDES or (image.quantised and plain.readout < _STILL)
-        if told and plain.variance(middle) < noise.variance(middle) / _STEPS**2:
+        if told and plain.variance(middle) < noise.variance(middle) / STEPS**2:
             noise = plain
     return noise
 

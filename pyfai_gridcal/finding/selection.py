@@ -11,7 +11,7 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import PickingError
 from ..records.spots import SpotFlag, Spots
 from .faults import SharedFaults
-from .learning import Instrument
+from .learning import STEPS, Instrument
 from .refinement import TOLERANCE, FittedSpots
 from .sizes import HoleSizes
 from .windows import ramp
@@ -38,8 +38,6 @@ _FEW = 0.4
 _ENOUGH = 9
 #: Relative error of the radius that a hole is expected to have: 2 µm of half a millimetre.
 _RADIUS_ERROR = 0.004
-#: Rims that make places so many times less sure than the noise does are steps: those of smooth images have 1.2.
-_STEPS = 1.6
 #: Part of the blur (its variance) that may lie behind what makes the light uneven: none to all, 1 / sqrt(12).
 _BEHIND = 0.29
 #: Light is steep where it changes by more than this share over the radius of a hole.
@@ -126,7 +124,7 @@ def _sigma(
     # a chi square beyond its own scatter means that the model is wrong there, and the position less sure than
     # counted
     counted = np.sqrt(fitted.position_variance) * tools.learned.grain * np.sqrt(np.maximum(fitted.chi2, 1.0))[:, None]
-    if fitted.good.any() and tools.learned.rims > _STEPS * np.median(counted[fitted.good]):
+    if fitted.good.any() and tools.learned.rims > STEPS * np.median(counted[fitted.good]):
         counted = np.maximum(counted, tools.learned.rims)
     # of a hole of which one side is seen, the rest is assumed
     assumed = _one_sided(tools, fitted.yx, usual)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pyFAI.gui.tasks.AbstractCalibrationTask import AbstractCalibrationTask
@@ -13,7 +13,8 @@ from silx.gui import qt
 
 from ..base.errors import GridcalError, UsageError
 from ..base.progress import Progress
-from ..rings.doors import parse_distances
+from ..io.kinds.pointers import GEOMETRY
+from ..rings.doors import told_of
 from ..rings.points import RingPoints, ring_points
 from ..rings.record import RingCalibration
 from ..rings.solution import fit_rings
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pyFAI.detectors import Detector
     from pyFAI.gui.model.CalibrationModel import CalibrationModel
 
+#: What the window calls the models that rings know.
+_MODELS = {"automatic": "auto", "modules": "rigid", "smooth field": "spline", "both": "tiles"}
 _HINT = "Pick points of rings and fit the geometry, then add them here; again for images at other places."
 
 
@@ -43,8 +46,7 @@ def picked_points(model: CalibrationModel) -> RingPoints:
         raise UsageError("no geometry yet", expected="one that was fitted in the task before")
     values = (fitted.distance(), fitted.poni1(), fitted.poni2())
     turns = (fitted.rotation1(), fitted.rotation2(), fitted.rotation3())
-    names = ("dist", "poni1", "poni2", "rot1", "rot2", "rot3")
-    geometry = {name: float(one.value()) for name, one in zip(names, (*values, *turns), strict=True)}
+    geometry = {name: float(one.value()) for name, one in zip(GEOMETRY, (*values, *turns), strict=True)}
     peaks = [p for p in model.peakSelectionModel() if p.isEnabled() and len(p.coords())]
     rows = [np.column_stack([p.coords(), np.full(len(p.coords()), p.ringNumber() - 1.0)]) for p in peaks]
     calibrant.wavelength = wavelength
@@ -67,7 +69,7 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
         self.report.setFont(qt.QFontDatabase.systemFont(qt.QFontDatabase.SystemFont.FixedFont))
         self.listed = qt.QListWidget()
         self.model_choice = qt.QComboBox()
-        self.model_choice.addItems(["automatic", "modules", "smooth field", "both"])
+        self.model_choice.addItems(list(_MODELS))
         self.depths = qt.QCheckBox("modules may be tilted and out of the plane")
         self.distances = qt.QLineEdit()
         self.distances.setPlaceholderText("100mm, 200mm ± 1um: by a motor, if it is known")
@@ -119,11 +121,9 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
     def fit(self) -> None:
         """Calibrate, in a thread."""
         detector, images = self.model().experimentSettingsModel().detectorModel().detector(), tuple(self.images)
-        choice = self.model_choice.currentIndex()
-        modules, smooth = ((None, None), (True, False), (False, True), (True, True))[choice]
-        told: dict[str, Any] = {"modules": modules, "smooth": smooth, "depths": self.depths.isChecked()}
+        model = _MODELS[self.model_choice.currentText()]
         try:
-            told["distances"] = parse_distances(self.distances.text().strip() or None)
+            told = told_of(model, self.distances.text().strip() or None, self.depths.isChecked())
         except GridcalError as error:
             error_box(self, error, "Rings")
             return

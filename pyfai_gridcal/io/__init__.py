@@ -4,7 +4,7 @@ Other rooms may use::
 
     images.frames      Frames, parse_address
     images.images      Image, load_image
-    images.masks       dummies, load_mask, named_detector, named_traits
+    images.masks       dummies, known_detector, load_mask, named_detector, named_traits
     images.regions     binning_of, binning_told, region_told, why_not
     images.sources     open_frames
     kinds.certificate  certificate_text, is_certificate, read_certificate
@@ -12,7 +12,7 @@ Other rooms may use::
     kinds.kinds        DistortionFile, KINDS, locate, open_distortion, read_distortion, told_traits, write_distortion
     kinds.neighbours   lookup_error
     kinds.options      Writing
-    kinds.pointers     Experiment, GEOMETRY, NO_SENSOR, PONI_KEYS, detector_of, entries_of, offset_files_of,
+    kinds.pointers     Experiment, GEOMETRY, MAX_BYTES, NO_SENSOR, detector_of, numbers_in, offset_files_of,
                        save_pointer, wants_parallax
     kinds.poni         geometry_with, keeping, read_experiment
     kinds.rasters      image_of, read_raster, write_raster

@@ -13,12 +13,12 @@ standard uncertainties of t_y, t_x and s; a rigid motion is no error of a calibr
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..base.arrays import Floats, freeze
-from ..base.geometry import leaning
+from ..base.geometry import leaning, rigid_columns
 from ..base.robust import rms
 from ..base.units import format_length
 from .fit import DistortionFit
@@ -138,13 +138,13 @@ class PlateErrors:
         middle = (np.asarray(shape) - 1) / 2
         p = (yx - middle) * pixel_size
         plain = _shapes(p, budget.source_m).transpose(1, 0, 2).reshape(-1, 6)
-        rigid, *_ = np.linalg.lstsq(_motions(p), plain, rcond=None)
+        rigid, *_ = np.linalg.lstsq(rigid_columns(p), plain, rcond=None)
         return cls(budget, pixel_size, middle, np.asarray(rigid))
 
     def shapes(self, yx: Floats) -> Floats:
         """(N, 2, 6) of a unit amplitude at places (N, 2), px."""
         p = (yx - self.middle) * self.pixel_size
-        moved = (_motions(p) @ self.rigid).reshape(2, -1, 6).transpose(1, 0, 2)
+        moved = (rigid_columns(p) @ self.rigid).reshape(2, -1, 6).transpose(1, 0, 2)
         return np.asarray((_shapes(p, self.budget.source_m) - moved) / np.asarray(self.pixel_size)[:, None])
 
     def covariance(self, a: Floats, b: Floats) -> Floats:
@@ -165,17 +165,11 @@ def _shapes(p: Floats, source: float) -> Floats:
     return np.concatenate([projective, shorter, p[:, :, None]], axis=2)
 
 
-def _motions(p: Floats) -> Floats:
-    """(2 N, 3) shift y, shift x and turn, first all y, then all x."""
-    one, none = np.ones(len(p)), np.zeros(len(p))
-    return np.concatenate([np.stack([one, none, p[:, 1]], 1), np.stack([none, one, -p[:, 0]], 1)])
-
-
 def tilt_error(yx: Floats, pixel_size: tuple[float, float], tilt: Floats, source_m: float) -> Floats:
     """(N, 2) px by which a plate of this tilt (rad) misplaces places (N, 2) px about its middle, but for a motion."""
     p = (yx - yx.mean(axis=0)) * pixel_size
     off = (leaning(p, tilt, source_m) - p).T.ravel()
-    motions = _motions(p)
+    motions = rigid_columns(p)
     left = off - motions @ np.linalg.lstsq(motions, off, rcond=None)[0]
     return np.asarray(left.reshape(2, -1).T / pixel_size)
 
@@ -191,8 +185,10 @@ def plate_figures(fit: DistortionFit, budget: PlateBudget) -> dict[str, object]:
     """
     at, sigma = fit.among_holes()
     size, shape = fit.distortion.pixel_size, fit.distortion.shape
-    plate = PlateErrors.of(budget, at, shape, size).variance(at)
-    scale = PlateErrors.of(PlateBudget(scale=budget.scale), at, shape, size).variance(at)
+    plate = scale = np.zeros_like(at)
+    if budget.told:
+        errors = PlateErrors.of(budget, at, shape, size)
+        plate, scale = (e.variance(at) for e in (errors, replace(errors, budget=replace(budget, tilt_rad=0.0))))
     sources = [math.inf, _EXAMPLE_M] if _ASSUMED[1] in budget.assumed else [budget.source_m]
     tilt = np.array([math.radians(_EXAMPLE_DEG), 0.0])
     return {

@@ -2,7 +2,7 @@
 
 Other rooms may use::
 
-    doors     calibrate_ring_files, parse_distances, rings_beside
+    doors     calibrate_ring_files, rings_beside, told_of
     drawing   save_ring_figure
     judge     RingValidation, validate_ring_files, validate_rings
     picking   calibrant_of, pick_rings

@@ -13,7 +13,7 @@ from ..base.progress import Progress
 from ..base.silence import quiet
 from ..base.units import parse_length
 from ..fitting.plates.beside import MakeWitness
-from ..io.images.masks import load_mask
+from ..io.images.masks import known_detector, load_mask
 from ..io.nexus.detector import from_detector
 from ..records.distortion import Distortion
 from ..records.jobs import CalibrateRings
@@ -71,13 +71,8 @@ def detector_of(name: str) -> Distortion:
     UsageError
         There is no such detector.
     """
-    from pyFAI.detectors import detector_factory
-
     with quiet("pyFAI"):
-        try:
-            return from_detector(detector_factory(name))
-        except RuntimeError:
-            raise UsageError(f"detector {name!r}", expected="a name that pyFAI knows, such as Pilatus1M") from None
+        return from_detector(known_detector(name))
 
 
 def rings_beside(settings: Settings, shape: tuple[int, int]) -> MakeWitness:

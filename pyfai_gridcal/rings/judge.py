@@ -19,6 +19,7 @@ import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats, Ints, freeze, in_a_line
 from ..base.errors import FileFormatError, FittingError, UsageError
+from ..base.frames import raster_places
 from ..base.progress import Progress, untold
 from ..base.robust import NORMAL, rms, shares
 from ..base.silence import quiet
@@ -31,8 +32,8 @@ from ..io.nexus.groups import no_displacement
 from ..records.distortion import Distortion
 from ..records.field import TiledField, label_at
 from ..records.jobs import Validate, corrections_of
-from .geometry import NAMES, best_geometry, numbers_of, places_of, slopes, two_theta
-from .picking import calibrant_of, pick_rings
+from .geometry import NAMES, best_geometry, numbers_of, places_of, slopes
+from .picking import calibrant_of, pick_rings, ring_angles
 from .points import RingPoints, require_rings
 
 #: Part of the azimuth, degrees, that counts as one observation in the test: distortions are alike within it.
@@ -278,7 +279,7 @@ def validate_ring_files(job: Validate, *, progress: Progress | None = None) -> R
         raise UsageError(f"{job.poni} tells no wavelength", expected="one, for the rings to be where they are")
     named = next((r.rpartition(":")[2].split()[0] for r in told.remarks if "alibrant" in r), None)
     calibrant = job.calibrant or named or "CeO2"
-    places = _some_places(distortion.shape)
+    places = raster_places(*(np.linspace(0, n - 1, 7) for n in distortion.shape)).reshape(-1, 2)
     same = np.allclose(before.correct(places), distortion.correct(places), atol=1e-4)
     return validate_rings(
         distortion,
@@ -291,12 +292,6 @@ def validate_ring_files(job: Validate, *, progress: Progress | None = None) -> R
         name=Path(str(job.rings)).name,
         progress=progress,
     )
-
-
-def _some_places(shape: tuple[int, int]) -> Floats:
-    """A few places all over a detector, to see whether two are the same."""
-    y, x = (np.linspace(0, n - 1, 7) for n in shape)
-    return np.stack(np.meshgrid(y, x, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
 def refined(points: RingPoints, distortion: Distortion, detector: Any, start: Mapping[str, float]) -> dict[str, float]:
@@ -318,10 +313,8 @@ def refined(points: RingPoints, distortion: Distortion, detector: Any, start: Ma
 
 
 def seen(points: RingPoints, distortion: Distortion, geometry: Mapping[str, float]) -> Straightness:
-    places, numbers = places_of(distortion, points.yx), numbers_of(geometry)
-    slope = slopes(places, numbers)[0][:, :2] * distortion.pixel_size
-    left = two_theta(places, numbers) - points.two_theta
-    return Straightness(geometry, left, np.linalg.norm(slope, axis=1), points.sigma, np.zeros(0))
+    left, per_px = points.left(distortion, numbers_of(geometry))
+    return Straightness(geometry, left, per_px, points.sigma, np.zeros(0))
 
 
 def _require_straight(views: Sequence[Straightness], points: RingPoints) -> None:
@@ -372,8 +365,8 @@ def _widths(
             np.asarray(image, float), bins, unit="2th_rad", mask=mask, method=("no", "histogram", "cython"),
             correctSolidAngle=False,
         )  # fmt: skip
-        known = [one for one in calibrant_of(points.calibrant, points.wavelength).get_2th() if one is not None]
-    angles, at, counts = np.unique(known), np.asarray(done.radial, float), np.asarray(done.intensity, float)
+        angles = ring_angles(calibrant_of(points.calibrant, points.wavelength))
+    at, counts = np.asarray(done.radial, float), np.asarray(done.intensity, float)
     for ring in np.unique(points.ring):
         room = np.abs(np.delete(angles, ring) - angles[ring]).min(initial=0.1) / 3
         t = at - angles[ring]

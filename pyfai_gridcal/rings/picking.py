@@ -56,6 +56,11 @@ def calibrant_of(name: str, wavelength: float) -> Calibrant:
     return out
 
 
+def ring_angles(calibrant: Calibrant) -> Floats:
+    """Scattering angles (R,) of the rings, rad, from the innermost one, as far as the wavelength has them."""
+    return np.unique([one for one in calibrant.get_2th() if one is not None])
+
+
 def pick_rings(
     image: AnyArray,
     detector: Detector,
@@ -101,7 +106,7 @@ def pick_rings(
             single.geometry_refinement.data = np.zeros((0, 3))
         rows = np.asarray(single.geometry_refinement.data, float).reshape(-1, 3)
         angle = np.asarray(single.geometry_refinement.center_array(image.shape, unit="2th_rad", scale=False))
-    angles = np.unique([one for one in known.get_2th() if one is not None])
+    angles = ring_angles(known)
     ny, nx = image.shape
     rows = rows[((rows[:, :2] > _REACH) & (rows[:, :2] < np.array([ny, nx]) - _REACH - 1)).all(axis=1)]
     yx, sigma, kept = _placed(_Picture(image, ~bad, angle), rows, angles)

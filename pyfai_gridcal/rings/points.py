@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from ..base.arrays import AnyArray, Floats, Ints, freeze, in_a_line, select_rows
+from ..base.atomic import read_text
 from ..base.errors import FileFormatError, FittingError, UsageError
 from ..base.geometry import as_pair
 from ..base.silence import quiet
-from ..io.kinds.pointers import GEOMETRY, PONI_KEYS, entries_of
+from ..io.kinds.pointers import GEOMETRY, MAX_BYTES, numbers_in
 from ..records.distortion import Distortion
 from .geometry import numbers_of, places_of, slopes, two_theta
 
@@ -65,12 +66,18 @@ class RingPoints:
         """The points of a boolean mask or an array of indices."""
         return select_rows(self, which, "yx", "ring", "two_theta", "sigma")
 
-    def off_px(self, distortion: Distortion, geometry: Floats | None = None) -> Floats:
-        """(N,) how far outside of its ring each point is, px along the radius."""
+    def left(self, distortion: Distortion, geometry: Floats | None = None) -> tuple[Floats, Floats]:
+        """(N,) by how much each point scatters farther than its ring, rad, and (N,) rad that a pixel along the radius
+        stands for."""
         places = places_of(distortion, self.yx)
         numbers = numbers_of(self.geometry) if geometry is None else geometry
-        slope = np.linalg.norm(slopes(places, numbers)[0][:, :2] * distortion.pixel_size, axis=1)
-        return (two_theta(places, numbers) - self.two_theta) / slope
+        per_px = np.linalg.norm(slopes(places, numbers)[0][:, :2] * distortion.pixel_size, axis=1)
+        return two_theta(places, numbers) - self.two_theta, per_px
+
+    def off_px(self, distortion: Distortion, geometry: Floats | None = None) -> Floats:
+        """(N,) how far outside of its ring each point is, px along the radius."""
+        left, per_px = self.left(distortion, geometry)
+        return left / per_px
 
 
 def read_rings(named: str) -> RingPoints:
@@ -96,9 +103,8 @@ def read_rings(named: str) -> RingPoints:
 
 def read_geometry(poni: Path) -> tuple[dict[str, float], float | None]:
     """Geometry of a PONI file, and its wavelength; FileFormatError where it has no geometry."""
-    told = dict(entries_of(poni.read_text(encoding="utf-8", errors="replace")))
     try:
-        found = {name: float(told[key.lower()]) for name, key in PONI_KEYS.items() if told.get(key.lower(), "") != ""}
+        found = numbers_in(read_text(poni, MAX_BYTES))
     except ValueError:
         found = {}
     if not all(np.isfinite(found.get(name, np.nan)) for name in GEOMETRY):
@@ -159,11 +165,10 @@ def require_rings(points: RingPoints, distortion: Distortion) -> None:
         A geometry, a calibrant or numbers of rings that the points contradict.
     """
     places, numbers = places_of(distortion, points.yx), numbers_of(points.geometry)
-    off = points.off_px(distortion)
-    slope = np.linalg.norm(slopes(places, numbers)[0][:, :2] * distortion.pixel_size, axis=1)
-    typical = float(np.median(np.abs(off)))
+    left, per_px = points.left(distortion)
+    typical = float(np.median(np.abs(left / per_px)))
     steps = np.diff(np.unique(points.two_theta))
-    apart = float(np.median(steps) / np.median(slope)) if len(steps) else np.inf
+    apart = float(np.median(steps) / np.median(per_px)) if len(steps) else np.inf
     if typical > min(FARTHEST, CLEAR * apart):
         raise FittingError(
             f"points of {points.name} are {typical:.3g} px off their rings, which are {apart:.3g} px apart",

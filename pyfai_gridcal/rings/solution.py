@@ -80,14 +80,13 @@ def fit_rings(
     plain = Distortion(no_displacement(shape), shape, pixel_size)
     for one in images:
         require_rings(one, plain)
-    told = {"mask": mask, "modules": modules, "smooth": smooth, "depths": depths, "distances": distances}
-    witness = witness_of(images, shape, pixel_size, **told)  # type: ignore[arg-type]
-    witness = replace(witness, tied=witness.smooth and witness.steps is None)
+    witness = witness_of(
+        images, shape, pixel_size, mask=mask, modules=modules, smooth=smooth, depths=depths, distances=distances
+    )
     before = [best_geometry(places_of(plain, p.yx), p.two_theta, numbers_of(p.geometry)) for p in images]
     off = [p.off_px(plain, g) for p, g in zip(images, before, strict=True)]
-    witness = replace(
-        witness, geometry=np.array(before), extra=np.array([np.median(np.abs(o)) ** 2 * 2.2 for o in off])
-    )
+    extra = np.array([np.median(np.abs(o)) ** 2 * 2.2 for o in off])
+    witness = replace(witness, tied=witness.smooth and witness.steps is None, geometry=np.array(before), extra=extra)
     y, x = uniform_axes((0.0, 0.0), shape, _CELLS if witness.smooth else 2, _DEGREE)
     witness, smoothness, covariance = _solved(witness, y, x, say)
     say(0.8, "leaving parts of the rings out")

@@ -157,8 +157,18 @@ class RingWitness:
         n = len(points)
         return sparse.hstack([along[0] @ field, along[1] @ field, along[0] @ moved[:n] + along[1] @ moved[n:]]).tocsr()
 
+    @cached_property
+    def _made(self) -> dict[tuple[Axis, Axis], Equations]:
+        """Equations by their axes: what is solved is asked for its own unknowns afterwards."""
+        return {}
+
     def equations(self, y: Axis, x: Axis) -> Equations:
         """Normal equations of the displacement (2 size + 3 M) and of what is the rings' own: depths, geometries."""
+        if (y, x) not in self._made:
+            self._made[y, x] = self._equations(y, x)
+        return self._made[y, x]
+
+    def _equations(self, y: Axis, x: Axis) -> Equations:
         size, depths = 2 * y.size * x.size + len(self.further), len(self.depth)
         own = depths + 5 * len(self.images)
         normal, right = np.zeros((size + own, size + own)), np.zeros(size + own)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ...base.arrays import Floats
+from ...base.geometry import rigid_columns
 from ...records.field import Field
 from ..spline.basis import Axis
 from ..spline.problem import SplineField
@@ -95,10 +96,9 @@ class WholeUncertainty:
 
     def linear_part(self, yx: Floats, count: int) -> Floats:
         """(2 N, count) of shifts, turn, scale, aspect, shear about the middle: what the whole may do, rigid first."""
-        (v, u), one, zero = (yx - self.nodes.mean(axis=0)).T, np.ones(len(yx)), np.zeros(len(yx))
-        a = self.aspect
-        modes = [(one, zero), (zero, one), (u / a, -v * a), (v, u), (v / 2, -u / 2), (u / a, v * a)]
-        return np.stack([np.concatenate(m) for m in modes[:count]], axis=1)
+        (v, u), a = (yx - self.nodes.mean(axis=0)).T, self.aspect
+        strains = np.array([np.concatenate(m) for m in ((v, u), (v / 2, -u / 2), (u / a, v * a))]).T
+        return np.hstack([rigid_columns(np.stack([v * a, u / a], axis=1)), strains])[:, :count]
 
     def linear(self, count: int) -> Floats:
         """(count, U) how these parts of the displacement follow the unknowns."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.arrays import Floats
+from ...base.geometry import rigid_columns
 from ..spline.basis import Axis, band_of_stencil, roughness_stencil, stencil_of_dense
 from ..spline.rows import CellRows
 from .beside import WholeUncertainty
@@ -38,9 +39,8 @@ def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUn
         nodes = np.concatenate([e.yx for e in problem.exposures])
         return WholeUncertainty(y, x, problem.beside.columns, solution.covariance[np.ix_(at, at)], nodes)
     gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
-    one, zero = np.ones(n), np.zeros(n)
     # projector on shifts and turn, orthogonal over the area; taken out of the covariance on both sides
-    rigid = np.stack([np.r_[one, zero], np.r_[zero, one], np.r_[gx - gx.mean(), -(gy - gy.mean())]], axis=1)
+    rigid = rigid_columns(np.stack([gy - gy.mean(), gx - gx.mean()], axis=1))
     if problem.lean is not None:
         rigid = np.hstack([rigid, common_modes(y, x)])
     mass = band_of_stencil(roughness_stencil(y, x, 0)).dense()

@@ -133,22 +133,34 @@ def detector_mask(name: str, shape: tuple[int, ...]) -> Bools:
         return _detector(name, shape)[1]
 
 
-def _detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, Bools, Any]:
-    """Pixel size, if it is known, mask, and pyFAI's detector: zeros where there is no mask, what knows no shape has no
-    gaps either."""
+def known_detector(name: str) -> Any:
+    """pyFAI's detector of a name, or of a detector file.
+
+    Raises
+    ------
+    UsageError
+        pyFAI knows none of this name; it says which may be meant.
+    """
     from pyFAI.detectors import ALL_DETECTORS, detector_factory
 
     try:
-        detector = detector_factory(name)
+        return detector_factory(name)
     except Exception as error:
         # pyFAI lists each name in several spellings
         spellings = {re.sub("[ _]", "", one): (kind.aliases or [one])[0] for one, kind in ALL_DETECTORS.items()}
         close = difflib.get_close_matches(re.sub("[ _]", "", str(name).lower()), spellings, 3, 0.5)
-        near = dict.fromkeys(spellings[one] for one in close)
+        near = " or ".join(dict.fromkeys(spellings[one] for one in close))
+        meant = f"did you mean {near}? " if near else ""
         raise UsageError(
             f"{name!r} is neither the name nor the file of a detector that pyFAI knows",
-            hint=f"did you mean {' or '.join(near)}?" if near else "a name is such as Pilatus1M",
+            hint=f"{meant}a name is such as Pilatus1M",
         ) from error
+
+
+def _detector(name: str, shape: tuple[int, ...]) -> tuple[tuple[float, float] | None, Bools, Any]:
+    """Pixel size, if it is known, mask, and pyFAI's detector: zeros where there is no mask, what knows no shape has no
+    gaps either."""
+    detector = known_detector(name)
     own = tuple(int(n) for n in (detector.shape or ()))
     factor = binning_of(shape, own) if own else (1, 1)
     # pyFAI knows which binnings its own detectors have; those from files it does not bin.

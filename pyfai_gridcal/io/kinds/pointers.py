@@ -30,6 +30,7 @@ __all__ = [
     "entries_of",
     "format_json",
     "format_poni",
+    "numbers_in",
     "offset_files_of",
     "pointed",
     "save_pointer",
@@ -185,6 +186,13 @@ def entries_of(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         if match := re.match(r"\s*(\w+)\s*:\s*(.*?)\s*$", line):
             yield match[1].lower(), match[2]
+
+
+def numbers_in(text: str) -> dict[str, float]:
+    """Geometry and wavelength of a PONI file, as far as it tells them; ValueError of what is no number."""
+    told = dict(entries_of(text))
+    given = {name: told.get(key.lower(), "None") for name, key in PONI_KEYS.items()}
+    return {name: float(value) for name, value in given.items() if value not in ("", "None")}
 
 
 def _named_in_poni(text: str) -> Pointed:

@@ -31,7 +31,7 @@ from ...records.jobs import Reading
 from ..nexus.detector import from_detector, traits_of
 from ..nexus.groups import no_displacement
 from .kinds import open_distortion
-from .pointers import GEOMETRY, MAX_BYTES, PONI_KEYS, Experiment, entries_of, pointed
+from .pointers import GEOMETRY, MAX_BYTES, PONI_KEYS, Experiment, entries_of, numbers_in, pointed
 from .readout import in_orientation
 
 #: Pixels whose sizes differ by more than this share are not those of the same images; nominal sizes are off by less.
@@ -72,9 +72,8 @@ def read_experiment(path: Path, shape: tuple[int, int], *, turned: int = 3) -> t
     """
     text = read_text(path, MAX_BYTES)
     told = dict(entries_of(text))
-    given = {name: told.get(key.lower(), "None") for name, key in PONI_KEYS.items()}
     try:
-        geometry = {name: float(value) for name, value in given.items() if value != "None"}
+        geometry = numbers_in(text)
     except ValueError as error:
         raise FileFormatError(f"{path}: {error}", expected="numbers") from None
     missing = [PONI_KEYS[name] for name in GEOMETRY if not math.isfinite(geometry.get(name, math.nan))]
