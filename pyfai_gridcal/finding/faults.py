@@ -17,11 +17,11 @@ from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.robust import NORMAL
-from .learning import Instrument
-from .looks import wild_square
-from .model import SpotState
-from .refinement import TOLERANCE, FittedSpots, looked_at
-from .windows import ramp
+from .holes.learning import Instrument
+from .holes.looks import wild_square
+from .holes.model import SpotState
+from .holes.refinement import TOLERANCE, FittedSpots, looked_at
+from .holes.windows import ramp
 
 #: Most holes that are asked, and how many neighbours tell what they share.
 _MOST, _AROUND = 3000, 12

@@ -13,9 +13,9 @@ from scipy import ndimage
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..records.spots import HoleProfile, Noise, Spots
-from .learning import hole_radius
+from .holes.learning import hole_radius
+from .holes.windows import PreparedImage
 from .search import Found, spacing_of
-from .windows import PreparedImage
 
 #: Holes of this radius, px, are large: windows 1.3 times as large fit into the usual padding of an image. On larger
 #: pixels they are at least as large, and smaller than twice as large: a rim that is sharper than half a pixel would

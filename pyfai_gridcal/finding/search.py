@@ -1,8 +1,8 @@
 """The stages of a search for spots that fit: candidates, an instrument, a first look at all, a second one at the gaps.
 
 Candidates with their lattice (:class:`Found`) know where holes may be. The instrument
-(:class:`~pyfai_gridcal.finding.learning.Instrument`) knows besides what a hole looks like and how pixels scatter. The
-first look (:class:`FirstLook`) knows besides where each hole is and how the light goes. The second one
+(:class:`~pyfai_gridcal.finding.holes.learning.Instrument`) knows besides what a hole looks like and how pixels
+scatter. The first look (:class:`FirstLook`) knows besides where each hole is and how the light goes. The second one
 (:func:`completed`) knows where holes are missing.
 """
 
@@ -21,17 +21,17 @@ from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Spots
 from .faults import learn_faults
-from .learning import Instrument, hole_radius, learn
-from .light import light_of
-from .model import SpotState, start_from, stretched
+from .holes.learning import Instrument, hole_radius, learn
+from .holes.light import light_of
+from .holes.model import SpotState, start_from, stretched
+from .holes.profile import TemplateMaker, window_reach
+from .holes.refinement import FittedSpots
+from .holes.sizes import by_their_rims, learn_sizes
+from .holes.windows import PreparedImage
 from .picking import Candidates
-from .profile import TemplateMaker, window_reach
-from .refinement import FittedSpots
 from .selection import SIGNIFICANT, Usual, chosen, left_over, oddity, usual_misfit
-from .sizes import by_their_rims, learn_sizes
 from .survey import HoleGuess
 from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
-from .windows import PreparedImage
 
 #: Pixels nearer to the border than so many blurs are not used: a twentieth of their light, and more, falls outside.
 _RIM_BLURS = 1.6

@@ -11,10 +11,10 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import PickingError
 from ..records.spots import SpotFlag, Spots
 from .faults import SharedFaults
-from .learning import STEPS, Instrument
-from .refinement import TOLERANCE, FittedSpots
-from .sizes import HoleSizes
-from .windows import ramp
+from .holes.learning import STEPS, Instrument
+from .holes.refinement import TOLERANCE, FittedSpots
+from .holes.sizes import HoleSizes
+from .holes.windows import ramp
 
 #: A fitted spot must have an amplitude of so many sigma: of a million empty places none has it by chance.
 SIGNIFICANT = 5.0

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats, with_rows
-from .learning import Instrument
-from .model import SpotState
-from .refinement import NEAR, STEEP_LIGHT, FittedSpots
+from .holes.learning import Instrument
+from .holes.model import SpotState
+from .holes.refinement import NEAR, STEEP_LIGHT, FittedSpots
 from .selection import oddity
 
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.

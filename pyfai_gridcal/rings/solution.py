@@ -21,7 +21,7 @@ from ..fitting.tiles.seams import labels_of_mask
 from ..io.nexus.groups import no_displacement
 from ..records.distortion import Distortion, Gauge
 from .geometry import NAMES, best_geometry, numbers_of, places_of
-from .look import ORDER, Look
+from .knowledge import ORDER, Knowledge
 from .points import RingPoints, require_rings
 from .record import RingCalibration
 from .witness import RingWitness, centres_of
@@ -210,8 +210,8 @@ def _held_out(witness: RingWitness, y: Axis, x: Axis, smoothness: float) -> floa
 def _result(found: _Found, task: _Task) -> RingCalibration:
     """Gauge, mask, uncertainty and what is not determined, in the units of the records."""
     witness, shape = found.witness, task.shape
-    look = Look(witness, found.y, found.x, shape, found.smoothness, found.covariance)
-    sigma = look.sigma()
+    known = Knowledge(witness, found.y, found.x, shape, found.smoothness, found.covariance)
+    sigma = known.sigma()
     limit = MAX_SIGMA_PX if task.max_sigma is None else task.max_sigma
     unknown = sigma.on_grid(*(np.arange(n, dtype=float) for n in shape)).max(axis=-1) > limit
     for hidden in (task.mask, None if witness.labels is None else witness.labels < 0):
@@ -241,9 +241,9 @@ def _result(found: _Found, task: _Task) -> RingCalibration:
         after_px=tuple(seen.off for seen in witness.seen),
         held_out_px=found.held_out,
         scatter_px=tuple(float(np.sqrt(np.median(s.variance))) for s in witness.seen),
-        modules=look.motions(),
+        modules=known.motions(),
         labels=witness.labels,
-        scale=look.scale,
-        aspect=look.aspect,
-        undetermined=look.undetermined(),
+        scale=known.scale,
+        aspect=known.aspect,
+        undetermined=known.undetermined(),
     )

@@ -14,7 +14,7 @@ from pyfai_gridcal.calibration import spots_and_points
 from pyfai_gridcal.exposure import take_exposure
 from pyfai_gridcal.finding import detection
 from pyfai_gridcal.finding.detection import find_spots, search_spots
-from pyfai_gridcal.finding.profile import TemplateMaker, Templates, blurred_disk, disk_and_blur, disk_profile
+from pyfai_gridcal.finding.holes.profile import TemplateMaker, Templates, blurred_disk, disk_and_blur, disk_profile
 from pyfai_gridcal.finding.survey import HoleGuess
 from pyfai_gridcal.indexing import indexing
 from pyfai_gridcal.records.distortion import Distortion

@@ -7,9 +7,9 @@ import pytest
 from scipy.special import expit
 
 from pyfai_gridcal.finding.detection import find_spots
+from pyfai_gridcal.finding.holes.profile import disk_profile
 from pyfai_gridcal.finding.large import enlarged, prepared_for, shrunk
 from pyfai_gridcal.finding.picking import Candidates
-from pyfai_gridcal.finding.profile import disk_profile
 from pyfai_gridcal.finding.search import Found
 from pyfai_gridcal.finding.survey import HoleGuess
 from pyfai_gridcal.indexing.indexing import index_spots

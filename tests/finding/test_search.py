@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from holes import NOISE, RADIUS, lattice, picture
 
-from pyfai_gridcal.finding.learning import Instrument
+from pyfai_gridcal.finding.holes.learning import Instrument
+from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.finding.picking import Candidates
 from pyfai_gridcal.finding.search import FirstLook, Found, completed, instrument_of, look_at, refine_at
 from pyfai_gridcal.finding.selection import chosen
 from pyfai_gridcal.finding.survey import HoleGuess
-from pyfai_gridcal.finding.windows import PreparedImage
 from pyfai_gridcal.indexing.indexing import index_spots
 from pyfai_gridcal.records.spots import SpotFlag, Spots
 

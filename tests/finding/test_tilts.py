@@ -8,11 +8,11 @@ import looking
 import numpy as np
 from holes import NOISE, RADIUS, REACH, lattice, picture, profile
 
-from pyfai_gridcal.finding.learning import Instrument, Learned
-from pyfai_gridcal.finding.model import SpotState, start_from
-from pyfai_gridcal.finding.profile import TemplateMaker
+from pyfai_gridcal.finding.holes.learning import Instrument, Learned
+from pyfai_gridcal.finding.holes.model import SpotState, start_from
+from pyfai_gridcal.finding.holes.profile import TemplateMaker
+from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.finding.tilts import LocalTilts, learn_tilts, shading, unsure_slopes
-from pyfai_gridcal.finding.windows import PreparedImage
 from pyfai_gridcal.records.spots import Noise
 
 YX = lattice()

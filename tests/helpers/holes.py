@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfc
 
-from pyfai_gridcal.finding.model import SpotState, start_from
-from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.finding.holes.model import SpotState, start_from
+from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.records.spots import HoleProfile, Polarity
 
 RADIUS, BLUR, REACH, SHAPE = 3.4, 1.1, 8, (190, 260)

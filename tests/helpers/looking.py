@@ -6,12 +6,12 @@ from functools import cache
 
 import numpy as np
 
-from pyfai_gridcal.finding.learning import Instrument
-from pyfai_gridcal.finding.model import SpotState
+from pyfai_gridcal.finding.holes.learning import Instrument
+from pyfai_gridcal.finding.holes.model import SpotState
+from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.finding.picking import Candidates
 from pyfai_gridcal.finding.search import FirstLook, Found, instrument_of, look_at
 from pyfai_gridcal.finding.survey import HoleGuess
-from pyfai_gridcal.finding.windows import PreparedImage
 from pyfai_gridcal.indexing.indexing import index_spots
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.plate import Plate

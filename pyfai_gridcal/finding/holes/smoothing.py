@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..base.arrays import Floats
-from ..base.robust import cauchy_weights, spread
+from ...base.arrays import Floats
+from ...base.robust import cauchy_weights, spread
 
 #: A value that is out of the common is none by chance when two of eight neighbours are like it, to this share of how
 #: far it is off. So many spots at least have such neighbours.

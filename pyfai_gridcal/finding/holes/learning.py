@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats, Ints
-from ..base.errors import PickingError
-from ..records.points import ControlPoints
-from ..records.spots import HoleProfile, Noise
+from ...base.arrays import AnyArray, Floats, Ints
+from ...base.errors import PickingError
+from ...records.points import ControlPoints
+from ...records.spots import HoleProfile, Noise
 from .light import light_of
 from .model import SpotState, model_of
 from .noise import correlation_of, grain_factor, noise_of
@@ -87,7 +87,7 @@ class Instrument:
     def fit(
         self, state: SpotState, iterations: int | Ints, extra: Floats | tuple[float, float] = (0.0, 0.0)
     ) -> FittedSpots:
-        """Fit these spots; see :func:`~pyfai_gridcal.finding.refinement.fit_spots`."""
+        """Fit these spots; see :func:`~pyfai_gridcal.finding.holes.refinement.fit_spots`."""
         bank = self.maker.bank(state.stretch, len(state), state.wider)
         return fit_spots(
             self.image,
@@ -102,7 +102,7 @@ class Instrument:
         )
 
     def compared(self, state: SpotState, sizes: tuple[float, float]) -> tuple[FittedSpots, ...]:
-        """One step of these spots; see :func:`~pyfai_gridcal.finding.refinement.compared`."""
+        """One step of these spots; see :func:`~pyfai_gridcal.finding.holes.refinement.compared`."""
         bank = self.maker.bank(state.stretch, len(state), state.wider)
         noise, limit, dark = self.learned.noise, self.limit, self.dark
         return compared(self.image, state, bank, noise, sizes=sizes, limit=limit, dark=dark, workers=self.workers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_gridcal.finding.windows import PreparedImage, powers, ramp
+from pyfai_gridcal.finding.holes.windows import PreparedImage, powers, ramp
 from pyfai_gridcal.records.spots import Polarity
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, with_rows
-from ..records.spots import Noise
+from ...base.arrays import AnyArray, Bools, Floats, with_rows
+from ...records.spots import Noise
 from .model import SpotState, model_of
 from .profile import Templates
 from .windows import PreparedImage, Windows, odd_powers, ramp

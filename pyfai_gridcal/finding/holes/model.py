@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
-from ..indexing.prediction import local_frames
-from ..records.points import ControlPoints
+from ...base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
+from ...indexing.prediction import local_frames
+from ...records.points import ControlPoints
 from .light import STEEPEST, LocalLight, lit_share
 from .profile import Templates
 from .windows import PreparedImage, Windows, odd_powers, powers, ramp
@@ -46,7 +46,7 @@ class SpotState:
     yx, amplitude, background : (N, 2) px, (N,) and (N,) counts
     slope_a, slope_b : (N, 2) relative gradients of the light on hole and background, per px
     ground : (N, 6) what comes on top from elsewhere, counts: odd polynomials over the window, see
-        :func:`~pyfai_gridcal.finding.windows.odd_powers`
+        :func:`~pyfai_gridcal.finding.holes.windows.odd_powers`
     stretch : (N, 2, 2) of the holes against the learned one, None for none
     bend : how the field bends the rims, None for not; with it, `yx` is the image of the hole's centre and not the
         middle of its picture
@@ -82,7 +82,7 @@ class SpotState:
 
     def topped(self, more: Floats, dark: float) -> SpotState:
         """The same with more gradients and ground (N, 8), as in
-        :attr:`~pyfai_gridcal.finding.refinement.FittedSpots.extra`."""
+        :attr:`~pyfai_gridcal.finding.holes.refinement.FittedSpots.extra`."""
         return replace(
             self,
             slope_a=np.clip(self.slope_a + more[:, :2], -STEEPEST, STEEPEST),
@@ -124,7 +124,8 @@ def model_of(
     Parameters
     ----------
     state : N spots, in these windows
-    templates, rest : of the class of stretch of these spots, see :class:`~pyfai_gridcal.finding.profile.TemplateBank`
+    templates, rest : of the class of stretch of these spots, see
+        :class:`~pyfai_gridcal.finding.holes.profile.TemplateBank`
     out : (N, 4, m * m) float32 for the second result
 
     Returns
@@ -172,7 +173,7 @@ def model_of(
 def _ways(offset: Floats, shift: Floats, rest: Floats) -> tuple[Floats, Floats]:
     """``shift + rest.d``, how far (y, x) a template is moved at the distance d from a hole that lies at `offset` (N, 2)
     from the window's middle, as polynomials of the place in the window
-    (:func:`~pyfai_gridcal.finding.windows.powers`), (N, 3)
+    (:func:`~pyfai_gridcal.finding.holes.windows.powers`), (N, 3)
     each."""
     y, x = offset.T
     along = [
@@ -232,7 +233,7 @@ class BentRims:
 
 def _about(offset: Floats, form: Floats) -> Floats:
     """Quadratic forms (N, 3: y y, y x, x x) about the `offset` (N, 2) as polynomials of the place, see
-    :func:`~pyfai_gridcal.finding.windows.powers`; (N, 6)."""
+    :func:`~pyfai_gridcal.finding.holes.windows.powers`; (N, 6)."""
     y, x = offset.T
     yy, yx, xx = form.T
     constant = y * y * yy + y * x * yx + x * x * xx

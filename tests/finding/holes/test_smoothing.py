@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal.base.arrays import Floats
-from pyfai_gridcal.finding.smoothing import LocalLines, smoothed
+from pyfai_gridcal.finding.holes.smoothing import LocalLines, smoothed
 
 SPACING = 21.0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats
-from ..base.errors import PickingError
-from ..base.robust import spread
-from ..records.spots import HoleProfile, Noise
+from ...base.arrays import AnyArray, Bools, Floats
+from ...base.errors import PickingError
+from ...base.robust import spread
+from ...records.spots import HoleProfile, Noise
 
 #: Bins of the level, at most: a line needs few, and each should hold many pixels.
 _BINS = 12

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from holes import NOISE, REACH, lattice, profile, started
 
-from pyfai_gridcal.finding.looks import Kit, wild_square
-from pyfai_gridcal.finding.profile import TemplateMaker
-from pyfai_gridcal.finding.windows import odd_powers
+from pyfai_gridcal.finding.holes.looks import Kit, wild_square
+from pyfai_gridcal.finding.holes.profile import TemplateMaker
+from pyfai_gridcal.finding.holes.windows import odd_powers
 from pyfai_gridcal.records.spots import Noise
 
 

@@ -8,7 +8,7 @@ import looking
 import numpy as np
 import pytest
 
-from pyfai_gridcal.finding.sizes import learn_sizes, sized
+from pyfai_gridcal.finding.holes.sizes import learn_sizes, sized
 
 
 def test_equal_holes_are_equal() -> None:

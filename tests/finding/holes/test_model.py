@@ -9,10 +9,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import KDTree
 
-from pyfai_gridcal.finding.model import BentRims, SpotState, start_from, stretched
-from pyfai_gridcal.finding.profile import TemplateMaker, blurred_disk
-from pyfai_gridcal.finding.refinement import fit_spots
-from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.finding.holes.model import BentRims, SpotState, start_from, stretched
+from pyfai_gridcal.finding.holes.profile import TemplateMaker, blurred_disk
+from pyfai_gridcal.finding.holes.refinement import fit_spots
+from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.indexing.indexing import index_spots
 from pyfai_gridcal.records.spots import HoleProfile, Noise, Spots
 

@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..base.arrays import AnyArray, Bools, Floats, frozen_array, select_rows, with_rows
-from ..records.spots import Polarity
-from .survey import binned
+from ...base.arrays import AnyArray, Bools, Floats, frozen_array, select_rows, with_rows
+from ...records.spots import Polarity
+from ..survey import binned
 
 #: Squares of four pixels that read the same, and as much as any, of which fewer may be chance or specks.
 _PLATEAU = 20

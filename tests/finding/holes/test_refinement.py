@@ -10,10 +10,10 @@ import pytest
 from holes import NOISE, RADIUS, REACH, lattice, picture, profile, started
 from scipy.spatial import cKDTree
 
-from pyfai_gridcal.finding.model import SpotState, start_from
-from pyfai_gridcal.finding.profile import TemplateMaker
-from pyfai_gridcal.finding.refinement import FittedSpots, compared, fit_spots
-from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.finding.holes.model import SpotState, start_from
+from pyfai_gridcal.finding.holes.profile import TemplateMaker
+from pyfai_gridcal.finding.holes.refinement import FittedSpots, compared, fit_spots
+from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.records.spots import Noise, Polarity
 
 KNOWN = Noise(0.0, NOISE)
@@ -114,7 +114,7 @@ def test_a_gradient_does_not_belong_to_what_pixels_read_without_light() -> None:
 
 
 def test_pieces_are_put_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyfai_gridcal.finding import refinement
+    from pyfai_gridcal.finding.holes import refinement
 
     image, state = started(lattice())
     whole = fit(image, state)

@@ -16,8 +16,8 @@ from math import ceil
 import numpy as np
 from scipy import fft, ndimage, special
 
-from ..base.arrays import AnyArray, Floats, frozen_array
-from ..records.spots import HoleProfile
+from ...base.arrays import AnyArray, Floats, frozen_array
+from ...records.spots import HoleProfile
 
 #: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the
 #: amplitude.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.arrays import Floats
-from ..base.robust import cauchy_weights
-from ..records.spots import Polarity
+from ...base.arrays import Floats
+from ...base.robust import cauchy_weights
+from ...records.spots import Polarity
 from .smoothing import LocalLines, smoothed
 
 #: Relative gradients of the light that are believed at most, per px: steeper light makes no hole that can be measured.

@@ -13,10 +13,10 @@ from scipy.special import ndtr
 
 from pyfai_gridcal.base.errors import PickingError
 from pyfai_gridcal.finding.detection import find_spots
-from pyfai_gridcal.finding.learning import hole_radius, learn
-from pyfai_gridcal.finding.model import start_from
-from pyfai_gridcal.finding.profile import disk_and_blur
-from pyfai_gridcal.finding.windows import PreparedImage
+from pyfai_gridcal.finding.holes.learning import hole_radius, learn
+from pyfai_gridcal.finding.holes.model import start_from
+from pyfai_gridcal.finding.holes.profile import disk_and_blur
+from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.records.spots import Polarity
 
 

@@ -24,7 +24,7 @@ _NODES = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Knowledge:
     """A solution, to be asked what it knows.
 
     Attributes

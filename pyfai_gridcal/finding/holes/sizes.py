@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..base.arrays import Bools, Floats
-from ..base.normal import solved
+from ...base.arrays import Bools, Floats
+from ...base.normal import solved
 from .learning import Instrument
 from .looks import wild_square
 from .model import SpotState

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pyfai_gridcal.finding.profile import _least_squares, blurred_disk, disk_and_blur
+from pyfai_gridcal.finding.holes.profile import _least_squares, blurred_disk, disk_and_blur
 from pyfai_gridcal.records.spots import HoleProfile
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal.finding.detection import find_spots
-from pyfai_gridcal.finding.light import light_of
+from pyfai_gridcal.finding.holes.light import light_of
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.spots import SpotFlag

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from pyfai_gridcal import find_spots
-from pyfai_gridcal.finding.noise import correlation_of, grain_factor
-from pyfai_gridcal.finding.profile import disk_profile
+from pyfai_gridcal.finding.holes.noise import correlation_of, grain_factor
+from pyfai_gridcal.finding.holes.profile import disk_profile
 from pyfai_gridcal.synthetic import Camera, Faults, Scene, demo_scene
 
 SIDE = 15

@@ -18,10 +18,10 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, Ints
-from ..base.normal import inverses, solved
-from ..base.robust import spread
-from ..records.spots import Noise
+from ...base.arrays import AnyArray, Bools, Floats, Ints
+from ...base.normal import inverses, solved
+from ...base.robust import spread
+from ...records.spots import Noise
 from .looks import Kit, Look, Pixels
 from .model import SpotState
 from .profile import TemplateBank, Templates
@@ -58,7 +58,7 @@ class FittedSpots:
     good : (N,) whether the fit stayed near its start with a positive amplitude
     extra : (N, 8) what was found beyond the start, 0 unless fitted: gradient of the light (y, x), relative per px, and
         what comes on top of it, in units of the amplitude
-        (:func:`~pyfai_gridcal.finding.windows.odd_powers`)
+        (:func:`~pyfai_gridcal.finding.holes.windows.odd_powers`)
     extra_variance : (N, 8) of these
     lever : (N, 8) square of the move along (y, x, y, x, ...), px^2, that 1 of each makes when it is left out
     slope : (N, 2) relative gradient of the light on the hole, all in all, per px
