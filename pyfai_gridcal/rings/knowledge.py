@@ -63,7 +63,8 @@ class Knowledge:
     def whole(self) -> WholeUncertainty:
         """Uncertainty without shift and turn."""
         aspect = self.witness.pixel_size[0] / self.witness.pixel_size[1]
-        return WholeUncertainty(self.y, self.x, self.witness.columns, self.covariance, self._nodes, aspect)
+        seen = self.witness
+        return WholeUncertainty(self.y, self.x, seen.columns, self.covariance, self._nodes, aspect, present=seen.present)
 
     @cached_property
     def _linear(self) -> Floats:

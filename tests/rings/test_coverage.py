@@ -98,9 +98,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pyfai_gridcal.rings.solution._held_out", lambda *_: 0.0)
 
 
-@pytest.mark.parametrize(("sets", "within"), [(12, 0.15), pytest.param(SETS, 0.1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("sets", "within"), [(12, 0.15), pytest.param(SETS, 0.05, marks=pytest.mark.slow)])
 def test_modules(sets: int, within: float) -> None:
-    """74.0 and 96.6 % of 4000: sigmas are a tenth too large."""
+    """COVERAGE"""
     pull = np.abs(pulls_of_modules(sets))
     logging.getLogger(__name__).info("%d: %.3f, %.3f", len(pull), np.mean(pull < 1), np.mean(pull < 1.96))
     assert np.mean(pull < 1) == pytest.approx(0.683, abs=within)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from ringdrawing import PIXEL, modular, perfect, ring_points_of, three_images
 
 from pyfai_gridcal.rings.solution import fit_rings
@@ -29,3 +30,15 @@ def test_one_image_tells_less_than_four() -> None:
     many = fit_rings(three_images(perfect(SHAPE), rng), shape=SHAPE, pixel_size=PIXEL, max_sigma=5.0)
     y, x = (np.linspace(20, n - 20, 9) for n in SHAPE)
     assert few.distortion.sigma.on_grid(y, x).mean() > 2 * many.distortion.sigma.on_grid(y, x).mean()
+
+
+def test_sigma_does_not_depend_on_what_is_believed_of_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn of everything, which no ring tells, moves modules by it times their displacement, too."""
+    rng = np.random.default_rng(3)
+    truth, mask = modular(SHAPE, rng)
+    images, told = three_images(truth, rng, seen=~mask), []
+    for prior in (0.003, 0.03):
+        monkeypatch.setattr("pyfai_gridcal.rings.witness.TURN_PRIOR", prior)
+        found = fit_rings(images, shape=SHAPE, pixel_size=PIXEL, mask=mask)
+        told.append([m.shift_sigma for m in found.modules])
+    np.testing.assert_allclose(told[1], told[0], rtol=0.05)

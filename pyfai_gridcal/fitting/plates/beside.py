@@ -79,6 +79,9 @@ class WholeUncertainty:
     nodes : (M, 2) px, places all over the detector
     aspect : slow over fast pixel size
     free : how many parts do not count, of :meth:`linear_part`
+    present : the displacement: what moves as a whole are places as they are corrected, and where a turn is known no
+        better than to some 0.01 rad, as by rings alone, that of the displacement itself is 0.01 px; None: nothing
+        turns far enough
     """
 
     y: Axis
@@ -88,6 +91,7 @@ class WholeUncertainty:
     nodes: Floats
     aspect: float = 1.0
     free: int = 3
+    present: Field | None = None
 
     def rows(self, yx: Floats) -> Floats:
         """(2 N, U) displacement at points by the unknowns, all y, then all x."""
@@ -96,7 +100,8 @@ class WholeUncertainty:
 
     def linear_part(self, yx: Floats, count: int) -> Floats:
         """(2 N, count) of shifts, turn, scale, aspect, shear about the middle: what the whole may do, rigid first."""
-        (v, u), a = (yx - self.nodes.mean(axis=0)).T, self.aspect
+        moved = yx if self.present is None else yx + self.present.at(yx)
+        (v, u), a = (moved - self.nodes.mean(axis=0)).T, self.aspect
         strains = np.array([np.concatenate(m) for m in ((v, u), (v / 2, -u / 2), (u / a, v * a))]).T
         return np.hstack([rigid_columns(np.stack([v * a, u / a], axis=1)), strains])[:, :count]
 
