@@ -4,7 +4,7 @@ Other rooms may use::
 
     fitting             fit_distortion, folded_pixels, some_valid
     gauge               best_gauge, gauge_words
-    plates.beside       Beside, MakeWitness, WholeUncertainty
+    plates.beside       Beside, MakeWitness, WholeUncertainty, shared_rows
     plates.joint        Exposure, JointProblem
     plates.uncertainty  joint_uncertainty
     recipe              Sample, Uncertainty
@@ -12,7 +12,6 @@ Other rooms may use::
     spline.basis        Axis, band_of_stencil, product_stencil, roughness_stencil, uniform_axes
     spline.problem      SplineField, SplineProblem
     spline.recipe       BSpline
-    spline.rows         CellRows
     support             MAX_SIGMA_PX, share_off
     tiles.seams         Seam, find_seams, labels_of_mask
 """

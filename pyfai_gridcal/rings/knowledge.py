@@ -62,9 +62,9 @@ class Knowledge:
     @cached_property
     def whole(self) -> WholeUncertainty:
         """Uncertainty without shift and turn."""
-        aspect = self.witness.pixel_size[0] / self.witness.pixel_size[1]
         seen = self.witness
-        return WholeUncertainty(self.y, self.x, seen.columns, self.covariance, self._nodes, aspect, present=seen.present)
+        aspect = seen.pixel_size[0] / seen.pixel_size[1]
+        return WholeUncertainty(self.y, self.x, seen.columns, self.covariance, self._nodes, aspect, 3, seen.present)
 
     @cached_property
     def _linear(self) -> Floats:
@@ -99,7 +99,7 @@ class Knowledge:
     @cached_property
     def scale(self) -> tuple[float, float] | None:
         """By how much, relatively, pixels are larger than they are said to be, and its uncertainty; None: unknown."""
-        return self._known(3) if self.witness.steps is not None else None
+        return self._known(3) if self.witness.scaled else None
 
     @cached_property
     def aspect(self) -> tuple[float, float] | None:
@@ -163,7 +163,7 @@ class Knowledge:
             out.append("the size of the pixels: the modules have that which they were given")
         elif self.scale is None:
             out.append("the size of the pixels: it goes with the distances, of which a motor would tell the steps")
-            out.append("what goes with the distance of a single image: how smooth the field is taken to be decides")
+            out.append("the distances of single images, but for what sigma says of what goes with them")
         for k, name in ((4, "the ratio of the sides of the pixels"), (5, "a shear of the detector")):
             if self.witness.smooth and self._known(k) is None:
                 out.append(name)

@@ -24,11 +24,14 @@ from .geometry import NAMES, best_geometry, numbers_of, places_of
 from .knowledge import ORDER, Knowledge
 from .points import RingPoints, require_rings
 from .record import RingCalibration
+from .weak import widened
 from .witness import RingWitness, centres_of
 
 #: Intervals of a smooth field along the longer axis, degree of its pieces; to begin with, a smoothness that lets fields
 #: bend by a pixel over some hundred.
 _CELLS, _DEGREE, _SMOOTHNESS = 14, 3, 1e8
+#: What is held, in parts of a distance.
+_HELD = 1e-8
 #: Rounds, at most, until nothing moves by more than this, px.
 _ROUNDS, _STILL = 25, 2e-4
 #: Parts of the rings, by ring and azimuth, left out one after the other; and the sectors, degrees.
@@ -85,15 +88,15 @@ def fit_rings(
     )
     before = [best_geometry(places_of(plain, p.yx), p.two_theta, numbers_of(p.geometry)) for p in images]
     off = [p.off_px(plain, g) for p, g in zip(images, before, strict=True)]
-    extra = np.array([np.median(np.abs(o)) ** 2 * 2.2 for o in off])
-    witness = replace(witness, tied=witness.smooth and witness.steps is None, geometry=np.array(before), extra=extra)
+    witness = _begun(witness, before, off)
     y, x = uniform_axes((0.0, 0.0), shape, _CELLS if witness.smooth else 2, _DEGREE)
     witness, smoothness, covariance = _solved(witness, y, x, say)
+    if witness.smooth and not witness.scaled:
+        covariance = widened(witness, y, x, covariance)
     say(0.8, "leaving parts of the rings out")
     held_out = _held_out(witness, y, x, smoothness)
     say(0.95, "uncertainty")
-    found = _Found(witness, y, x, smoothness, covariance, off, held_out)
-    return _result(found, _Task(shape, mask, gauge, max_sigma))
+    return _result(_Found(witness, y, x, smoothness, covariance, off, held_out), _Task(shape, mask, gauge, max_sigma))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +143,8 @@ def witness_of(
     if distances is not None and len(distances[0]) != len(images):
         raise UsageError(f"{len(distances[0])} distances for {len(images)} images of rings", expected="one for each")
     centres = centres_of(labels)
-    count = len(centres)
+    count, many = len(centres), len(images)
+    steps = None if distances is None else (np.array(distances[0]), (np.eye(many) - 1 / many) / distances[1] ** 2)
     return RingWitness(
         images=tuple(images),
         geometry=np.array([numbers_of(p.geometry) for p in images]),
@@ -152,8 +156,20 @@ def witness_of(
         depth=np.zeros(3 * count if depths else 0),
         smooth=labels is None if smooth is None else smooth,
         extra=np.ones(len(images)),
-        steps=None if distances is None else (np.asarray(distances[0], float), float(distances[1])),
+        distances=steps,
+        scaled=steps is not None,
     )
+
+
+def _begun(witness: RingWitness, geometry: Sequence[Floats], off: Sequence[Floats]) -> RingWitness:
+    """From the best geometries of perfect pixels, and how far points are off then, px; where nothing tells the scale,
+    the mean distance stays that of the PONI files."""
+    extra = np.array([np.median(np.abs(o)) ** 2 * 2.2 for o in off])
+    known = witness.distances
+    if witness.smooth and not witness.scaled:
+        told = np.array([p.geometry["dist"] for p in witness.images])
+        known = told, np.full((len(told),) * 2, (_HELD * told.sum()) ** -2)
+    return replace(witness, geometry=np.array(geometry), extra=extra, distances=known)
 
 
 def _solved(witness: RingWitness, y: Axis, x: Axis, say: Progress) -> tuple[RingWitness, float, Floats]:
@@ -220,7 +236,7 @@ def _result(found: _Found, task: _Task) -> RingCalibration:
     if len(valid) < 3:
         raise FittingError(
             f"the rings determine the displacement of no pixel within {limit:g} px",
-            hint="more rings, images with the beam elsewhere, or a larger --max-sigma",
+            hint="more rings, images with the beam elsewhere, --distances, or a larger --max-sigma",
         )
     change = best_gauge(witness.present, valid, witness.pixel_size, gauge=task.gauge, shape=shape, nominal=True)
     field = change.field(witness.present)

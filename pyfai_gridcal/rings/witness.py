@@ -18,10 +18,9 @@ from scipy import sparse
 
 from ..base.arrays import Bools, Floats, Ints
 from ..base.robust import NORMAL, rms
-from ..fitting.plates.beside import Beside
+from ..fitting.plates.beside import Beside, shared_rows
 from ..fitting.spline.basis import Axis
 from ..fitting.spline.problem import SplineField
-from ..fitting.spline.rows import CellRows
 from ..records.field import Field, TiledField, label_at
 from .geometry import slopes, two_theta
 from .points import RingPoints
@@ -36,8 +35,6 @@ DEPTH_PRIOR, TILT_PRIOR = 1e-3, 0.03
 FIELD_PRIOR = 30.0
 #: Of a field that is not wanted beside modules, px.
 _NONE = 1e-7
-#: Of the mean distance where it is tied, in parts of it.
-_TIED = 1e-8
 #: Of the plane through modules, in parts of their depth.
 _STILL = 1e-4
 #: Beyond this many standard deviations a point counts less and less, beyond the second not at all.
@@ -69,9 +66,9 @@ class RingWitness:
     depth : (3 M,) depth, m, and its slopes along slow and fast (tilts, rad) of each module, or nothing
     smooth : whether there is a smooth field
     extra : (K,) variance beyond the sigma of the points, px²
-    steps : distances that a motor tells, m, of which only steps count, and their sigma; None for none
+    distances : (K,) m, and what is known of them, (K, K) 1/m²; None for nothing
+    scaled : whether that is their steps, by a motor, and with them the size of the pixels
     left_out : (K,) None, or points that do not count
-    tied : whether the mean distance stays that of the PONI files, where nothing tells the scale
     """
 
     images: tuple[RingPoints, ...]
@@ -84,9 +81,9 @@ class RingWitness:
     depth: Floats
     smooth: bool
     extra: Floats
-    steps: tuple[Floats, float] | None = None
+    distances: tuple[Floats, Floats] | None = None
+    scaled: bool = False
     left_out: tuple[Bools, ...] | None = None
-    tied: bool = False
 
     @property
     def modules(self) -> int:
@@ -111,7 +108,7 @@ class RingWitness:
         rows = np.repeat(np.arange(2 * n), 3)
         return sparse.csr_matrix((values.ravel(), (rows, at.ravel())), shape=(2 * n, len(self.further)))
 
-    def _depths(self, yx: Floats) -> Floats:
+    def depths(self, yx: Floats) -> Floats:
         """(N, 3 M) metres of depth at points, by depth and tilts of the modules; no columns without."""
         out = np.zeros((len(yx), len(self.depth)))
         if len(self.depth):
@@ -124,7 +121,7 @@ class RingWitness:
     def places(self, yx: Floats) -> Floats:
         """(N, 3) metres, of observed points at present."""
         flat = (yx + self.present.at(yx) + 0.5) * self.pixel_size
-        return np.column_stack([flat, self._depths(yx) @ self.depth if len(self.depth) else np.zeros(len(yx))])
+        return np.column_stack([flat, self.depths(yx) @ self.depth])
 
     @cached_property
     def seen(self) -> tuple[_Seen, ...]:
@@ -142,20 +139,24 @@ class RingWitness:
         return _Seen(
             toward / size[:, None],
             off,
+            size,
             geometry / size[:, None],
-            self._depths(points.yx) * (place[:, 2] / size)[:, None],
+            self.depths(points.yx) * (place[:, 2] / size)[:, None],
             np.maximum(variance, 1e-8),
             None if self.left_out is None else self.left_out[k],
         )
 
-    def _rows(self, k: int, y: Axis, x: Axis) -> sparse.csr_matrix:
-        """(N, 2 size + 3 M) what the displacement by all coefficients does along the radius."""
-        points, unit = self.images[k], self.seen[k].unit
-        field = CellRows.of_points(y, x, points.yx).sparse
-        along = [sparse.diags(unit[:, c]) for c in range(2)]
-        moved = self.columns(points.yx)
-        n = len(points)
-        return sparse.hstack([along[0] @ field, along[1] @ field, along[0] @ moved[:n] + along[1] @ moved[n:]]).tocsr()
+    def moves(self, k: int, y: Axis, x: Axis) -> sparse.csr_matrix:
+        """(2 N, U) displacement of the points of an image by coefficients and motions, px, all y, then all x."""
+        return shared_rows(y, x, self.columns, self.images[k].yx)
+
+    def rows(self, k: int, y: Axis, x: Axis) -> sparse.csr_matrix:
+        """(N, V) what all unknowns do along the radius: coefficients, motions, depths, geometries."""
+        seen, moves, n = self.seen[k], self.moves(k, y, x), len(self.images[k])
+        along = sum(sparse.diags(seen.unit[:, c]) @ moves[c * n : (c + 1) * n] for c in range(2))
+        geometry = np.zeros((n, 5 * len(self.images)))
+        geometry[:, 5 * k : 5 * k + 5] = seen.geometry
+        return sparse.hstack([along, *map(sparse.csr_matrix, (seen.depth, geometry))]).tocsr()
 
     @cached_property
     def _made(self) -> dict[tuple[Axis, Axis], Equations]:
@@ -170,43 +171,24 @@ class RingWitness:
 
     def _equations(self, y: Axis, x: Axis) -> Equations:
         size, depths = 2 * y.size * x.size + len(self.further), len(self.depth)
-        own = depths + 5 * len(self.images)
-        normal, right = np.zeros((size + own, size + own)), np.zeros(size + own)
-        for k, seen in enumerate(self.seen):
-            geometry = np.zeros((len(seen.off), 5 * len(self.images)))
-            geometry[:, 5 * k : 5 * k + 5] = seen.geometry
-            shared = self._rows(k, y, x)
-            mine = np.hstack([seen.depth, geometry])
-            points = self.images[k]
-            wanted = (seen.unit * self.present.at(points.yx)).sum(axis=1) - seen.off
-            if depths:
-                wanted = wanted + seen.depth @ self.depth
-            w = seen.weight
-            weighed = sparse.diags(w) @ shared
-            normal[:size, :size] += (shared.T @ weighed).toarray()
-            cross = weighed.T @ mine
-            normal[:size, size:] += cross
-            normal[size:, :size] += cross.T
-            normal[size:, size:] += mine.T @ (mine * w[:, None])
-            right[:size] += shared.T @ (w * wanted)
-            right[size:] += mine.T @ (w * wanted)
+        count = size + depths + 5 * len(self.images)
+        normal, right = np.zeros((count, count)), np.zeros(count)
+        for k, (points, seen) in enumerate(zip(self.images, self.seen, strict=True)):
+            rows = self.rows(k, y, x)
+            wanted = (seen.unit * self.present.at(points.yx)).sum(axis=1) + seen.depth @ self.depth - seen.off
+            weighed = sparse.diags(seen.weight) @ rows
+            normal += (rows.T @ weighed).toarray()
+            right += weighed.T @ wanted
         normal[np.diag_indices(len(normal))] += 1 / self.priors(y.size * x.size) ** 2
         if depths:
             # the plane through all modules goes with the geometries: it stays where it is
             on_plane = np.linalg.qr(self.plane)[0] * self.arms[:, None]
             inner = slice(size, size + depths)
             normal[inner, inner] += on_plane @ on_plane.T / (_STILL * DEPTH_PRIOR) ** 2
-        at, many = size + depths + 5 * np.arange(len(self.images)), len(self.images)
-        if self.steps is not None:
-            told, sigma = self.steps
-            free = (np.eye(many) - 1 / many) / sigma**2
-            normal[np.ix_(at, at)] += free
-            right[at] -= free @ (self.geometry[:, 0] - told)
-        elif self.tied:
-            told = np.array([p.geometry["dist"] for p in self.images])
-            stiff = np.full((many, many), (_TIED * many * told.mean()) ** -2)
-            normal[np.ix_(at, at)] += stiff
-            right[at] -= stiff @ (self.geometry[:, 0] - told)
+        if self.distances is not None:
+            at, (told, known) = size + depths + 5 * np.arange(len(self.images)), self.distances
+            normal[np.ix_(at, at)] += known
+            right[at] -= known @ (self.geometry[:, 0] - told)
         return Equations(normal, right, size)
 
     @property
@@ -288,11 +270,12 @@ class RingWitness:
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
-    """Points of one image: direction of the radius (N, 2), how far off (N,) px, what geometry (N, 5) and depths do,
-    variance (N,) px²."""
+    """Points of one image: direction of the radius (N, 2), how far off (N,) px, rad that a pixel stands for (N,), what
+    geometry (N, 5) and depths do, variance (N,) px²."""
 
     unit: Floats
     off: Floats
+    size: Floats
     geometry: Floats
     depth: Floats
     variance: Floats

@@ -26,7 +26,7 @@ def test_rows_are_what_a_small_change_does() -> None:
     change[k] = 1e-3
     moved = replace(witness, further=change)
     moved = replace(moved, present=moved.field(SplineField(y, x, zero)))
-    expected = witness._rows(0, y, x)[:, -len(change) + k].toarray().ravel() * 1e-3
+    expected = witness.rows(0, y, x)[:, 2 * y.size * x.size + k].toarray().ravel() * 1e-3
     np.testing.assert_allclose(moved.seen[0].off - seen.off, expected, atol=2e-7)
     deep = replace(witness, depth=np.where(np.arange(len(witness.depth)) == k, 1e-6, 0.0))
     np.testing.assert_allclose(deep.seen[0].off - seen.off, seen.depth[:, k] * 1e-6, atol=2e-7)

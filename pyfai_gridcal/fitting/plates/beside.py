@@ -38,6 +38,12 @@ class Beside:
     columns: Columns
 
 
+def shared_rows(y: Axis, x: Axis, columns: Columns, yx: Floats) -> sparse.csr_matrix:
+    """(2 N, U) displacement at points by coefficients of a field and what is further, px, all y, then all x."""
+    field = CellRows.of_points(y, x, yx).sparse
+    return sparse.hstack([sparse.block_diag([field, field]), columns(yx)], format="csr")
+
+
 class Witness(Protocol):
     """Whoever says something of the field besides the plate, and sees it anew when the field is known better."""
 
@@ -95,8 +101,7 @@ class WholeUncertainty:
 
     def rows(self, yx: Floats) -> Floats:
         """(2 N, U) displacement at points by the unknowns, all y, then all x."""
-        field = CellRows.of_points(self.y, self.x, yx).sparse
-        return sparse.hstack([sparse.block_diag([field, field]), self.columns(yx)]).toarray()
+        return np.asarray(shared_rows(self.y, self.x, self.columns, yx).toarray())
 
     def linear_part(self, yx: Floats, count: int) -> Floats:
         """(2 N, count) of shifts, turn, scale, aspect, shear about the middle: what the whole may do, rigid first."""
