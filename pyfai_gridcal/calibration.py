@@ -216,7 +216,8 @@ def calibrate(
     chosen = Settings(**{f.name: given[f.name] for f in fields(Settings)})
     say = progress or untold
     exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in _images(image, chosen)]
-    _common_shape(exposures)
+    # what cannot be read is told before the work
+    prior_of(chosen), witness_of(chosen, _common_shape(exposures))
     found, points = [], []
     try:
         for k, one in enumerate(exposures):

@@ -9,7 +9,7 @@ import pytest
 
 import pyfai_gridcal
 from pyfai_gridcal import calibrate
-from pyfai_gridcal.base.errors import CalibrationError, GridcalError, ImageError, UsageError
+from pyfai_gridcal.base.errors import CalibrationError, FileFormatError, GridcalError, ImageError, UsageError
 from pyfai_gridcal.io.images.images import load_image
 from pyfai_gridcal.records.settings import Settings
 from pyfai_gridcal.report import write_report
@@ -122,6 +122,13 @@ def test_a_result_is_saved_under_a_name_that_says_so(calibration: pyfai_gridcal.
         write_report(calibration, tmp_path / "r.pdf")
     assert not list(tmp_path.iterdir())
     assert calibration.save(tmp_path / "detector").exists()
+
+
+@pytest.mark.parametrize("named", [{"prior": "no.h5"}, {"rings": ["no.npt:no.poni"]}])
+def test_files_are_read_before_the_work(named: dict[str, object]) -> None:
+    """Of an image without a grid it is told that the file is missing."""
+    with pytest.raises(FileFormatError, match=r"no\.(h5|npt)"):
+        calibrate(np.random.default_rng(1).poisson(100.0, (200, 220)), pitch=1e-3, **named)  # type: ignore[arg-type]
 
 
 def test_progress_can_cancel(picture: SyntheticImage) -> None:

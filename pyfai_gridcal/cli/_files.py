@@ -39,6 +39,26 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
             raise UsageError(f"output {path} is write-protected")
 
 
+def check_inputs(inputs: Iterable[Any], rings: Iterable[str] = ()) -> None:
+    """Refuse at once files besides the images that are not there or may not be read, those of rings among them.
+
+    Raises
+    ------
+    UsageError
+        With the first of them.
+    """
+    from ..rings.points import ring_files
+
+    for one in [*inputs, *(file for named in rings for file in ring_files(named))]:
+        if one is None:
+            continue
+        try:
+            with open(one, "rb"):
+                pass
+        except OSError as error:
+            raise UsageError(f"{one} cannot be read: {error.strerror}", expected="a file") from error
+
+
 def check_images(images: Iterable[str], *, after: str = "") -> None:
     """Refuse detector files that stand where an image should, before anything is made of what is in them.
 

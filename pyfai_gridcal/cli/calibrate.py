@@ -15,7 +15,7 @@ from ..records.jobs import Calibrate, CalibrateRings, corrections_of
 from ..records.options import options_of
 from ..records.settings import Settings
 from ._config import add_config, with_config
-from ._files import check_images, check_outputs, write_json
+from ._files import check_images, check_inputs, check_outputs, write_json
 from ._options import add_fields, given_settings, job_of
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -68,6 +68,7 @@ def _rings_alone(options: argparse.Namespace) -> int:
 
     job = job_of(CalibrateRings, options)
     output = result_name(job.output or Path((job.rings or [""])[0].partition(".npt:")[0] + ".h5"))
+    check_inputs([], job.rings or ())
     check_outputs([output, job.json_file], [])
     with ProgressLine() as progress:
         found = calibrate_ring_files(job, progress=progress)
@@ -92,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
     job = job_of(Calibrate, options)
     output = Path(job.output) if job.output else detector_beside(job.images[0])
     check_images(job.images)
+    check_inputs([job.prior, job.plate], job.rings or ())
     check_outputs([output, job.json_file, job.report, job.corrected], job.images)
     result_name(output)
     report_name(job.report or "report.html")

@@ -6,7 +6,7 @@ Other rooms may use::
     drawing   save_ring_figure
     judge     RingValidation, validate_ring_files, validate_rings
     picking   calibrant_of, pick_rings
-    points    RingPoints, ring_points
+    points    RingPoints, ring_files, ring_points
     record    RingCalibration
     solution  fit_rings, witness_of
 """

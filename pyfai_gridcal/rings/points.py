@@ -80,6 +80,14 @@ class RingPoints:
         return left / per_px
 
 
+def ring_files(named: str) -> tuple[Path, Path]:
+    """Points and geometry of ``FILE.npt:GEOMETRY.poni``; UsageError where it is not two such names."""
+    parts = re.fullmatch(r"(.+?\.npt):(.+)", named)
+    if parts is None:
+        raise UsageError(f"rings {named!r}", expected="FILE.npt:GEOMETRY.poni, as pyFAI-calib2 writes both")
+    return Path(parts[1]), Path(parts[2])
+
+
 def read_rings(named: str) -> RingPoints:
     """Points of ``FILE.npt:GEOMETRY.poni``, as pyFAI-calib2 writes both.
 
@@ -90,10 +98,7 @@ def read_rings(named: str) -> RingPoints:
     FileFormatError
         Files that are not there, or hold no points, rings, wavelength or geometry.
     """
-    parts = re.fullmatch(r"(.+?\.npt):(.+)", named)
-    if parts is None:
-        raise UsageError(f"rings {named!r}", expected="FILE.npt:GEOMETRY.poni, as pyFAI-calib2 writes both")
-    path, poni = Path(parts[1]), Path(parts[2])
+    path, poni = ring_files(named)
     for one in (path, poni):
         if not one.is_file():
             raise FileFormatError(f"there is no file {one}")

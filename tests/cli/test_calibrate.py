@@ -25,7 +25,12 @@ def test_calibrate(core: Core, image: Path, capsys: pytest.CaptureFixture[str]) 
     assert err == ""
 
 
-def test_settings_reach_the_core(core: Core, image: Path, tmp_path: Path) -> None:
+def test_settings_reach_the_core(
+    core: Core, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for there in ("p.h5", "old.h5"):
+        (tmp_path / there).touch()
     words = "--pitch 3mm,2mm --pixel 50um,48um --lattice rectangular --polarity dark --hole 0.5mm --model mosaic"
     words += " --gauge centre --max-sigma 0.1 --angle 75 --origin 10.5,20 --detector Pilatus1M --plate p.h5"
     words += " --tilt 0.2deg --source 10m --gap 2mm --pitch-tolerance 20ppm --expansion 16.5e-6 --temperature 20±2"
@@ -224,6 +229,21 @@ def test_what_goes_wrong_with_files(
         assert err.count("\n") == 1
         assert "Traceback" not in err
         assert out == ""
+    assert not core.calls
+
+
+@pytest.mark.parametrize(
+    "words", [("--prior", "no.h5"), ("--plate", "no.h5"), ("--rings", "no.npt:a.poni"), ("--rings", "a.npt:no.poni")]
+)
+def test_files_that_are_named_are_there_before_the_work(
+    core: Core, image: Path, tmp_path: Path, words: tuple[str, str], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for there in ("a.npt", "a.poni"):
+        (tmp_path / there).touch()
+    assert run("calibrate", image, "--pitch", "5mm", *words) == 2
+    assert " cannot be read: No such file or directory" in capsys.readouterr().err
     assert not core.calls
 
 
