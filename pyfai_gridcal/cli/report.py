@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 
-from ..base.errors import FileFormatError, GridcalError
-from ._files import check_outputs
+from ..base.errors import FileFormatError, GridcalError, UsageError
+from ..records.jobs import Validate
+from ._files import check_inputs, check_outputs
+from ._options import add_fields
 from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
@@ -14,7 +17,8 @@ from ._session import tell
 EPILOG = """The result file holds images, spots, control points and the fit. Only the corrected image is computed again.
 
   pyFAI-gridcal report detector.h5
-  pyFAI-gridcal report detector.h5 -o figures.json --no-loop"""
+  pyFAI-gridcal report detector.h5 -o figures.json --no-loop
+  pyFAI-gridcal report detector.h5 --rings CeO2.tif --poni CeO2.poni    (does it help these powder rings?)"""
 
 
 def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
@@ -37,6 +41,7 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         action="store_true",
         help="do not correct the image and measure it again, which takes the most time",
     )
+    add_fields(parser, Validate, leave={f.name for f in fields(Validate)} - {"rings", "poni", "calibrant"})
     return parser
 
 
@@ -46,7 +51,11 @@ def run(options: argparse.Namespace) -> int:
     from ..report import report_name, write_report
 
     output = report_name(options.output or Path(options.result).with_suffix(".html"))
-    check_outputs([output], [options.result])
+    if options.rings and not options.poni:
+        raise UsageError("--rings without a geometry", expected="--poni, the PONI file of that image")
+    inputs = [one for one in (options.result, options.rings, options.poni) if one]
+    check_inputs(inputs)
+    check_outputs([output], inputs)
     calibration = load_result(options.result)
     if not isinstance(calibration, Calibration):
         raise FileFormatError(
@@ -61,6 +70,15 @@ def run(options: argparse.Namespace) -> int:
                 validation = validate(calibration, progress=progress)
             except GridcalError as error:
                 tell(f"the corrected image could not be measured: {error}")
-    write_report(calibration, output, validation=validation, detector=options.result)
+    further = None
+    if options.rings:
+        from ..rings.drawing import ring_part
+        from ..rings.judge import validate_ring_files
+
+        named = {name: getattr(options, name) for name in ("rings", "poni", "calibrant")}
+        job = Validate(detector_file=options.result, **named)
+        with ProgressLine() as progress:
+            further = ring_part(validate_ring_files(job, progress=progress))
+    write_report(calibration, output, validation=validation, detector=options.result, further=further)
     print(f"written: {output}")
     return 0

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pyFAI.gui.tasks.AbstractCalibrationTask import AbstractCalibrationTask
 from silx.gui import qt
+from silx.gui.utils.matplotlib import FigureCanvasQTAgg
 
 from ..base.errors import GridcalError, UsageError
 from ..base.progress import Progress
+from ..io.kinds.kinds import read_distortion
 from ..io.kinds.pointers import GEOMETRY
+from ..io.nexus.detector import from_detector
 from ..rings.doors import told_of
+from ..rings.drawing import ring_figure
+from ..rings.judge import RingValidation, validate_rings
 from ..rings.points import RingPoints, ring_points
 from ..rings.record import RingCalibration
 from ..rings.solution import fit_rings
@@ -78,11 +83,17 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
         self.clearButton = button("Clear", self.clear, name="clear")
         self.fitButton = button("Calibrate", self.fit, name="fit", height=40)
         self.useButton = button("Use this detector", self.use, name="use", height=40)
+        tip = "Whether a detector file makes the rings of this image straighter than the present detector"
+        self.judgeButton = button("Judge a detector", self.judge, name="judge", tip=tip)
+        self.picture: qt.QWidget = qt.QWidget()
         self.progress = qt.QLabel()
         settings = (qt.QLabel("Model"), self.model_choice, self.depths, qt.QLabel("Distances"), self.distances)
         images = (qt.QLabel("Images"), self.listed, row(self.addButton, self.clearButton))
-        panel = column(*images, *settings, self.progress, row(self.fitButton, self.useButton), margin=6)
-        self.splitter = splitter(self.report, holder(panel))
+        panel = column(
+            *images, *settings, self.progress, row(self.fitButton, self.useButton), self.judgeButton, margin=6
+        )
+        self.told = column(self.report, self.picture)
+        self.splitter = splitter(holder(self.told), holder(panel))
         column(self.splitter, on=self)
         self.worker.sigProgress.connect(lambda fraction, text: self.progress.setText(f"{100 * fraction:.0f} % {text}"))
         self.worker.sigFailed.connect(lambda error, title: error_box(self, error, title))
@@ -96,6 +107,7 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
     def _enable(self) -> None:
         self.fitButton.setEnabled(bool(self.images) and not self.worker.isBusy)
         self.useButton.setEnabled(self.result is not None and not self.worker.isBusy)
+        self.judgeButton.setEnabled(not self.worker.isBusy)
 
     def add(self) -> None:
         """Take the points that are picked now; those of an image of the same name before go."""
@@ -164,6 +176,41 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
             self.progress.setText(f"in use: {os.path.basename(path)}")
 
         self.worker.start(BackgroundJob("writing the detector", work, done, "Rings", lasting=True))
+
+    def judge(self) -> None:
+        """Ask for a detector file, and what it does for the rings of the image."""
+        name, _ = qt.QFileDialog.getOpenFileName(self, "Detector to be judged")
+        if name:
+            self.judge_file(name)
+
+    def judge_file(self, path: str) -> None:
+        """Tell and draw whether a detector file makes the rings straighter."""
+        settings = self.model().experimentSettingsModel()
+        image, detector = settings.image().value(), settings.detectorModel().detector()
+        try:
+            points = picked_points(self.model())
+            if image is None:
+                raise UsageError("no image yet", expected="one with rings")
+        except GridcalError as error:
+            error_box(self, error, "Rings")
+            return
+
+        def work(progress: Progress) -> RingValidation:
+            before = from_detector(detector)
+            return validate_rings(
+                read_distortion(path), image, points.geometry, wavelength=points.wavelength, calibrant=points.calibrant,
+                before=before, mask=before.mask, name=points.name, progress=progress,
+            )  # fmt: skip
+
+        def done(found: RingValidation) -> None:
+            self.report.setPlainText(found.report())
+            self.progress.setText(found.sentence)
+            new = FigureCanvasQTAgg(ring_figure(found))
+            self.told.replaceWidget(self.picture, new)
+            self.picture.deleteLater()
+            self.picture = new
+
+        self.worker.start(BackgroundJob("judging a detector by rings", work, done, "Rings"))
 
     def mayClose(self) -> bool:
         """Nothing here is lost that cannot be had again by a click."""

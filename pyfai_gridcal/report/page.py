@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from os import PathLike
@@ -36,6 +37,7 @@ _SECTIONS = {
     "residuals": "Residuals",
     "noise": "Are the residuals only noise?",
     "loop": "Check: the image corrected and measured again",
+    "rings": "Check: powder rings without and with it",
     "model": "Choice of the model",
     "spots": "How the spots were found",
     "checks": "Checks",
@@ -45,7 +47,33 @@ _SECTIONS = {
 }
 
 
-def page(calibration: Result, validation: Validation | None = None, detector: str | None = None) -> str:
+@dataclass(frozen=True)
+class PagePart:
+    """A check that others have made.
+
+    Attributes
+    ----------
+    section : of the page, by its key, which is that of the plain data, too
+    text : a sentence
+    head, rows : a table
+    figures : in this section
+    data : plain
+    """
+
+    section: str
+    text: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    figures: Sequence[PageFigure]
+    data: Data
+
+
+def page(
+    calibration: Result,
+    validation: Validation | None = None,
+    detector: str | None = None,
+    further: PagePart | None = None,
+) -> str:
     """The whole page as text; `detector` is the name of the file that has been written."""
     data = report_data(calibration, validation=validation)
     parts: dict[str, list[str]] = {key: [] for key in _SECTIONS}
@@ -61,6 +89,10 @@ def page(calibration: Result, validation: Validation | None = None, detector: st
     drawn = list(figures_of(calibration))
     if validation is not None:
         drawn += loop_figures(calibration, validation)
+    if further is not None:
+        data[further.section] = further.data
+        parts[further.section] += [f"<p>{_e(further.text)}</p>", _grid(further.head, further.rows)]
+        drawn += further.figures
     order = list(_SECTIONS)
     drawn.sort(key=lambda figure: order.index(figure.section))
     for number, figure in enumerate(drawn, 1):
@@ -260,6 +292,7 @@ def write_report(
     *,
     validation: Validation | None = None,
     detector: str | PathLike[str] | None = None,
+    further: PagePart | None = None,
 ) -> Path:
     """Write everything that a reviewer of a calibration may want to see to one file.
 
@@ -272,6 +305,7 @@ def write_report(
     validation : of the same calibration, from :func:`~pyfai_gridcal.judging.validation.validate`; the page says so
         when there is none
     detector : file that the reader shall use, named in the first sentence
+    further : a check that others have made, for the page and the plain data
 
     Returns
     -------
@@ -289,9 +323,11 @@ def write_report(
         stretch = PlateBudget.of(calibration.settings).stretch
         text = certificate_text(calibration.plate.scaled(1 / stretch))
     elif path.suffix.lower() == ".json":
-        text = json.dumps(report_data(calibration, validation=validation), indent=1, ensure_ascii=False) + "\n"
+        data = report_data(calibration, validation=validation)
+        data |= {} if further is None else {further.section: further.data}
+        text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     else:
-        text = page(calibration, validation, None if detector is None else Path(detector).name)
+        text = page(calibration, validation, None if detector is None else Path(detector).name, further)
     with replacing(path) as temporary:
         Path(temporary).write_text(text, encoding="utf-8")
     return path

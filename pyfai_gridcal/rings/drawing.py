@@ -2,47 +2,60 @@
 
 from __future__ import annotations
 
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .judge import RingValidation, Straightness
+from ..report.figures import PageFigure
+from ..report.page import PagePart
+from .judge import COLUMNS, RingValidation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Residuals are drawn up to this quantile of their size: a few wild points shall not shrink all others.
 _SHOWN = 0.98
+_BOTH = ("without", "with")
+
+
+def over_azimuth(found: RingValidation, which: str, *, ax: Any) -> None:
+    """Residuals "without" or "with" the calibration, a colour for each ring."""
+    one, top = _seen(found, which)
+    for ring, here in found.parts("ring"):
+        ax.plot(found.azimuth[here], 1e3 * np.degrees(one.left[here]), ".", ms=3, color=f"C{ring % 10}")
+    ax.set(xlim=(-180, 180), ylim=(-1.3 * top, 1.3 * top), ylabel="residual, mdeg", xlabel="azimuth, degrees")
+    ax.axhline(0, color="k", lw=0.6)
+    size, px = one.rms()
+    ax.set_title(f"{which} the calibration: {size:.2f} mdeg, {px:.3f} px rms")
+
+
+def on_detector(found: RingValidation, which: str, *, ax: Any) -> None:
+    """The same where the points are."""
+    one, top = _seen(found, which)
+    y, x = found.points.yx.T
+    drawn = ax.scatter(x, y, 4, 1e3 * np.degrees(one.left), cmap="coolwarm", vmin=-top, vmax=top)
+    ax.set(xlim=(0, found.shape[1]), ylim=(0, found.shape[0]), aspect="equal")
+    ax.set(ylabel="slow (y), px", xlabel="fast (x), px")
+    ax.figure.colorbar(drawn, ax=ax, label="residual, mdeg")
+
+
+def _seen(found: RingValidation, which: str) -> tuple[Any, float]:
+    """The rings without or with the calibration, and how far is drawn, mdeg, the same both times."""
+    top = 1e3 * float(np.degrees(np.quantile(np.abs(found.before.left), _SHOWN)))
+    return (found.before if which == "without" else found.after), top
 
 
 def ring_figure(found: RingValidation) -> Figure:
-    """Residuals without and with the calibration: over the azimuth, a colour for each ring, and as maps."""
+    """All four pictures."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 7), layout="constrained")
-    top = np.quantile(np.abs(found.before.left), _SHOWN) * 1e3
-    axes = figure.subplots(2, 2, sharex="col", width_ratios=(1.6, 1))
-    for (curve, plan), one, title in zip(axes, (found.before, found.after), ("without", "with"), strict=True):
-        _over_azimuth(curve, found, one, float(np.degrees(top)))
-        rms, px = one.rms()
-        curve.set_title(f"{title} the calibration: {rms:.2f} mdeg, {px:.3f} px rms")
-        y, x = found.points.yx.T
-        drawn = plan.scatter(
-            x, y, 4, 1e3 * np.degrees(one.left), cmap="coolwarm", vmin=-np.degrees(top), vmax=np.degrees(top)
-        )
-        plan.set(xlim=(0, found.shape[1]), ylim=(0, found.shape[0]), aspect="equal", ylabel="slow (y), px")
-        figure.colorbar(drawn, ax=plan, label="residual, mdeg")
-    axes[1, 0].set_xlabel("azimuth, degrees")
-    axes[1, 1].set_xlabel("fast (x), px")
+    for pair, which in zip(figure.subplots(2, 2, width_ratios=(1.6, 1)), _BOTH, strict=True):
+        over_azimuth(found, which, ax=pair[0])
+        on_detector(found, which, ax=pair[1])
     return figure
-
-
-def _over_azimuth(ax: Any, found: RingValidation, one: Straightness, top: float) -> None:
-    for ring, which in found.parts("ring"):
-        ax.plot(found.azimuth[which], 1e3 * np.degrees(one.left[which]), ".", ms=3, color=f"C{ring % 10}")
-    ax.set(xlim=(-180, 180), ylim=(-1.3 * top, 1.3 * top), ylabel="residual, mdeg")
-    ax.axhline(0, color="k", lw=0.6)
 
 
 def save_ring_figure(found: RingValidation, path: str | PathLike[str]) -> None:
@@ -51,3 +64,16 @@ def save_ring_figure(found: RingValidation, path: str | PathLike[str]) -> None:
 
     with replacing(path) as beside:
         ring_figure(found).savefig(beside, dpi=110)
+
+
+def ring_part(found: RingValidation) -> PagePart:
+    """What the page of a report shows of it."""
+    words = "How far points of rings are off, along the radius; pyFAI refined the geometry. Waves are distortion."
+    figures = [
+        PageFigure("rings", f"{title} {which} the calibration", words, partial(draw, found, which), (7.5, 4.2))
+        for title, draw in (("Rings over the azimuth", over_azimuth), ("Rings on the detector", on_detector))
+        for which in _BOTH
+    ]
+    rows = tuple(found.rows())
+    text = f"Rings of {found.points.calibrant}: {found.sentence}. The table tells without -> with."
+    return PagePart("rings", text, COLUMNS, rows, tuple(figures), found.summary())

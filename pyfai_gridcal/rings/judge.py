@@ -46,6 +46,8 @@ _OUTLIER = 6.0
 _APART = 0.1
 #: Steps of pyFAI's refinement, which ends in some ten, or in none.
 _STEPS = 10
+#: Of the table of residuals, which are told without -> with the calibration.
+COLUMNS = ("", "points", "rms, mdeg", "rms, px", "width, mdeg")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +128,8 @@ class RingValidation:
         return "no difference" if abs(sure) < _SURE else "helps" if sure > 0 else "harms"
 
     def parts(self, kind: str) -> Iterator[tuple[int, Bools]]:
-        """Number and points (N,) of each "ring" or "module"."""
-        of = self.points.ring if kind == "ring" else self.module
+        """Number and points (N,) of each "ring" or "module", or of "all"."""
+        of = {"ring": self.points.ring, "module": self.module}.get(kind, np.zeros(len(self.points), int))
         yield from ((int(k), of == k) for k in np.unique(of))
 
     def summary(self) -> dict[str, Any]:
@@ -160,29 +162,35 @@ class RingValidation:
             **tables,
         }
 
-    def report(self) -> str:
-        """Figures for a person."""
-        (b, b_px), (a, a_px) = self.before.rms(), self.after.rms()
+    @property
+    def sentence(self) -> str:
+        """Whether the calibration helps."""
         gone, gone_px = self.gone
         told = {
             "helps": f"the calibration helps: it takes away {gone:.3g} mdeg ({gone_px:.3g} px)",
             "harms": f"the calibration harms: it adds {-gone:.3g} mdeg ({-gone_px:.3g} px)",
             "no difference": "these rings show no difference",
         }[self.verdict]
+        return f"{told} ({self.significance:+.1f} sigma)"
+
+    def rows(self) -> Iterator[tuple[str, str, str, str, str]]:
+        """Of all, each ring and each module, as in the head: :data:`COLUMNS`."""
+        widths = 1e3 * np.degrees([self.before.widths, self.after.widths])
+        for kind, k, which in ((one, *part) for one in ("all", "ring", "module") for part in self.parts(one)):
+            (b, b_px), (a, a_px) = self.before.rms(which), self.after.rms(which)
+            wide = widths[:, k] if kind == "ring" and k < widths.shape[1] else np.full(2, np.nan)
+            width = "" if np.isnan(wide).any() else f"{wide[0]:.2f} -> {wide[1]:.2f}"
+            name = kind if kind == "all" else f"{kind} {k}"
+            yield name, f"{which.sum()}", f"{b:.3f} -> {a:.3f}", f"{b_px:.4f} -> {a_px:.4f}", width
+
+    def report(self) -> str:
+        """Figures for a person."""
         out = [
             f"points of rings     {len(self.points)} on {len(np.unique(self.points.ring))} of {self.points.calibrant}",
-            f"azimuthal residual  {b:.3f} -> {a:.3f} mdeg, {b_px:.4f} -> {a_px:.4f} px (rms, without -> with)",
-            f"verdict             {told} ({self.significance:+.1f} sigma)",
+            f"verdict             {self.sentence}",
             "",
-            "             points   rms, mdeg           rms, px           width, mdeg",
+            *("{:11}{:>7}  {:>18}  {:>18}  {:>18}".format(*row).rstrip() for row in (COLUMNS, *self.rows())),
         ]
-        widths = np.degrees([self.before.widths, self.after.widths]) * 1e3
-        for kind in ("ring", "module"):
-            for k, w in self.parts(kind):
-                (b, b_px), (a, a_px) = self.before.rms(w), self.after.rms(w)
-                row = f"{kind:6} {k:4d} {w.sum():7d}   {b:7.3f} -> {a:7.3f}  {b_px:7.4f} -> {a_px:7.4f}"
-                wide = f"  {widths[0, k]:7.2f} -> {widths[1, k]:7.2f}" if kind == "ring" and k < widths.shape[1] else ""
-                out.append(row + ("" if "nan" in wide else wide))
         return "\n".join(out)
 
 

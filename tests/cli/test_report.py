@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import run
+from ringdrawing import GEOMETRY, PIXEL, WAVELENGTH, draw
 
 from pyfai_gridcal import calibrate
 from pyfai_gridcal.synthetic import demo_scene
@@ -50,3 +52,31 @@ def test_a_fit_alone_is_no_calibration(tmp_path: Path, capsys: pytest.CaptureFix
     assert run("report", tmp_path / "fit.h5") == 1
     assert "holds a DistortionFit only" in capsys.readouterr().err
     assert not (tmp_path / "fit.html").exists()
+
+
+def test_rings_judge_on_the_page_and_in_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence, a table and four figures; and what is missing is told before the work."""
+    from pyFAI.detectors import Detector
+    from pyFAI.geometry import Geometry
+
+    scene = demo_scene((260, 300), pitch_px=22.0, seed=3)
+    truth = replace(scene.distortion, pixel_size=PIXEL)
+    rng, near = np.random.default_rng(1), GEOMETRY | {"dist": 0.07, "poni1": 0.0135, "poni2": 0.0145}
+    image = scene.render(rng, bounds=False).image
+    calibrate(image, pitch=scene.plate.pitch_m[0], pixel=scene.distortion.pixel_size).save(tmp_path / "d.h5")
+    np.save(tmp_path / "r.npy", draw(truth, rng, geometry=near))
+    plain = Detector(*PIXEL, max_shape=truth.shape, orientation=3)
+    Geometry(**near, wavelength=WAVELENGTH, detector=plain).write(tmp_path / "a.poni")
+    words = ["report", tmp_path / "d.h5", "--no-loop", "--rings", tmp_path / "r.npy"]
+    poni = ["--poni", tmp_path / "a.poni"]
+    assert run(*words, *poni, "-o", tmp_path / "r.html") == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    section = page[page.index('<section id="rings">') :].partition("</section>")[0]
+    assert "Rings of CeO2: the calibration " in section
+    assert "<td>ring 1</td>" in section
+    assert section.count("<figure>") == 4
+    assert run(*words, *poni, "-o", tmp_path / "r.json") == 0
+    assert json.loads((tmp_path / "r.json").read_text())["rings"]["calibrant"] == "CeO2"
+    assert run(*words) == 2
+    assert "--poni" in capsys.readouterr().err
+    assert run(*words, "--poni", tmp_path / "no.poni") == 2

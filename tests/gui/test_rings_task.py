@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from qtest import qt
-from ringdrawing import PIXEL, WAVELENGTH, modular, three_images
+from ringdrawing import GEOMETRY, PIXEL, WAVELENGTH, bent, draw, modular, ring_points_of, three_images
 
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.gui import rings_task
 from pyfai_gridcal.gui.rings_task import RingsTask, picked_points
+from pyfai_gridcal.io.kinds.kinds import write_distortion
 
 pytestmark = pytest.mark.gui
 SHAPE = (220, 250)
@@ -85,6 +86,25 @@ def test_picked_points_are_those_of_the_window(model):
     assert np.abs(np.sort(taken.yx, axis=0) - np.sort(points.yx, axis=0)).max() < 1e-9
     assert taken.name == "image 0.tif"
     assert np.abs(taken.off_px(truth)).max() < 0.3
+
+
+def test_a_detector_file_is_judged(task, model, wait, tmp_path, monkeypatch):
+    """By the image and the geometry of the window, and drawn."""
+    rng, told = np.random.default_rng(3), []
+    near = GEOMETRY | {"dist": 0.06, "poni1": 0.0115, "poni2": 0.012}
+    truth = bent(SHAPE, 0.9, rng)
+    write_distortion(truth, tmp_path / "d.h5")
+    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *a: (str(tmp_path / "d.h5"), ""))
+    monkeypatch.setattr(rings_task, "error_box", lambda parent, error, title: told.append(str(error)))
+    fill(model, ring_points_of(truth, rng, geometry=near), np.zeros(SHAPE, bool))
+    task.judge()
+    assert "no image yet" in told[0]
+    model.experimentSettingsModel().image().setValue(draw(truth, rng, geometry=near))
+    task.judge()
+    wait(lambda: "helps" in task.progress.text(), 60, "the judge")
+    assert "ring 1" in task.report.toPlainText()
+    titles = [ax.get_title() for ax in task.picture.figure.axes]
+    assert sum("with the calibration" in one for one in titles) == 1
 
 
 def test_from_picked_points_to_a_detector(task, model, wait, tmp_path, monkeypatch):
