@@ -5,6 +5,8 @@ stated in ``schema.json`` beside this module (:func:`schema`).
 
 Other rooms may use::
 
+    figures       PageFigure
+    page          PagePart
     pictures      displacement_with_arrows, grid
     plots.canvas  nice
     plots.maps    reduced

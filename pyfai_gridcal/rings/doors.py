@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
-from ..base.arrays import Bools
+import numpy as np
+
 from ..base.errors import UsageError
 from ..base.geometry import as_pair
 from ..base.progress import Progress
@@ -91,66 +91,25 @@ def rings_beside(settings: Settings, shape: tuple[int, int]) -> MakeWitness:
     return lambda size: witness_of(images, shape, size, mask=mask, **told)
 
 
-def calibrate_rings(
-    rings: Sequence[str],
-    *,
-    detector: str,
-    pixel: float | tuple[float, float] | None = None,
-    model: str = "auto",
-    distances: str | None = None,
-    depths: bool = False,
-    mask: Bools | None = None,
-    gauge: Any = "least displacement",
-    max_sigma: float | None = None,
-    progress: Progress | None = None,
-) -> RingCalibration:
-    """Calibrate a detector by powder rings alone.
-
-    Parameters
-    ----------
-    rings : "FILE.npt:GEOMETRY.poni" of each image, as pyFAI-calib2 writes both
-    detector : pyFAI's name of it, or a file: shape, pixel size, gaps between modules
-    pixel : nominal pixel size, metres, if it is not that of the detector
-    model : "auto" (modules where the detector has gaps, else a smooth field), "rigid", "spline", or "tiles" for both
-    distances : where a motor had the detector, "100mm,200mm ± 1um"
-    depths : whether modules are tilted and out of the plane too
-    mask : (ny, nx) more pixels to ignore
-    gauge, max_sigma : as for :func:`~pyfai_gridcal.fitting.fitting.fit_distortion`
-    progress : called with a fraction and what is being done
+def calibrate_ring_files(job: CalibrateRings, *, progress: Progress | None = None) -> RingCalibration:
+    """Calibrate a detector by powder rings alone, as a job asks for it.
 
     Raises
     ------
     UsageError, FileFormatError, FittingError
         Settings that cannot be meant, files that are none, rings that determine nothing.
     """
-    frame = detector_of(detector)
-    hidden = frame.mask if mask is None else mask if frame.mask is None else frame.mask | mask
-    return fit_rings(
-        [read_rings(one) for one in rings],
-        shape=frame.shape,
-        pixel_size=frame.pixel_size if pixel is None else as_pair(pixel),
-        mask=hidden,
-        gauge=gauge,
-        max_sigma=max_sigma,
-        progress=progress,
-        **told_of(model, distances, depths),
-    )
-
-
-def calibrate_ring_files(job: CalibrateRings, *, progress: Progress | None = None) -> RingCalibration:
-    """The same as a job asks for it."""
     if job.detector is None:
         raise UsageError("rings alone without a detector", expected="--detector, such as Pilatus1M")
-    mask = load_mask(job.mask, detector_of(job.detector).shape) if job.mask else None
-    return calibrate_rings(
-        job.rings or (),
-        detector=job.detector,
-        pixel=job.pixel,
-        model=job.model,
-        distances=job.distances,
-        depths=job.depths,
-        mask=mask,
+    frame = detector_of(job.detector)
+    hidden = [m for m in (frame.mask, load_mask(job.mask, frame.shape) if job.mask else None) if m is not None]
+    return fit_rings(
+        [read_rings(one) for one in job.rings or ()],
+        shape=frame.shape,
+        pixel_size=frame.pixel_size if job.pixel is None else as_pair(job.pixel),
+        mask=np.any(hidden, axis=0) if hidden else None,
         gauge=job.gauge,
         max_sigma=job.max_sigma,
         progress=progress,
+        **told_of(job.model, job.distances, job.depths),
     )

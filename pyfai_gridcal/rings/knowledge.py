@@ -44,11 +44,10 @@ class Knowledge:
     covariance: Floats
 
     @cached_property
-    def _raster(self) -> tuple[Floats, Floats]:
+    def _raster(self) -> list[Floats]:
         """Axes of the nodes of maps."""
         step = max(self.shape) / _NODES
-        y, x = (np.linspace(0, n - 1, max(2, int(np.ceil(n / step)) + 1)) for n in self.shape)
-        return y, x
+        return [np.linspace(0, n - 1, max(2, int(np.ceil(n / step)) + 1)) for n in self.shape]
 
     @cached_property
     def _nodes(self) -> Floats:
@@ -81,16 +80,12 @@ class Knowledge:
             precision[part, part] += rough
         return np.asarray(np.linalg.inv(precision), dtype=np.float64)
 
-    def _sigma_of(self, k: int) -> tuple[float, float]:
-        """Uncertainty of a linear part, and before any point."""
-        row = self._linear[k]
-        return float(np.sqrt(row @ self.covariance @ row)), float(np.sqrt(row @ self._prior @ row))
-
     def _known(self, k: int) -> tuple[float, float] | None:
         """Value of a linear part and its uncertainty; None where the points do not tell, or pixels are as given."""
         if not self.witness.smooth:
             return None
-        sigma, before = self._sigma_of(k)
+        row = self._linear[k]
+        sigma, before = (float(np.sqrt(row @ c @ row)) for c in (self.covariance, self._prior))
         if sigma > _UNDETERMINED * before:
             return None
         values = self.witness.present.at(self._nodes).T.ravel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -96,30 +96,8 @@ def fit_rings(
     say(0.8, "leaving parts of the rings out")
     held_out = _held_out(witness, y, x, smoothness)
     say(0.95, "uncertainty")
-    return _result(_Found(witness, y, x, smoothness, covariance, off, held_out), _Task(shape, mask, gauge, max_sigma))
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """What was asked for."""
-
-    shape: tuple[int, int]
-    mask: Bools | None
-    gauge: Gauge
-    max_sigma: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """The solution, and how far the points were off before it (px, of each image), or are when left out."""
-
-    witness: RingWitness
-    y: Axis
-    x: Axis
-    smoothness: float
-    covariance: Floats
-    before: list[Floats]
-    held_out: float
+    known = Knowledge(witness, y, x, shape, smoothness, covariance)
+    return _result(known, off, held_out, mask=mask, gauge=gauge, max_sigma=max_sigma)
 
 
 def witness_of(
@@ -223,14 +201,21 @@ def _held_out(witness: RingWitness, y: Axis, x: Axis, smoothness: float) -> floa
     return rms(np.concatenate(off), np.concatenate(sigma))
 
 
-def _result(found: _Found, task: _Task) -> RingCalibration:
-    """Gauge, mask, uncertainty and what is not determined, in the units of the records."""
-    witness, shape = found.witness, task.shape
-    known = Knowledge(witness, found.y, found.x, shape, found.smoothness, found.covariance)
-    sigma = known.sigma()
-    limit = MAX_SIGMA_PX if task.max_sigma is None else task.max_sigma
+def _result(
+    known: Knowledge,
+    before: list[Floats],
+    held_out: float,
+    *,
+    mask: Bools | None,
+    gauge: Gauge,
+    max_sigma: float | None,
+) -> RingCalibration:
+    """Gauge, mask, uncertainty and what is not determined, in the units of the records; how far the points (of each
+    image) were off before, px, and are when left out."""
+    witness, shape = known.witness, known.shape
+    sigma, limit = known.sigma(), MAX_SIGMA_PX if max_sigma is None else max_sigma
     unknown = sigma.on_grid(*(np.arange(n, dtype=float) for n in shape)).max(axis=-1) > limit
-    for hidden in (task.mask, None if witness.labels is None else witness.labels < 0):
+    for hidden in (mask, None if witness.labels is None else witness.labels < 0):
         unknown |= False if hidden is None else hidden
     valid = some_valid(unknown)
     if len(valid) < 3:
@@ -238,11 +223,9 @@ def _result(found: _Found, task: _Task) -> RingCalibration:
             f"the rings determine the displacement of no pixel within {limit:g} px",
             hint="more rings, images with the beam elsewhere, --distances, or a larger --max-sigma",
         )
-    change = best_gauge(witness.present, valid, witness.pixel_size, gauge=task.gauge, shape=shape, nominal=True)
+    change = best_gauge(witness.present, valid, witness.pixel_size, gauge=gauge, shape=shape, nominal=True)
     field = change.field(witness.present)
-    distortion = Distortion(
-        field, shape, witness.pixel_size, unknown, sigma, gauge_words(task.gauge, shape, nominal=True)
-    )
+    distortion = Distortion(field, shape, witness.pixel_size, unknown, sigma, gauge_words(gauge, shape, nominal=True))
     new = replace(witness, present=field)
     geometries = []
     for points, numbers, seen in zip(witness.images, witness.geometry, witness.seen, strict=True):
@@ -253,9 +236,9 @@ def _result(found: _Found, task: _Task) -> RingCalibration:
         images=witness.images,
         geometries=tuple(geometries),
         used=tuple(seen.weight > 0 for seen in witness.seen),
-        before_px=tuple(found.before),
+        before_px=tuple(before),
         after_px=tuple(seen.off for seen in witness.seen),
-        held_out_px=found.held_out,
+        held_out_px=held_out,
         scatter_px=tuple(float(np.sqrt(np.median(s.variance))) for s in witness.seen),
         modules=known.motions(),
         labels=witness.labels,

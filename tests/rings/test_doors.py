@@ -12,14 +12,7 @@ from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.records.jobs import CalibrateRings
 from pyfai_gridcal.records.settings import Settings
-from pyfai_gridcal.rings.doors import (
-    calibrate_ring_files,
-    calibrate_rings,
-    detector_of,
-    parse_distances,
-    rings_beside,
-    told_of,
-)
+from pyfai_gridcal.rings.doors import calibrate_ring_files, detector_of, parse_distances, rings_beside, told_of
 
 SHAPE = (220, 250)
 
@@ -66,4 +59,4 @@ def test_files_are_calibrated(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="without a detector"):
         calibrate_ring_files(CalibrateRings(rings=named))
     with pytest.raises(UsageError, match="as pyFAI-calib2"):
-        calibrate_rings(["a.tif"], detector="Pilatus1M")
+        calibrate_ring_files(CalibrateRings(rings=["a.tif"], detector="Pilatus1M"))
