@@ -53,9 +53,8 @@ def run(options: argparse.Namespace) -> int:
     output = report_name(options.output or Path(options.result).with_suffix(".html"))
     if options.rings and not options.poni:
         raise UsageError("--rings without a geometry", expected="--poni, the PONI file of that image")
-    inputs = [one for one in (options.result, options.rings, options.poni) if one]
-    check_inputs(inputs)
-    check_outputs([output], inputs)
+    check_inputs([options.poni])
+    check_outputs([output], [one for one in (options.result, options.rings, options.poni) if one])
     calibration = load_result(options.result)
     if not isinstance(calibration, Calibration):
         raise FileFormatError(

@@ -74,7 +74,7 @@ def _rings(job: Validate) -> int:
     if job.poni is None:
         raise UsageError("--rings without a geometry", expected="--poni, the PONI file of that image")
     check_images([job.rings], after="validate --rings")
-    check_inputs([job.detector_file, job.poni])
+    check_inputs([job.poni])
     check_outputs([job.picture, job.json_file], [str(job.detector_file), job.rings, job.poni])
     with ProgressLine() as progress:
         found = validate_ring_files(job, progress=progress)
