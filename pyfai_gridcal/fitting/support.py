@@ -139,6 +139,28 @@ class Support:
         return left, right
 
 
+def _region(
+    fit: FieldFit, sample: Sample, nodes: Floats, hull: Floats | None, reach: float
+) -> tuple[Floats, Bools, Bools]:
+    """Corners of the hull, and which of the nodes (K, 2) are inside and near, see :func:`support_of`."""
+    points = sample.yx[fit.used]
+    # points that are hardly known do not hold the field between them
+    sure = sample.sigma[fit.used].max(axis=1) <= max(MAX_SIGMA_PX, _POOR * sample.typical_sigma)
+    points = points[sure] if np.count_nonzero(sure) >= 3 else points
+    own = hull_of(points)
+    hull = own if hull is None else hull
+    away = np.asarray(cKDTree(points).query(nodes)[0]) / sample.spacing
+    inside, near = within_hull(hull, nodes), within_hull(own, nodes) | (away < reach)
+    # a hull is convex, what was lit need not be: in no cell, with all points on one side, a place is outside; far from
+    # all of them nothing is known
+    if np.isfinite(reach):
+        free = np.zeros(len(nodes))
+        free[away > _CELL] = _free_angle(points, nodes[away > _CELL])
+        inside &= free < _BAY
+        near &= (away < _FAR) | (free < _BESIDE)
+    return hull, inside, near
+
+
 def _free_angle(points: Floats, places: Floats) -> Floats:
     """Widest angle (K,) that the points nearest to places (K, 2) leave free, radians."""
     if not len(places):
@@ -203,21 +225,6 @@ def support_of(
         # what neighbours have in common no fit makes smaller
         square = sample.shared[fit.used] ** 2
         variance = variance + np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
-    # points that are hardly known do not hold the field between them
-    poor = max(MAX_SIGMA_PX, _POOR * sample.typical_sigma)
-    sure = points[sample.sigma[fit.used].max(axis=1) <= poor]
-    points = sure if len(sure) >= 3 else points
-    own = hull_of(points)
-    hull = own if hull is None else hull
-    inside = within_hull(hull, nodes)
-    near = within_hull(own, nodes) | (distance[:, 0] < reach * sample.spacing)
-    # a hull is convex, what was lit need not be: in no cell, with all points on one side, a place is outside; far from
-    # all of them nothing is known
-    if np.isfinite(reach):
-        away = np.asarray(cKDTree(points).query(nodes)[0]) / sample.spacing
-        free = np.zeros(len(nodes))
-        free[away > _CELL] = _free_angle(points, nodes[away > _CELL])
-        inside = inside & (free < _BAY)
-        near = near & ((away < _FAR) | (free < _BESIDE))
+    region, inside, near = _region(fit, sample, nodes, hull, reach)
     size = (len(y), len(x))
-    return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), hull)
+    return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), region)
