@@ -26,6 +26,8 @@ _RIM_SHIFT = 0.36
 _CODES = 1 << 12
 #: Width of a class of blurs, as a logarithm: what a template is then off by, of the amplitude, is below a hundredth.
 _WIDER = 0.08
+#: So many phases at least are sampled together with all others: at five samples a pixel they take as long.
+_MANY = 12
 #: Tables of classes that are kept for more phases of theirs: 40 MB of large holes.
 _TABLES = 256
 
@@ -76,17 +78,31 @@ def sampled(coefficients: AnyArray, oversampling: int, reach: int, back: Floats,
     (3, P, (2 reach + 1)**2) float32 : derivatives with respect to the place of the *hole*, per px, along slow and fast,
         and the profile
     """
-    # at each pixel, and at a step on each side of it: moving the hole by t moves the picture by t
-    aside = np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)])
-    off = (aside[:, None] - steps).astype(np.float32) / PHASES
-    pixel = np.arange(-reach, reach + 1, dtype=np.float32)
-    y, x = off[..., 0, None, None] + pixel[:, None], off[..., 1, None, None] + pixel
-    scaled, middle = (oversampling * back).astype(np.float32), np.float32(coefficients.shape[0] // 2)
-    at = np.stack([y * scaled[0, k] + x * scaled[1, k] + middle for k in (0, 1)])
-    read = ndimage.map_coordinates(coefficients, at, order=3, mode="nearest", prefilter=False)
-    value, up, down, left, right = read.reshape(5, len(steps), -1)
-    half = np.float32(0.5 * PHASES)
-    return np.stack([(up - down) * half, (left - right) * half, value])
+    scaled, middle = (oversampling / PHASES * back).astype(np.float32), np.float32(coefficients.shape[0] // 2)
+
+    def read(y: AnyArray, x: AnyArray) -> AnyArray:
+        at = np.stack([y * scaled[0, k] + x * scaled[1, k] + middle for k in (0, 1)])
+        return np.asarray(ndimage.map_coordinates(coefficients, at, order=3, mode="nearest", prefilter=False))
+
+    pixel, half = PHASES * np.arange(-reach, reach + 1), np.float32(0.5 * PHASES)
+    if len(steps) > _MANY:
+        # one raster of PHASES samples per px has all of them, as every PHASES-th sample
+        first = pixel[0] - PHASES // 2 - 1
+        fine = np.arange(first, 1 - first, dtype=np.float32)
+        whole = read(fine[:, None], fine)
+        rows, columns = (pixel - first - steps[:, k, None] for k in (0, 1))
+        rows, columns = rows[:, :, None], columns[:, None, :]
+        up, down, left, right, value = (
+            whole[rows + y, columns + x] for y, x in ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))
+        )
+    else:
+        # at each pixel, and at a step on each side of it
+        aside = np.array([(-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)])
+        off = (aside[:, None] - steps)[..., None] + pixel.astype(np.float32)
+        up, down, left, right, value = read(off[:, :, 0, :, None], off[:, :, 1, None, :])
+    # moving the hole by t moves the picture by t
+    out = np.stack([(up - down) * half, (left - right) * half, value])
+    return out.reshape(3, len(steps), -1).astype(np.float32)
 
 
 class _Pool:
@@ -120,17 +136,22 @@ class _Pool:
         missing = self.place[label, phase] < 0
         asked = np.unique(np.stack([label[missing], phase[missing]], axis=1), axis=0)
         jobs = np.split(asked, np.flatnonzero(np.diff(asked[:, 0])) + 1) if len(asked) else []
-        with ThreadPoolExecutor(self.workers) as pool:
-            made = pool.map(lambda job: self.sample(int(job[0, 0]), job[:, 1]), jobs)
-            for job, new in zip(jobs, made, strict=True):
-                rows = np.arange(self.count, self.count + len(job))
-                if rows[-1] >= self.rasters.shape[1]:
-                    grown = np.empty((3, 2 * (rows[-1] + 1), new.shape[2]), np.float32)
-                    grown[:, : self.count] = self.rasters[:, : self.count]
-                    self.rasters = grown
-                self.rasters[:, rows] = new
-                self.count += len(job)
-                self.place[job[:, 0], job[:, 1]] = rows
+        classes = [int(job[0, 0]) for job in jobs]
+        phases = [job[:, 1] if len(job) <= _MANY else np.flatnonzero(self.place[job[0, 0]] < 0) for job in jobs]
+        if len(jobs) > 1:
+            with ThreadPoolExecutor(self.workers) as pool:
+                made = list(pool.map(self.sample, classes, phases))
+        else:
+            made = list(map(self.sample, classes, phases))
+        for one, which, new in zip(classes, phases, made, strict=True):
+            end = self.count + len(which)
+            if end > self.rasters.shape[1]:
+                grown = np.empty((3, 2 * end, new.shape[2]), np.float32)
+                grown[:, : self.count] = self.rasters[:, : self.count]
+                self.rasters = grown
+            self.rasters[:, self.count : end] = new
+            self.place[one, which] = np.arange(self.count, end)
+            self.count = end
 
 
 @dataclass(frozen=True, eq=False)

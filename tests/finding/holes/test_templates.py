@@ -79,3 +79,12 @@ def test_phases_are_sampled_when_they_are_asked_for() -> None:
     # a hole that lies half a pixel higher reads the same there as here half a pixel lower
     other = bank.at(-place)[2].reshape(40, 17, 17)[:, ::-1, ::-1].reshape(40, -1)
     np.testing.assert_allclose(other, first, atol=1e-6)
+
+
+def test_many_phases_at_once_are_the_same_as_one_by_one() -> None:
+    stretch = np.tile([[[1.2, 0.1], [0.1, 0.9]]], (60, 1, 1))
+    place = np.random.default_rng(5).uniform(-0.5, 0.5, (60, 2))
+    at_once, alone = (TemplateMaker(disk_profile(3.3, 0.9, 9), 7).bank(stretch, 60) for _ in range(2))
+    one_by_one = [alone.select(np.array([k])).at(place[k : k + 1]) for k in range(60)]
+    for found, wanted in zip(at_once.at(place), zip(*one_by_one, strict=True), strict=True):
+        np.testing.assert_allclose(found, np.concatenate(wanted), atol=2e-5)
