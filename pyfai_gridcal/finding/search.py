@@ -24,9 +24,10 @@ from .faults import learn_faults
 from .holes.learning import Instrument, hole_radius, learn
 from .holes.light import light_of
 from .holes.model import SpotState, start_from, stretched
-from .holes.profile import TemplateMaker, window_reach
+from .holes.profile import window_reach
 from .holes.refinement import FittedSpots
 from .holes.sizes import by_their_rims, learn_sizes
+from .holes.templates import TemplateMaker
 from .holes.windows import PreparedImage
 from .picking import Candidates
 from .selection import SIGNIFICANT, Usual, chosen, left_over, oddity, usual_misfit

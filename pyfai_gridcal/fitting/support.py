@@ -34,9 +34,13 @@ _RIM = 3.0
 
 
 #: Farther from its nearest point than so many spacings a place lies in no cell of the lattice, whose middle is 0.71 off
-#: its corners and 1 where one of them is missing; so many points around tell whether it is surrounded, by leaving no
-#: more than this angle free: beside a straight rim it is a half turn.
-_FAR, _AROUND, _FREE = 1.2, 96, 2.6
+#: its corners (1 where one of them is missing: beyond the second nothing is known there). There the angle that so many
+#: points around leave free tells where it is: a quarter turn and more in a bay with square corners, a half turn and
+#: more beside a rim; a little less than those to allow for crooked rows, radians.
+_CELL, _FAR, _AROUND, _BAY, _BESIDE = 0.75, 1.2, 96, 1.4, 2.6
+
+#: Points worse than so many times the usual ones, and than the limit, do not make what lies between them an inside.
+_POOR = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +52,8 @@ class Support:
     y, x : axes of the nodes, px, index frame
     sigma : (ny, nx, 2) standard uncertainty of (dy, dx), px
     near : (ny, nx) whether a node lies within the hull of the points or close to one of them
-    inside : (ny, nx) within the hull
-    hull : (V, 2) corners of the hull of the points, px
+    inside : (ny, nx) surrounded by well known points
+    hull : (V, 2) corners of the hull of those points, px
     """
 
     y: Floats
@@ -99,6 +103,9 @@ class Support:
         y, x = (np.arange(first, first + n, dtype=float) for first, n in zip(origin, shape, strict=True))
         outside = limit if outside is None else outside
         value = np.where(self.near, self.sigma.max(axis=2), np.inf)
+        # a bay of the points is outside, although their hull goes around it
+        bay = ~self.inside & within_hull(self.hull, raster_places(self.y, self.x).reshape(-1, 2)).reshape(value.shape)
+        value[bay] *= limit / outside
         value = np.minimum(value, 1e3 * limit)
         out = np.zeros(shape, dtype=bool)
         row, v = bracket(self.y, y)
@@ -132,15 +139,36 @@ class Support:
         return left, right
 
 
-def _one_sided(points: Floats, places: Floats) -> Bools:
-    """Whether (K,) the points nearest to places (K, 2) leave more than a third of the directions free."""
+def _region(
+    fit: FieldFit, sample: Sample, nodes: Floats, hull: Floats | None, reach: float
+) -> tuple[Floats, Bools, Bools]:
+    """Corners of the hull, and which of the nodes (K, 2) are inside and near, see :func:`support_of`."""
+    points = sample.yx[fit.used]
+    # points that are hardly known do not hold the field between them
+    sure = sample.sigma[fit.used].max(axis=1) <= max(MAX_SIGMA_PX, _POOR * sample.typical_sigma)
+    points = points[sure] if np.count_nonzero(sure) >= 3 else points
+    own = hull_of(points)
+    hull = own if hull is None else hull
+    away = np.asarray(cKDTree(points).query(nodes)[0]) / sample.spacing
+    inside, near = within_hull(hull, nodes), within_hull(own, nodes) | (away < reach)
+    # a hull is convex, what was lit need not be: in no cell, with all points on one side, a place is outside; far from
+    # all of them nothing is known
+    if np.isfinite(reach):
+        free = np.zeros(len(nodes))
+        free[away > _CELL] = _free_angle(points, nodes[away > _CELL])
+        inside &= free < _BAY
+        near &= (away < _FAR) | (free < _BESIDE)
+    return hull, inside, near
+
+
+def _free_angle(points: Floats, places: Floats) -> Floats:
+    """Widest angle (K,) that the points nearest to places (K, 2) leave free, radians."""
     if not len(places):
-        return np.zeros(0, dtype=bool)
+        return np.zeros(0)
     near = np.asarray(cKDTree(points).query(places, k=range(1, min(_AROUND, len(points)) + 1))[1])
     off = points[near] - places[:, None]
     angle = np.sort(np.arctan2(off[..., 0], off[..., 1]), axis=1)
-    gaps = np.diff(angle, axis=1, append=angle[:, :1] + 2 * np.pi)
-    return np.asarray(gaps.max(axis=1) > _FREE)
+    return np.asarray(np.diff(angle, axis=1, append=angle[:, :1] + 2 * np.pi).max(axis=1))
 
 
 def share_off(sigma: Floats, limit: float = MAX_SIGMA_PX) -> Floats:
@@ -197,14 +225,6 @@ def support_of(
         # what neighbours have in common no fit makes smaller
         square = sample.shared[fit.used] ** 2
         variance = variance + np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
-    own = hull_of(points)
-    hull = own if hull is None else hull
-    inside = within_hull(hull, nodes)
-    near = within_hull(own, nodes) | (distance[:, 0] < reach * sample.spacing)
-    # a hull is convex, what was lit need not be: far from all points, with all of them on one side, nothing is known
-    if np.isfinite(reach):
-        beyond = distance[:, 0] > _FAR * sample.spacing
-        beyond[beyond] = _one_sided(points, nodes[beyond])
-        inside, near = inside & ~beyond, near & ~beyond
+    region, inside, near = _region(fit, sample, nodes, hull, reach)
     size = (len(y), len(x))
-    return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), hull)
+    return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), region)

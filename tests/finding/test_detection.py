@@ -14,7 +14,7 @@ from pyfai_gridcal.calibration import spots_and_points
 from pyfai_gridcal.exposure import take_exposure
 from pyfai_gridcal.finding import detection
 from pyfai_gridcal.finding.detection import find_spots, search_spots
-from pyfai_gridcal.finding.holes.profile import TemplateMaker, Templates, blurred_disk, disk_and_blur, disk_profile
+from pyfai_gridcal.finding.holes.profile import blurred_disk, disk_and_blur, disk_profile
 from pyfai_gridcal.finding.survey import HoleGuess
 from pyfai_gridcal.indexing import indexing
 from pyfai_gridcal.records.distortion import Distortion
@@ -183,38 +183,6 @@ class TestProfile:
         radius, blur = disk_and_blur(profile)
         assert radius == pytest.approx(4.2, abs=0.03)
         assert blur == pytest.approx(1.1, abs=0.03)
-
-    def test_templates_shift_and_differentiate(self) -> None:
-        profile, reach = disk_profile(3.1, 1.0, 8), 7
-        templates = Templates.sampled(profile.table, profile.oversampling, reach, np.eye(2))
-        k = np.arange(-reach, reach + 1)
-        for place_yx in ((0.21, -0.37), (-0.48, 0.03)):
-            row, rest = Templates.phase(np.array([place_yx]))
-            value = templates.value[row[0]] + rest[0, 0] * templates.slow[row[0]] + rest[0, 1] * templates.fast[row[0]]
-            r = np.hypot(*np.meshgrid(k - place_yx[0], k - place_yx[1], indexing="ij"))
-            table = profile.table[profile.table.shape[0] // 2, profile.table.shape[0] // 2 :]
-            expected = np.interp(r, np.arange(len(table)) / profile.oversampling, table)
-            np.testing.assert_allclose(value.reshape(r.shape), expected, atol=0.02)
-            assert float(templates.slow[row[0]].sum()) == pytest.approx(0, abs=0.05)
-
-    def test_stretched_hole_keeps_its_blur(self) -> None:
-        """Against a brute-force ellipse, blurred after it was stretched."""
-        from scipy.ndimage import gaussian_filter
-
-        radius, blur, reach, fine = 4.0, 1.2, 9, 15
-        r = np.hypot(*np.meshgrid(np.arange(-48, 49) / 4, np.arange(-48, 49) / 4))
-        profile = type(disk_profile(4, 1, 9))(blurred_disk(radius, blur, r.ravel()).reshape(r.shape), 4)
-        stretch = np.array([[1.35, 0.1], [0.1, 0.7]])
-        back = np.linalg.inv(stretch)
-        table = TemplateMaker(profile, reach).stretcher.table(back)
-        templates = Templates.sampled(table, profile.oversampling, reach, back)
-        offset = (np.arange(-(reach + 4) * fine, (reach + 4) * fine + 1)) / fine
-        y, x = np.meshgrid(offset, offset, indexing="ij")
-        ellipse = np.hypot(y * back[0, 0] + x * back[1, 0], y * back[0, 1] + x * back[1, 1]) <= radius
-        truth = gaussian_filter(ellipse.astype(float), blur * fine)
-        middle = truth[4 * fine : -4 * fine : fine, 4 * fine : -4 * fine : fine]
-        row, _ = Templates.phase(np.zeros((1, 2)))
-        np.testing.assert_allclose(templates.value[row[0]].reshape(middle.shape), middle, atol=0.02)
 
 
 def test_nothing_grows_twice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ from pyfai_gridcal.base.errors import PickingError
 from pyfai_gridcal.finding.faults import SharedFaults
 from pyfai_gridcal.finding.holes.learning import Instrument, Learned
 from pyfai_gridcal.finding.holes.model import start_from
-from pyfai_gridcal.finding.holes.profile import TemplateMaker
 from pyfai_gridcal.finding.holes.refinement import FittedSpots
+from pyfai_gridcal.finding.holes.templates import TemplateMaker
 from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.finding.selection import Usual, chosen, oddity, usual_misfit
 from pyfai_gridcal.records.spots import Noise, SpotFlag

@@ -10,7 +10,7 @@ from holes import NOISE, RADIUS, REACH, lattice, picture, profile
 
 from pyfai_gridcal.finding.holes.learning import Instrument, Learned
 from pyfai_gridcal.finding.holes.model import SpotState, start_from
-from pyfai_gridcal.finding.holes.profile import TemplateMaker
+from pyfai_gridcal.finding.holes.templates import TemplateMaker
 from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.finding.tilts import LocalTilts, learn_tilts, shading, unsure_slopes
 from pyfai_gridcal.records.spots import Noise

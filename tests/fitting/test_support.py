@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
-from pyfai_gridcal.base.geometry import hull_of
+from pyfai_gridcal.base.geometry import hull_of, within_hull
 from pyfai_gridcal.fitting.interpolation import ThinPlate
 from pyfai_gridcal.fitting.recipe import Sample
 from pyfai_gridcal.fitting.spline.recipe import BSpline
@@ -67,6 +67,33 @@ def test_the_default_keeps_the_hull_and_is_strict_outside(support: Support) -> N
     assert 0.1 <= inside <= 0.3
     poor = support_of(BSpline().fit(sample(0.5)), sample(0.5))
     assert poor.default_limits()[0] > 0.15
+
+
+def test_a_bay_of_the_points_is_outside() -> None:
+    """Half way between the arms of an L, 1.3 spacings from both, the hull goes around; a void is surrounded."""
+    whole = sample()
+    bay = (whole.yx[:, 0] < 120) & (whole.yx[:, 1] > 150)
+    found = support_of(BSpline().fit(whole.select(~bay)), whole.select(~bay))
+    at = [np.searchsorted(axis, v) for axis, v in ((found.y, 105.0), (found.x, 172.0))]
+    assert within_hull(found.hull, np.array([[105.0, 172.0]])).all()
+    assert not found.inside[tuple(at)]
+    middle = np.searchsorted(found.y, 110.0), np.searchsorted(found.x, 130.0)
+    assert support_of(BSpline().fit(whole), whole).inside[middle]
+    # there the limit is that for places outside
+    limit = float(found.sigma[tuple(at)].max())
+    assert found.unknown(SHAPE, 1.5 * limit, outside=0.5 * limit)[105, 172]
+    assert not found.unknown(SHAPE, 1.5 * limit, outside=1.5 * limit)[105, 172]
+
+
+def test_points_that_are_hardly_known_hold_nothing() -> None:
+    """Two outer columns good to a pixel only: what lies between them is not among the points."""
+    whole = sample()
+    sigma = np.where(whole.yx[:, 1:] > 210, 1.0, whole.sigma)
+    found = support_of(BSpline().fit(replace(whole, sigma=sigma)), replace(whole, sigma=sigma))
+    row = np.searchsorted(found.y, 60.0)
+    assert found.inside[row, found.x < 195].any()
+    assert not found.inside[row, found.x > 212].any()
+    assert support_of(BSpline().fit(whole), whole).inside[row, found.x > 212].any()
 
 
 def test_origin_of_a_tile(support: Support) -> None:

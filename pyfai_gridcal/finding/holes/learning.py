@@ -14,8 +14,9 @@ from ...records.spots import HoleProfile, Noise
 from .light import light_of
 from .model import SpotState, model_of
 from .noise import correlation_of, grain_factor, noise_of
-from .profile import TemplateBank, TemplateMaker, disk_profile, learned_profile, normalised, profile_radius
+from .profile import disk_profile, learned_profile, normalised, profile_radius
 from .refinement import FittedSpots, compared, fit_spots
+from .templates import TemplateBank, TemplateMaker
 from .windows import PreparedImage, ramp
 
 #: More spots than these would not make the profile better than the pixels' noise lets it be; while it is still coming
@@ -264,21 +265,13 @@ def _relearn(
 ) -> tuple[AnyArray, AnyArray, AnyArray, HoleProfile]:
     """Level and residual of the pixels, how steep the profile is there (square, relative to its steepest; infinite for
     pixels that are not used), and the profile corrected by all residuals, or the `disk` nearest to that."""
-    # model and residuals, class by class of stretch
+    # model and residuals
     y, x = ramp(reach)
     windows = image.windows(sample.yx, reach)
-    relative, levels = np.empty_like(windows.data), np.empty_like(windows.data)
-    steep = np.zeros_like(windows.data)
-    for k, templates in enumerate(bank.templates):
-        rows = np.flatnonzero(bank.label == k)
-        if not len(rows):
-            continue
-        part, cut = sample.select(rows), windows.select(rows)
-        level, derivatives = model_of(part, cut, templates, bank.rest[rows])
-        levels[rows] = level
-        relative[rows] = (cut.data - level) / part.amplitude[:, None]
-        slope = (derivatives[:, :2] ** 2).sum(axis=1) / part.amplitude[:, None] ** 2
-        steep[rows] = slope / slope.max()
+    levels, derivatives = model_of(sample, windows, bank)
+    relative = (windows.data - levels) / sample.amplitude[:, None].astype(np.float32)
+    steep = np.square(derivatives[:, 0]) + np.square(derivatives[:, 1])
+    steep /= np.maximum(steep.max(axis=1, keepdims=True), np.float32(1e-30))
     # where each pixel lies in the unstretched hole
     offset = sample.yx - windows.middle
     dy, dx = y - offset[:, :1].astype(np.float32), x - offset[:, 1:].astype(np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 from ...base.arrays import AnyArray, Bools, Floats, with_rows
 from ...records.spots import Noise
 from .model import SpotState, model_of
-from .profile import Templates
+from .templates import TemplateBank
 from .windows import PreparedImage, Windows, odd_powers, ramp
 
 #: A pixel is left out when it is this many sigma off the fit (of a normal noise one in two million is), and also some
@@ -80,7 +80,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Kit:
-    """What the spots of one class of stretch are fitted with; without a noise model all pixels weigh the same.
+    """What spots are fitted with; without a noise model all pixels weigh the same.
 
     With `light` the gradient of the light is fitted as well, which multiplies all but the `dark` level; with `ground`
     what comes on top of it. Where light is `steep` the ground has a slope of its own, too, since brighter neighbours
@@ -88,7 +88,7 @@ class Kit:
     """
 
     image: PreparedImage
-    templates: Templates
+    reach: int
     noise: Noise | None
     dark: float
     light: bool = False
@@ -105,12 +105,12 @@ class Kit:
         """How many of the odd polynomials come on top."""
         return 6 if self.ground else 2 * self.steep
 
-    def seen(self, state: SpotState, windows: Windows, rest: Floats) -> Pixels:
+    def seen(self, state: SpotState, windows: Windows, bank: TemplateBank) -> Pixels:
         rows = np.empty((len(state), 2 * self.light + 5, windows.data.shape[1]), np.float32)
-        level, _ = model_of(state, windows, self.templates, rest, out=rows[:, :4])
+        level, _ = model_of(state, windows, bank, out=rows[:, :4])
         if self.light:
             lit = level - np.float32(self.dark) if self.dark else level
-            for k, along in enumerate(ramp(self.templates.reach)):
+            for k, along in enumerate(ramp(self.reach)):
                 np.multiply(lit, along, out=rows[:, 4 + k])
         np.subtract(windows.data, level, out=rows[:, -1])
         return Pixels(level, rows, windows.usable)
@@ -157,7 +157,7 @@ class Kit:
     def _with_ground(self, gram: Floats, weighted: AnyArray, weight: AnyArray, amplitude: Floats) -> Floats:
         """Sums of products (N, k, k) with those of the ground before the last: its columns are the same for all spots,
         times the amplitude (N, 1, 1), so that these are products of two matrices."""
-        odd, more = odd_powers(self.templates.reach)[: self.on_ground], self.on_ground
+        odd, more = odd_powers(self.reach)[: self.on_ground], self.on_ground
         count = gram.shape[1] + more
         old, new = np.delete(np.arange(count), np.s_[-1 - more : -1]), np.arange(count)[-1 - more : -1]
         across = (weighted.reshape(-1, odd.shape[1]) @ odd.T).reshape(len(gram), -1, more) * amplitude

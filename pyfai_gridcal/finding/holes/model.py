@@ -11,7 +11,7 @@ from ...base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
 from ...indexing.prediction import local_frames
 from ...records.points import ControlPoints
 from .light import STEEPEST, LocalLight, lit_share
-from .profile import Templates
+from .templates import TemplateBank
 from .windows import PreparedImage, Windows, odd_powers, powers, ramp
 
 #: Fewest control points that tell a stretch: the local frames take a quadratic, 6 coefficients, through neighbours.
@@ -117,15 +117,14 @@ def start_from(image: PreparedImage, yx: Floats, reach: int, radius: float) -> S
 
 
 def model_of(
-    state: SpotState, windows: Windows, templates: Templates, rest: Floats, out: AnyArray | None = None
+    state: SpotState, windows: Windows, bank: TemplateBank, out: AnyArray | None = None
 ) -> tuple[AnyArray, AnyArray]:
     """What the windows should read, and how that changes.
 
     Parameters
     ----------
     state : N spots, in these windows
-    templates, rest : of the class of stretch of these spots, see
-        :class:`~pyfai_gridcal.finding.holes.profile.TemplateBank`
+    bank : templates of these spots
     out : (N, 4, m * m) float32 for the second result
 
     Returns
@@ -134,15 +133,15 @@ def model_of(
     float32
     """
     # the template of the nearest sub-pixel phase, and how far the hole still lies from that
-    row, shift = Templates.phase(state.yx - windows.middle)
-    slow, fast, value = (raster.take(row, axis=0) for raster in (templates.slow, templates.fast, templates.value))
+    offset = state.yx - windows.middle
+    slow, fast, value, shift = bank.at(offset)
     # Light and stretch are polynomials over the window, for all spots the product of two small matrices.
-    plane, offset = powers(templates.reach, 1), state.yx - windows.middle
+    plane = powers(bank.reach, 1)
     one = np.ones((len(state), 1))
     on_hole, on_ground = np.concatenate([one, state.slope_a], axis=1), np.concatenate([one, state.slope_b], axis=1)
-    along_y, along_x = (way.astype(np.float32) @ plane for way in _ways(offset, shift, rest))
+    along_y, along_x = (way.astype(np.float32) @ plane for way in _ways(offset, shift, bank.rest))
     if state.bend is not None:
-        for along, bent in zip((along_y, along_x), state.bend.at(offset, templates.reach), strict=True):
+        for along, bent in zip((along_y, along_x), state.bend.at(offset, bank.reach), strict=True):
             along += bent
     # first order: the derivatives of the template times how far each pixel of it is moved
     along_y *= slow
@@ -151,13 +150,13 @@ def model_of(
     value += along_x
     light, ground = on_hole.astype(np.float32) @ plane, on_ground.astype(np.float32) @ plane
     # steep light is no plane: it falls off by the same share from pixel to pixel
-    steep = np.flatnonzero(np.abs(state.slope_a).max(axis=1, initial=0.0) * templates.reach > _STEEP)
+    steep = np.flatnonzero(np.abs(state.slope_a).max(axis=1, initial=0.0) * bank.reach > _STEEP)
     if len(steep):
         light[steep] = np.exp(light[steep] - 1)
     shine = light * state.amplitude[:, None].astype(np.float32)
     level = (state.background[:, None] * on_ground).astype(np.float32) @ plane
     if state.ground.any():
-        level += state.ground.astype(np.float32) @ odd_powers(templates.reach)
+        level += state.ground.astype(np.float32) @ odd_powers(bank.reach)
     # and the derivatives of what is read by all that is fitted
     if out is None:
         out = np.empty((len(state), 4, plane.shape[1]), np.float32)

@@ -8,31 +8,15 @@ pixel area are included. It is made symmetric about its centre, which is what de
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
-from scipy import fft, ndimage, special
+from scipy import ndimage, special
 
 from ...base.arrays import AnyArray, Floats, frozen_array
 from ...records.spots import HoleProfile
 
-#: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the
-#: amplitude.
-PHASES = 8
-#: Widest difference of rims within one class of stretch, in units of the blur: what the first order leaves of it, of
-#: the amplitude, is 0.03 times its square.
-_RIM_SHIFT = 0.36
-#: Classes along each of the four components of a stretch and of the blur, at most: five of these numbers fit into one
-#: of 64 bits.
-_CODES = 1 << 12
-#: Classes that are made in any case, and spots that share one where there are more: a smooth field has dozens, and what
-#: is stretched differently at each spot is none.
-_CLASSES, _SHARING = 200, 8
-#: Width of a class of blurs, as a logarithm: what a template is then off by, of the amplitude, is below a hundredth.
-_WIDER = 0.08
 #: Samples per px of the blurred disk that a search starts with, along its radius: what lies between is then right to
 #: 1e-4; and the sharpest Gaussian, px, beside the area of the pixels.
 _FINE, _SHARPEST = 64, 0.15
@@ -202,176 +186,6 @@ def _least_squares(misfit: Callable[[Floats], Floats], start: Floats, low: Float
         if moved < _LAST_PX:
             break
     return best
-
-
-class _Stretcher:
-    """Tables of a profile whose hole is stretched while its blur, which belongs to the detector, is not.
-
-    Stretching a picture stretches its blur as well. What is wrong by that is known for a blurred disk: the difference
-    of two Gaussian
-    factors on the transform of the disk, ``2 J1(k R) / (k R)``.
-    """
-
-    def __init__(self, profile: HoleProfile):
-        self.profile = profile
-        self.radius, self.blur = disk_and_blur(profile)
-        n, s = profile.table.shape[0], profile.oversampling
-        self.size = fft.next_fast_len(2 * n)
-        k = 2 * np.pi * fft.fftfreq(self.size, 1 / s)
-        self.ky, self.kx = k[:, None], k[None, : self.size // 2 + 1].copy()
-        self.kx[0, -1] = abs(self.kx[0, -1])
-        length = np.maximum(np.hypot(self.ky, self.kx), 1e-9) * self.radius
-        area = np.pi * self.radius**2 * s**2
-        self.disk = area * 2 * special.j1(length) / length
-        self.unstretched = np.exp(-0.5 * self.blur**2 * (self.ky**2 + self.kx**2))
-
-    def table(self, back: Floats, wider: float = 1.0) -> Floats:
-        """Profile table, still on the raster of the unstretched hole, for offsets ``d @ back`` and a blur that is
-        `wider`."""
-        c = back.T @ back * (wider * self.blur) ** 2
-        power = c[0, 0] * self.ky**2 + 2 * c[0, 1] * self.ky * self.kx + c[1, 1] * self.kx**2
-        n = self.profile.table.shape[0]
-        change = fft.irfft2(self.disk * (np.exp(-0.5 * power) - self.unstretched), (self.size, self.size))
-        out: Floats = self.profile.table + np.roll(change, (n // 2, n // 2), axis=(0, 1))[:n, :n]
-        return out
-
-
-@dataclass(frozen=True, eq=False)
-class Templates:
-    """A profile on the pixels of a window, for all sub-pixel phases.
-
-    Attributes
-    ----------
-    reach : the window has 2 reach + 1 pixels along each axis
-    value, slow, fast : ((PHASES + 1)**2, (2 reach + 1)**2) profile and its derivatives with respect to the place
-        of the *hole*, per px
-    """
-
-    reach: int
-    value: AnyArray
-    slow: AnyArray
-    fast: AnyArray
-
-    @classmethod
-    def sampled(cls, table: Floats, oversampling: int, reach: int, back: Floats) -> Templates:
-        """Templates from a table of values at offsets ``d @ back``, by cubic splines."""
-        # one raster of PHASES samples per px holds the templates of all phases, as every PHASES-th sample
-        n, half = table.shape[0] // 2, reach * PHASES + PHASES // 2 + 1
-        offset = np.arange(-half, half + 1, dtype=np.float32) * np.float32(oversampling / PHASES)
-        y, x = offset[:, None], offset[None, :]
-        at = np.stack([y * np.float32(back[0, k]) + x * np.float32(back[1, k]) + np.float32(n) for k in (0, 1)])
-        coefficients = ndimage.spline_filter(table, order=3, mode="nearest", output=np.float32)
-        fine = ndimage.map_coordinates(coefficients, at, order=3, mode="nearest", prefilter=False)
-        # moving the hole by t moves the picture by t: the derivatives with respect to its place have the other sign
-        down = (fine[:-2, 1:-1] - fine[2:, 1:-1]) * np.float32(0.5 * PHASES)
-        right = (fine[1:-1, :-2] - fine[1:-1, 2:]) * np.float32(0.5 * PHASES)
-        return cls(reach, *(_phases(raster, reach) for raster in (fine[1:-1, 1:-1], down, right)))
-
-    @staticmethod
-    def phase(fraction_yx: Floats) -> tuple[AnyArray, Floats]:
-        """Row of the nearest template and the remaining (y, x) shift, for fractions (N, 2) in [-0.5, 0.5]."""
-        k = np.clip(np.rint(fraction_yx * PHASES).astype(int), -(PHASES // 2), PHASES // 2)
-        rest = fraction_yx - k / PHASES
-        return (k[:, 0] + PHASES // 2) * (PHASES + 1) + k[:, 1] + PHASES // 2, rest
-
-
-def _phases(raster: AnyArray, reach: int) -> AnyArray:
-    """((PHASES + 1)**2, (2 reach + 1)**2) templates out of a raster of PHASES samples per px, reaching half a
-    pixel farther."""
-    m = 2 * reach + 1
-    # a hole at +k / PHASES is seen from its pixels at offsets lowered by as much
-    start = np.arange(PHASES, -1, -1)
-    step = PHASES * np.arange(m)
-    rows = (start[:, None] + step[None, :]).ravel()
-    out = raster[rows][:, rows].reshape(PHASES + 1, m, PHASES + 1, m).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(out, dtype=np.float32).reshape((PHASES + 1) ** 2, m * m)
-
-
-@dataclass(frozen=True, eq=False)
-class TemplateBank:
-    """Templates for holes that are stretched differently over the image.
-
-    Attributes
-    ----------
-    templates : one for each class of similar stretch
-    label : (N,) class of each spot
-    rest : (N, 2, 2) what is left of its stretch, minus the identity; first order is enough for it
-    """
-
-    templates: tuple[Templates, ...]
-    label: AnyArray
-    rest: Floats
-
-    def select(self, rows: AnyArray) -> TemplateBank:
-        """The same templates for the spots `rows`."""
-        return TemplateBank(self.templates, self.label[rows], self.rest[rows])
-
-
-class TemplateMaker:
-    """Makes templates of one profile, and keeps them for the next time.
-
-    Parameters
-    ----------
-    profile, reach : of the holes, and px of the window on each side
-    coarseness : classes of stretch are so many times as wide as the profile deserves
-    workers : threads
-    """
-
-    def __init__(self, profile: HoleProfile, reach: int, *, coarseness: float = 1.0, workers: int = 2):
-        self.profile, self.reach, self.workers = profile, reach, workers
-        self.radius = max(profile_radius(profile), 1.0)
-        self.coarseness = coarseness
-        self.known: dict[tuple[int, ...], Templates] = {}
-
-    def bank(self, stretch: Floats | None, count: int, wider: Floats | None = None) -> TemplateBank:
-        """Templates for `count` spots with these stretches (N, 2, 2) and factors (N,) of the blur; None stands for
-        none."""
-        if not count or (stretch is None and wider is None):
-            return TemplateBank((self._made((0, 0, 0, 0, 0)),), np.zeros(count, int), np.zeros((count, 2, 2)))
-        stretch = np.tile(np.eye(2), (count, 1, 1)) if stretch is None else stretch
-        # classes of similar stretch and blur: each has templates of its own, made once; wider ones where they are many
-        flat = np.zeros((count, 5), np.int64)
-        flat[:, :4] = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step)
-        if wider is not None:
-            flat[:, 4] = np.rint(np.log(wider) / _WIDER)
-        flat = np.clip(flat, 1 - _CODES // 2, _CODES // 2 - 1)
-        for coarse in 2 ** np.arange(12):
-            rough = coarse * np.rint(flat / coarse).astype(np.int64)
-            _, first, label = np.unique(rough @ _CODES ** np.arange(5), return_index=True, return_inverse=True)
-            if len(first) <= max(_CLASSES, count // _SHARING):
-                break
-        codes, label = rough[first], label.ravel()
-        centres = np.eye(2) + self.step * codes[:, :4].reshape(-1, 2, 2)
-        # first order moves the rim; that of a blurred disk moves less than its radius grows
-        rest = np.matmul(np.linalg.inv(centres)[label], stretch) - np.eye(2)
-        rest *= 1 - min(self.blur / self.stretcher.radius, 0.7) ** 2
-        names = [tuple(int(v) for v in code) for code in codes]
-        if sum(name not in self.known for name in names) > 1:
-            with ThreadPoolExecutor(self.workers) as pool:
-                return TemplateBank(tuple(pool.map(self._made, names)), label, rest)
-        return TemplateBank(tuple(self._made(name) for name in names), label, rest)
-
-    @cached_property
-    def step(self) -> float:
-        """Width of a class along each component of the stretch."""
-        return self.coarseness * max(_RIM_SHIFT * self.blur / self.radius, 0.04)
-
-    @property
-    def blur(self) -> float:
-        """Standard deviation of the blur of the profile, pixel area included, px."""
-        return self.stretcher.blur
-
-    @cached_property
-    def stretcher(self) -> _Stretcher:
-        """The profile, ready to be stretched."""
-        return _Stretcher(self.profile)
-
-    def _made(self, code: tuple[int, ...]) -> Templates:
-        if code not in self.known:
-            back = np.asarray(np.linalg.inv(np.eye(2) + self.step * np.reshape(code[:4], (2, 2))), dtype=np.float64)
-            table = self.stretcher.table(back, float(np.exp(_WIDER * code[4]))) if any(code) else self.profile.table
-            self.known[code] = Templates.sampled(table, self.profile.oversampling, self.reach, back)
-        return self.known[code]
 
 
 def window_reach(radius_px: float, spacing_px: float) -> int:

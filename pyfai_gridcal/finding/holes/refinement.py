@@ -24,7 +24,7 @@ from ...base.robust import spread
 from ...records.spots import Noise
 from .looks import Kit, Look, Pixels
 from .model import SpotState
-from .profile import TemplateBank, Templates
+from .templates import TemplateBank
 from .windows import PreparedImage, Windows
 
 #: Pixels that are fitted at a time, and the least number of spots: few enough for the cache, enough for the calls not
@@ -98,8 +98,10 @@ def _calm(amplitude: Floats, seen: Pixels) -> Bools:
     return out
 
 
-def _fit_chunk(kit: Kit, state: SpotState, rest: Floats, size: Floats, *, iterations: int, limit: float) -> FittedSpots:
-    """Gauss-Newton on spots of one class of stretch.
+def _fit_chunk(
+    kit: Kit, state: SpotState, bank: TemplateBank, size: Floats, *, iterations: int, limit: float
+) -> FittedSpots:
+    """Gauss-Newton on some spots.
 
     Each spot takes as many steps as it needs to come near its place; then comes one step in which wild pixels do not
     count: while a fit is still on its way only the glaring ones are left out, for rims that are misplaced look wild,
@@ -108,7 +110,7 @@ def _fit_chunk(kit: Kit, state: SpotState, rest: Floats, size: Floats, *, iterat
     """
     start = state.yx
     # all spots are on their way at first; from step to step fewer are
-    windows = kit.image.windows(start, kit.templates.reach)
+    windows = kit.image.windows(start, kit.reach)
     extra = np.zeros((len(start), 8))
     rows = np.arange(len(start))
     for step in range(iterations):
@@ -117,7 +119,7 @@ def _fit_chunk(kit: Kit, state: SpotState, rest: Floats, size: Floats, *, iterat
             rows = np.arange(len(start))
         # what the pixels of those say at their present places
         part, cut = state.select(rows), windows.select(rows)
-        seen = kit.seen(part, cut, rest[rows])
+        seen = kit.seen(part, cut, bank.select(rows))
         if step == 0:
             seen = replace(seen, usable=_calm(part.amplitude, seen))
             windows = replace(windows, usable=seen.usable)
@@ -128,7 +130,7 @@ def _fit_chunk(kit: Kit, state: SpotState, rest: Floats, size: Floats, *, iterat
         # who has left the middle pixel of its window gets another window
         out = rows[(np.abs(part.yx - cut.middle) > 0.6).any(axis=1)]
         if len(out):
-            windows = windows.changed(out, kit.image.windows(state.yx[out], kit.templates.reach))
+            windows = windows.changed(out, kit.image.windows(state.yx[out], kit.reach))
         rows = rows[far]
         if last:
             break
@@ -136,7 +138,7 @@ def _fit_chunk(kit: Kit, state: SpotState, rest: Floats, size: Floats, *, iterat
     end = look.after(move)
     if len(rows):
         part = state.select(rows)
-        seen = kit.seen(part, windows.select(rows), rest[rows])
+        seen = kit.seen(part, windows.select(rows), bank.select(rows))
         again = kit.look(part, seen, extra[rows], size[rows], TOLERANCE)
         end, covariance[rows] = end.changed(rows, again), inverses(again.normal)
     return _summary(state, start, limit, end, kit, extra, covariance)
@@ -153,17 +155,17 @@ def _moved(
     # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
     yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start - limit, start + limit)
     far = np.abs(yx - part.yx).max(axis=1) > NEAR
-    far |= np.abs(more[:, :2]).max(axis=1) * kit.templates.reach > NEAR
+    far |= np.abs(more[:, :2]).max(axis=1) * kit.reach > NEAR
     part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
     return part, more, move, far, covariance
 
 
 def _compare_chunk(
-    kit: Kit, state: SpotState, rest: Floats, size: Floats, limit: float
+    kit: Kit, state: SpotState, bank: TemplateBank, size: Floats, limit: float
 ) -> tuple[FittedSpots, FittedSpots, FittedSpots]:
-    """One step on spots of one class of stretch in three ways: with nothing more, with the ground, with the light."""
-    windows = kit.image.windows(state.yx, kit.templates.reach)
-    seen = kit.seen(state, windows, rest)
+    """One step on some spots in three ways: with nothing more, with the ground, with the light."""
+    windows = kit.image.windows(state.yx, kit.reach)
+    seen = kit.seen(state, windows, bank)
     seen = replace(seen, usable=_calm(state.amplitude, seen))
     none = np.zeros((len(state), 8))
     every = kit.look(state, seen, none, np.full((len(state), 2), np.inf), TOLERANCE)
@@ -241,11 +243,11 @@ def fit_spots(
     # those that get a gradient, or take fewer steps, go apart
     kind = 8 * steps + 4 * steep + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
 
-    def run(rows: AnyArray, templates: Templates) -> tuple[FittedSpots]:
+    def run(rows: AnyArray) -> tuple[FittedSpots]:
         part, size = state.select(rows), sizes[rows]
         light, ground = (size[0] > 0).tolist()
-        kit = Kit(image, templates, noise, dark, light=light, ground=ground, steep=bool(steep[rows[0]]))
-        return (_fit_chunk(kit, part, bank.rest[rows], size, iterations=int(steps[rows[0]]), limit=limit),)
+        kit = Kit(image, bank.reach, noise, dark, light=light, ground=ground, steep=bool(steep[rows[0]]))
+        return (_fit_chunk(kit, part, bank.select(rows), size, iterations=int(steps[rows[0]]), limit=limit),)
 
     return _in_pieces(run, bank, kind, workers)[0]
 
@@ -264,37 +266,33 @@ def compared(
     """One step of :func:`fit_spots` in three ways at the cost of one: with nothing more, with the ground, and with the
     gradient of the light, expected to be of these `sizes`. Who goes far is not looked at again."""
 
-    def run(rows: AnyArray, templates: Templates) -> tuple[FittedSpots, ...]:
-        kit = Kit(image, templates, noise, dark, light=True, ground=True)
-        return _compare_chunk(kit, state.select(rows), bank.rest[rows], np.tile(sizes, (len(rows), 1)), limit)
+    def run(rows: AnyArray) -> tuple[FittedSpots, ...]:
+        kit = Kit(image, bank.reach, noise, dark, light=True, ground=True)
+        return _compare_chunk(kit, state.select(rows), bank.select(rows), np.tile(sizes, (len(rows), 1)), limit)
 
     return _in_pieces(run, bank, np.zeros(len(state), int), workers)
 
 
 def _in_pieces(
-    run: Callable[[AnyArray, Templates], tuple[FittedSpots, ...]], bank: TemplateBank, kind: AnyArray, workers: int
+    run: Callable[[AnyArray], tuple[FittedSpots, ...]], bank: TemplateBank, kind: AnyArray, workers: int
 ) -> tuple[FittedSpots, ...]:
-    """What is found of rows of spots of one class of stretch and one `kind` (N,), in pieces that fit the cache."""
-    order = np.lexsort([kind, bank.label])
-    same = np.diff(bank.label[order]) | np.diff(kind[order])
-    window = (2 * bank.templates[0].reach + 1) ** 2
+    """What is found of rows of spots of one `kind` (N,), in pieces that fit the cache."""
+    order = np.argsort(kind, kind="stable")
+    window = (2 * bank.reach + 1) ** 2
     most = max(_CHUNK // window, _LEAST)
     pieces = []
-    for rows in np.split(order, np.flatnonzero(same) + 1):
+    for rows in np.split(order, np.flatnonzero(np.diff(kind[order])) + 1):
         pieces += [rows[a : a + most] for a in range(0, len(rows), most)]
 
-    def ways_of(rows: AnyArray) -> tuple[FittedSpots, ...]:
-        return run(rows, bank.templates[int(bank.label[rows[0]])])
-
     # each piece goes to its place at once: all of them beside the whole would take twice the memory
-    first = ways_of(pieces[0])
+    first = run(pieces[0])
     names = [f.name for f in fields(FittedSpots)]
     columns = [
         [np.empty((len(kind), *getattr(way, n).shape[1:]), getattr(way, n).dtype) for n in names] for way in first
     ]
 
     def work(rows: AnyArray) -> None:
-        for way, whole in zip(first if rows is pieces[0] else ways_of(rows), columns, strict=True):
+        for way, whole in zip(first if rows is pieces[0] else run(rows), columns, strict=True):
             for column, name in zip(whole, names, strict=True):
                 column[rows] = getattr(way, name)
 
@@ -312,10 +310,9 @@ def looked_at(
 ) -> Iterator[tuple[AnyArray, Windows, AnyArray, AnyArray]]:
     """What pixels say of spots as they stand, some at a time: their rows, windows, the levels (n, P) that are expected,
     and the derivatives of these by y, x, amplitude and background and last what is left over, (n, 5, P)."""
-    most = max(_CHUNK // (2 * bank.templates[0].reach + 1) ** 2, _LEAST)
-    for label, templates in enumerate(bank.templates):
-        every = np.flatnonzero(bank.label == label)
-        for rows in (every[a : a + most] for a in range(0, len(every), most)):
-            windows = image.windows(state.yx[rows], templates.reach)
-            seen = Kit(image, templates, None, 0.0).seen(state.select(rows), windows, bank.rest[rows])
-            yield rows, replace(windows, usable=seen.usable), seen.level, seen.rows
+    most = max(_CHUNK // (2 * bank.reach + 1) ** 2, _LEAST)
+    for start in range(0, len(state), most):
+        rows = np.arange(start, min(start + most, len(state)))
+        windows = image.windows(state.yx[rows], bank.reach)
+        seen = Kit(image, bank.reach, None, 0.0).seen(state.select(rows), windows, bank.select(rows))
+        yield rows, replace(windows, usable=seen.usable), seen.level, seen.rows

@@ -14,9 +14,9 @@ from ...base.normal import solved
 from .learning import Instrument
 from .looks import wild_square
 from .model import SpotState
-from .profile import TemplateBank
 from .refinement import FittedSpots, looked_at
 from .smoothing import LocalLines, smoothed
+from .templates import TemplateBank
 from .windows import ramp
 
 #: Fewest holes that tell how size and blur vary, most that are asked, and those around a place that tell how single

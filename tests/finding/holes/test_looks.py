@@ -6,7 +6,7 @@ import numpy as np
 from holes import NOISE, REACH, lattice, profile, started
 
 from pyfai_gridcal.finding.holes.looks import Kit, wild_square
-from pyfai_gridcal.finding.holes.profile import TemplateMaker
+from pyfai_gridcal.finding.holes.templates import TemplateMaker
 from pyfai_gridcal.finding.holes.windows import odd_powers
 from pyfai_gridcal.records.spots import Noise
 
@@ -14,9 +14,9 @@ from pyfai_gridcal.records.spots import Noise
 def test_the_ground_has_the_sums_of_its_columns() -> None:
     prepared, state = started(lattice())
     bank = TemplateMaker(profile(), REACH).bank(None, len(state))
-    kit = Kit(prepared, bank.templates[0], Noise(0.01, NOISE), 0.0, light=True, ground=True)
+    kit = Kit(prepared, REACH, Noise(0.01, NOISE), 0.0, light=True, ground=True)
     windows, free = prepared.windows(state.yx, REACH), np.full((len(state), 2), np.inf)
-    seen = kit.seen(state, windows, bank.rest)
+    seen = kit.seen(state, windows, bank)
     look = kit.look(state, seen, np.zeros((len(state), 8)), free)
     ground = state.amplitude[:, None, None] * odd_powers(REACH)
     columns = np.concatenate([seen.rows[:, :-1], ground, seen.rows[:, -1:]], axis=1)
@@ -28,8 +28,8 @@ def test_the_ground_has_the_sums_of_its_columns() -> None:
 def test_what_is_expected_of_more_is_added_to_the_equations() -> None:
     prepared, state = started(lattice())
     bank = TemplateMaker(profile(), REACH).bank(None, len(state))
-    kit = Kit(prepared, bank.templates[0], Noise(0.0, NOISE), 0.0, light=True)
-    seen = kit.seen(state, prepared.windows(state.yx, REACH), bank.rest)
+    kit = Kit(prepared, REACH, Noise(0.0, NOISE), 0.0, light=True)
+    seen = kit.seen(state, prepared.windows(state.yx, REACH), bank)
     so_far, size = np.full((len(state), 8), 0.02), np.full((len(state), 2), 0.1)
     free, held = (kit.look(state, seen, so_far, one) for one in (0 * size + np.inf, size))
     np.testing.assert_allclose((held.normal - free.normal)[:, [4, 5], [4, 5]], 100.0, rtol=1e-4)

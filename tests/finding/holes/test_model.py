@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import KDTree
 
 from pyfai_gridcal.finding.holes.model import BentRims, SpotState, start_from, stretched
-from pyfai_gridcal.finding.holes.profile import TemplateMaker, blurred_disk
+from pyfai_gridcal.finding.holes.profile import blurred_disk
 from pyfai_gridcal.finding.holes.refinement import fit_spots
+from pyfai_gridcal.finding.holes.templates import TemplateMaker
 from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.indexing.indexing import index_spots
 from pyfai_gridcal.records.spots import HoleProfile, Noise, Spots

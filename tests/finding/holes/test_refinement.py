@@ -11,8 +11,8 @@ from holes import NOISE, RADIUS, REACH, lattice, picture, profile, started
 from scipy.spatial import cKDTree
 
 from pyfai_gridcal.finding.holes.model import SpotState, start_from
-from pyfai_gridcal.finding.holes.profile import TemplateMaker
 from pyfai_gridcal.finding.holes.refinement import FittedSpots, compared, fit_spots
+from pyfai_gridcal.finding.holes.templates import TemplateMaker
 from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.records.spots import Noise, Polarity
 

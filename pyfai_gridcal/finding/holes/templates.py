@@ -1,0 +1,259 @@
+"""The picture of a hole on the pixels of a window, for each stretch and sub-pixel phase that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from threading import Lock
+
+import numpy as np
+from scipy import fft, ndimage, special
+
+from ...base.arrays import AnyArray, Floats, select_rows
+from ...records.spots import HoleProfile
+from .profile import disk_and_blur, profile_radius
+
+#: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the
+#: amplitude.
+PHASES = 8
+#: Widest difference of rims within one class of stretch, in units of the blur: what the first order leaves of it, of
+#: the amplitude, is 0.03 times its square.
+_RIM_SHIFT = 0.36
+#: Classes along each of the four components of a stretch and of the blur, at most: five of these numbers fit into one
+#: of 64 bits.
+_CODES = 1 << 12
+#: Width of a class of blurs, as a logarithm: what a template is then off by, of the amplitude, is below a hundredth.
+_WIDER = 0.08
+#: So many phases at least are sampled together with all others: at five samples a pixel they take as long.
+_MANY = 12
+#: Tables of classes that are kept for more phases of theirs: 40 MB of large holes.
+_TABLES = 256
+
+
+class _Stretcher:
+    """Tables of a profile whose hole is stretched while its blur, which belongs to the detector, is not.
+
+    Stretching a picture stretches its blur as well. What is wrong by that is known for a blurred disk: the difference
+    of two Gaussian
+    factors on the transform of the disk, ``2 J1(k R) / (k R)``.
+    """
+
+    def __init__(self, profile: HoleProfile):
+        self.profile = profile
+        self.radius, self.blur = disk_and_blur(profile)
+        n, s = profile.table.shape[0], profile.oversampling
+        self.size = fft.next_fast_len(2 * n)
+        k = 2 * np.pi * fft.fftfreq(self.size, 1 / s)
+        self.ky, self.kx = k[:, None], k[None, : self.size // 2 + 1].copy()
+        self.kx[0, -1] = abs(self.kx[0, -1])
+        length = np.maximum(np.hypot(self.ky, self.kx), 1e-9) * self.radius
+        area = np.pi * self.radius**2 * s**2
+        self.disk = area * 2 * special.j1(length) / length
+        self.unstretched = np.exp(-0.5 * self.blur**2 * (self.ky**2 + self.kx**2))
+
+    def table(self, back: Floats, wider: float = 1.0) -> Floats:
+        """Profile table, still on the raster of the unstretched hole, for offsets ``d @ back`` and a blur that is
+        `wider`."""
+        c = back.T @ back * (wider * self.blur) ** 2
+        power = c[0, 0] * self.ky**2 + 2 * c[0, 1] * self.ky * self.kx + c[1, 1] * self.kx**2
+        n = self.profile.table.shape[0]
+        change = fft.irfft2(self.disk * (np.exp(-0.5 * power) - self.unstretched), (self.size, self.size))
+        out: Floats = self.profile.table + np.roll(change, (n // 2, n // 2), axis=(0, 1))[:n, :n]
+        return out
+
+
+def sampled(coefficients: AnyArray, oversampling: int, reach: int, back: Floats, steps: AnyArray) -> AnyArray:
+    """Templates of one table: its values on the pixels of a window, and their derivatives.
+
+    Parameters
+    ----------
+    coefficients : (n, n) of the cubic spline of a table, of values at offsets ``d @ back``
+    reach : the window has 2 reach + 1 pixels along each axis
+    steps : (P, 2) places of the hole off the middle pixel, (y, x) in 1 / PHASES px
+
+    Returns
+    -------
+    (3, P, (2 reach + 1)**2) float32 : derivatives with respect to the place of the *hole*, per px, along slow and fast,
+        and the profile
+    """
+    scaled, middle = (oversampling / PHASES * back).astype(np.float32), np.float32(coefficients.shape[0] // 2)
+
+    def read(y: AnyArray, x: AnyArray) -> AnyArray:
+        at = np.stack([y * scaled[0, k] + x * scaled[1, k] + middle for k in (0, 1)])
+        return np.asarray(ndimage.map_coordinates(coefficients, at, order=3, mode="nearest", prefilter=False))
+
+    pixel, half = PHASES * np.arange(-reach, reach + 1), np.float32(0.5 * PHASES)
+    if len(steps) > _MANY:
+        # one raster of PHASES samples per px has all of them, as every PHASES-th sample
+        first = pixel[0] - PHASES // 2 - 1
+        fine = np.arange(first, 1 - first, dtype=np.float32)
+        whole = read(fine[:, None], fine)
+        rows, columns = (pixel - first - steps[:, k, None] for k in (0, 1))
+        rows, columns = rows[:, :, None], columns[:, None, :]
+        up, down, left, right, value = (
+            whole[rows + y, columns + x] for y, x in ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))
+        )
+    else:
+        # at each pixel, and at a step on each side of it
+        aside = np.array([(-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)])
+        off = (aside[:, None] - steps)[..., None] + pixel.astype(np.float32)
+        up, down, left, right, value = read(off[:, :, 0, :, None], off[:, :, 1, None, :])
+    # moving the hole by t moves the picture by t
+    out = np.stack([(up - down) * half, (left - right) * half, value])
+    return out.reshape(3, len(steps), -1).astype(np.float32)
+
+
+class _Pool:
+    """Templates of all classes of stretch, sampled when first asked for; threads share them.
+
+    Most classes have few holes, which need few of the phases. `sample` makes the templates (3, P, pixels) of one class
+    at P phases.
+    """
+
+    def __init__(self, pixels: int, sample: Callable[[int, AnyArray], AnyArray], workers: int):
+        self.sample, self.workers, self.lock = sample, workers, Lock()
+        self.count, self.rasters = 0, np.empty((3, 0, pixels), np.float32)
+        self.place = np.empty((0, (PHASES + 1) ** 2), np.int32)
+
+    def taken(self, label: AnyArray, phase: AnyArray) -> tuple[AnyArray, ...]:
+        """Slow and fast derivative and value, (N, pixels) each, of the classes (N,) at the phases (N,)."""
+        if (self.place[label, phase] < 0).any():
+            with self.lock:
+                self._make(label, phase)
+        rows = self.place[label, phase]
+        return tuple(raster.take(rows, axis=0) for raster in self.rasters)
+
+    def room_for(self, classes: int) -> None:
+        """No phase of as many classes as there are now need be known yet."""
+        more = classes - len(self.place)
+        if more > 0:
+            self.place = np.pad(self.place, [(0, more), (0, 0)], constant_values=-1)
+
+    def _make(self, label: AnyArray, phase: AnyArray) -> None:
+        # what another thread has made in the meantime is there
+        missing = self.place[label, phase] < 0
+        asked = np.unique(np.stack([label[missing], phase[missing]], axis=1), axis=0)
+        jobs = np.split(asked, np.flatnonzero(np.diff(asked[:, 0])) + 1) if len(asked) else []
+        classes = [int(job[0, 0]) for job in jobs]
+        phases = [job[:, 1] if len(job) <= _MANY else np.flatnonzero(self.place[job[0, 0]] < 0) for job in jobs]
+        if len(jobs) > 1:
+            with ThreadPoolExecutor(self.workers) as pool:
+                made = list(pool.map(self.sample, classes, phases))
+        else:
+            made = list(map(self.sample, classes, phases))
+        for one, which, new in zip(classes, phases, made, strict=True):
+            end = self.count + len(which)
+            if end > self.rasters.shape[1]:
+                grown = np.empty((3, 2 * end, new.shape[2]), np.float32)
+                grown[:, : self.count] = self.rasters[:, : self.count]
+                self.rasters = grown
+            self.rasters[:, self.count : end] = new
+            self.place[one, which] = np.arange(self.count, end)
+            self.count = end
+
+
+@dataclass(frozen=True, eq=False)
+class TemplateBank:
+    """Templates for N holes that are stretched differently over the image.
+
+    Attributes
+    ----------
+    pool : templates of all classes of similar stretch
+    reach : their windows have 2 reach + 1 pixels along each axis
+    label : (N,) class of each hole
+    rest : (N, 2, 2) what is left of its stretch, minus the identity; first order is enough for it
+    """
+
+    pool: _Pool
+    reach: int
+    label: AnyArray
+    rest: Floats
+
+    def select(self, rows: AnyArray) -> TemplateBank:
+        """The holes `rows`."""
+        return select_rows(self, rows, "label", "rest")
+
+    def at(self, offset: Floats) -> tuple[AnyArray, AnyArray, AnyArray, Floats]:
+        """Templates for holes at the `offset` (N, 2) px from the middle of their windows: those of the nearest
+        phases, and how far the holes still lie from these.
+
+        Returns
+        -------
+        slow, fast, value : (N, (2 reach + 1)**2) derivatives with respect to the place of the hole, per px, and profile
+        shift : (N, 2) px
+        """
+        step = np.clip(np.rint(offset * PHASES).astype(int), -(PHASES // 2), PHASES // 2)
+        slow, fast, value = self.pool.taken(self.label, (step + PHASES // 2) @ (PHASES + 1, 1))
+        return slow, fast, value, offset - step / PHASES
+
+
+class TemplateMaker:
+    """Makes templates of one profile, and keeps them for the next time.
+
+    Parameters
+    ----------
+    profile, reach : of the holes, and px of the window on each side
+    coarseness : classes of stretch are so many times as wide as the profile deserves
+    workers : threads
+    """
+
+    def __init__(self, profile: HoleProfile, reach: int, *, coarseness: float = 1.0, workers: int = 2):
+        self.profile, self.reach = profile, reach
+        self.radius = max(profile_radius(profile), 1.0)
+        self.coarseness = coarseness
+        self.codes: dict[int, int] = {}
+        self.classes: list[AnyArray] = []
+        self.pool = _Pool((2 * reach + 1) ** 2, self._sampled, workers)
+        self.tabled = lru_cache(_TABLES)(self._tabled)
+
+    def bank(self, stretch: Floats | None, count: int, wider: Floats | None = None) -> TemplateBank:
+        """Templates for `count` holes with these stretches (N, 2, 2) and factors (N,) of the blur; None stands for
+        none."""
+        # classes of similar stretch and blur share what is sampled
+        flat, rest = np.zeros((count, 5), np.int64), np.zeros((count, 2, 2))
+        if stretch is not None:
+            flat[:, :4] = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step)
+        if wider is not None:
+            flat[:, 4] = np.rint(np.log(wider) / _WIDER)
+        flat = np.clip(flat, 1 - _CODES // 2, _CODES // 2 - 1)
+        codes, first, label = np.unique(flat @ _CODES ** np.arange(5), return_index=True, return_inverse=True)
+        for code, row in zip(codes.tolist(), first, strict=True):
+            if self.codes.setdefault(code, len(self.classes)) == len(self.classes):
+                self.classes.append(flat[row])
+        self.pool.room_for(len(self.classes))
+        known = np.array([self.codes[code] for code in codes.tolist()], int)
+        if stretch is not None and count:
+            centres = np.eye(2) + self.step * flat[first, :4].reshape(-1, 2, 2)
+            # first order moves the rim; that of a blurred disk moves less than its radius grows
+            rest = np.matmul(np.linalg.inv(centres)[label.ravel()], stretch) - np.eye(2)
+            rest *= 1 - min(self.blur / self.stretcher.radius, 0.7) ** 2
+        return TemplateBank(self.pool, self.reach, known[label.ravel()], rest)
+
+    @cached_property
+    def step(self) -> float:
+        """Width of a class along each component of the stretch."""
+        return self.coarseness * max(_RIM_SHIFT * self.blur / self.radius, 0.04)
+
+    @property
+    def blur(self) -> float:
+        """Standard deviation of the blur of the profile, pixel area included, px."""
+        return self.stretcher.blur
+
+    @cached_property
+    def stretcher(self) -> _Stretcher:
+        """The profile, ready to be stretched."""
+        return _Stretcher(self.profile)
+
+    def _tabled(self, label: int) -> tuple[AnyArray, Floats]:
+        """Coefficients of the spline of a class's table, and its inverse stretch."""
+        code = self.classes[label]
+        back = np.asarray(np.linalg.inv(np.eye(2) + self.step * code[:4].reshape(2, 2)), dtype=np.float64)
+        table = self.stretcher.table(back, float(np.exp(_WIDER * code[4]))) if code.any() else self.profile.table
+        return ndimage.spline_filter(table, order=3, mode="nearest", output=np.float32), back
+
+    def _sampled(self, label: int, phase: AnyArray) -> AnyArray:
+        coefficients, back = self.tabled(label)
+        steps = np.stack(np.divmod(phase, PHASES + 1), axis=1) - PHASES // 2
+        return sampled(coefficients, self.profile.oversampling, self.reach, back, steps)

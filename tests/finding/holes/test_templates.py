@@ -1,0 +1,90 @@
+"""The picture of a hole on the pixels of a window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pyfai_gridcal.finding.holes.profile import blurred_disk, disk_profile
+from pyfai_gridcal.finding.holes.templates import TemplateMaker
+
+
+def test_templates_shift_and_differentiate() -> None:
+    profile, reach = disk_profile(3.1, 1.0, 8), 7
+    bank = TemplateMaker(profile, reach).bank(None, 1)
+    k = np.arange(-reach, reach + 1)
+    for place_yx in ((0.21, -0.37), (-0.48, 0.03)):
+        slow, fast, value, ((down, right),) = bank.at(np.array([place_yx]))
+        value = value + down * slow + right * fast
+        r = np.hypot(*np.meshgrid(k - place_yx[0], k - place_yx[1], indexing="ij"))
+        table = profile.table[profile.table.shape[0] // 2, profile.table.shape[0] // 2 :]
+        expected = np.interp(r, np.arange(len(table)) / profile.oversampling, table)
+        np.testing.assert_allclose(value.reshape(r.shape), expected, atol=0.02)
+        assert float(slow.sum()) == pytest.approx(0, abs=0.05)
+
+
+def test_stretched_hole_keeps_its_blur() -> None:
+    """Against a brute-force ellipse, blurred after it was stretched."""
+    from scipy.ndimage import gaussian_filter
+
+    radius, blur, reach, fine = 4.0, 1.2, 9, 15
+    r = np.hypot(*np.meshgrid(np.arange(-48, 49) / 4, np.arange(-48, 49) / 4))
+    profile = type(disk_profile(4, 1, 9))(blurred_disk(radius, blur, r.ravel()).reshape(r.shape), 4)
+    maker = TemplateMaker(profile, reach)
+    # in the middle of a class
+    stretch = np.eye(2) + maker.step * np.array([[3, 1], [1, -3]])
+    back = np.linalg.inv(stretch)
+    bank = maker.bank(stretch[None], 1)
+    offset = (np.arange(-(reach + 4) * fine, (reach + 4) * fine + 1)) / fine
+    y, x = np.meshgrid(offset, offset, indexing="ij")
+    ellipse = np.hypot(y * back[0, 0] + x * back[1, 0], y * back[0, 1] + x * back[1, 1]) <= radius
+    truth = gaussian_filter(ellipse.astype(float), blur * fine)
+    middle = truth[4 * fine : -4 * fine : fine, 4 * fine : -4 * fine : fine]
+    assert np.abs(bank.rest).max() < 1e-12
+    np.testing.assert_allclose(bank.at(np.zeros((1, 2)))[2].reshape(middle.shape), middle, atol=0.02)
+
+
+def test_each_hole_has_its_own_stretch_however_many_there_are() -> None:
+    """600 holes, stretched from 0.7 to 1.9 along both axes, each in its way: as large as they should be, and what is
+    left of a stretch is as little as among few."""
+    reach, radius, blur = 13, 5.0, 0.8
+    size = np.linspace(0.7, 1.9, 600)
+    stretch = np.stack([np.diag([a, b]) for a, b in zip(size, np.roll(size, 177), strict=True)])
+    maker = TemplateMaker(disk_profile(radius, blur, 16), reach)
+    bank = maker.bank(stretch, len(size))
+    offset = np.random.default_rng(4).uniform(-0.5, 0.5, (len(size), 2))
+    slow, fast, value, shift = bank.at(offset)
+    assert np.abs(bank.rest).max() < 0.75 * maker.step
+    assert np.abs(shift).max() <= 1 / 16
+    # to the first order, about the hole: y' = y (1 + rest)
+    pixel = np.arange(-reach, reach + 1)
+    y, x = (v.ravel() for v in np.meshgrid(pixel, pixel, indexing="ij"))
+    for way, along, k in ((slow, y, 0), (fast, x, 1)):
+        value = value + (shift[:, k, None] + (along - offset[:, k, None]) * bank.rest[:, k, k, None]) * way
+    area = np.pi * radius**2 * size * np.roll(size, 177)
+    np.testing.assert_allclose(value.sum(axis=1), area, rtol=0.02)
+    middle = (value * y).sum(axis=1) / area
+    np.testing.assert_allclose(middle, offset[:, 0], atol=0.02)
+
+
+def test_phases_are_sampled_when_they_are_asked_for() -> None:
+    maker = TemplateMaker(disk_profile(4.0, 1.0, 9), 8)
+    bank = maker.bank(None, 40)
+    place = np.tile([[0.25, -0.125]], (40, 1))
+    first = bank.at(place)[2]
+    assert maker.pool.count == 1
+    again = maker.bank(np.tile(np.eye(2), (40, 1, 1)), 40).at(np.vstack([place[1:], [[0.0, 0.5]]]))[2]
+    assert maker.pool.count == 2
+    np.testing.assert_array_equal(first[0], again[0])
+    # a hole that lies half a pixel higher reads the same there as here half a pixel lower
+    other = bank.at(-place)[2].reshape(40, 17, 17)[:, ::-1, ::-1].reshape(40, -1)
+    np.testing.assert_allclose(other, first, atol=1e-6)
+
+
+def test_many_phases_at_once_are_the_same_as_one_by_one() -> None:
+    stretch = np.tile([[[1.2, 0.1], [0.1, 0.9]]], (60, 1, 1))
+    place = np.random.default_rng(5).uniform(-0.5, 0.5, (60, 2))
+    at_once, alone = (TemplateMaker(disk_profile(3.3, 0.9, 9), 7).bank(stretch, 60) for _ in range(2))
+    one_by_one = [alone.select(np.array([k])).at(place[k : k + 1]) for k in range(60)]
+    for found, wanted in zip(at_once.at(place), zip(*one_by_one, strict=True), strict=True):
+        np.testing.assert_allclose(found, np.concatenate(wanted), atol=2e-5)
