@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools
 from ..base.errors import IndexingError, PickingError
@@ -34,8 +33,6 @@ THRESHOLD = 0.35
 _FAINT = 0.14
 #: How many more nodes there are with these, per node: every second hole, or every fourth.
 _SECOND = 0.3
-#: Holes have no neighbour nearer than so many pitches.
-_ALONE = 0.6
 #: A candidate is no spot when none is nearer than this share of the pitch.
 _APART = 0.35
 #: Holes of at most this radius, px, are taken away together with lines.
@@ -175,7 +172,7 @@ def search_spots(
     else:
         guesses = survey(smooth, polarity=polarity, workers=workers)
     # candidates for each guess, until those of one form a lattice
-    found = _best_guess(smooth, guesses, threshold, lattice, mask, aspect)
+    found = _best_guess(smooth, guesses, threshold, lattice, mask, aspect).without_crowds()
     # its size was seen on pixels of the shorter side
     found = replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
     say(0.3, f"fitting {len(found.candidates)} spots")
@@ -219,8 +216,6 @@ def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
     yx, apart = found.points.yx, _APART * min(found.points.pitch_px)
     inside = ((yx > apart) & (yx < np.array(shape) - 1 - apart)).all(axis=1)
     lost = inside & away_from(yx, spots.yx, apart)
-    # what lies in a row as along the rim of a plate is no lattice of holes, whatever nodes it was given
-    lost &= np.asarray(cKDTree(found.candidates.yx).query(yx, k=[2])[0])[:, 0] > _ALONE * min(found.points.pitch_px)
     by_chance = not regularity_of(found.points, len(yx), lost).irregularity < _CHANCE
     return 0.0 if by_chance else float(lost.sum() / len(spots))
 

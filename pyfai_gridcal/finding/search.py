@@ -34,6 +34,9 @@ from .selection import SIGNIFICANT, Usual, chosen, left_over, oddity, usual_misf
 from .survey import HoleGuess
 from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
 
+#: Holes have no neighbour nearer than so many pitches, those of the next nodes aside, which no optics squeezes more
+#: than to the first; points of a lattice, and their share, that are enough without those that have.
+_SQUEEZED, _ALONE, _LONE, _MOSTLY = 0.4, 0.6, 20, 0.3
 #: Pixels nearer to the border than so many blurs are not used: a twentieth of their light, and more, falls outside.
 _RIM_BLURS = 1.6
 #: Fewest spots that tell of the light: it takes a plane, and some more for the scatter.
@@ -61,6 +64,25 @@ class Found:
     guess: HoleGuess
     candidates: Candidates
     points: ControlPoints | None
+
+    def without_crowds(self) -> Found:
+        """Without candidates that have another one between themselves and the next nodes, as those in a row along the
+        rim of a plate have: a hole among them is looked for again where holes are missing."""
+        points, yx = self.points, self.candidates.yx
+        if points is None or len(yx) < 2:
+            return self
+        near = np.asarray(cKDTree(yx).query(yx, k=[2]))[..., 0]
+        node = np.full((len(yx), 2), np.nan)
+        node[points.spot] = points.ij
+        # neighbours on the lattice may lie as near as the field squeezes them
+        beside = np.abs(node[near[1].astype(int)] - node).max(axis=1) <= 1
+        alone = near[0] > np.where(beside, _SQUEEZED, _ALONE) * min(points.pitch_px)
+        kept = alone[points.spot]
+        if kept.sum() < max(_LONE, _MOSTLY * len(points)):
+            return self
+        left = points.select(kept)
+        left = replace(left, spot=(np.cumsum(alone) - 1)[left.spot])
+        return Found(self.guess, self.candidates.select(alone), left)
 
 
 @dataclass(frozen=True, eq=False)

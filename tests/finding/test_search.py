@@ -8,7 +8,10 @@ import looking
 import numpy as np
 import pytest
 from holes import NOISE, RADIUS, lattice, picture
+from scipy.spatial import cKDTree
+from scipy.special import erfc
 
+from pyfai_gridcal.finding.detection import find_spots
 from pyfai_gridcal.finding.holes.learning import Instrument
 from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.finding.picking import Candidates
@@ -83,3 +86,46 @@ def test_what_lies_too_far_from_its_prediction_is_another() -> None:
     ] + np.array([[1.5, 0.0]])
     assert len(refine_at(look, place, 3.0, usual)) == 1
     assert len(refine_at(look, place, 1.0, usual)) == 0
+
+
+def _found(yx: np.ndarray, points: np.ndarray) -> Found:
+    """Candidates at `yx`, of which the rows `points` make the lattice."""
+    one = np.ones(len(yx))
+    grown = index_spots(Spots.from_positions(yx[points]))
+    return Found(HoleGuess("bright", 3.0), Candidates(yx, one, one, one, 0.35), replace(grown, spot=points[grown.spot]))
+
+
+def test_crowds_are_no_holes() -> None:
+    """Candidates in a row along the rim of a plate go, holes that a field squeezes stay."""
+    squeezed = YX * (1 - 0.0015 * YX)
+    rim = np.column_stack([np.full(40, squeezed[:, 0].max() + 9.0), np.linspace(20, 140, 40)])
+    yx = np.vstack([rim[:20], squeezed, rim[20:]])
+    holes = np.arange(len(YX)) + 20
+    found = _found(yx, holes)
+    left = found.without_crowds()
+    assert len(left.candidates) == len(left.points) == len(YX)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(left.candidates.yx[left.points.spot], left.points.yx)  # type: ignore[union-attr]
+    # where nearly all are in crowds, as two candidates of each hole are, nothing is known
+    double = _found(np.vstack([YX, YX + 3.0]), np.arange(len(YX)))
+    assert double.without_crowds() is double
+    alone = Found(found.guess, found.candidates, None)
+    assert alone.without_crowds() is alone
+
+
+def test_a_plate_in_full_light() -> None:
+    """Beyond the rim of the plate the light is as bright as in the holes: the rim teaches neither size nor noise."""
+    rng, shape, angle, middle = np.random.default_rng(3), (360, 440), np.deg2rad(7.0), np.array([178.3, 221.6])
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    ij = np.stack(np.meshgrid(np.arange(-4, 5), np.arange(-5, 6), indexing="ij"), axis=-1).reshape(-1, 2)
+    yx = (ij * [26.0, 27.5]) @ turn.T + middle
+    along, across = (np.abs((y - middle[0]) * a + (x - middle[1]) * b) for a, b in turn.T)
+    light = erfc(-np.maximum(along - 124.0, across - 160.0) / 1.6)
+    for a, b in yx:
+        light = np.maximum(light, erfc((np.hypot(y - a, x - b) - 4.6) / 1.6))
+    spots = find_spots(rng.poisson(200 + 1100 * light) + rng.normal(0, 6, shape))
+    distance, _ = cKDTree(yx).query(spots.yx)
+    assert len(spots) >= 63
+    assert distance.max() < 0.5
+    assert np.median(distance) < 0.012
+    assert np.median(spots.sigma_yx) < 0.012
