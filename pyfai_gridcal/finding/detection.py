@@ -220,7 +220,9 @@ def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
     inside = ((yx > apart) & (yx < np.array(shape) - 1 - apart)).all(axis=1)
     lost = inside & away_from(yx, spots.yx, apart)
     # what lies in a row as along the rim of a plate is no lattice of holes, whatever nodes it was given
-    lost &= np.asarray(cKDTree(found.candidates.yx).query(yx, k=[2])[0])[:, 0] > _ALONE * min(found.points.pitch_px)
+    if not lost.any():
+        return 0.0
+    lost[lost] = np.ravel(cKDTree(found.candidates.yx).query(yx[lost], k=[2])[0]) > _ALONE * min(found.points.pitch_px)
     by_chance = not regularity_of(found.points, len(yx), lost).irregularity < _CHANCE
     return 0.0 if by_chance else float(lost.sum() / len(spots))
 

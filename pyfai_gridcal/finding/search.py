@@ -9,6 +9,7 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -25,7 +26,7 @@ from .holes.learning import Instrument, hole_radius, learn
 from .holes.light import light_of
 from .holes.model import SpotState, start_from, stretched
 from .holes.profile import TemplateMaker, window_reach
-from .holes.refinement import FittedSpots
+from .holes.refinement import NEAR, FittedSpots
 from .holes.sizes import by_their_rims, learn_sizes
 from .holes.windows import PreparedImage
 from .picking import Candidates
@@ -232,28 +233,31 @@ def completed(
 
     Returns
     -------
-    all spots, and their lattice; None where the last round has added some or there is none
+    all spots, and their lattice; None where there is none
     """
     tools, grown = look.tools, _handed_on(look, spots, lattice, aspect)
-    for _ in range(_ROUNDS):
+    asked = np.empty((0, 2))
+    for turn in count():
         try:
             grown = grow_lattice(spots, lattice, aspect=aspect, start=grown)
         except IndexingError:
             return spots, None
         points = grown.points(spots)
-        if len(points) < 12:
+        if len(points) < 12 or turn == _ROUNDS:
             return spots, grown
         places = predicted(points.ij, points.yx, missing_nodes(points.ij))
         near = ((places > -0.4) & (places < np.array(tools.image.shape) - 0.6)).all(axis=1)
         near &= away_from(places, spots.yx, _AWAY * tools.spacing)
+        # a place where nothing was found says the same again, unless new neighbours have moved it
+        near &= away_from(places, asked, NEAR)
         near &= tools.image.windows(places, max(1, int(tools.profile_radius))).usable.mean(axis=1) > _SEEN
         if not near.any():
             return spots, grown
+        asked = np.concatenate([asked, places[near]])
         more = refine_at(look, places[near], _FARTHEST * min(points.pitch_px), usual)
         if not len(more):
             return spots, grown
         spots = spots.joined(more)
-    return spots, None
 
 
 def _handed_on(look: FirstLook, spots: Spots, lattice: LatticeKind, aspect: float) -> GrownLattice | None:

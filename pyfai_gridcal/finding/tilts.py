@@ -52,6 +52,8 @@ class LocalTilts:
     def at(self, yx: Floats, cut: Bools) -> Floats:
         """Expected sizes (M, 2) at other places (M, 2); holes that are `cut` (M,), which cannot tell gradient from
         place, get one only where all around do."""
+        if not self.size.any():
+            return np.zeros((len(yx), 2))
         distance, near = (np.asarray(v) for v in cKDTree(self.yx).query(yx, k=[1, 2, 3]))
         size = self.size[near]
         out = np.where(cut[:, None], size.mean(axis=1) * (size > 0).all(axis=1), size.max(axis=1))
