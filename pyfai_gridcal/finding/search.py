@@ -38,8 +38,12 @@ from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsu
 _RIM_BLURS = 1.6
 #: Fewest spots that tell of the light: it takes a plane, and some more for the scatter.
 _LEAST_LIT = 9
+#: So many spots tell how far apart all are.
+_ASKED = 5000
 #: Fewest spots without a wild pixel that may stand for all, and spots that tell the noise well enough.
 _CALM, _NOISE = 40, 400
+#: After so short a step, px, the next one adds nothing: what is left goes with the square, over the blur.
+_STILL = 0.005
 #: Rounds outwards from what is known: gaps of more than eight holes are left to be gaps.
 _ROUNDS = 4
 #: A predicted spot must have such a share of its neighbours' amplitude: half blocked holes have more.
@@ -145,14 +149,18 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
         state = sizes.given_to(state)
         tools = tools.listening(state.select(np.flatnonzero(good)[:: int(good.sum()) // _NOISE + 1]))
     # and the gradient of the light where that matters
-    tilts, further, ahead = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
+    rows = np.flatnonzero(fitted.good & whole)
+    tilts, stepped, ahead = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
+    if stepped is not None:
+        fitted = with_rows(fitted, rows, vars(stepped))
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
     tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
-    # those that have a plain place, and came near it by the way, take one step more
+    # those that have a plain place, and came near it by the way, take one step more, unless they are there
     ahead &= ~tilt.any(axis=1)
-    near = np.flatnonzero(ahead)
-    state = state.changed(near, further.select(near))
-    fitted = tools.fit(state, np.where(ahead, 1, 4), tilt)
+    near, left = np.flatnonzero(ahead), np.flatnonzero(~ahead | (np.abs(fitted.yx - state.yx).max(axis=1) > _STILL))
+    state = state.changed(near, fitted.after(state, tools.dark).select(near))
+    again = tools.fit(state.select(left), np.where(ahead, 1, 4)[left], tilt[left])
+    fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
     return FirstLook(tools, state, fitted, good, tilts, usual, plain_stretch, vary)
@@ -216,7 +224,7 @@ def spacing_of(yx: Floats) -> float:
     """Distance that most spots have at least to their nearest neighbour, px."""
     if len(yx) < 2:
         return float("inf")
-    distance = np.asarray(cKDTree(yx).query(yx, k=2)[0])
+    distance = np.asarray(cKDTree(yx).query(yx[:: len(yx) // _ASKED + 1], k=2)[0])
     return float(np.quantile(distance[:, 1], 0.25))
 
 
