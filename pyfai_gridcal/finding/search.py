@@ -9,7 +9,6 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import count
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -244,24 +243,24 @@ def completed(
     all spots, and their lattice; None where there is none
     """
     tools, grown = look.tools, _handed_on(look, spots, lattice, aspect)
-    asked = np.empty((0, 2))
-    for turn in count():
+    asked: list[Floats] = []
+    while True:
         try:
             grown = grow_lattice(spots, lattice, aspect=aspect, start=grown)
         except IndexingError:
             return spots, None
         points = grown.points(spots)
-        if len(points) < 12 or turn == _ROUNDS:
+        if len(points) < 12 or len(asked) == _ROUNDS:
             return spots, grown
         places = predicted(points.ij, points.yx, missing_nodes(points.ij))
         near = ((places > -0.4) & (places < np.array(tools.image.shape) - 0.6)).all(axis=1)
         near &= away_from(places, spots.yx, _AWAY * tools.spacing)
         # a place where nothing was found says the same again, unless new neighbours have moved it
-        near &= away_from(places, asked, NEAR)
+        near &= away_from(places, np.concatenate([spots.yx[:0], *asked]), NEAR)
         near &= tools.image.windows(places, max(1, int(tools.profile_radius))).usable.mean(axis=1) > _SEEN
         if not near.any():
             return spots, grown
-        asked = np.concatenate([asked, places[near]])
+        asked.append(places[near])
         more = refine_at(look, places[near], _FARTHEST * min(points.pitch_px), usual)
         if not len(more):
             return spots, grown
@@ -275,8 +274,10 @@ def _handed_on(look: FirstLook, spots: Spots, lattice: LatticeKind, aspect: floa
         lattice not in ("auto", "oblique") and (points.angle_deg == 60.0) != (lattice == "hexagonal")
     ):
         return None
-    rows = np.full(len(look.fitted.yx), -1)
-    rows[np.asarray(cKDTree(look.fitted.yx).query(spots.yx)[1])] = np.arange(len(spots))
+    # places of spots are those of the fit, to the last bit
+    rows, (old, new) = np.full(len(look.fitted.yx), -1), (yx @ (1, 1j) for yx in (look.fitted.yx, spots.yx))
+    order = np.argsort(old)
+    rows[order[np.searchsorted(old, new, sorter=order)]] = np.arange(len(spots))
     return GrownLattice.of(points, rows[points.spot], aspect)
 
 
