@@ -104,8 +104,8 @@ def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleS
     rows = np.flatnonzero(good)
     if len(rows) < _FEWEST:
         return None, False
-    step = len(rows) // _MOST + 1
-    some, apart = state.select(rows[::step]), tools.spacing * step**0.5
+    every = len(rows) // _MOST + 1
+    some, apart = state.select(rows[::every]), tools.spacing * every**0.5
     radius, square = tools.profile_radius, tools.maker.blur**2
     value, sizes = np.ones((len(some), 2)), None
     for turn in range(_TURNS):
