@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
@@ -82,6 +83,10 @@ class Calibration(Result):
 
     def report(self) -> str:
         """What was found, for a person."""
+        return self._words
+
+    @cached_property
+    def _words(self) -> str:
         from .report import text_report
 
         return text_report(self)

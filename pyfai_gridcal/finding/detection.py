@@ -216,6 +216,8 @@ def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
     yx, apart = found.points.yx, _APART * min(found.points.pitch_px)
     inside = ((yx > apart) & (yx < np.array(shape) - 1 - apart)).all(axis=1)
     lost = inside & away_from(yx, spots.yx, apart)
+    if not lost.any():
+        return 0.0
     by_chance = not regularity_of(found.points, len(yx), lost).irregularity < _CHANCE
     return 0.0 if by_chance else float(lost.sum() / len(spots))
 

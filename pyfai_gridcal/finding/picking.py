@@ -209,7 +209,8 @@ def _reference(contrast: AnyArray, reach: float, at: AnyArray) -> AnyArray:
     """Typical contrast of the holes around the pixels `at` (N, 2): a power mean that the strong ones dominate, hot
     pixels clipped."""
     positive = np.clip(contrast, 0, None)
-    positive = np.minimum(positive, np.quantile(positive[::2, ::2], 0.9995))
+    step = max(2, int(positive.size**0.5) // 1024)
+    np.minimum(positive, np.quantile(positive[::step, ::step], 0.9995), out=positive)
     power = positive * positive * positive
     # a mean over `reach` needs no finer raster than an eighth of it
     coarse = max(1, min(int(reach / 8), *(n // 4 for n in contrast.shape)))

@@ -25,7 +25,7 @@ from .holes.learning import Instrument, hole_radius, learn
 from .holes.light import light_of
 from .holes.model import SpotState, start_from, stretched
 from .holes.profile import window_reach
-from .holes.refinement import FittedSpots
+from .holes.refinement import NEAR, FittedSpots
 from .holes.sizes import by_their_rims, learn_sizes
 from .holes.templates import TemplateMaker
 from .holes.windows import PreparedImage
@@ -41,8 +41,12 @@ _SQUEEZED, _ALONE, _LONE, _MOSTLY = 0.4, 0.6, 20, 0.3
 _RIM_BLURS = 1.6
 #: Fewest spots that tell of the light: it takes a plane, and some more for the scatter.
 _LEAST_LIT = 9
+#: So many spots tell how far apart all are.
+_ASKED = 5000
 #: Fewest spots without a wild pixel that may stand for all, and spots that tell the noise well enough.
 _CALM, _NOISE = 40, 400
+#: After so short a step, px, the next one adds nothing: what is left goes with the square, over the blur.
+_STILL = 0.005
 #: Rounds outwards from what is known: gaps of more than eight holes are left to be gaps.
 _ROUNDS = 4
 #: A predicted spot must have such a share of its neighbours' amplitude: half blocked holes have more.
@@ -167,14 +171,18 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
         state = sizes.given_to(state)
         tools = tools.listening(state.select(np.flatnonzero(good)[:: int(good.sum()) // _NOISE + 1]))
     # and the gradient of the light where that matters
-    tilts, further, ahead = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
+    rows = np.flatnonzero(fitted.good & whole)
+    tilts, stepped, ahead = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
+    if stepped is not None:
+        fitted = with_rows(fitted, rows, vars(stepped))
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
     tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
-    # those that have a plain place, and came near it by the way, take one step more
+    # those that have a plain place, and came near it by the way, take one step more, unless they are there
     ahead &= ~tilt.any(axis=1)
-    near = np.flatnonzero(ahead)
-    state = state.changed(near, further.select(near))
-    fitted = tools.fit(state, np.where(ahead, 1, 4), tilt)
+    near, left = np.flatnonzero(ahead), np.flatnonzero(~ahead | (np.abs(fitted.yx - state.yx).max(axis=1) > _STILL))
+    state = state.changed(near, fitted.after(state, tools.dark).select(near))
+    again = tools.fit(state.select(left), np.where(ahead, 1, 4)[left], tilt[left])
+    fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
     return FirstLook(tools, state, fitted, good, tilts, usual, plain_stretch, vary)
@@ -238,7 +246,7 @@ def spacing_of(yx: Floats) -> float:
     """Distance that most spots have at least to their nearest neighbour, px."""
     if len(yx) < 2:
         return float("inf")
-    distance = np.asarray(cKDTree(yx).query(yx, k=2)[0])
+    distance = np.asarray(cKDTree(yx).query(yx[:: len(yx) // _ASKED + 1], k=2)[0])
     return float(np.quantile(distance[:, 1], 0.25))
 
 
@@ -255,28 +263,31 @@ def completed(
 
     Returns
     -------
-    all spots, and their lattice; None where the last round has added some or there is none
+    all spots, and their lattice; None where there is none
     """
     tools, grown = look.tools, _handed_on(look, spots, lattice, aspect)
-    for _ in range(_ROUNDS):
+    asked: list[Floats] = []
+    while True:
         try:
             grown = grow_lattice(spots, lattice, aspect=aspect, start=grown)
         except IndexingError:
             return spots, None
         points = grown.points(spots)
-        if len(points) < 12:
+        if len(points) < 12 or len(asked) == _ROUNDS:
             return spots, grown
         places = predicted(points.ij, points.yx, missing_nodes(points.ij))
         near = ((places > -0.4) & (places < np.array(tools.image.shape) - 0.6)).all(axis=1)
         near &= away_from(places, spots.yx, _AWAY * tools.spacing)
+        # a place where nothing was found says the same again, unless new neighbours have moved it
+        near &= away_from(places, np.concatenate([spots.yx[:0], *asked]), NEAR)
         near &= tools.image.windows(places, max(1, int(tools.profile_radius))).usable.mean(axis=1) > _SEEN
         if not near.any():
             return spots, grown
+        asked.append(places[near])
         more = refine_at(look, places[near], _FARTHEST * min(points.pitch_px), usual)
         if not len(more):
             return spots, grown
         spots = spots.joined(more)
-    return spots, None
 
 
 def _handed_on(look: FirstLook, spots: Spots, lattice: LatticeKind, aspect: float) -> GrownLattice | None:
@@ -286,8 +297,10 @@ def _handed_on(look: FirstLook, spots: Spots, lattice: LatticeKind, aspect: floa
         lattice not in ("auto", "oblique") and (points.angle_deg == 60.0) != (lattice == "hexagonal")
     ):
         return None
-    rows = np.full(len(look.fitted.yx), -1)
-    rows[np.asarray(cKDTree(look.fitted.yx).query(spots.yx)[1])] = np.arange(len(spots))
+    # places of spots are those of the fit, to the last bit
+    rows, (old, new) = np.full(len(look.fitted.yx), -1), (yx @ (1, 1j) for yx in (look.fitted.yx, spots.yx))
+    order = np.argsort(old)
+    rows[order[np.searchsorted(old, new, sorter=order)]] = np.arange(len(spots))
     return GrownLattice.of(points, rows[points.spot], aspect)
 
 

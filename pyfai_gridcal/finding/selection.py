@@ -30,8 +30,8 @@ _ODD, _TIMES = 0.02, 3.0
 _ODD_CUT, _TIMES_CUT = 0.003, 1.5
 #: A chi square is out of the common when it is so many times its own scatter above one.
 _SCATTER = 4.0
-#: A spot and its neighbours, at most so many spacings away.
-_NEAREST, _NEAR = 9, 1.6
+#: Neighbours are at most so many spacings away.
+_NEAR = 1.6
 #: Where more than this share of the spots is off by the model, the model is what is wrong, and none is left out for it.
 _FEW = 0.4
 #: Fewest whole spots whose median is that of most.
@@ -159,9 +159,12 @@ def _sigma(
 
 
 def _crowded(yx: Floats, off: Bools, far: float) -> Bools:
-    """(N,) whether others nearer than `far` px are off, too."""
-    near = np.asarray(cKDTree(yx).query(yx, k=_NEAREST, distance_upper_bound=far)[1])
-    return np.asarray(np.append(off, False)[near].sum(axis=1) > 1)
+    """(N,) which of those that are `off` (N,) have another one nearer than `far` px."""
+    out = off.copy()
+    if off.any():
+        # the nearest of those that are off is the spot itself
+        out[off] = np.asarray(cKDTree(yx[off]).query(yx[off], k=[2], distance_upper_bound=far)[0])[:, 0] < np.inf
+    return out
 
 
 def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArray:

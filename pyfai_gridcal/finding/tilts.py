@@ -32,7 +32,7 @@ _STEEPER = 2.0
 #: Neighbours that are asked for what they share, and how many of its own errors that must be.
 _AROUND, _SURE = 12, 3.0
 #: One step tells sizes and errors to some per cent: what is so much of what matters may matter.
-_PERHAPS = 0.75
+_PERHAPS = 0.9
 #: Square of a single gradient over its variance, of the larger of two, that no chance makes (one in 2000).
 _OWN = 12.0
 
@@ -52,6 +52,8 @@ class LocalTilts:
     def at(self, yx: Floats, cut: Bools) -> Floats:
         """Expected sizes (M, 2) at other places (M, 2); holes that are `cut` (M,), which cannot tell gradient from
         place, get one only where all around do."""
+        if not self.size.any():
+            return np.zeros((len(yx), 2))
         distance, near = (np.asarray(v) for v in cKDTree(self.yx).query(yx, k=[1, 2, 3]))
         size = self.size[near]
         out = np.where(cut[:, None], size.mean(axis=1) * (size > 0).all(axis=1), size.max(axis=1))
@@ -69,7 +71,7 @@ def unsure_slopes(state: SpotState) -> Floats:
 
 def learn_tilts(
     tools: Instrument, state: SpotState, good: Bools, usual_misfit: float
-) -> tuple[LocalTilts | None, SpotState, Bools]:
+) -> tuple[LocalTilts | None, FittedSpots | None, Bools]:
     """Where and how far gradients of single spots differ from what the neighbours' amplitudes say.
 
     Parameters
@@ -79,22 +81,22 @@ def learn_tilts(
 
     Returns
     -------
-    tilts, or None of too few; the spots one step ahead, if they come near their places by that; and which (N,) do
+    tilts, what one step with nothing more has found of the good ones, either None of too few; and which (N,) of these
+    come near their places by that
     """
     rows, ahead = np.flatnonzero(good), np.zeros(len(good), bool)
     if len(rows) <= _AROUND:
-        return None, state, ahead
+        return None, None, ahead
     some = state.select(rows)
     plain, topped, free = tools.compared(some, (_STEEP_TILT, ANY_GROUND))
     far, farther = (np.abs(one.yx - some.yx).max(axis=1) > NEAR for one in (plain, topped))
     same = (np.rint(plain.yx) == np.rint(some.yx)).all(axis=1)
     ahead[rows] = plain.good & (plain.lost == 0) & same & ~far
-    further = state.changed(rows[ahead[rows]], plain.after(some, tools.dark).select(ahead[rows]))
     plain = _again(plain, far, lambda part: tools.fit(part, 1), some)
     asked = np.flatnonzero(plain.good & (oddity(tools, plain, usual_misfit) == 0))
     count = min(_AROUND, len(asked))
     if count < 3:
-        return None, state, ahead
+        return None, plain, ahead
     near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
     topped = _again(topped, farther, lambda part: tools.fit(part, 1, (0.0, ANY_GROUND)), some)
@@ -115,7 +117,7 @@ def learn_tilts(
     light = np.maximum(light, _everywhere(free, fixed))
     light = np.maximum(light, _shaded(free, fixed, _noise_of_gradients(free)))
     light = np.minimum(light, _plausible(plain, near, tools.spacing))
-    return LocalTilts(some.yx, np.stack([light, ground], axis=1), tools.spacing), further, ahead
+    return LocalTilts(some.yx, np.stack([light, ground], axis=1), tools.spacing), plain, ahead
 
 
 def _again(found: FittedSpots, which: Bools, fit: Callable[[SpotState], FittedSpots], state: SpotState) -> FittedSpots:

@@ -69,7 +69,7 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
     out, known = np.empty((len(at), 6, 2)), np.zeros(len(at), bool)
     if np.prod(np.ptp(ij, axis=0) + 5.0) > 50 * len(ij) + 10_000:  # pieces far apart
         return out, known
-    table = NodeTable.of(ij)
+    table, columns = NodeTable.of(ij), np.ascontiguousarray(yx.T)
     step = raster_places(*[np.arange(-2, 3)] * 2).reshape(-1, 2)
     step = step[np.hypot(*step.T) < 2.5]
     design = _monomials(step.astype(float))
@@ -79,7 +79,7 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
         rows = slice(start, start + _CHUNK)
         near = table.rows(at[rows][:, None] + step)
         known[rows] = (near >= 0).all(axis=1)
-        out[rows] = np.matmul(stencil, yx[near])
+        out[rows] = np.moveaxis(columns[:, near] @ stencil.T, 0, 2)
     return out, known
 
 

@@ -17,6 +17,16 @@ def test_as_one_by_one() -> None:
     np.testing.assert_allclose(inverses(normal)[4], np.linalg.inv(normal[4]), rtol=1e-4)
 
 
+def test_what_is_known_of_the_first_ones_helps() -> None:
+    design = np.random.default_rng(2).normal(size=(5, 30, 6)) * [1.0, 100.0, 0.1, 1.0, 10.0, 0.1]
+    normal = design.transpose(0, 2, 1) @ design
+    right, core = normal @ np.arange(6.0), inverses(normal[:, :4, :4])
+    for one, other in zip(solved(normal, right, core), solved(normal, right), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-6 * np.abs(other).max())
+    assert solved(normal[:, :4, :4], right[:, :4], core)[1] is core
+    np.testing.assert_array_equal(normal, design.transpose(0, 2, 1) @ design)
+
+
 def test_what_is_no_number_does_no_harm() -> None:
     normal = np.tile(np.diag([2.0, 5.0]), (2, 1, 1))
     normal[0, 0, 0] = np.nan

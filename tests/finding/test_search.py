@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import looking
 import numpy as np
 import pytest
 from holes import NOISE, RADIUS, lattice, picture
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist
 from scipy.special import erfc
 
+from pyfai_gridcal.finding import search
 from pyfai_gridcal.finding.detection import find_spots
 from pyfai_gridcal.finding.holes.learning import Instrument
+from pyfai_gridcal.finding.holes.refinement import NEAR
 from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.finding.picking import Candidates
 from pyfai_gridcal.finding.search import FirstLook, Found, completed, instrument_of, look_at, refine_at
@@ -66,6 +70,20 @@ def test_the_second_look_finds_what_is_missing(looked: tuple[Instrument, FirstLo
     assert np.abs(every.yx[-1] - YX[GONE]).max() < 0.05
     assert grown is not None
     assert len(grown.points(every)) == len(YX)
+
+
+def test_an_empty_place_is_asked_once(looked: tuple[Instrument, FirstLook], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, look = looked
+    asked: list[np.ndarray] = []
+
+    def heard(look: FirstLook, places: np.ndarray, *rest: Any) -> Spots:
+        asked.extend(places)
+        return refine_at(look, places, *rest)
+
+    monkeypatch.setattr(search, "refine_at", heard)
+    every, _ = completed(look, *chosen(look.tools, look.fitted, look.usual), "auto")
+    assert len(asked) > len(every) - len(YX) + 1
+    assert pdist(asked).min() > NEAR
 
 
 def test_empty_places_stay_empty(looked: tuple[Instrument, FirstLook]) -> None:

@@ -240,10 +240,10 @@ def _teachers(image: PreparedImage, state: SpotState, reach: int) -> SpotState:
 
 
 def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
-    """The same with the slopes of the light that the spots themselves show."""
-    light = light_of(
-        sample.yx, sample.amplitude, sample.background, at=sample.yx, spacing=spacing, polarity=image.polarity
-    )
+    """The same with the slopes of the light that the spots themselves show; they may be some of many."""
+    yx = sample.yx
+    apart = max(spacing, float(np.sqrt(np.ptp(yx, axis=0).prod() / len(yx))))
+    light = light_of(yx, sample.amplitude, sample.background, at=yx, spacing=apart, polarity=image.polarity)
     return replace(sample, slope_a=light.slope_a, slope_b=light.slope_b)
 
 

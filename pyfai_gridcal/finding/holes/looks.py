@@ -127,7 +127,7 @@ class Kit:
             weight = seen.usable / variance
             if tolerance is not None:
                 wild = wild_square(variance, state.amplitude, tolerance)
-                spot, pixel = np.nonzero((rows[:, -1] ** 2 > wild) & seen.usable)
+                spot, pixel = np.divmod(np.flatnonzero((rows[:, -1] ** 2 > wild) & seen.usable), level.shape[1])
                 count = np.bincount(spot, minlength=len(state))
                 some = np.flatnonzero(count)
                 pixels = np.count_nonzero(seen.usable[some], axis=1)

@@ -265,7 +265,7 @@ def stretched(
     """
     if points is None or len(points) < _FEWEST:
         return state, 0.0
-    places = points.yx if places is None else places
+    measured, places = places is not None, points.yx if places is None else places
     # cut spots follow from the stretch, they must not make it
     whole = image.is_whole(places, reach)
     if whole.sum() < _FEWEST:
@@ -292,10 +292,11 @@ def stretched(
     bent = usual > max(_BENT / radius**2, _ALIKE * scatter)
     if not (unround or bent):
         return replace(state, stretch=None, bend=None), error
-    # now all of them; each spot takes what the nearest point says
-    if len(rows) < len(points):
-        local, bend = frames_at(np.arange(len(points)))
-    near = np.asarray(tree.query(state.yx)[1])
+    # each spot takes what the nearest point says: of those asked for a start, of all once they have been measured
+    if measured and len(rows) < len(points):
+        rows = np.arange(len(points))
+        local, bend = frames_at(rows)
+    near = np.asarray(cKDTree(points.yx[rows]).query(state.yx)[1])
     rims = BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, rim or radius).select(near) if bent else None
     return replace(state, stretch=local[near] if unround else None, bend=rims), error
 

@@ -35,6 +35,8 @@ _WORTH_THREADS = 500_000
 #: A wild pixel is off by this share of the amplitude, since a learned profile is not perfect: in the last step, and
 #: before.
 TOLERANCE, _GLARING = 0.12, 0.8
+#: So many windows tell the noise of a piece.
+_ASKED = 50
 #: Light that changes by more than this share per px is steep.
 STEEP_LIGHT = 0.007
 #: A spot has come near its place when a step is shorter than this, px, and changes the light at the rim of the window
@@ -91,7 +93,8 @@ def _calm(amplitude: Floats, seen: Pixels) -> Bools:
     """Usable pixels without those that cannot belong to a hole: the start knows neither place nor noise, but nothing of
     a hole is off by more than its amplitude."""
     off = np.abs(seen.rows[:, -1])
-    some = off[::8][seen.usable[::8]]
+    step = len(off) // _ASKED + 1
+    some = off[::step][seen.usable[::step]]
     noise = spread(some, about=0.0) if len(some) else 0.0
     most = _HOT * np.maximum(amplitude, np.median(amplitude)) + 6 * noise
     out: Bools = seen.usable & (off < most[:, None].astype(np.float32))
@@ -145,10 +148,10 @@ def _fit_chunk(
 
 
 def _moved(
-    kit: Kit, look: Look, state: SpotState, start: Floats, limit: float
+    kit: Kit, look: Look, state: SpotState, start: Floats, limit: float, core: Floats | None = None
 ) -> tuple[SpotState, Floats, Floats, Bools, Floats]:
     """Spots after one step, what is new (N, 8) beyond them, the step, who (N,) went far, and the covariances."""
-    move, covariance = solved(look.normal, look.right)
+    move, covariance = solved(look.normal, look.right, core)
     more, dark = np.zeros((len(start), 8)), kit.dark
     more[:, kit.columns] = move[:, 4:]
     part = state.topped(more, dark) if kit.columns else state
@@ -169,20 +172,28 @@ def _compare_chunk(
     seen = replace(seen, usable=_calm(state.amplitude, seen))
     none = np.zeros((len(state), 8))
     every = kit.look(state, seen, none, np.full((len(state), 2), np.inf), TOLERANCE)
+    core = inverses(every.normal[:, :4, :4])
 
     def way(light: bool, ground: bool) -> FittedSpots:
         one = replace(kit, light=light, ground=ground)
         keep = np.r_[:4, 4 + np.array(one.columns, int)]
         look = replace(every, normal=every.normal[:, keep[:, None], keep], right=every.right[:, keep])
         look = look.stiffened(one.columns, none, size)
-        part, more, move, _, covariance = _moved(one, look, state, state.yx, limit)
-        return _summary(part, state.yx, limit, look.after(move), one, more, covariance)
+        part, more, move, _, covariance = _moved(one, look, state, state.yx, limit, core)
+        return _summary(part, state.yx, limit, look.after(move), one, more, covariance, core)
 
     return way(False, False), way(False, True), way(True, False)
 
 
 def _summary(
-    state: SpotState, start: Floats, limit: float, end: Look, kit: Kit, extra: Floats, covariance: Floats
+    state: SpotState,
+    start: Floats,
+    limit: float,
+    end: Look,
+    kit: Kit,
+    extra: Floats,
+    covariance: Floats,
+    core: Floats | None = None,
 ) -> FittedSpots:
     chi2 = end.square / np.maximum(np.count_nonzero(end.weight, axis=1) - 4, 1)
     if kit.noise is None:
@@ -192,7 +203,8 @@ def _summary(
     variance, lever, columns = np.zeros_like(extra), np.zeros_like(extra), kit.columns
     if columns:
         variance[:, columns] = np.abs(np.einsum("nii->ni", covariance)[:, 4:])
-        moved = inverses(end.normal[:, :4, :4])[:, :2] @ end.normal[:, :4, 4:]
+        core = inverses(end.normal[:, :4, :4]) if core is None else core
+        moved = core[:, :2] @ end.normal[:, :4, 4:]
         # what goes along an axis moves along that axis
         lever[:, columns] = np.where(np.arange(len(columns)) % 2 == 0, moved[:, 0], moved[:, 1]) ** 2
     return FittedSpots(

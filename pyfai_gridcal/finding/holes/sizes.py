@@ -44,7 +44,7 @@ class HoleSizes:
     ----------
     yx : (N, 2) places of the holes, px
     own, variance : (N, 2) what they show, and how well
-    spacing : of neighbouring holes, px
+    spacing : of these, px
     """
 
     yx: Floats
@@ -104,7 +104,8 @@ def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleS
     rows = np.flatnonzero(good)
     if len(rows) < _FEWEST:
         return None, False
-    some = state.select(rows[:: len(rows) // _MOST + 1])
+    every = len(rows) // _MOST + 1
+    some, apart = state.select(rows[::every]), tools.spacing * every**0.5
     radius, square = tools.profile_radius, tools.maker.blur**2
     value, sizes = np.ones((len(some), 2)), None
     for turn in range(_TURNS):
@@ -118,7 +119,7 @@ def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleS
         if known.sum() < _FEWEST:
             return None, False
         own = value + step
-        sizes = HoleSizes(some.yx[known], own[known], variance[known] / np.array([radius, square]) ** 2, tools.spacing)
+        sizes = HoleSizes(some.yx[known], own[known], variance[known] / np.array([radius, square]) ** 2, apart)
         value = sizes.value(some.yx)
         if turn == 0 and not _varies(value, sizes):
             return sizes, False

@@ -14,6 +14,8 @@ from ...base.robust import cauchy_weights, spread
 _SHARED, _FEWEST = 0.35, 12
 #: So many spots allow a quadratic polynomial for the large; higher ones swing at the border.
 _LEAST = 30
+#: More spots do not make the large better known than the rest, for which local fits are there.
+_MANY = 4000
 
 
 class _Trend:
@@ -22,6 +24,8 @@ class _Trend:
     def __init__(self, yx: Floats, values: Floats):
         self.middle = 0.5 * (yx.min(axis=0) + yx.max(axis=0))
         self.reach = 0.5 * np.ptp(yx, axis=0) + 1.0
+        step = len(yx) // _MANY + 1
+        yx, values = yx[::step], values[::step]
         degree = 2 if len(yx) >= _LEAST else 0
         self.powers = [(i, k - i) for k in range(degree + 1) for i in range(k + 1)]
         design = self._design(yx)
@@ -105,7 +109,8 @@ def smoothed(lines: LocalLines, values: Floats) -> tuple[Floats, Floats, float]:
     # for the large a polynomial; what it leaves over is cut where it is wild, and neighbours are not
     yx, count = lines.yx, len(lines.yx)
     trend = _Trend(yx, values)
-    rest = values - trend.value(yx)
+    value, gradient = trend.value(lines.both), trend.gradient(lines.both[count:])
+    rest = values - value[:count]
     wild = 8 * (spread(rest, about=0.0) + 1e-12)
     out = np.flatnonzero(np.abs(rest) > wild)
     if len(out) and count >= _FEWEST:
@@ -115,10 +120,9 @@ def smoothed(lines: LocalLines, values: Floats) -> tuple[Floats, Floats, float]:
     clean = rest.copy()
     clean[out] = np.clip(rest[out], -wild, wild)
     # for the rest local lines, twice
-    value, gradient = trend.value(lines.both), trend.gradient(lines.both)
     for _ in range(2):
         more, steeper = lines.through(clean)
-        value, gradient, clean = value + more, gradient + steeper, clean - more[:count]
+        value, gradient, clean = value + more, gradient + steeper[count:], clean - more[:count]
     scatter = spread(values - value[:count], about=0.0)
     scatter += 1e-9 * abs(float(np.median(values))) + 1e-12
-    return value[count:], gradient[count:], 1.3 * scatter
+    return value[count:], gradient, 1.3 * scatter

@@ -135,10 +135,10 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
     halves = np.isin(links.holes[:, :2], links.holes[strong & links.astride, 2]).any(axis=1)
     keep = np.where(links.astride, strong, ~halves)
     # seams along the axes, each from the jumps of all pairs that lie across it
-    found = []
+    found, long = [], np.hypot(*(links.ends[:, 1] - links.ends[:, 0]).T)
     for axis in (0, 1):
-        low, high = np.sort(links.ends[:, :, axis], axis=1).T
-        long = np.hypot(*(links.ends[:, 1] - links.ends[:, 0]).T)
+        one, other = links.ends[:, :, axis].T
+        low, high = np.minimum(one, other), np.maximum(one, other)
         across = keep & ((high - low) > _ACROSS * long)
         found += _along(axis, low[across], high[across], strong[across], links.size[across], least_share)
     # slanted ones only where those leave jumps unexplained
@@ -281,38 +281,37 @@ def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
     parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
     lines = [table.line(ij, step, _WIDEST + 1) for step in ((1, 0), (0, 1))]
     plain = [_jumps(line, d, ways[0]) for line in lines]
-    known = np.concatenate([np.abs(jump[:-1][good]).ravel() for jump, good in plain])
+    known = np.concatenate([np.abs(jump[good]).ravel() for jump, good in plain])
     scale = max(spread(known, about=0.0) if known.size else 0.0, 1e-3)
     # strong ones are beyond the limit, and look like a step
-    for line, (beside, _) in zip(lines, plain, strict=True):
+    for line, (beside, known_beside) in zip(lines, plain, strict=True):
         for way in ways:
-            jump, good = _jumps(line, d, way)
-            size = np.hypot(*jump[:-1].T)
-            large = np.flatnonzero(good & (size > limit * scale * way.noise))
-            strong = np.zeros(len(d), bool)
+            jump, good = (beside, known_beside) if way is ways[0] else _jumps(line, d, way)
+            size = np.hypot(*jump[good].T)
+            strong = size > limit * scale * way.noise
+            large = good[strong]
             of = jump if way.astride else beside
-            strong[large] = _looks_so(way, jump[large], {k: of[line[k][large]] for k in line})
+            strong[strong] = _looks_so(way, jump[large], {k: of[line[k][large]] for k in line})
             b, c = line[way.places[1]][good], line[way.places[2]][good]
             ends = np.stack([yx[b], yx[c]], axis=1)
             # a hole in the middle is cut, or gone because it was, so the seam is near it
             if way.steps > 1:
                 ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
-            middle = np.where(way.astride, np.arange(len(d)), -1)[good]
-            parts.append(
-                (ends, size[good], strong[good], np.stack([b, c, middle], axis=1), np.full(len(b), way.astride))
-            )
+            middle = good if way.astride else np.full(len(good), -1)
+            parts.append((ends, size, strong, np.stack([b, c, middle], axis=1), np.full(len(b), way.astride)))
     return _Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _jumps(line: dict[int, Ints], d: Floats, way: _Kind) -> tuple[Floats, Bools]:
-    """Jump (N + 1, 2) at each point along one axis, the last one being that of a point that is not there; and whether
-    (N,) it is known."""
+def _jumps(line: dict[int, Ints], d: Floats, way: _Kind) -> tuple[Floats, Ints]:
+    """Jump (N + 1, 2) at each point along one axis, the last one being that of a point that is not there; and the rows
+    where it is known."""
     rows = [line[k] for k in way.places]
-    good = np.all([r >= 0 for r in rows], axis=0)
+    known = np.all([r >= 0 for r in rows], axis=0)
     if not way.astride:
-        good &= np.all([line[k] < 0 for k in range(1, way.steps)], axis=0)
+        known &= np.all([line[k] < 0 for k in range(1, way.steps)], axis=0)
+    good = np.flatnonzero(known)
     jump = np.zeros((len(d) + 1, 2))
-    jump[:-1][good] = sum(w * d[r[good]] for w, r in zip(way.weights, rows, strict=True))
+    jump[good] = sum(w * d[r[good]] for w, r in zip(way.weights, rows, strict=True))
     return jump, good
 
 

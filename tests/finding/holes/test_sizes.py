@@ -8,6 +8,7 @@ import looking
 import numpy as np
 import pytest
 
+from pyfai_gridcal.finding.holes import sizes as module
 from pyfai_gridcal.finding.holes.sizes import learn_sizes, sized
 
 
@@ -48,3 +49,13 @@ def test_sizes_are_relative_to_what_was_known() -> None:
     out = sized(state, np.tile([1.1, 0.81], (len(state), 1)))
     np.testing.assert_allclose(out.stretch, np.tile(1.1 * np.eye(2), (len(state), 1, 1)))
     np.testing.assert_allclose(out.wider, 0.9)
+
+
+def test_a_sample_is_smoothed_over_its_own_spacing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each hole of it keeps its noise, and equal ones seem to vary."""
+    _, _, look = looking.search()
+    monkeypatch.setattr(module, "_MOST", 25)
+    sizes, _ = learn_sizes(look.tools, look.fitted.after(look.state, look.tools.dark), look.good)
+    assert sizes is not None
+    assert len(sizes.yx) < 30
+    assert (sizes.value(sizes.yx).std(axis=0) < 0.85 * sizes.own.std(axis=0)).all()
