@@ -18,6 +18,7 @@ from pyfai_gridcal.synthetic import demo_scene
 from pyfai_gridcal.synthetic.fields import linear
 
 
+@pytest.mark.slow
 def test_rings_beside_the_grid_and_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng, shape = np.random.default_rng(1), (220, 250)
     scene = demo_scene(shape, pitch_px=20.0, seed=3)

@@ -27,6 +27,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_page_beside_the_result(result: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("report", result, "--no-loop") == 0
     page = result.with_suffix(".html")

@@ -58,6 +58,7 @@ def test_the_image_is_not_overwritten(files: tuple[Path, str], capsys: pytest.Ca
     assert (folder / "grid.npy").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_rings_tell_whether_it_helps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Against the plain detector of the PONI file, whose remark names the powder."""
     from pyFAI.detectors import Detector

@@ -27,7 +27,10 @@ def drawn(shape: tuple[int, int], pitch: tuple[float, float], radius: float) -> 
     return far < radius, yx[((yx > radius) & (yx < np.array(shape) - 1 - radius)).all(axis=1)]
 
 
-@pytest.mark.parametrize(("levels", "polarity"), [((0, 254), "dark"), ((0, 255), "bright"), ((30, 210), "dark")])
+@pytest.mark.parametrize(
+    ("levels", "polarity"),
+    [((0, 254), "dark"), pytest.param((0, 255), "bright", marks=pytest.mark.slow), ((30, 210), "dark")],
+)
 def test_a_drawing_without_noise_is_solved_with_an_honest_sigma(levels: tuple[int, int], polarity: Polarity) -> None:
     inside, truth = drawn((310, 385), (25.0, 27.0), 6.0)
     low, high = levels
@@ -57,7 +60,7 @@ def test_plateaus_are_listed_once_on_a_small_picture() -> None:
     assert found.max() < 2.5
 
 
-@pytest.mark.parametrize("peak", [300.0, 340.0, 420.0])
+@pytest.mark.parametrize("peak", [300.0, *(pytest.param(v, marks=pytest.mark.slow) for v in (340.0, 420.0))])
 @pytest.mark.parametrize("polarity", ["bright", "dark"])
 def test_sigma_is_honest_where_readings_are_cut(polarity: Polarity, peak: float) -> None:
     light, camera = Light(peak, 20.0, polarity, 0.3), Camera(1.2, 0.5, 3.0, 10.0, 255.0, "uint8")

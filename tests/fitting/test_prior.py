@@ -105,6 +105,7 @@ def test_tiles_stay_tiles(old: Distortion) -> None:
     assert fit.distortion.is_tiled
 
 
+@pytest.mark.slow
 def test_from_files_and_back(tmp_path: Path) -> None:
     scene = demo_scene(DEMO_SHAPE, pitch_px=PITCH_PX, seed=3)
     pitch = scene.plate.pitch_m[0]

@@ -23,6 +23,7 @@ def test_modules_in_a_plane_have_no_depth() -> None:
     assert "depth" in found.report()
 
 
+@pytest.mark.slow
 def test_one_image_tells_less_than_four() -> None:
     """A single centre of the rings says little of what lies along them: sigma is larger, and more is masked."""
     rng = np.random.default_rng(2)

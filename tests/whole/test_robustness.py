@@ -93,6 +93,7 @@ def test_a_plate_with_large_errors_is_doubtful() -> None:
     assert spots.wrong_index == 0
 
 
+@pytest.mark.slow
 def test_exposed_twice_is_not_good() -> None:
     def twice(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return image + 0.4 * ndimage.shift(image, (9.3, 6.1), order=1, mode="nearest")

@@ -49,7 +49,10 @@ def rims(bend: np.ndarray, stretch: np.ndarray, radius: float) -> BentRims:
 
 
 @pytest.mark.parametrize("noise", [None, Noise(1.0, 10.0, 0.0)], ids=["equal weights", "dark pixels believed more"])
-@pytest.mark.parametrize("stretch", [np.eye(2), np.diag([0.9, 1.1])], ids=["round", "oval"])
+@pytest.mark.parametrize(
+    "stretch",
+    [pytest.param(np.eye(2), id="round", marks=pytest.mark.slow), pytest.param(np.diag([0.9, 1.1]), id="oval")],
+)
 @pytest.mark.parametrize("name", BENDS)
 def test_place_is_that_of_the_centre(name: str, stretch: np.ndarray, noise: Noise | None) -> None:
     """Which part of a rim is believed most makes no difference."""

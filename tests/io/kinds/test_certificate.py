@@ -62,6 +62,7 @@ def test_one_exposure_with_the_table_of_its_plate(tmp_path: Path) -> None:
     assert any("no regular ones; single holes 18 µm rms" in note for note in fit.notes)
 
 
+@pytest.mark.slow
 def test_a_plate_that_was_solved_once_serves_another_camera(tmp_path: Path) -> None:
     seen = [t.points for t in exposures()]
     solved = fit_distortion(seen, plate=PLATE, shape=SHAPE).plate

@@ -79,7 +79,7 @@ def test_known_pixels_alone_decide_about_a_spline(inverse):
         assert result.spline.dy.coefficients.size + result.spline.dx.coefficients.size < 1000
 
 
-@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("inverse", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_strongly_bent_field_with_a_bitten_border_fits(inverse):
     """Many bends everywhere, and a border that draws a search for knots to itself."""
     from pyfai_gridcal.records.field import SampledField
