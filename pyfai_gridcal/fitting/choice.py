@@ -117,7 +117,13 @@ def choose(
         layout = _Layout(one, nothing, "neither gaps nor seams were found: one tile")
     if layout is None:
         return _smooth(sample, start, nothing)
-    tiled = _tiled(view, layout, (RigidBody(), BSpline()))
+    try:
+        tiled = _tiled(view, layout, (RigidBody(), BSpline()))
+    except FittingError:
+        if model in ("tiles", "mosaic"):
+            raise
+        # parts that have no place on the plate are no tiles
+        return _smooth(sample, start, nothing)
     if model in ("tiles", "mosaic"):
         return tiled
     # tiles against one smooth field: a rough one first, which is enough where the difference is large

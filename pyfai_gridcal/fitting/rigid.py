@@ -18,6 +18,8 @@ __all__ = ["Placement", "RigidBody", "RigidField", "place"]
 #: Points whose extent in one direction is less than this part of that in the other lie on a line: the bow of a row of
 #: holes is no second direction.
 _NARROW = 5e-3
+#: A longer last step, radians and share of the size, has arrived nowhere: from what a plate shows the tenth is zero.
+_ARRIVED = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +84,11 @@ def place(
     for _ in range(50):
         step, normal = _step(pp, pq, angle, size, free=pixel_size is None)
         angle += step[0]
-        size = size * np.exp(step[1:])
-        if np.abs(step).max() < 1e-13:
+        size = size * np.exp(np.clip(step[1:], -1.0, 1.0))
+        if not 1e-13 < np.abs(step).max() < np.inf:
             break
+    if not np.abs(step).max() < _ARRIVED:
+        raise FittingError("the control points tell no size of the pixels", expected="points on a lattice")
     # the shift follows from the rest
     turned = p @ turn_matrix(angle).T / size
     shift_px = centre + np.average(q - turned, axis=0, weights=w)
@@ -120,7 +124,10 @@ def _step(pp: Floats, pq: Floats, angle: float, size: Floats, *, free: bool) -> 
     normal[[1, 2], [1, 2]] = turned
     right[1:] = turned - on_turned
     step = np.zeros(3)
-    step[:count] = np.linalg.solve(normal[:count, :count], right[:count])
+    try:
+        step[:count] = np.linalg.solve(normal[:count, :count], right[:count])
+    except np.linalg.LinAlgError:
+        step[:] = np.inf
     return step, normal[:count, :count]
 
 

@@ -70,3 +70,12 @@ def test_rigid_body_with_oblong_pixels_and_outliers() -> None:
     assert fit.uncertainty is not None
     assert (np.abs(error) < 4 * np.sqrt(fit.uncertainty.variance(corners))).all()
     assert np.allclose(fit.field.on_grid(corners[:2, 0], corners[1:3, 1])[1, 0], fit.field.at([[194, 0]]))
+
+
+@pytest.mark.parametrize("seed", [72, 163])
+def test_points_without_any_order_have_no_place(seed: int) -> None:
+    """Newton's steps lead nowhere: the answer is an error of ours."""
+    rng = np.random.default_rng(seed)
+    count = rng.integers(4, 12)
+    with pytest.raises(FittingError, match="no size of the pixels"):
+        place(rng.uniform(0, 1e-2, (count, 2)), rng.uniform(0, 1000, (count, 2)))

@@ -98,7 +98,7 @@ def sampled(coefficients: AnyArray, oversampling: int, reach: int, back: Floats,
     else:
         # at each pixel, and at a step on each side of it
         aside = np.array([(-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)])
-        off = (aside[:, None] - steps)[..., None] + pixel.astype(np.float32)
+        off = (aside[:, None] - steps).astype(np.float32)[..., None] + pixel.astype(np.float32)
         up, down, left, right, value = read(off[:, :, 0, :, None], off[:, :, 1, None, :])
     # moving the hole by t moves the picture by t
     out = np.stack([(up - down) * half, (left - right) * half, value])

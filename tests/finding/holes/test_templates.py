@@ -87,4 +87,5 @@ def test_many_phases_at_once_are_the_same_as_one_by_one() -> None:
     at_once, alone = (TemplateMaker(disk_profile(3.3, 0.9, 9), 7).bank(stretch, 60) for _ in range(2))
     one_by_one = [alone.select(np.array([k])).at(place[k : k + 1]) for k in range(60)]
     for found, wanted in zip(at_once.at(place), zip(*one_by_one, strict=True), strict=True):
-        np.testing.assert_allclose(found, np.concatenate(wanted), atol=2e-5)
+        # to the last bit: which thread comes first decides what is asked for at once
+        np.testing.assert_array_equal(found, np.concatenate(wanted))
