@@ -110,7 +110,7 @@ def _start(affine: Floats, pixel_size: tuple[float, float] | None) -> tuple[floa
 
 
 def _step(pp: Floats, pq: Floats, angle: float, size: Floats, *, free: bool) -> tuple[Floats, Floats]:
-    """One Gauss-Newton step of (angle, log sizes) and its normal matrix.
+    """One step of (angle, log sizes), by Gauss and Newton, and its normal matrix.
 
     Of the points only their second moments matter: pp = Σ w p pᵀ and pq = Σ w p qᵀ, (2, 2) each.
     """
@@ -124,10 +124,15 @@ def _step(pp: Floats, pq: Floats, angle: float, size: Floats, *, free: bool) -> 
     normal[[1, 2], [1, 2]] = turned
     right[1:] = turned - on_turned
     step = np.zeros(3)
-    try:
-        step[:count] = np.linalg.solve(normal[:count, :count], right[:count])
-    except np.linalg.LinAlgError:
-        step[:] = np.inf
+    if free:
+        try:
+            step[:] = np.linalg.solve(normal, right)
+        except np.linalg.LinAlgError:
+            step[:] = np.inf
+    else:
+        # with a wrong size much is left over, and how that bends counts (Newton's step): without it turns overshoot
+        bent = float((slope - turned + on_turned).sum())
+        step[0] = right[0] / (bent if bent > 0 else normal[0, 0])
     return step, normal[:count, :count]
 
 

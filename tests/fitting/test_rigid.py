@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal.base.errors import FittingError
+from pyfai_gridcal.base.geometry import turn_matrix
 from pyfai_gridcal.fitting.recipe import Sample
 from pyfai_gridcal.fitting.rigid import RigidBody, RigidField, place
 from pyfai_gridcal.records.fit import Pose
@@ -79,3 +80,19 @@ def test_points_without_any_order_have_no_place(seed: int) -> None:
     count = rng.integers(4, 12)
     with pytest.raises(FittingError, match="no size of the pixels"):
         place(rng.uniform(0, 1e-2, (count, 2)), rng.uniform(0, 1000, (count, 2)))
+
+
+@pytest.mark.parametrize("factor", [0.3, 3.0])
+def test_the_turn_is_right_for_a_size_that_is_not(factor: float) -> None:
+    pose = Pose(np.deg2rad(23.0), (0.011, 0.013))
+    p = positions()
+    yx = pose.corrected(p, PIXEL)
+    size = factor * np.array(PIXEL)
+    found = place(p, yx, pixel_size=(size[0], size[1]))
+
+    def left(angle: float) -> float:
+        turned = (p @ turn_matrix(angle).T) / size
+        return float(np.square(yx - turned - (yx - turned).mean(axis=0)).sum())
+
+    every = np.deg2rad(np.arange(0.0, 360.0, 0.05))
+    assert found.pose.angle_rad == pytest.approx(every[np.argmin([left(a) for a in every])], abs=1e-3)
