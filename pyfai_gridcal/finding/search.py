@@ -15,8 +15,9 @@ from scipy.spatial import cKDTree
 
 from ..base.arrays import Bools, Floats, select_rows, with_rows
 from ..base.errors import IndexingError
-from ..indexing.indexing import GrownLattice, grow_lattice
+from ..indexing.indexing import GrownLattice, grow_lattice, index_spots
 from ..indexing.prediction import away_from, missing_nodes, predicted
+from ..indexing.regularity import regularity_of
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Spots
@@ -37,6 +38,8 @@ from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsu
 #: Holes have no neighbour nearer than so many pitches, those of the next nodes aside, which no optics squeezes more
 #: than to the first; points of a lattice, and their share, that are enough without those that have.
 _SQUEEZED, _ALONE, _LONE, _MOSTLY = 0.4, 0.6, 20, 0.3
+#: Points that lie off the middle of their neighbours by less than this, in pitches, are a second lattice, no crowd.
+_REGULAR = 0.08
 #: Pixels nearer to the border than so many blurs are not used: a twentieth of their light, and more, falls outside.
 _RIM_BLURS = 1.6
 #: Fewest spots that tell of the light: it takes a plane, and some more for the scatter.
@@ -71,7 +74,7 @@ class Found:
 
     def without_crowds(self) -> Found:
         """Without candidates that have another one between themselves and the next nodes, as those in a row along the
-        rim of a plate have: a hole among them is looked for again where holes are missing."""
+        rim of a plate have: a hole among them is looked for again where holes are missing. A second lattice stays."""
         points, yx = self.points, self.candidates.yx
         if points is None or len(yx) < 2:
             return self
@@ -82,11 +85,21 @@ class Found:
         beside = np.abs(node[near[1].astype(int)] - node).max(axis=1) <= 1
         alone = near[0] > np.where(beside, _SQUEEZED, _ALONE) * min(points.pitch_px)
         kept = alone[points.spot]
-        if kept.sum() < max(_LONE, _MOSTLY * len(points)):
+        if kept.sum() < max(_LONE, _MOSTLY * len(points)) or _is_lattice(np.delete(yx, points.spot, axis=0)):
             return self
         left = points.select(kept)
         left = replace(left, spot=(np.cumsum(alone) - 1)[left.spot])
         return Found(self.guess, self.candidates.select(alone), left)
+
+
+def _is_lattice(yx: Floats) -> bool:
+    """Whether most of the candidates at `yx` (N, 2), none of which is on the lattice, form one of their own."""
+    try:
+        points = index_spots(Spots.from_positions(yx), sieve=False) if len(yx) >= _LONE else None
+    except IndexingError:
+        return False
+    found = regularity_of(points, len(yx))
+    return found.share > 0.5 and found.irregularity < _REGULAR
 
 
 @dataclass(frozen=True, eq=False)
