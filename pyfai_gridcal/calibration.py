@@ -19,6 +19,7 @@ from .base.units import Length, Lengths
 from .exposure import Exposure, common_mask, nominal_of, plate_of, prior_of, take_exposure, with_traits, witness_of
 from .finding.detection import search_spots
 from .fitting.fitting import fit_distortion
+from .fitting.plates.beside import MakeWitness
 from .indexing.indexing import index_spots
 from .judging.assessment import assess
 from .records.budget import PlateBudget
@@ -222,7 +223,7 @@ def calibrate(
     say = progress or untold
     exposures = [take_exposure(one, chosen, mask=mask, dark=dark, flat=flat) for one in _images(image, chosen)]
     # what cannot be read is told before the work
-    prior_of(chosen), witness_of(chosen, _common_shape(exposures))
+    told = prior_of(chosen), witness_of(chosen, _common_shape(exposures))
     found, points = [], []
     try:
         for k, one in enumerate(exposures):
@@ -230,7 +231,7 @@ def calibrate(
             spots, nodes = spots_and_points(one, chosen, part_of(say, low, high))
             found.append(spots)
             points.append(nodes)
-        return assemble(chosen, exposures, found, points, progress=part_of(say, 0.72, 1.0))
+        return assemble(chosen, exposures, found, points, told=told, progress=part_of(say, 0.72, 1.0))
     except CalibrationError as error:
         for note in dict.fromkeys(note for one in exposures for note in one.notes):
             error.add_note(note)  # which may be the reason
@@ -297,11 +298,16 @@ def assemble(
     spots: Sequence[Spots],
     points: Sequence[ControlPoints],
     *,
+    told: tuple[Distortion | None, MakeWitness | None] | None = None,
     progress: Progress | None = None,
 ) -> Calibration:
-    """Fit the distortion to the points of all exposures, judge it, and collect everything."""
+    """Fit the distortion to the points of all exposures, judge it, and collect everything.
+
+    `told` is the prior and the witness that the settings name; they are read if it is omitted.
+    """
     say = progress or untold
     shape = _common_shape(exposures)
+    prior, witness = told or (prior_of(settings), witness_of(settings, shape))
     nominal, _ = nominal_of(settings, shape)
     masks = tuple(one.mask for one in exposures)
     say(0.0, "fitting the distortion")
@@ -316,9 +322,9 @@ def assemble(
         gauge=settings.gauge,
         max_sigma=settings.max_sigma,
         positions=settings.positions,
-        prior=prior_of(settings),
+        prior=prior,
         budget=PlateBudget.of(settings),
-        witness=witness_of(settings, shape),
+        witness=witness,
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=part_of(say, 0.0, 0.93),
     )

@@ -59,6 +59,13 @@ def check_inputs(inputs: Iterable[Any], rings: Iterable[str] = ()) -> None:
             raise UsageError(f"{one} cannot be read: {error.strerror}", expected="a file") from error
 
 
+def check_geometry(rings: str | None, poni: str | None) -> None:
+    """Refuse an image of rings without a PONI file, or with one that cannot be read."""
+    if rings and not poni:
+        raise UsageError("--rings without a geometry", expected="--poni, the PONI file of that image")
+    check_inputs([poni])
+
+
 def check_images(images: Iterable[str], *, after: str = "") -> None:
     """Refuse detector files that stand where an image should, before anything is made of what is in them.
 

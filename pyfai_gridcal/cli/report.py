@@ -6,9 +6,9 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
-from ..base.errors import FileFormatError, GridcalError, UsageError
+from ..base.errors import FileFormatError, GridcalError
 from ..records.jobs import Validate
-from ._files import check_inputs, check_outputs
+from ._files import check_geometry, check_outputs
 from ._options import add_fields
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -51,9 +51,7 @@ def run(options: argparse.Namespace) -> int:
     from ..report import report_name, write_report
 
     output = report_name(options.output or Path(options.result).with_suffix(".html"))
-    if options.rings and not options.poni:
-        raise UsageError("--rings without a geometry", expected="--poni, the PONI file of that image")
-    check_inputs([options.poni])
+    check_geometry(options.rings, options.poni)
     check_outputs([output], [one for one in (options.result, options.rings, options.poni) if one])
     calibration = load_result(options.result)
     if not isinstance(calibration, Calibration):

@@ -7,7 +7,7 @@ import sys
 
 from ..base.errors import UsageError
 from ..records.jobs import Validate
-from ._files import check_images, check_inputs, check_outputs, write_json
+from ._files import check_geometry, check_images, check_outputs, write_json
 from ._options import add_fields, job_of
 from ._parser import Subparsers
 from ._progress import ProgressLine
@@ -71,11 +71,10 @@ def _rings(job: Validate) -> int:
 
     if job.images or job.output:
         raise UsageError("--rings beside an image of the grid or --output", expected="one of them at a time")
-    if job.poni is None:
-        raise UsageError("--rings without a geometry", expected="--poni, the PONI file of that image")
+    check_geometry(job.rings, job.poni)
     check_images([job.rings], after="validate --rings")
-    check_inputs([job.poni])
-    check_outputs([job.picture, job.json_file], [str(job.detector_file), job.rings, job.poni])
+    inputs = [one for one in (str(job.detector_file), job.rings, job.poni) if one]
+    check_outputs([job.picture, job.json_file], inputs)
     with ProgressLine() as progress:
         found = validate_ring_files(job, progress=progress)
     if job.picture:

@@ -20,7 +20,7 @@ from ..records.points import ControlPoints
 from ..records.spots import Noise, Polarity, Spots
 from .large import enlarged, prepared_for, shrunk
 from .picking import Candidates, pick
-from .search import Found, completed, instrument_of, look_at
+from .search import REGULAR, Found, completed, instrument_of, lattice_of, look_at
 from .selection import chosen
 from .survey import HoleGuess, filled, squared, survey, without_lines
 
@@ -172,7 +172,7 @@ def search_spots(
     else:
         guesses = survey(smooth, polarity=polarity, workers=workers)
     # candidates for each guess, until those of one form a lattice
-    found = _best_guess(smooth, guesses, threshold, lattice, mask, aspect).without_crowds()
+    found = _best_guess(smooth, guesses, threshold, lattice, mask, aspect).without_crowds(lattice, aspect)
     # its size was seen on pixels of the shorter side
     found = replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
     say(0.3, f"fitting {len(found.candidates)} spots")
@@ -205,7 +205,8 @@ class _Attempt:
     @property
     def is_plain(self) -> bool:
         """Whether nearly all that stands out lies on a lattice: other guesses need not be looked at."""
-        return self.regularity.points >= 20 and self.regularity.share > _PLAIN and self.regularity.irregularity < 0.08
+        it = self.regularity
+        return it.points >= 20 and it.share > _PLAIN and it.irregularity < REGULAR
 
 
 def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
@@ -247,7 +248,7 @@ def _best_guess(
         # noise and what lies between holes form lattices, too, but those of holes have the contrast, and the area
         contrast, points = candidates.contrast, None
         if 2 * guess.radius_px**2 * float((contrast**2).sum()) > max((one.merit for one in attempts), default=0.0):
-            points = _lattice_of(candidates, lattice, aspect)
+            points = lattice_of(candidates, lattice, aspect)
             contrast = contrast if points is None else contrast[points.spot]
         regularity = regularity_of(points, len(candidates))
         energy = float(np.median(contrast)) ** 2 * guess.radius_px**2 if len(contrast) else 0.0
@@ -281,7 +282,7 @@ def _best_guess(
             f"{len(found.candidates)} {found.guess.polarity} spots form no lattice: the largest piece {piece}",
             hint="is this the image of a regular grid of holes?",
         )
-    return _with_fainter(best, attempts, lambda candidates: _lattice_of(candidates, lattice, aspect))
+    return _with_fainter(best, attempts, lambda candidates: lattice_of(candidates, lattice, aspect))
 
 
 def _is_sparse(one: _Attempt, image: AnyArray) -> bool:
@@ -327,17 +328,3 @@ def _with_fainter(
         if more and regularity.irregularity < _CHANCE:
             found, points = other, regularity.points
     return found
-
-
-def _lattice_of(candidates: Candidates, lattice: LatticeKind, aspect: float) -> ControlPoints | None:
-    """Candidates with their nodes; a hint that contradicts the image is for :func:`index_spots` to complain about."""
-    if len(candidates) < 4:
-        return None
-    spots = Spots.from_positions(candidates.yx)
-    kinds: tuple[LatticeKind, ...] = (lattice,) if lattice == "auto" else (lattice, "auto")
-    for kind in kinds:
-        try:
-            return index_spots(spots, lattice=kind, sieve=False, aspect=aspect)
-        except IndexingError:
-            continue
-    return None

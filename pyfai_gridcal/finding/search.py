@@ -38,8 +38,8 @@ from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsu
 #: Holes have no neighbour nearer than so many pitches, those of the next nodes aside, which no optics squeezes more
 #: than to the first; points of a lattice, and their share, that are enough without those that have.
 _SQUEEZED, _ALONE, _LONE, _MOSTLY = 0.4, 0.6, 20, 0.3
-#: Points that lie off the middle of their neighbours by less than this, in pitches, are a second lattice, no crowd.
-_REGULAR = 0.08
+#: Points that lie off the middle of their neighbours by less than this, in pitches, are a lattice for certain.
+REGULAR = 0.08
 #: Pixels nearer to the border than so many blurs are not used: a twentieth of their light, and more, falls outside.
 _RIM_BLURS = 1.6
 #: Fewest spots that tell of the light: it takes a plane, and some more for the scatter.
@@ -72,7 +72,7 @@ class Found:
     candidates: Candidates
     points: ControlPoints | None
 
-    def without_crowds(self) -> Found:
+    def without_crowds(self, lattice: LatticeKind = "auto", aspect: float = 1.0) -> Found:
         """Without candidates that have another one between themselves and the next nodes, as those in a row along the
         rim of a plate have: a hole among them is looked for again where holes are missing. A second lattice stays."""
         points, yx = self.points, self.candidates.yx
@@ -85,21 +85,29 @@ class Found:
         beside = np.abs(node[near[1].astype(int)] - node).max(axis=1) <= 1
         alone = near[0] > np.where(beside, _SQUEEZED, _ALONE) * min(points.pitch_px)
         kept = alone[points.spot]
-        if kept.sum() < max(_LONE, _MOSTLY * len(points)) or _is_lattice(np.delete(yx, points.spot, axis=0)):
+        if kept.sum() < max(_LONE, _MOSTLY * len(points)):
+            return self
+        others = self.candidates.select(np.delete(np.arange(len(yx)), points.spot))
+        second = regularity_of(lattice_of(others, lattice, aspect) if len(others) >= _LONE else None, len(others))
+        if second.share > 0.5 and second.irregularity < REGULAR:
             return self
         left = points.select(kept)
         left = replace(left, spot=(np.cumsum(alone) - 1)[left.spot])
         return Found(self.guess, self.candidates.select(alone), left)
 
 
-def _is_lattice(yx: Floats) -> bool:
-    """Whether most of the candidates at `yx` (N, 2), none of which is on the lattice, form one of their own."""
-    try:
-        points = index_spots(Spots.from_positions(yx), sieve=False) if len(yx) >= _LONE else None
-    except IndexingError:
-        return False
-    found = regularity_of(points, len(yx))
-    return found.share > 0.5 and found.irregularity < _REGULAR
+def lattice_of(candidates: Candidates, lattice: LatticeKind, aspect: float) -> ControlPoints | None:
+    """Candidates with their nodes; a hint that contradicts the image is for :func:`index_spots` to complain about."""
+    if len(candidates) < 4:
+        return None
+    spots = Spots.from_positions(candidates.yx)
+    kinds: tuple[LatticeKind, ...] = (lattice,) if lattice == "auto" else (lattice, "auto")
+    for kind in kinds:
+        try:
+            return index_spots(spots, lattice=kind, sieve=False, aspect=aspect)
+        except IndexingError:
+            continue
+    return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,10 +192,10 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
         state = sizes.given_to(state)
         tools = tools.listening(state.select(np.flatnonzero(good)[:: int(good.sum()) // _NOISE + 1]))
     # and the gradient of the light where that matters
-    rows = np.flatnonzero(fitted.good & whole)
-    tilts, stepped, ahead = learn_tilts(tools, state, fitted.good & whole, usual.misfit)
+    clear = fitted.good & whole
+    tilts, stepped, ahead = learn_tilts(tools, state, clear, usual.misfit)
     if stepped is not None:
-        fitted = with_rows(fitted, rows, vars(stepped))
+        fitted = with_rows(fitted, np.flatnonzero(clear), vars(stepped))
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
     tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
     # those that have a plain place, and came near it by the way, take one step more, unless they are there

@@ -149,24 +149,25 @@ def _region(
     points = points[sure] if np.count_nonzero(sure) >= 3 else points
     own = hull_of(points)
     hull = own if hull is None else hull
-    away = np.asarray(cKDTree(points).query(nodes)[0]) / sample.spacing
+    tree = cKDTree(points)
+    away = np.asarray(tree.query(nodes)[0]) / sample.spacing
     inside, near = within_hull(hull, nodes), within_hull(own, nodes) | (away < reach)
     # a hull is convex, what was lit need not be: in no cell, with all points on one side, a place is outside; far from
     # all of them nothing is known
     if np.isfinite(reach):
         free = np.zeros(len(nodes))
-        free[away > _CELL] = _free_angle(points, nodes[away > _CELL])
+        free[away > _CELL] = _free_angle(tree, nodes[away > _CELL])
         inside &= free < _BAY
         near &= (away < _FAR) | (free < _BESIDE)
     return hull, inside, near
 
 
-def _free_angle(points: Floats, places: Floats) -> Floats:
+def _free_angle(tree: cKDTree, places: Floats) -> Floats:
     """Widest angle (K,) that the points nearest to places (K, 2) leave free, radians."""
     if not len(places):
         return np.zeros(0)
-    near = np.asarray(cKDTree(points).query(places, k=range(1, min(_AROUND, len(points)) + 1))[1])
-    off = points[near] - places[:, None]
+    near = np.asarray(tree.query(places, k=range(1, min(_AROUND, tree.n) + 1))[1])
+    off = np.asarray(tree.data)[near] - places[:, None]
     angle = np.sort(np.arctan2(off[..., 0], off[..., 1]), axis=1)
     return np.asarray(np.diff(angle, axis=1, append=angle[:, :1] + 2 * np.pi).max(axis=1))
 

@@ -1,4 +1,4 @@
-"""The picture of a hole, learned from the image, and its templates at all sub-pixel phases.
+"""The picture of a hole, learned from the image.
 
 As in effective-PSF photometry (J. Anderson and I. R. King, PASP 112 (2000) 1360, doi:10.1086/316632) the profile is a
 table of samples, finer than the pixels, of what a pixel reads at a given offset from the centre of a hole: blur and

@@ -36,8 +36,7 @@ class _Stretcher:
     """Tables of a profile whose hole is stretched while its blur, which belongs to the detector, is not.
 
     Stretching a picture stretches its blur as well. What is wrong by that is known for a blurred disk: the difference
-    of two Gaussian
-    factors on the transform of the disk, ``2 J1(k R) / (k R)``.
+    of two Gaussian factors on the transform of the disk, ``2 J1(k R) / (k R)``.
     """
 
     def __init__(self, profile: HoleProfile):
