@@ -28,7 +28,7 @@ def over_azimuth(found: RingValidation, which: str, *, ax: Any) -> None:
     ax.set(xlim=(-180, 180), ylim=(-1.3 * top, 1.3 * top), ylabel="residual, mdeg", xlabel="azimuth, degrees")
     ax.axhline(0, color="k", lw=0.6)
     size, px = one.rms()
-    ax.set_title(f"{which} the calibration: {size:.2f} mdeg, {px:.3f} px rms")
+    ax.set_title(f"{which} the calibration: {size:.2f} mdeg, {px:.3f} px rms", fontsize="medium")
 
 
 def on_detector(found: RingValidation, which: str, *, ax: Any) -> None:
