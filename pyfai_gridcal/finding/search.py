@@ -159,7 +159,7 @@ def instrument_of(
     learned = learn(image, state, reach=reach, radius=radius, spacing=spacing, limit=limit, workers=workers)
     basis = None if found.points is None else found.points.basis_px
     learned = replace(learned, profile=replace(learned.profile, basis_px=basis), noise=noise or learned.noise)
-    maker = TemplateMaker(learned.profile, reach, workers=workers)
+    maker = TemplateMaker(learned.profile, reach, unsure=stretch_error, workers=workers)
     image.leave_out_rim(int(_RIM_BLURS * maker.blur))
     return Instrument(image, found.points, spacing, radius, reach, limit, learned, maker, workers), state, stretch_error
 

@@ -16,6 +16,8 @@ LEAST = 9
 
 #: Pieces of lattice that are joined at most, the largest first: each is compared with every other one.
 _PIECES = 40
+#: Steps of the lattice that it is carried on at most, from one piece to the next.
+_FARTHEST = 8
 
 
 def oriented(basis: Floats, hexagonal: bool, reference: Floats | None = None) -> Floats:
@@ -124,6 +126,12 @@ class _Junction:
 
 def _junction(yx: Floats, one: Patch, other: Patch) -> _Junction | None:
     """Compare two pieces where they are nearest to each other; None where nothing can be said."""
+    # pieces with a gap between them that is wider than their vectors reach say nothing, and are most of many
+    gap = np.maximum(yx[one.rows].min(axis=0) - yx[other.rows].max(axis=0), 0)
+    gap += np.maximum(yx[other.rows].min(axis=0) - yx[one.rows].max(axis=0), 0)
+    longest = max(float(np.hypot(*piece.basis.T).sum(axis=0).max()) for piece in (one, other))
+    if np.hypot(*gap) > _FARTHEST * longest:
+        return None
     distance, near = (np.asarray(v) for v in cKDTree(yx[one.rows]).query(yx[other.rows]))
     pitch = float(np.median(np.hypot(*other.basis[:, 0].T)))
     reach = max(float(distance.min()) + 0.8 * pitch, 1.6 * pitch)
@@ -143,7 +151,7 @@ def _junction(yx: Floats, one: Patch, other: Patch) -> _Junction | None:
     whole = np.rint(typical)
     spread = float(np.abs(shift - typical).max(axis=1).mean())
     far = float(np.median(np.abs(away).max(axis=1)))
-    if far > 8 or spread > 0.35:
+    if far > _FARTHEST or spread > 0.35:
         return None
     miss = float(np.abs(typical - whole).max())
     return _Junction((int(whole[0]), int(whole[1])), miss, miss + 0.08 * max(far - 1, 0) + 0.5 / np.sqrt(len(shift)))

@@ -28,8 +28,8 @@ _CODES = 1 << 12
 _WIDER = 0.08
 #: So many phases at least are sampled together with all others: at five samples a pixel they take as long.
 _MANY = 12
-#: Tables of classes that are kept for more phases of theirs: 40 MB of large holes.
-_TABLES = 256
+#: Numbers in the tables of classes that are kept for more phases of theirs: 50 MB, thousands of classes of small holes.
+_TABLED = 12_000_000
 
 
 class _Stretcher:
@@ -195,17 +195,20 @@ class TemplateMaker:
     ----------
     profile, reach : of the holes, and px of the window on each side
     coarseness : classes of stretch are so many times as wide as the profile deserves
+    unsure : relative error of the stretches: finer classes than that would tell nothing
     workers : threads
     """
 
-    def __init__(self, profile: HoleProfile, reach: int, *, coarseness: float = 1.0, workers: int = 2):
+    def __init__(
+        self, profile: HoleProfile, reach: int, *, coarseness: float = 1.0, unsure: float = 0.0, workers: int = 2
+    ):
         self.profile, self.reach = profile, reach
         self.radius = max(profile_radius(profile), 1.0)
-        self.coarseness = coarseness
+        self.coarseness, self.unsure = coarseness, unsure
         self.codes: dict[int, int] = {}
         self.classes: list[AnyArray] = []
         self.pool = _Pool((2 * reach + 1) ** 2, self._sampled, workers)
-        self.tabled = lru_cache(_TABLES)(self._tabled)
+        self.tabled = lru_cache(_TABLED // profile.table.size)(self._tabled)
 
     def bank(self, stretch: Floats | None, count: int, wider: Floats | None = None) -> TemplateBank:
         """Templates for `count` holes with these stretches (N, 2, 2) and factors (N,) of the blur; None stands for
@@ -233,7 +236,7 @@ class TemplateMaker:
     @cached_property
     def step(self) -> float:
         """Width of a class along each component of the stretch."""
-        return self.coarseness * max(_RIM_SHIFT * self.blur / self.radius, 0.04)
+        return max(self.coarseness * max(_RIM_SHIFT * self.blur / self.radius, 0.04), self.unsure)
 
     @property
     def blur(self) -> float:

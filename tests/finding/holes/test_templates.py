@@ -89,3 +89,16 @@ def test_many_phases_at_once_are_the_same_as_one_by_one() -> None:
     for found, wanted in zip(at_once.at(place), zip(*one_by_one, strict=True), strict=True):
         # to the last bit: which thread comes first decides what is asked for at once
         np.testing.assert_array_equal(found, np.concatenate(wanted))
+
+
+def test_classes_are_no_finer_than_stretches_are_known() -> None:
+    rng = np.random.default_rng(11)
+    stretch = np.eye(2) + rng.uniform(-0.2, 0.2, (300, 2, 2))
+    stretch = 0.5 * (stretch + stretch.transpose(0, 2, 1))
+    fine, coarse = (TemplateMaker(disk_profile(4.0, 1.0, 9), 8, unsure=unsure) for unsure in (0.01, 0.25))
+    for maker in (fine, coarse):
+        maker.bank(stretch, 300)
+    assert fine.step < 0.1
+    assert coarse.step == 0.25
+    # one number of each of three components is -1, 0 or 1 steps
+    assert len(coarse.classes) <= 27 < len(fine.classes)
