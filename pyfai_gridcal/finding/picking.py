@@ -8,6 +8,8 @@ that of its neighbourhood; a global threshold would fail on uneven light.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,8 @@ _SEARCH_RADIUS = 1.75
 _WATERSHED_PIXELS, _WATERSHED_MAXIMA = 250_000, 12_000
 #: Side of the hills that replace the noise, px, odd: wide enough to be few, low enough to be climbed in seven steps.
 _HILL = 15
+#: Pixels that are looked at together: few enough for the cache of a core.
+_BAND = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +132,15 @@ def _highest_around(values: AnyArray) -> AnyArray:
     return out
 
 
+def _by_bands(work: Callable[[int, int], AnyArray], rows: int, width: int, multiple: int = 1) -> AnyArray:
+    """What `work` makes of the rows from one up to another, band by band of `multiple` rows times any number: few
+    enough pixels of this `width` to stay in the cache, two bands at a time."""
+    height = max(1, _BAND // (width * multiple)) * multiple
+    starts = range(0, rows, height)
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(lambda start: work(start, min(start + height, rows)), starts)))
+
+
 def _noise_map(image: AnyArray, cell: int = 64) -> AnyArray:
     """Noise of a pixel over cells of the image, by the spread of second differences along the slow axis."""
     second = np.abs(image[:-2:2, ::2] - 2 * image[1:-1:2, ::2] + image[2::2, ::2])
@@ -143,9 +156,15 @@ def _noise_map(image: AnyArray, cell: int = 64) -> AnyArray:
 
 def _peaks(contrast: AnyArray, least: float) -> AnyArray:
     """Indices (N, 2) of the local maxima above `least`."""
-    top = contrast == _highest_around(contrast)
-    top &= contrast > least
-    every = np.argwhere(top)
+
+    def maxima(start: int, stop: int) -> AnyArray:
+        low = max(start - 1, 0)
+        part = contrast[low : stop + 1]
+        top = (part == _highest_around(part))[start - low : stop - low]
+        top &= contrast[start:stop] > least
+        return np.argwhere(top) + (start, 0)
+
+    every = _by_bands(maxima, *contrast.shape)
     peaks = _thinned(every, contrast)
     # also the way out for clipped images, and drawings without noise: every pixel of a plateau is a maximum, and the
     # watershed drowns in them
@@ -175,6 +194,9 @@ def _drained(contrast: AnyArray, least: float) -> AnyArray:
 def _thinned(peaks: AnyArray, contrast: AnyArray) -> AnyArray:
     """One maximum for each plateau: those that touch an equal one are reduced to one of them."""
     if len(peaks) < 2:
+        return peaks
+    at, nx = np.ravel_multi_index(tuple(peaks.T), contrast.shape), contrast.shape[1]
+    if not any(np.isin(at + step, at, assume_unique=True).any() for step in (1, nx - 1, nx, nx + 1)):
         return peaks
     flat = np.zeros(contrast.shape, bool)
     flat[tuple(peaks.T)] = True
@@ -208,19 +230,23 @@ def _place(contrast: AnyArray, peaks: AnyArray) -> Floats:
 def _reference(contrast: AnyArray, reach: float, at: AnyArray) -> AnyArray:
     """Typical contrast of the holes around the pixels `at` (N, 2): a power mean that the strong ones dominate, hot
     pixels clipped."""
-    positive = np.clip(contrast, 0, None)
-    step = max(2, int(positive.size**0.5) // 1024)
-    np.minimum(positive, np.quantile(positive[::step, ::step], 0.9995), out=positive)
-    power = positive * positive * positive
+    step = max(2, int(contrast.size**0.5) // 1024)
+    most = np.quantile(np.clip(contrast[::step, ::step], 0, None), 0.9995)
     # a mean over `reach` needs no finer raster than an eighth of it
     coarse = max(1, min(int(reach / 8), *(n // 4 for n in contrast.shape)))
     size = max(3, int(reach / coarse) | 1)
 
-    def smooth(values: AnyArray) -> AnyArray:
-        small = binned(values, coarse)
-        return ndimage.uniform_filter(ndimage.uniform_filter(small, size, mode="reflect"), size, mode="reflect")
+    def powers(start: int, stop: int) -> AnyArray:
+        positive = np.clip(contrast[start:stop], 0, most)
+        power = positive * positive * positive
+        return np.stack([binned(one, coarse) for one in (power * positive, power)], axis=1)
 
-    above, below = smooth(power * positive), smooth(power)
+    rows = contrast.shape[0] // coarse * coarse
+    both = _by_bands(powers, rows, contrast.shape[1], coarse)
+    above, below = (
+        ndimage.uniform_filter(ndimage.uniform_filter(both[:, k], size, mode="reflect"), size, mode="reflect")
+        for k in (0, 1)
+    )
     typical = above / np.maximum(below, 1e-6 * float(below.max()) + 1e-30)
     out: AnyArray = typical[tuple(np.minimum(at // coarse, np.array(typical.shape) - 1).T)]
     return out

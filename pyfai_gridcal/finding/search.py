@@ -9,11 +9,12 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import Bools, Floats, select_rows, with_rows
+from ..base.arrays import Bools, Floats, largest_of, select_rows, with_rows
 from ..base.errors import IndexingError
 from ..indexing.indexing import GrownLattice, grow_lattice, index_spots
 from ..indexing.prediction import away_from, missing_nodes, predicted
@@ -23,7 +24,7 @@ from ..records.points import ControlPoints
 from ..records.spots import Noise, Spots
 from .faults import learn_faults
 from .holes.learning import Instrument, hole_radius, learn
-from .holes.light import light_of
+from .holes.light import Light, LocalLight, light_of
 from .holes.model import SpotState, start_from, stretched
 from .holes.profile import window_reach
 from .holes.refinement import NEAR, FittedSpots
@@ -78,11 +79,11 @@ class Found:
         points, yx = self.points, self.candidates.yx
         if points is None or len(yx) < 2:
             return self
-        near = np.asarray(cKDTree(yx).query(yx, k=[2]))[..., 0]
+        near = np.asarray(cKDTree(yx).query(yx, k=[2], workers=2))[..., 0]
         node = np.full((len(yx), 2), np.nan)
         node[points.spot] = points.ij
         # neighbours on the lattice may lie as near as the field squeezes them
-        beside = np.abs(node[near[1].astype(int)] - node).max(axis=1) <= 1
+        beside = largest_of(node[near[1].astype(int)] - node) <= 1
         alone = near[0] > np.where(beside, _SQUEEZED, _ALONE) * min(points.pitch_px)
         kept = alone[points.spot]
         if kept.sum() < max(_LONE, _MOSTLY * len(points)):
@@ -135,6 +136,11 @@ class FirstLook:
     stretch: Floats | None
     vary: bool = False
 
+    @cached_property
+    def light(self) -> Light:
+        """The light that the good spots see, where they lie now."""
+        return _light_of(self.tools, self.fitted, self.good)
+
 
 def instrument_of(
     image: PreparedImage, found: Found, noise: Noise | None, workers: int
@@ -176,8 +182,8 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     if good.sum() < _LEAST_LIT:
         return FirstLook(tools, state, fitted, good, None, usual, state.stretch)
     # the light as the good ones see it, the stretch as their places tell it
-    state, dark = _lit(tools, state, fitted, good, ~whole)
-    tools = replace(tools, dark=dark)
+    light = _light_of(tools, fitted, good).at(state.yx)
+    state, tools = _lit(state, light, ~whole), replace(tools, dark=light.dark)
     if tools.points is not None:
         where = state.yx[tools.points.spot]
         rim = tools.maker.stretcher.radius
@@ -200,7 +206,7 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
     # those that have a plain place, and came near it by the way, take one step more, unless they are there
     ahead &= ~tilt.any(axis=1)
-    near, left = np.flatnonzero(ahead), np.flatnonzero(~ahead | (np.abs(fitted.yx - state.yx).max(axis=1) > _STILL))
+    near, left = np.flatnonzero(ahead), np.flatnonzero(~ahead | (largest_of(fitted.yx - state.yx) > _STILL))
     state = state.changed(near, fitted.after(state, tools.dark).select(near))
     again = tools.fit(state.select(left), np.where(ahead, 1, 4)[left], tilt[left])
     fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
@@ -209,23 +215,19 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     return FirstLook(tools, state, fitted, good, tilts, usual, plain_stretch, vary)
 
 
-def _lit(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools, lean: Bools) -> tuple[SpotState, float]:
-    """The spots in the light that the good ones among the fitted see, those that `lean` (N,) beginning with its level;
-    and what pixels read without it."""
-    light = light_of(
-        fitted.yx[good],
-        fitted.amplitude[good],
-        fitted.background[good],
-        at=state.yx,
-        spacing=tools.spacing,
-        polarity=tools.image.polarity,
-    )
-    state = replace(
+def _light_of(tools: Instrument, fitted: FittedSpots, good: Bools) -> Light:
+    """The light that the good ones among the fitted spots see."""
+    told = fitted.yx[good], fitted.amplitude[good], fitted.background[good]
+    return light_of(*told, spacing=tools.spacing, polarity=tools.image.polarity)
+
+
+def _lit(state: SpotState, light: LocalLight, lean: Bools) -> SpotState:
+    """The spots in this light, those that `lean` (N,) beginning with its level."""
+    return replace(
         state.lit(light, lean),
         amplitude=np.where(lean, light.amplitude, state.amplitude),
         background=np.where(lean, light.background, state.background),
     )
-    return state, light.dark
 
 
 def _plain(
@@ -335,7 +337,7 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     start = replace(start, stretch=stretch, bend=look.state.select(nearest).bend)
     whole = tools.image.is_whole(places, tools.reach)
     if look.good.sum() >= _LEAST_LIT:
-        start, _ = _lit(tools, start, look.fitted, look.good, ~whole)
+        start = _lit(start, look.light.at(places), ~whole)
     if look.vary and usual.sizes is not None:
         start = usual.sizes.given_to(start)
     tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)

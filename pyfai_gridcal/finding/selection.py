@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats
+from ..base.arrays import AnyArray, Bools, Floats, every, largest_of
 from ..base.errors import PickingError
 from ..records.spots import SpotFlag, Spots
 from .faults import SharedFaults
@@ -86,14 +86,14 @@ def chosen(tools: Instrument, fitted: FittedSpots, usual: Usual, *, there: Bools
     yx, image = fitted.yx, tools.image
     top = np.array(image.shape) - 0.5
     sigma, shared, measured = _sigma(tools, fitted, usual, all_of_them=there is None)
-    largest = sigma.max(axis=1)
+    largest = largest_of(sigma)
     # what is a hole: strong, like the profile, inside the image, known as well as the others
     strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
     keep = fitted.good & measured & (strength > SIGNIFICANT) & (largest < 0.4 * max(tools.profile_radius, 1.0))
     keep &= _misfit(tools, fitted) < _UNLIKE
     if not np.isfinite(usual.sigma) and keep.any():
         usual = replace(usual, sigma=float(np.median(largest[keep])))
-    keep &= (largest < _WORTHLESS * usual.sigma) & ((yx > -0.5) & (yx < top)).all(axis=1)
+    keep &= (largest < _WORTHLESS * usual.sigma) & every((yx > -0.5) & (yx < top))
     if there is not None:
         keep &= there
     elif not keep.any():
@@ -140,10 +140,10 @@ def _sigma(
     yx = fitted.yx
     shared = None if usual.faults is None else usual.faults.at(yx)
     wrong = own if shared is None else np.hypot(own, shared.max(axis=1))
-    measured = (assumed < _ASSUMED * counted).all(axis=1) & (steep < 1.0)
+    measured = every(assumed < _ASSUMED * counted) & (steep < 1.0)
     # What is wrong with the model is wrong in the same way at the neighbours, and no sigma of single spots makes up for
     # that; but where most are so, there is nothing else.
-    limit = _ASSUMED * np.hypot(seen.max(axis=1), 0.0 if usual.faults is None else usual.faults.usual)
+    limit = _ASSUMED * np.hypot(largest_of(seen), 0.0 if usual.faults is None else usual.faults.usual)
     off = wrong > limit
     if not all_of_them or np.count_nonzero(off & fitted.good) < _FEW * max(int(fitted.good.sum()), 1):
         # a whole one that is odd among others that are not counts for little, and moves nothing that they hold

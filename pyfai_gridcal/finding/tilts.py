@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, with_rows
+from ..base.arrays import AnyArray, Bools, Floats, every, largest_of, with_rows
 from .holes.learning import Instrument
 from .holes.model import SpotState
 from .holes.refinement import NEAR, STEEP_LIGHT, FittedSpots
@@ -54,7 +54,7 @@ class LocalTilts:
         place, get one only where all around do."""
         if not self.size.any():
             return np.zeros((len(yx), 2))
-        distance, near = (np.asarray(v) for v in cKDTree(self.yx).query(yx, k=[1, 2, 3]))
+        distance, near = (np.asarray(v) for v in cKDTree(self.yx).query(yx, k=[1, 2, 3], workers=2))
         size = self.size[near]
         out = np.where(cut[:, None], size.mean(axis=1) * (size > 0).all(axis=1), size.max(axis=1))
         # farther out nobody has looked: what is not known may differ more
@@ -89,15 +89,15 @@ def learn_tilts(
         return None, None, ahead
     some = state.select(rows)
     plain, topped, free = tools.compared(some, (_STEEP_TILT, ANY_GROUND))
-    far, farther = (np.abs(one.yx - some.yx).max(axis=1) > NEAR for one in (plain, topped))
-    same = (np.rint(plain.yx) == np.rint(some.yx)).all(axis=1)
+    far, farther = (largest_of(one.yx - some.yx) > NEAR for one in (plain, topped))
+    same = every(np.rint(plain.yx) == np.rint(some.yx))
     ahead[rows] = plain.good & (plain.lost == 0) & same & ~far
     plain = _again(plain, far, lambda part: tools.fit(part, 1), some)
     asked = np.flatnonzero(plain.good & (oddity(tools, plain, usual_misfit) == 0))
     count = min(_AROUND, len(asked))
     if count < 3:
         return None, plain, ahead
-    near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count)[1])]
+    near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count, workers=2)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
     topped = _again(topped, farther, lambda part: tools.fit(part, 1, (0.0, ANY_GROUND)), some)
     # grainy noise makes waves as large as that
@@ -186,7 +186,7 @@ def _shaded(free: FittedSpots, fixed: FittedSpots, noise: float) -> Floats:
     """Twice the gradients (N,) of the light that no noise makes, and that move spots; else 0."""
     own = (free.extra**2 > _OWN * noise * free.extra_variance)[:, :2].any(axis=1) & free.good & fixed.good
     own &= ((free.yx - fixed.yx) ** 2 > _TILTED**2 * fixed.position_variance).any(axis=1)
-    return np.where(own, 2 * np.abs(free.extra[:, :2]).max(axis=1), 0.0)
+    return np.where(own, 2 * largest_of(free.extra[:, :2]), 0.0)
 
 
 def _noise_of_gradients(free: FittedSpots) -> float:

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, select_rows
+from ..base.arrays import AnyArray, Bools, Floats, largest_of, length, select_rows
 
 #: Steps (i, j) that are tried from a node; the long ones only where nothing else leads on (a missing hole).
 _NEAR = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
@@ -200,7 +200,7 @@ def grow_on(cloud: Cloud, start: Patch, taken: Bools | None = None) -> Patch:
     extent = float(np.hypot(*np.ptp(yx, axis=0)))
     ledger = _Ledger(len(yx), min(int(3 * extent / max(pitch, 1e-6)) + 8, 6000))
     free = np.ones(len(yx), bool) if taken is None else ~taken
-    inside = start.select(np.flatnonzero((np.abs(start.ij) < ledger.half - 2).all(axis=1)))
+    inside = start.select(np.flatnonzero(largest_of(start.ij) < ledger.half - 2))
     ledger.put(inside.rows, inside.ij, inside.basis)
     ledger.measure(yx, inside.rows)
     near = np.concatenate([_NEAR, _HEXAGONAL]) if cloud.hexagonal else _NEAR
@@ -244,13 +244,13 @@ def _generation(
     start = np.repeat(cloud.yx[frontier], len(steps), axis=0)
     step = np.tile(steps, (len(frontier), 1))
     wanted = ledger.at(node) < 0
-    wanted &= (np.abs(node) < ledger.half - 2).all(axis=1)
+    wanted &= largest_of(node) < ledger.half - 2
     node, basis, start, step = node[wanted], basis[wanted], start[wanted], step[wanted]
     if not len(node):
         return np.empty(0, np.int64)
     # where the neighbours of the frontier should be, and which points are there
     place = start + np.einsum("nk,nkc->nc", step, basis)
-    local = np.minimum(np.hypot(*basis[:, 0].T), np.hypot(*basis[:, 1].T))
+    local = np.minimum(length(basis[:, 0]), length(basis[:, 1]))
     distance, row = (np.asarray(v) for v in cloud.tree.query(place))
     relative = distance / np.maximum(local, 1e-9)
     ok = (relative < tolerance) & ~ledger.has[row] & free[row]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Floats
+from ..base.arrays import AnyArray, Floats, largest_of, length
 from ..base.errors import IndexingError
 from ..records.nodes import NodeTable
 from ..records.plate import LatticeKind
@@ -273,13 +273,13 @@ def _closed(yx: Floats, patch: Patch, tolerance: float) -> Patch:
     for _ in range(4):
         table = NodeTable.of(patch.ij)
         where = yx[patch.rows]
-        pitch = np.minimum(np.hypot(*patch.basis[:, 0].T), np.hypot(*patch.basis[:, 1].T))
+        pitch = np.minimum(length(patch.basis[:, 0]), length(patch.basis[:, 1]))
         off, votes = np.zeros(len(patch)), np.zeros(len(patch))
         for step in ((1, 0), (0, 1), (1, 1), (1, -1)):
             line = table.line(patch.ij, step)
             a, b = line[1], line[-1]
             both = (a >= 0) & (b >= 0)
-            miss = np.hypot(*(0.5 * (where[a] + where[b]) - where).T) / np.maximum(pitch, 1e-9)
+            miss = length(0.5 * (where[a] + where[b]) - where) / np.maximum(pitch, 1e-9)
             off += np.where(both & (miss > tolerance), 1, 0)
             votes += both
         wrong = (votes > 0) & (off > 0.5 * votes)
@@ -305,7 +305,7 @@ def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
     """
     if len(patch) < 25:
         return patch
-    where, own = yx[patch.rows], sigma[patch.rows].max(axis=1)
+    where, own = yx[patch.rows], largest_of(sigma[patch.rows])
     pitch = float(np.median(np.hypot(*patch.basis[:, 0].T)))
     table = NodeTable.of(patch.ij)
     lines = {step: table.line(patch.ij, step, 3) for step in ((1, 0), (0, 1), (-1, 0), (0, -1))}
@@ -316,7 +316,7 @@ def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
         # what looks both ways is the same along the opposite direction
         for line in list(lines.values())[: 2 if -1 in weights else 4]:
             place = sum(w * padded[line[n]] for n, w in weights.items())
-            misses.append(np.hypot(*(place - where).T) / gain)
+            misses.append(length(place - where) / gain)
     miss = np.array(misses)
     known = np.isfinite(miss).sum(axis=0)
     typical = float(np.nanmedian(miss)) if np.isfinite(miss).any() else 0.0

@@ -114,5 +114,6 @@ def away_from(places: Floats, others: Floats, least: float) -> AnyArray:
     """(K,) whether no other point lies within `least` px."""
     if not len(others):
         return np.ones(len(places), bool)
-    distance, _ = cKDTree(others).query(places)
+    # a little beyond, so that those at the very limit are seen
+    distance, _ = cKDTree(others).query(places, distance_upper_bound=1.001 * least, workers=2)
     return np.asarray(distance > least)

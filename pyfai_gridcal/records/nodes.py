@@ -25,8 +25,9 @@ class NodeTable:
     @classmethod
     def of(cls, ij: AnyArray) -> NodeTable:
         """Table of at least one node (M, 2); of rows with the same node the last one counts."""
-        low = ij.min(axis=0) - 1
-        cells = np.full(tuple(ij.max(axis=0) - low + 2), -1, np.int64)
+        low, high = (np.array([end(column) for column in ij.T]) for end in (np.min, np.max))
+        low = low - 1
+        cells = np.full(tuple(high - low + 2), -1, np.int64)
         cells[tuple((ij - low).T)] = np.arange(len(ij))
         return cls(low, cells)
 

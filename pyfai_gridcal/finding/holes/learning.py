@@ -243,7 +243,7 @@ def _lit(sample: SpotState, image: PreparedImage, spacing: float) -> SpotState:
     """The same with the slopes of the light that the spots themselves show; they may be some of many."""
     yx = sample.yx
     apart = max(spacing, float(np.sqrt(np.ptp(yx, axis=0).prod() / len(yx))))
-    light = light_of(yx, sample.amplitude, sample.background, at=yx, spacing=apart, polarity=image.polarity)
+    light = light_of(yx, sample.amplitude, sample.background, spacing=apart, polarity=image.polarity).at(yx)
     return replace(sample, slope_a=light.slope_a, slope_b=light.slope_b)
 
 

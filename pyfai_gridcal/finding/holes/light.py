@@ -10,7 +10,7 @@ import numpy as np
 from ...base.arrays import Floats
 from ...base.robust import cauchy_weights
 from ...records.spots import Polarity
-from .smoothing import LocalLines, smoothed
+from .smoothing import LocalLines, SmoothField, smoothed
 
 #: Relative gradients of the light that are believed at most, per px: steeper light makes no hole that can be measured.
 STEEPEST = 0.3
@@ -41,44 +41,65 @@ class LocalLight:
     dark: float = 0.0
 
 
-def light_of(
-    yx: Floats, amplitude: Floats, background: Floats, *, at: Floats, spacing: float, polarity: Polarity
-) -> LocalLight:
-    """Smooth fields through the amplitudes and backgrounds of good spots, evaluated at other places.
+@dataclass(frozen=True, eq=False)
+class Light:
+    """Smooth fields through the amplitudes and backgrounds of good spots.
+
+    Attributes
+    ----------
+    level : amplitude of dark dots, of bright holes its logarithm
+    ground : background
+    limits : least and largest value of the `level` that is believed
+    line : what a pixel reads without light, counts, and the part of an amplitude that shines through the plate, of
+        bright holes whose ground is lit by the same light; else None
+    polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have
+        their own
+    """
+
+    level: SmoothField
+    ground: SmoothField
+    limits: tuple[float, float]
+    line: tuple[float, float] | None
+    polarity: Polarity
+
+    def at(self, yx: Floats) -> LocalLight:
+        """What is expected at places (N, 2) px."""
+        value, slope = self.level.at(yx)
+        value, scatter = np.clip(value, *self.limits), self.level.scatter
+        if self.line is None:
+            value_b, gradient_b = self.ground.at(yx)
+            slope_b, dark = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1), 0.0
+            if self.polarity == "dark":
+                steep = np.clip(slope_b, -0.05, 0.05)
+                return LocalLight(value, value_b, scatter, self.ground.scatter, steep, slope_b)
+        # Light multiplies: what falls off as a beam does is a parabola as a logarithm, and never below nothing.
+        value, slope = np.exp(value), np.clip(slope, -STEEPEST, STEEPEST)
+        if self.line is not None:
+            # the ground is lit by the same light, but for what pixels read without any
+            dark, share = self.line
+            value_b = dark + share * value
+            slope_b = slope * lit_share(value_b, dark)[:, None]
+        return LocalLight(value, value_b, scatter * value, self.ground.scatter, slope, slope_b, dark)
+
+
+def light_of(yx: Floats, amplitude: Floats, background: Floats, *, spacing: float, polarity: Polarity) -> Light:
+    """The light that good spots see.
 
     Parameters
     ----------
     yx, amplitude, background : (M, 2), (M,), (M,) of whole spots, px and counts (holes positive)
-    at : (N, 2) where the light is wanted, px
     spacing : distance of neighbouring spots, px: the fields are smooth over some three of them
-    polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have
-        their own
+    polarity : of the holes
     """
     # both fields come from the same spots, so the moments of these are summed up once
-    lines = LocalLines(yx, at, spacing)
-    value_b, gradient_b, spread_b = smoothed(lines, background)
+    lines, usual = LocalLines(yx, spacing), float(np.median(amplitude))
+    ground = smoothed(lines, background)
     if polarity == "dark":
-        slope = gradient_b / _away_from_0(value_b)[:, None]
-        value_a, _, spread_a = smoothed(lines, amplitude)
-        least = _LEAST_LIGHT * float(np.median(amplitude))
-        return LocalLight(
-            np.maximum(value_a, least), value_b, spread_a, spread_b, np.clip(slope, -0.05, 0.05), np.clip(slope, -1, 1)
-        )
-    # Light multiplies: what falls off as a beam does is a parabola as a logarithm, and never below nothing.
-    level = np.log(np.maximum(amplitude, 1e-3 * float(np.median(amplitude))))
-    value, slope, scatter = smoothed(lines, level)
-    value_a = np.exp(np.clip(value, level.min() - 1, level.max() + 0.5))
-    slope = np.clip(slope, -STEEPEST, STEEPEST)
-    # the ground is lit by the same light, but for what pixels read without any
-    told = _ground_line(amplitude, background, (scatter * float(np.median(amplitude)), spread_b))
-    if told is None:
-        ground = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1)
-        return LocalLight(value_a, value_b, scatter * value_a, spread_b, slope, ground)
-    dark, share = told
-    value_b = dark + share * value_a
-    return LocalLight(
-        value_a, value_b, scatter * value_a, spread_b, slope, slope * lit_share(value_b, dark)[:, None], dark
-    )
+        return Light(smoothed(lines, amplitude), ground, (_LEAST_LIGHT * usual, np.inf), None, polarity)
+    level = np.log(np.maximum(amplitude, 1e-3 * usual))
+    field = smoothed(lines, level)
+    line = _ground_line(amplitude, background, (field.scatter * usual, ground.scatter))
+    return Light(field, ground, (float(level.min()) - 1, float(level.max()) + 0.5), line, polarity)
 
 
 def lit_share(background: Floats, dark: float) -> Floats:

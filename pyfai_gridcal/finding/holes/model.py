@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ...base.arrays import AnyArray, Bools, Floats, select_rows, with_rows
+from ...base.arrays import AnyArray, Bools, Floats, largest_of, select_rows, with_rows
 from ...indexing.prediction import local_frames
 from ...records.points import ControlPoints
 from .light import STEEPEST, LocalLight, lit_share
@@ -150,7 +150,7 @@ def model_of(
     value += along_x
     light, ground = on_hole.astype(np.float32) @ plane, on_ground.astype(np.float32) @ plane
     # steep light is no plane: it falls off by the same share from pixel to pixel
-    steep = np.flatnonzero(np.abs(state.slope_a).max(axis=1, initial=0.0) * bank.reach > _STEEP)
+    steep = np.flatnonzero(largest_of(state.slope_a) * bank.reach > _STEEP)
     if len(steep):
         light[steep] = np.exp(light[steep] - 1)
     shine = light * state.amplitude[:, None].astype(np.float32)
@@ -296,7 +296,7 @@ def stretched(
     if measured and len(rows) < len(points):
         rows = np.arange(len(points))
         local, bend = frames_at(rows)
-    near = np.asarray(cKDTree(points.yx[rows]).query(state.yx)[1])
+    near = np.asarray(cKDTree(points.yx[rows]).query(state.yx, workers=2)[1])
     rims = BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, rim or radius).select(near) if bent else None
     return replace(state, stretch=local[near] if unround else None, bend=rims), error
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools, Floats, Ints
+from ...base.arrays import AnyArray, Bools, Floats, Ints, largest_of
 from ...base.normal import inverses, solved
 from ...base.robust import spread
 from ...records.spots import Noise
@@ -131,7 +131,7 @@ def _fit_chunk(
         extra[rows] += more
         state = state.changed(rows, part)
         # who has left the middle pixel of its window gets another window
-        out = rows[(np.abs(part.yx - cut.middle) > 0.6).any(axis=1)]
+        out = rows[largest_of(part.yx - cut.middle) > 0.6]
         if len(out):
             windows = windows.changed(out, kit.image.windows(state.yx[out], kit.reach))
         rows = rows[far]
@@ -157,8 +157,8 @@ def _moved(
     part = state.topped(more, dark) if kit.columns else state
     # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
     yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start - limit, start + limit)
-    far = np.abs(yx - part.yx).max(axis=1) > NEAR
-    far |= np.abs(more[:, :2]).max(axis=1) * kit.reach > NEAR
+    far = largest_of(yx - part.yx) > NEAR
+    far |= largest_of(more[:, :2]) * kit.reach > NEAR
     part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
     return part, more, move, far, covariance
 
@@ -198,7 +198,7 @@ def _summary(
     chi2 = end.square / np.maximum(np.count_nonzero(end.weight, axis=1) - 4, 1)
     if kit.noise is None:
         covariance = covariance * chi2[:, None, None]
-    good = (np.abs(state.yx - start).max(axis=1) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
+    good = (largest_of(state.yx - start) < 0.98 * limit) & (state.amplitude > 0) & np.isfinite(chi2)
     good &= np.isfinite(covariance).all(axis=(1, 2)) & (covariance[:, 0, 0] > 0) & (covariance[:, 1, 1] > 0)
     variance, lever, columns = np.zeros_like(extra), np.zeros_like(extra), kit.columns
     if columns:

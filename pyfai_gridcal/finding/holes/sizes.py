@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -15,7 +16,7 @@ from .learning import Instrument
 from .looks import wild_square
 from .model import SpotState
 from .refinement import FittedSpots, looked_at
-from .smoothing import LocalLines, smoothed
+from .smoothing import LocalLines, SmoothField, smoothed
 from .templates import TemplateBank
 from .windows import ramp
 
@@ -55,11 +56,11 @@ class HoleSizes:
     def at(self, yx: Floats) -> tuple[Floats, Floats]:
         """Expected values at places (M, 2) px, and by how much a single hole there may differ; (M, 2) each."""
         near = np.asarray(cKDTree(self.yx).query(yx, k=min(_AROUND, len(self.yx)))[1])
-        value, error, count = np.empty((len(yx), 2)), np.empty((len(yx), 2)), len(self.yx)
-        for k, (smooth, scatter) in enumerate(self._smooth(np.concatenate([self.yx, yx]))):
-            here, there = smooth[:count], smooth[count:]
+        value, error = np.empty((len(yx), 2)), np.empty((len(yx), 2))
+        for k, field in enumerate(self._fields):
+            here, there = field.at(self.yx)[0], field.at(yx)[0]
             # what single holes around scatter beyond their noise; at least half of what all do
-            rest = np.clip(self.own[:, k] - here, -6 * scatter, 6 * scatter)
+            rest = np.clip(self.own[:, k] - here, -6 * field.scatter, 6 * field.scatter)
             noise = float(np.median(self.variance[:, k]))
             usual = max(float(np.median(rest**2)) / 0.4549 - noise, 0.0)
             beyond = np.maximum((rest[near] ** 2 - self.variance[near, k]).mean(axis=1), 0.5 * usual)
@@ -69,14 +70,15 @@ class HoleSizes:
             value[:, k] = there
         return np.clip(value, *_BOUNDS), error
 
-    def _smooth(self, at: Floats) -> list[tuple[Floats, float]]:
-        """Smooth values at places, and the scatter of single ones, for either column."""
-        lines = LocalLines(self.yx, at, self.spacing)
-        return [(value, scatter) for value, _, scatter in (smoothed(lines, own) for own in self.own.T)]
+    @cached_property
+    def _fields(self) -> list[SmoothField]:
+        """Smooth fields through either column."""
+        lines = LocalLines(self.yx, self.spacing)
+        return [smoothed(lines, own) for own in self.own.T]
 
     def value(self, yx: Floats) -> Floats:
         """Expected values (M, 2) at places (M, 2) px."""
-        return np.clip(np.stack([value for value, _ in self._smooth(yx)], axis=1), *_BOUNDS)
+        return np.clip(np.stack([field.at(yx)[0] for field in self._fields], axis=1), *_BOUNDS)
 
     def given_to(self, state: SpotState) -> SpotState:
         """The spots with holes as large and as blurred as those around."""

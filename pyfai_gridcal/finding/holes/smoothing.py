@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ...base.arrays import Floats
+from ...base.arrays import Floats, Ints
 from ...base.robust import cauchy_weights, spread
 
 #: A value that is out of the common is none by chance when two of eight neighbours are like it, to this share of how
@@ -16,6 +18,8 @@ _SHARED, _FEWEST = 0.35, 12
 _LEAST = 30
 #: More spots do not make the large better known than the rest, for which local fits are there.
 _MANY = 4000
+#: Cells around the outermost places: beyond the wide tail, four times three of them, there is nothing but the trend.
+_MARGIN = 14
 
 
 class _Trend:
@@ -62,46 +66,71 @@ class _Trend:
 
 
 class LocalLines:
-    """Gaussian-weighted local linear fits of values at scattered places `yx` (N, 2), on a raster of cells, evaluated
-    there and at other places, `at` (K, 2) px."""
+    """Gaussian-weighted local linear fits of values at scattered places `yx` (N, 2) px, in each `cell` of a raster."""
 
-    def __init__(self, yx: Floats, at: Floats, cell: float):
-        self.yx, self.both, self.cell = yx, np.concatenate([yx, at]), cell
-        low = self.both.min(axis=0) - 4 * cell
-        self.size = np.ceil((self.both.max(axis=0) - low) / cell).astype(int) + 5
-        p = (self.both - low) / cell
-        flat = np.rint(p).astype(int) @ np.array([self.size[1], 1])
-        self.flat, self.near = flat[: len(yx)], flat
-        self.y, self.x = y, x = p[: len(yx)].T
-        self.weight = np.maximum(self._mean(np.ones(len(y)), 1.0), 1e-12)
+    def __init__(self, yx: Floats, cell: float):
+        self.yx, self.cell = yx, cell
+        self.low = yx.min(axis=0) - _MARGIN * cell
+        self.size = np.ceil((yx.max(axis=0) - self.low) / cell).astype(int) + _MARGIN + 1
+        self.near, (y, x) = self.placed(yx)
+        self.y, self.x = y, x
+        self.weight = np.maximum(self._around(np.ones(len(yx))), 1e-12)
         # covariances of the places, kept regular where few spots lie on a line
         ridge = 0.02
-        my, mx, yy, xx, yx_ = (self._mean(v, self.weight) for v in (y, x, y * y, x * x, y * x))
+        my, mx, yy, xx, yx_ = (self._around(v) / self.weight for v in (y, x, y * y, x * x, y * x))
         cyy, cxx, cyx = yy - my**2 + ridge, xx - mx**2 + ridge, yx_ - my * mx
         self.means, det = (my, mx), cyy * cxx - cyx**2
         self.inverse = cxx / det, cyx / det, cyy / det
-        self.away = p[:, 0] - my, p[:, 1] - mx
 
-    def _mean(self, values: Floats, weight: Floats | float) -> Floats:
-        """Weighted sum of what the places hold, at all places, over the `weight`."""
-        raster = np.bincount(self.flat, weights=values, minlength=int(self.size.prod())).reshape(self.size)
+    def placed(self, yx: Floats) -> tuple[Ints, Floats]:
+        """Cells (N,) of the flattened raster, and coordinates (2, N) in cells, of places (N, 2) px."""
+        at = ((yx - self.low) / self.cell).T
+        row, column = (np.clip(np.rint(one).astype(int), 0, n - 1) for one, n in zip(at, self.size, strict=True))
+        return row * self.size[1] + column, at
+
+    def _around(self, values: Floats) -> Floats:
+        """Weighted sum of what the places hold, for each cell."""
+        raster = np.bincount(self.near, weights=values, minlength=int(self.size.prod())).reshape(self.size)
         # the wide tail serves places with few spots around; it does not count where there are many
         wide = ndimage.gaussian_filter(raster, 3.0)
-        return np.asarray((ndimage.gaussian_filter(raster, 1.0, truncate=4) + 1e-3 * wide).take(self.near) / weight)
+        return np.asarray(ndimage.gaussian_filter(raster, 1.0, truncate=4) + 1e-3 * wide)
 
-    def through(self, values: Floats) -> tuple[Floats, Floats]:
-        """Value (N + K,) and gradient (N + K, 2) per px at all places."""
-        v, vy, vx = (self._mean(one, self.weight) for one in (values, values * self.y, values * self.x))
+    def through(self, values: Floats) -> Floats:
+        """Value at the origin of the raster, and gradient per cell, of the line of each cell; (3, ny, nx)."""
+        v, vy, vx = (self._around(one) / self.weight for one in (values, values * self.y, values * self.x))
         (my, mx), (xx, yx, yy) = self.means, self.inverse
         cvy, cvx = vy - v * my, vx - v * mx
-        slope = np.stack([xx * cvy - yx * cvx, yy * cvx - yx * cvy], axis=1)
-        value = v + slope[:, 0] * self.away[0] + slope[:, 1] * self.away[1]
-        return value, slope / self.cell
+        along_y, along_x = xx * cvy - yx * cvx, yy * cvx - yx * cvy
+        return np.stack([v - along_y * my - along_x * mx, along_y, along_x])
 
 
-def smoothed(lines: LocalLines, values: Floats) -> tuple[Floats, Floats, float]:
-    """Value (K,), gradient (K, 2) per px and robust scatter of a polynomial, for the large, plus local linear fits, for
-    the rest, and once more for what these leave over.
+@dataclass(frozen=True, eq=False)
+class SmoothField:
+    """A polynomial for the large plus local lines for the rest.
+
+    Attributes
+    ----------
+    trend, lines : the polynomial; the raster of the lines
+    rest : (3, ny, nx) of :meth:`LocalLines.through`
+    scatter : of single values around the field
+    """
+
+    trend: _Trend
+    lines: LocalLines
+    rest: Floats
+    scatter: float
+
+    def at(self, yx: Floats) -> tuple[Floats, Floats]:
+        """Value (K,) and gradient (K, 2) per px at places (K, 2) px."""
+        cell, (y, x) = self.lines.placed(yx)
+        value, along_y, along_x = self.rest.reshape(3, -1)[:, cell]
+        slope = np.stack([along_y, along_x], axis=1) / self.lines.cell
+        return self.trend.value(yx) + value + along_y * y + along_x * x, self.trend.gradient(yx) + slope
+
+
+def smoothed(lines: LocalLines, values: Floats) -> SmoothField:
+    """A field through values (N,) at the places of `lines`: a polynomial, for the large, plus local linear fits, for
+    the rest, and once more for what these leave over; robust.
 
     A local linear fit alone makes the gradient at the border that of some place farther inside, and every gradient that
     varies over some spots too small by some per cent; all spots around are then moved the same way.
@@ -109,8 +138,7 @@ def smoothed(lines: LocalLines, values: Floats) -> tuple[Floats, Floats, float]:
     # for the large a polynomial; what it leaves over is cut where it is wild, and neighbours are not
     yx, count = lines.yx, len(lines.yx)
     trend = _Trend(yx, values)
-    value, gradient = trend.value(lines.both), trend.gradient(lines.both[count:])
-    rest = values - value[:count]
+    rest = values - trend.value(yx)
     wild = 8 * (spread(rest, about=0.0) + 1e-12)
     out = np.flatnonzero(np.abs(rest) > wild)
     if len(out) and count >= _FEWEST:
@@ -120,9 +148,12 @@ def smoothed(lines: LocalLines, values: Floats) -> tuple[Floats, Floats, float]:
     clean = rest.copy()
     clean[out] = np.clip(rest[out], -wild, wild)
     # for the rest local lines, twice
+    fields = np.zeros((3, *lines.size))
     for _ in range(2):
-        more, steeper = lines.through(clean)
-        value, gradient, clean = value + more, gradient + steeper[count:], clean - more[:count]
-    scatter = spread(values - value[:count], about=0.0)
+        more = lines.through(clean)
+        value, along_y, along_x = more.reshape(3, -1)[:, lines.near]
+        value += along_y * lines.y + along_x * lines.x
+        fields, clean, rest = fields + more, clean - value, rest - value
+    scatter = spread(rest, about=0.0)
     scatter += 1e-9 * abs(float(np.median(values))) + 1e-12
-    return value[count:], gradient, 1.3 * scatter
+    return SmoothField(trend, lines, fields, 1.3 * scatter)

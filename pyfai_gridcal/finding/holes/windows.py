@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ...base.arrays import AnyArray, Bools, Floats, frozen_array, select_rows, with_rows
+from ...base.arrays import AnyArray, Bools, Floats, every, frozen_array, select_rows, with_rows
 from ...records.spots import Polarity
 from ..survey import binned
 
@@ -163,8 +163,8 @@ class PreparedImage:
     def is_whole(self, yx: Floats, reach: int) -> Bools:
         """(N,) whether all pixels of the window are usable."""
         if self.whole:
-            inside = np.asarray((np.rint(yx) >= reach).all(axis=1))
-            return np.asarray(inside & (np.rint(yx) <= np.array(self.shape) - 1 - reach).all(axis=1))
+            inside = every(np.rint(yx) >= reach)
+            return inside & every(np.rint(yx) <= np.array(self.shape) - 1 - reach)
         return np.asarray(self._around(self.usable, yx, reach).all(axis=1))
 
     def _around(self, flags: Bools, yx: Floats, reach: int) -> Bools:

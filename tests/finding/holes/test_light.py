@@ -24,7 +24,7 @@ def test_gradients_that_vary_over_some_spots(turn: float) -> None:
     k = 2 * np.pi / (30 * PITCH) * np.array([0.8, 0.6])
     level = 1000 + 200 * np.sin(yx @ k)
     slope = 200 * np.cos(yx @ k)[:, None] * k / level[:, None]
-    found = light_of(yx, level, level / 5, at=yx, spacing=PITCH, polarity="bright")
+    found = light_of(yx, level, level / 5, spacing=PITCH, polarity="bright").at(yx)
     inside = (np.abs(at - at.mean(axis=0)) < 12 * PITCH).all(axis=1)
     for gradient in (found.slope_a, found.slope_b):
         gain = (gradient[inside] * slope[inside]).sum() / (slope[inside] ** 2).sum()

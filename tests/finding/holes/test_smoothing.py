@@ -18,7 +18,8 @@ def yx() -> Floats:
 
 
 def through(yx: Floats, values: Floats) -> tuple[Floats, Floats, float]:
-    return smoothed(LocalLines(yx, yx, SPACING), values)
+    field = smoothed(LocalLines(yx, SPACING), values)
+    return *field.at(yx), field.scatter
 
 
 def test_a_parabola_is_kept_with_its_gradient_up_to_the_border(yx: Floats) -> None:
