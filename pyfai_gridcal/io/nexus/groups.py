@@ -117,8 +117,8 @@ def detector_nodes(distortion: Distortion) -> AnyArray:
 
 def write_detector(
     entry: h5py.Group, distortion: Distortion, *, name: str = "calibrated", nodes: AnyArray | None = None
-) -> h5py.Group:
-    """The detector group that pyFAI finds, of no class of its own, orientation 3.
+) -> tuple[h5py.Group, str]:
+    """The detector group that pyFAI finds, of no class of its own, orientation 3, and the seal of its corners.
 
     Parameters
     ----------
@@ -147,11 +147,11 @@ def write_detector(
     group["orientation"].attrs["value"] = "BottomRight"
     mask = np.zeros(distortion.shape, np.int8) if distortion.mask is None else distortion.mask.astype(np.int8)
     write_array(group, "mask", mask).attrs["interpretation"] = "image"
-    corners = write_corners(group, nodes, distortion.shape)
+    corners, seal = write_corners(group, nodes, distortion.shape)
     corners.attrs["interpretation"] = "vertex"
     corners.attrs["units"] = "m"
     _write_traits(group, distortion.traits)
-    return group
+    return group, seal
 
 
 def _write_traits(group: h5py.Group, traits: Traits) -> None:

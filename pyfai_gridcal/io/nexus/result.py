@@ -96,7 +96,7 @@ def save_result(
         with make_hdf5(beside, libver=_VERSIONS) as file:
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
             file.attrs["file_name"] = Path(path).name
-            group = write_detector(entry, frame, name=name, nodes=nodes)
+            group, seal = write_detector(entry, frame, name=name, nodes=nodes)
             mine = {id(getattr(frame.traits, own)): group[theirs] for own, theirs in TRAITS.items() if theirs in group}
             # Then what this package and silx read: records, maps, pictures.
             tell(0.3, "writing the rest")
@@ -104,7 +104,7 @@ def save_result(
             entry["end_time"] = now()
         # The file is complete now; only what comes back from the disk as it was meant takes the place of an old one.
         tell(0.7, "reading back")
-        read_back(beside, nodes, frame)
+        read_back(beside, nodes, frame, seal)
     tell(1.0, "written")
     return Path(path)
 
