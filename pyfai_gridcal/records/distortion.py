@@ -100,20 +100,21 @@ class Distortion:
     @property
     def largest_px(self) -> float | None:
         """Length of the longest displacement of a pixel that is not masked, px; None when all are."""
-        return self._limits[2][1] if self._limits else None
+        return self._limits[2] if self._limits else None
 
     @cached_property
-    def _limits(self) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]] | None:
-        """(lowest, highest) of dy, of dx and of their length, from one walk over the pixels."""
-        limits = [(np.inf, -np.inf)] * 3
+    def _limits(self) -> tuple[tuple[float, float], tuple[float, float], float] | None:
+        """(lowest, highest) of dy and of dx, and their greatest length, from one walk over the pixels."""
+        limits, longest = [(np.inf, -np.inf)] * 2, 0.0
         for rows, values in by_rows(self.field, *pixel_centres(self.shape)):
             known = None if self.mask is None or not self.mask[rows].any() else ~self.mask[rows]
             if known is not None and not known.any():
                 continue
-            for k, one in enumerate((values[..., 0], values[..., 1], np.hypot(values[..., 0], values[..., 1]))):
-                one = one if known is None else one[known]
+            both = [values[..., k] if known is None else values[..., k][known] for k in range(2)]
+            for k, one in enumerate(both):
                 limits[k] = min(limits[k][0], float(one.min())), max(limits[k][1], float(one.max()))
-        return None if np.isinf(limits[0][0]) else (limits[0], limits[1], limits[2])
+            longest = max(longest, float((both[0] * both[0] + both[1] * both[1]).max()))
+        return None if np.isinf(limits[0][0]) else (limits[0], limits[1], longest**0.5)
 
     def displacement_nodes(self) -> tuple[Floats, Floats]:
         """(dy, dx) at the pixel corners, each (ny + 1, nx + 1), px; meaningful only where tiles do not jump."""
