@@ -115,11 +115,13 @@ def _quick(planes: AnyArray, worth: tuple[bool, ...], *, repeats: bool = False) 
     """
     library = _isal or zlib
     strategy = zlib.Z_DEFAULT_STRATEGY if repeats or _isal else zlib.Z_RLE
+    engines = {  # level 0 of isal does not store
+        level: (library if level else zlib).compressobj(int(level), zlib.DEFLATED, -15, 8, strategy)
+        for level in set(worth)
+    }
     pieces = [b"\x78\x01"]
-    for plane, compress in zip(planes, worth, strict=True):
-        maker = library if compress else zlib  # level 0 of isal does not store
-        engine = maker.compressobj(int(compress), zlib.DEFLATED, -15, 8, strategy)
-        pieces += [engine.compress(plane.data), engine.flush(zlib.Z_FULL_FLUSH)]
+    for plane, level in zip(planes, worth, strict=True):
+        pieces += [engines[level].compress(plane.data), engines[level].flush(zlib.Z_FULL_FLUSH)]
     pieces += [b"\x03\x00", library.adler32(planes.data).to_bytes(4, "big")]
     return b"".join(pieces)
 
