@@ -1,7 +1,7 @@
 """Pixel corners in a detector file, (ny, nx, 4, 3) metres, order (z, y, x): written, and looked at again.
 
 Made and compressed chunk by chunk, in pieces that fit the cache of a core, by as many threads as there are processors.
-The chunks of z = 0 are not stored: that is their fill value.
+The chunks of z are not stored where it is 0: that is their fill value.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ def write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) ->
         dataset.id.write_direct_chunk(offset, data)
         return 0, data
 
-    pieces = compressed(_offsets(shape), lambda offset: _planes(nodes, offset, shape, chunk))
+    pieces = compressed(_offsets(shape, flat=nodes.shape[-1] == 2), lambda offset: _planes(nodes, offset, shape, chunk))
     return dataset, _digest(dataset, itertools.starmap(write, pieces))
 
 
-def seal(corners: h5py.Dataset) -> str:
-    """A digest of the chunks of y and x as they come from the disk, and of all that HDF5 makes numbers of them by;
-    empty where one is missing.
+def seal(corners: h5py.Dataset, *, flat: bool = True) -> str:
+    """A digest of the chunks of y and x, and of z unless it is `flat`, as they come from the disk, and of all that HDF5
+    makes numbers of them by; empty where one is missing.
     """
     try:
-        return _digest(corners, map(corners.id.read_direct_chunk, _offsets(corners.shape)))
+        return _digest(corners, map(corners.id.read_direct_chunk, _offsets(corners.shape, flat=flat)))
     except (OSError, RuntimeError, TypeError, ValueError):  # no such chunk, or none at all
         return ""
 
@@ -58,16 +58,17 @@ def _digest(dataset: h5py.Dataset, chunks: Iterable[tuple[int, bytes]]) -> str:
     return digest.hexdigest()
 
 
-def _offsets(shape: tuple[int, ...]) -> list[Offset]:
-    """Where the chunks of y and x begin."""
+def _offsets(shape: tuple[int, ...], *, flat: bool) -> list[Offset]:
+    """Where the chunks of y and x begin, and of z unless it is `flat`."""
     rows, columns = (range(0, n, size) for n, size in zip(shape[:2], _CHUNK, strict=False))
-    return [(row, column, 0, axis) for row, column, axis in itertools.product(rows, columns, (1, 2))]
+    return [(row, column, 0, axis) for row, column, axis in itertools.product(rows, columns, (1, 2, 0)[: 3 - flat])]
 
 
 def _planes(nodes: AnyArray, offset: Offset, shape: tuple[int, int], chunk: tuple[int, ...]) -> AnyArray:
     """The chunk there, zero beyond the detector, its bytes of equal weight side by side as HDF5's shuffle filter leaves
     them, in one copy.
     """
+    # z, which is the first in the file, is the last of the nodes
     rows, columns, axis = offset[0], offset[1], offset[3] - 1
     weights = np.moveaxis(nodes.view(np.uint8).reshape(*nodes.shape, -1)[..., axis, :], -1, 0)
     planes = np.zeros((len(weights), *chunk[:3]), np.uint8)

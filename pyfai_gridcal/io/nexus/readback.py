@@ -44,14 +44,15 @@ def read_back(path: str | PathLike[str], nodes: AnyArray, meant: Distortion, sea
     shape = nodes.shape[0] - shared, nodes.shape[1] - shared
     with reading_hdf5(path) as file:
         group = find_detector(file)
-        trouble = list(_differences(group, pixel_size, shape, bool(shared)))
+        flat = nodes.shape[-1] == 2
+        trouble = list(_differences(group, pixel_size, shape, bool(shared), flat))
         if not trouble:  # else there is nothing to lay side by side
             ignored = np.zeros(shape, np.int8) if mask is None else mask.astype(np.int8)
             trouble = [] if _same_bits(group["mask"][()], ignored) else ["another mask"]
             found, there = fields_of(read_traits(group, shape)), fields_of(meant.traits)
             trouble += [f"another {name.replace('_', ' ')}" for name in there if not _same(there[name], found[name])]
             corners = group["pixel_corners"]
-            same = sealed and seal(corners) == sealed
+            same = sealed and seal(corners, flat=flat) == sealed
             if not same and (far := farthest(corners, nodes, pixel_size)):
                 trouble.append(f"corners off by {far:.2g} px")
     if trouble:
@@ -61,7 +62,9 @@ def read_back(path: str | PathLike[str], nodes: AnyArray, meant: Distortion, sea
         )
 
 
-def _differences(group: h5py.Group, pixel_size: tuple[float, float], shape: tuple[int, int], shared: bool) -> list[str]:
+def _differences(
+    group: h5py.Group, pixel_size: tuple[float, float], shape: tuple[int, int], shared: bool, flat: bool
+) -> list[str]:
     """What is wrong with the single numbers of a detector, and with the shapes of its arrays, in words."""
     expected: dict[str, AnyArray] = {
         "pixel_size": np.array(pixel_size),
@@ -69,6 +72,7 @@ def _differences(group: h5py.Group, pixel_size: tuple[float, float], shape: tupl
         "shape": np.array(shape, np.int32),
         "max_shape": np.array(shape, np.int32),
         "IS_CONTIGUOUS": np.array(shared),
+        "IS_FLAT": np.array(flat),
     }
     found = {name: np.asarray(group[name][()]) if name in group else None for name in expected}
     trouble = [
