@@ -46,7 +46,7 @@ from .records import read_record, write_record
 __all__ = ["FORMAT", "load_result", "save_result"]
 
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
-FORMAT = (2, 1)
+FORMAT = (2, 2)
 
 _SHORT = 64  # numbers, at most, of an array that is told in words for people
 _VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
