@@ -92,14 +92,14 @@ def real_data() -> Path:
 
 @pytest.fixture
 def one_corner_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int], float], None]:
-    """Call it with a node and a distance, metres: from then on detectors are written with that node so far off."""
+    """Call it with a pixel and a distance, metres: from then on disks keep its first corner so far off."""
     from pyfai_gridcal.io.nexus import groups
 
-    def begin(node: tuple[int, int], metres: float) -> None:
+    def begin(pixel: tuple[int, int], metres: float) -> None:
         def spoil(group: Any, nodes: Any, shape: Any, original: Any = groups.write_corners) -> Any:
-            nodes = nodes.copy()
-            nodes[node] += metres
-            return original(group, nodes, shape)
+            written = original(group, nodes, shape)
+            written[0][(*pixel, 0, 1)] += metres
+            return written
 
         monkeypatch.setattr(groups, "write_corners", spoil)
 

@@ -47,11 +47,12 @@ def check_inputs(inputs: Iterable[Any], rings: Iterable[str] = ()) -> None:
     UsageError
         With the first of them.
     """
-    from ..rings.points import ring_files
+    files = [one for one in inputs if one is not None]
+    if rings:
+        from ..rings.points import ring_files
 
-    for one in [*inputs, *(file for named in rings for file in ring_files(named))]:
-        if one is None:
-            continue
+        files += [file for named in rings for file in ring_files(named)]
+    for one in files:
         try:
             with open(one, "rb"):
                 pass

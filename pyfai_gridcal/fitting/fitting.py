@@ -227,6 +227,7 @@ def _several_exposures(
     choice = Choice(fit, support_of(fit, joint.sample), start, (trial,), np.zeros(task.shape, dtype=bool))
     notes = (*dict.fromkeys(n for h in handed for n in h[1]), *joint.notes)
     done = _finish(task, joint.views, joint.poses, choice, notes)
+    done = replace(done, distortion=replace(done.distortion, depth=joint.depth))
     on_plate = joint.on_plate
     plate = with_errors(
         views[0].plate, joint.hole_ij[on_plate], joint.error_yx[on_plate], joint.error_sigma_yx[on_plate]

@@ -25,7 +25,12 @@ def is_tiled(field: Field) -> bool:
 
 
 def corner_nodes(
-    field: Field, shape: tuple[int, int], pixel_size: tuple[float, float], dtype: type = np.float32
+    field: Field,
+    shape: tuple[int, int],
+    pixel_size: tuple[float, float],
+    dtype: type = np.float32,
+    *,
+    depth: AnyArray | None = None,
 ) -> AnyArray:
     """Corrected positions of the pixel corners: (ny + 1, nx + 1, 2) where neighbours share them, else (ny, nx, 4, 2);
     read-only where the field has them as they are.
@@ -36,7 +41,13 @@ def corner_nodes(
     shape : (slow, fast) pixels
     pixel_size : (slow, fast) metres
     dtype : of what is returned
+    depth : (ny, nx) metres, of a detector that is not flat; all corners of a pixel have it, and what is returned is
+        (ny, nx, 4, 3) with it as the last coordinate
     """
+    if depth is not None:
+        # of tilts nobody sees what the corners of a pixel differ by
+        four = corners_of_nodes(corner_nodes(field, shape, pixel_size, dtype))
+        return np.concatenate([four[..., 1:], four[..., :1] + depth[:, :, None, None].astype(dtype)], axis=-1)
     if isinstance(field, CornerField) and field.pixel_size == pixel_size and field.values.dtype == dtype:
         return field.values  # as they stand in a file
     if is_tiled(field):
@@ -64,7 +75,7 @@ def corners_of_nodes(nodes: AnyArray) -> AnyArray:
 
     def fill(start: int) -> None:
         stop = min(ny, start + _BLOCK)
-        corners[start:stop, ..., 0] = 0
+        corners[start:stop, ..., 0] = nodes[start:stop, ..., 2] if nodes.shape[-1] == 3 else 0
         for corner, (down, right) in enumerate(CORNERS):
             part = nodes[start:stop, :, corner] if tiled else nodes[start + down : stop + down, right : nx + right]
             for axis in (0, 1):  # one at a time: pairs are copied one by one

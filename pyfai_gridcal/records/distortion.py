@@ -40,6 +40,7 @@ class Distortion:
     gauge : in words, what fixes the rigid motion and the scale of the corrected frame; what was asked for is
         ``Settings.gauge``
     traits : sensor, flat field and what else the detector is besides the places of its pixels
+    depth : (ny, nx) metres, how far a pixel lies behind the plane of the detector; None for a flat one
 
     Examples
     --------
@@ -59,6 +60,7 @@ class Distortion:
     sigma: Field | None = None
     gauge: str = "as given"
     traits: Traits = NO_TRAITS
+    depth: AnyArray | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -71,6 +73,10 @@ class Distortion:
             if np.shape(self.mask) != self.shape:
                 raise UsageError(f"mask of shape {np.shape(self.mask)} for a detector of shape {self.shape}")
             object.__setattr__(self, "mask", frozen_array(self.mask, np.bool_, 2))
+        if self.depth is not None:
+            if np.shape(self.depth) != self.shape:
+                raise UsageError(f"depth of shape {np.shape(self.depth)} for a detector of shape {self.shape}")
+            object.__setattr__(self, "depth", frozen_array(self.depth, np.float32, 2))
         for name in IMAGES:
             if (array := getattr(self.traits, name)) is not None and array.shape != self.shape:
                 raise UsageError(f"{name} of shape {array.shape} for a detector of shape {self.shape}")
@@ -100,20 +106,21 @@ class Distortion:
     @property
     def largest_px(self) -> float | None:
         """Length of the longest displacement of a pixel that is not masked, px; None when all are."""
-        return self._limits[2][1] if self._limits else None
+        return self._limits[2] if self._limits else None
 
     @cached_property
-    def _limits(self) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]] | None:
-        """(lowest, highest) of dy, of dx and of their length, from one walk over the pixels."""
-        limits = [(np.inf, -np.inf)] * 3
+    def _limits(self) -> tuple[tuple[float, float], tuple[float, float], float] | None:
+        """(lowest, highest) of dy and of dx, and their greatest length, from one walk over the pixels."""
+        limits, longest = [(np.inf, -np.inf)] * 2, 0.0
         for rows, values in by_rows(self.field, *pixel_centres(self.shape)):
             known = None if self.mask is None or not self.mask[rows].any() else ~self.mask[rows]
             if known is not None and not known.any():
                 continue
-            for k, one in enumerate((values[..., 0], values[..., 1], np.hypot(values[..., 0], values[..., 1]))):
-                one = one if known is None else one[known]
+            both = [values[..., k] if known is None else values[..., k][known] for k in range(2)]
+            for k, one in enumerate(both):
                 limits[k] = min(limits[k][0], float(one.min())), max(limits[k][1], float(one.max()))
-        return None if np.isinf(limits[0][0]) else (limits[0], limits[1], limits[2])
+            longest = max(longest, float((both[0] * both[0] + both[1] * both[1]).max()))
+        return None if np.isinf(limits[0][0]) else (limits[0], limits[1], longest**0.5)
 
     def displacement_nodes(self) -> tuple[Floats, Floats]:
         """(dy, dx) at the pixel corners, each (ny + 1, nx + 1), px; meaningful only where tiles do not jump."""
@@ -135,7 +142,7 @@ class Distortion:
 
     def pixel_corners(self, dtype: type = np.float32) -> AnyArray:
         """Corners (ny, nx, 4, 3) in metres, order (z, y, x), corners A(0,0) B(1,0) C(1,1) D(0,1): pyFAI's form."""
-        return corners_of_nodes(corner_nodes(self.field, self.shape, self.pixel_size, dtype))
+        return corners_of_nodes(corner_nodes(self.field, self.shape, self.pixel_size, dtype, depth=self.depth))
 
     def jacobian_sign(self, step: int = 8) -> Floats:
         """Determinant of d(corrected)/d(observed) on cells of `step` px, (rows, columns).

@@ -35,7 +35,7 @@ __all__ = [
 #: Points at a time, where each needs room for its neighbours and slopes.
 _POINTS = 250_000
 #: Rows at a time: few enough for the cache, enough for what a field does once for each call.
-_ROWS = 128
+_ROWS = 64
 
 
 @runtime_checkable

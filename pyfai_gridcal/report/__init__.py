@@ -15,11 +15,24 @@ Other rooms may use::
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .card import html_card
-from .data import SCHEMA, refusal, report_data, schema, summary
-from .page import report_name, write_report
+from .data import SCHEMA, refusal, report_data, report_name, schema, summary
 from .text import text_report
+
+if TYPE_CHECKING:
+    from .page import write_report
 
 __all__ = [
     "SCHEMA", "html_card", "refusal", "report_data", "report_name", "schema", "summary", "text_report", "write_report",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """The page is fetched when it is asked for: all figures come with it."""
+    if name != "write_report":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .page import write_report
+
+    return write_report

@@ -6,11 +6,14 @@ import json
 from dataclasses import asdict, fields, is_dataclass
 from importlib.resources import files
 from math import hypot
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..base.arrays import Bools
+from ..base.atomic import check_suffix
 from ..base.errors import GridcalError
 from ..base.plain import fields_of, plain
 from ..base.robust import rms
@@ -28,6 +31,17 @@ if TYPE_CHECKING:
 SCHEMA = "pyfai_gridcal/summary/1"
 #: Plain numbers, strings, lists and dicts; the form of each is stated in the schema.
 Data = dict[str, Any]
+
+
+def report_name(path: str | PathLike[str]) -> Path:
+    """The path of a file that may get a report.
+
+    Raises
+    ------
+    UsageError
+        Its name says that it is something else.
+    """
+    return check_suffix(path, (".htm", ".html", ".json", ".toml", ".csv"), "a report is an HTML page, or plain data")
 
 
 def schema() -> Data:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.atomic import check_suffix, replacing
+from ..base.atomic import replacing
 from ..base.robust import rms
 from ..fitting.rigid import place
 from ..io.kinds.certificate import certificate_text
 from ..records.budget import PlateBudget
 from ..records.result import Result
-from .data import Data, report_data
+from .data import Data, report_data, report_name
 from .figures import MOST_EXPOSURES, PageFigure, as_data_uri, figures_of, loop_figures
 from .redo import changed_settings, command_line, computed_by, python_lines, settings_toml
 from .text import ReportRow, exposure_rows, figure_rows, rounded, sentence, worst_words
@@ -273,17 +273,6 @@ def _source(one: object) -> tuple[object, ...]:
     if not isinstance(one, dict):
         return "image", one, 1, ""
     return one.get("role", "image"), one["url"], one.get("frames", 1), one.get("sha256", "")
-
-
-def report_name(path: str | PathLike[str]) -> Path:
-    """The path of a file that may get a report.
-
-    Raises
-    ------
-    UsageError
-        Its name says that it is something else.
-    """
-    return check_suffix(path, (".htm", ".html", ".json", ".toml", ".csv"), "a report is an HTML page, or plain data")
 
 
 def write_report(

@@ -27,7 +27,10 @@ def numbers_of(geometry: Mapping[str, float]) -> Floats:
 def places_of(distortion: Distortion, yx: Floats) -> Floats:
     """(N, 3) places, metres, of observed points (N, 2), px."""
     flat = edge_from_index(distortion.correct(yx)) * distortion.pixel_size
-    return np.column_stack([flat, np.zeros(len(flat))])
+    if distortion.depth is None:
+        return np.column_stack([flat, np.zeros(len(flat))])
+    row, column = (np.clip(np.rint(at).astype(int), 0, n - 1) for at, n in zip(yx.T, distortion.shape, strict=True))
+    return np.column_stack([flat, distortion.depth[row, column]])
 
 
 def two_theta(places: Floats, geometry: Floats | Sequence[float]) -> Floats:

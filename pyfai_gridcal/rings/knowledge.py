@@ -122,7 +122,7 @@ class Knowledge:
         return SampledField(y, x, values.reshape(len(y), len(x), 2), clamp=True)
 
     @cached_property
-    def _deep(self) -> tuple[Floats, Floats, Floats]:
+    def deep(self) -> tuple[Floats, Floats, Floats]:
         """Depths (M, 3) of the modules with their tilts, less the plane through all of them, which goes with the
         geometries; their uncertainty, and that before any point."""
         count, arm, plane = len(self.witness.depth), self.witness.arms, self.witness.plane
@@ -136,7 +136,7 @@ class Knowledge:
     def motions(self) -> tuple[ModuleMotion, ...]:
         """Shift, turn and depth of each module; the motions without what they have in common."""
         out = []
-        depths = self._deep[:2] if len(self.witness.depth) else np.zeros((2, self.witness.modules, 3))
+        depths = self.deep[:2] if len(self.witness.depth) else np.zeros((2, self.witness.modules, 3))
         first, common = 2 * self.y.size * self.x.size, self.whole.linear(3)[2]
         moved = self.witness.present.at(self._nodes).T.ravel()
         rigid = np.linalg.pinv(self.whole.linear_part(self._nodes, 3)) @ moved
@@ -164,7 +164,7 @@ class Knowledge:
                 out.append(name)
         if len(self.witness.depth):
             out.append("depth and tilt of the plane through all modules: they go with the geometries")
-            _, sigma, prior = self._deep
+            _, sigma, prior = self.deep
             for c, name in enumerate(("depth", "tilt along slow", "tilt along fast")):
                 open_ = np.flatnonzero(sigma[:, c] > _UNDETERMINED * prior[:, c])
                 if len(open_):

@@ -44,7 +44,7 @@ class RingCalibration:
 
     Attributes
     ----------
-    distortion : displacement of every pixel, in the plane
+    distortion : displacement of every pixel, and its depth where modules may have one
     images : points of the rings
     geometries : dist, poni1, poni2, rot1, rot2, rot3 that go with the distortion
     used : (N,) points that count
@@ -119,15 +119,10 @@ class RingCalibration:
             if any(m.depth_sigma):
                 row += f", depth {1e6 * m.depth[0]:+.1f} ± {1e6 * m.depth_sigma[0]:.1f} µm"
             out.append(row)
-        if any(any(m.depth_sigma) for m in self.modules):
-            out.append("depths              are told here only: the detector file is flat")
         return "\n".join([*out, *(f"not determined      {one}" for one in self.undetermined)])
 
     def save(self, path: str | PathLike[str], *, name: str = "calibrated", progress: Progress | None = None) -> Path:
-        """Write the detector to HDF5, and beside it the PONI file of each image that goes with it.
-
-        The detector is flat: depths of modules are in :meth:`report` and :meth:`summary` only.
-        """
+        """Write the detector to HDF5, and beside it the PONI file of each image that goes with it."""
         from ..io.kinds.pointers import Experiment, save_pointer
         from ..io.nexus.result import save_result
 

@@ -225,8 +225,9 @@ def _result(
         )
     change = best_gauge(witness.present, valid, witness.pixel_size, gauge=gauge, shape=shape, nominal=True)
     field = change.field(witness.present)
-    distortion = Distortion(field, shape, witness.pixel_size, unknown, sigma, gauge_words(gauge, shape, nominal=True))
-    new = replace(witness, present=field)
+    new = replace(witness, present=field, depth=known.deep[0].ravel() if len(witness.depth) else witness.depth)
+    words, depth = gauge_words(gauge, shape, nominal=True), new.depth_map()
+    distortion = Distortion(field, shape, witness.pixel_size, unknown, sigma, words, depth=depth)
     geometries = []
     for points, numbers, seen in zip(witness.images, witness.geometry, witness.seen, strict=True):
         best = best_geometry(new.places(points.yx), points.two_theta, numbers, seen.weight)

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from ..base.arrays import Bools, Floats, Ints
+from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..base.robust import NORMAL, rms
 from ..fitting.plates.beside import Beside, shared_rows
 from ..fitting.spline.basis import Axis
@@ -117,6 +117,18 @@ class RingWitness:
             for k, value in enumerate((np.ones(len(yx)), *(off * self.pixel_size).T)):
                 out[at, 3 * of + k] = value
         return out
+
+    def depth_map(self) -> AnyArray | None:
+        """(ny, nx) metres, of pixels of modules that are out of the plane and tilted; None without."""
+        if self.labels is None or not len(self.depth):
+            return None
+        depth, (cy, cx) = self.depth.reshape(-1, 3), self.centres.T
+        (ny, nx), of = self.labels.shape, np.maximum(self.labels, 0)
+        down, right = (
+            (np.arange(ny)[:, None] - cy[of]) * self.pixel_size[0],
+            (np.arange(nx) - cx[of]) * self.pixel_size[1],
+        )
+        return np.where(self.labels < 0, 0.0, depth[of, 0] + depth[of, 1] * down + depth[of, 2] * right)
 
     def places(self, yx: Floats) -> Floats:
         """(N, 3) metres, of observed points at present."""

@@ -237,6 +237,8 @@ BASICS = {"scipy.fft", "scipy.linalg", "scipy.ndimage", "scipy.sparse", "scipy.s
 PICKING = {"pyFAI.containers", "pyFAI.directories", "pyFAI.ext", "pyFAI.resources", "pyFAI.utils"}
 #: What other packages bring along by themselves.
 BROUGHT = {"scipy.constants", "scipy.version", "pyFAI.version"}
+#: Parts of this package that nobody needs who has not asked for them: the page with its figures, rings, windows.
+ASKED = ("report.page", "report.figures", "report.pictures", "report.plots", "rings", "gui", "correction", "synthetic")
 
 
 @pytest.mark.parametrize(
@@ -257,10 +259,12 @@ def test_a_command_loads_no_more_than_it_needs(tmp_path: Path, command: str, all
         f"import contextlib, io, sys\nfrom {PACKAGE}.cli import main\n"
         f"with contextlib.redirect_stdout(io.StringIO()):\n    status = main({words})\n"
         f"names = ('.'.join(name.split('.')[:2]) for name in sys.modules if name.split('.')[0] in {BIG})\n"
-        "print(status, *sorted({name for name in names if '._' not in name and '.' in name}))"
+        "print(status, *sorted({name for name in names if '._' not in name and '.' in name}))\n"
+        f"print(*(name for name in sys.modules if name.startswith({tuple(f'{PACKAGE}.{name}' for name in ASKED)})))"
     )
-    status, *loaded = fresh(code).split()
+    (status, *loaded), asked = (line.split() for line in fresh(code).splitlines())
     assert status == "0"
+    assert not asked
     assert set(loaded) - BROUGHT <= allowed, f"more than needed: {sorted(set(loaded) - BROUGHT - allowed)}"
 
 

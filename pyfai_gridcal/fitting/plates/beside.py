@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from ...base.arrays import Floats
+from ...base.arrays import AnyArray, Floats
 from ...base.geometry import rigid_columns
 from ...records.field import Field
 from ..spline.basis import Axis
@@ -62,6 +62,10 @@ class Witness(Protocol):
 
     def field(self, spline: SplineField) -> Field:
         """The whole field."""
+        ...
+
+    def depth_map(self) -> AnyArray | None:
+        """(ny, nx) metres, how far pixels lie behind the plane of the detector; None for a flat one."""
         ...
 
     def remarks(self) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...base.arrays import Bools, Floats, Ints
+from ...base.arrays import AnyArray, Bools, Floats, Ints
 from ...base.frames import edge_from_index
 from ...base.geometry import turn_matrix
 from ...base.progress import Progress, untold
@@ -57,6 +57,7 @@ class JointFit:
     hole_ij : (H, 2) nodes of all holes
     error_yx, error_sigma_yx : (H, 2) errors of the holes and their uncertainty, metres, plate frame
     notes : in words
+    depth : (ny, nx) metres, of a detector that is not flat
     """
 
     views: tuple[PlateView, ...]
@@ -68,6 +69,7 @@ class JointFit:
     error_yx: Floats
     error_sigma_yx: Floats
     notes: tuple[str, ...]
+    depth: AnyArray | None = None
 
     @property
     def on_plate(self) -> Bools:
@@ -322,6 +324,7 @@ def _result(
         error_yx=_known_errors(views[0].plate, holes) + solution.errors * scale,
         error_sigma_yx=solution.error_sigma * scale,
         notes=tuple(remarks),
+        depth=None if witness is None else witness.depth_map(),
     )
 
 

@@ -21,6 +21,8 @@ from .basis import (
 from .blockband import BlockCholesky
 from .rows import CellRows
 
+_COLUMNS = 256  # of a raster at a time: few enough that few splines are alive there, enough for a product of matrices
+
 
 @dataclass(frozen=True, eq=False)
 class SplineField:
@@ -46,12 +48,19 @@ class SplineField:
         return CellRows.of_points(self.y, self.x, yx).values(self.coefficients)
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
-        left, right = self.y.matrix(np.asarray(y, float)), self.x.matrix(np.asarray(x, float))
+        left, (cell, weights) = self.y.matrix(np.asarray(y, float)), self.x.extended_weights(np.asarray(x, float))
+        splines = np.arange(len(weights))[:, None]
         # Each component in one piece of memory: products go straight there, and maps are read one by one.
-        out = np.empty((2, len(left), len(right)))
+        out = np.empty((2, len(left), len(cell)))
         with one_blas_thread():
-            for k in range(2):
-                np.matmul(left @ self.coefficients[..., k], right.T, out=out[k])
+            rows = [left @ self.coefficients[..., k] for k in range(2)]
+            for start in range(0, len(cell), _COLUMNS):
+                part = slice(start, start + _COLUMNS)
+                first = cell[part].min()
+                right = np.zeros((cell[part].max() - first + len(weights), len(cell[part])))  # of those alive there
+                right[cell[part] - first + splines, np.arange(right.shape[1])] = weights[:, part]
+                for k in range(2):
+                    np.matmul(rows[k][:, first : first + len(right)], right, out=out[k, :, part])
         return np.moveaxis(out, 0, -1)
 
     def gradient(self, yx: AnyArray) -> Floats:

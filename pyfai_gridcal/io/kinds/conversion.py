@@ -124,6 +124,10 @@ def export(
         remarks.append(f"the mask of {int(np.sum(distortion.mask))} pixels is not in the file")
     if distortion.sigma is not None and out.name not in ("nexus", "poni", "json"):
         remarks.append("the uncertainty is not in the file")
+    if distortion.depth is not None and back.depth is None:
+        remarks.append(
+            f"the depth of the pixels, up to {1e6 * np.abs(distortion.depth).max():.3g} µm, is not in the file"
+        )
     there = back.traits.words()
     remarks += [f"{words} is not in the file" for words in distortion.traits.words() if words not in there]
     if not out.keeps_size:

@@ -98,10 +98,12 @@ def part_of(distortion: Distortion, region: Region | None, orientation: int = 3)
         field = CornerField(corner_values(distortion.field, distortion.shape)[cut] + more)
     else:
         field = FieldFrom(distortion.field, (y0, x0), more)
-    mask = None if distortion.mask is None else distortion.mask[cut]
+    mask, depth = (None if one is None else one[cut] for one in (distortion.mask, distortion.depth))
     sigma = None if distortion.sigma is None else FieldFrom(distortion.sigma, (y0, x0))
     traits = distortion.traits.seen(lambda array: array[cut])
-    return replace(distortion, field=field, shape=(y1 - y0, x1 - x0), mask=mask, sigma=sigma, traits=traits)
+    return replace(
+        distortion, field=field, shape=(y1 - y0, x1 - x0), mask=mask, sigma=sigma, traits=traits, depth=depth
+    )
 
 
 def mirrored(distortion: Distortion, *, slow: bool, fast: bool, in_place: bool = False) -> Distortion:
@@ -128,10 +130,10 @@ def mirrored(distortion: Distortion, *, slow: bool, fast: bool, in_place: bool =
         field = CornerField(np.where((slow, fast), turned, values))
     else:
         field = _Mirrored(distortion.field, distortion.shape, (slow, fast), in_place)
-    mask = None if distortion.mask is None else distortion.mask[cut]
+    mask, depth = (None if one is None else one[cut] for one in (distortion.mask, distortion.depth))
     sigma = None if distortion.sigma is None else _Unsigned(_Mirrored(distortion.sigma, distortion.shape, (slow, fast)))
     traits = distortion.traits.seen(lambda array: array[cut])
-    return replace(distortion, field=field, mask=mask, sigma=sigma, traits=traits)
+    return replace(distortion, field=field, mask=mask, sigma=sigma, traits=traits, depth=depth)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +204,11 @@ def binned(distortion: Distortion, factor: tuple[int, int]) -> Distortion:
         return array[whole].reshape(shape[0], fy, shape[1], fx)
 
     mask = None if distortion.mask is None else np.asarray(apart(distortion.mask).any(axis=(1, 3)))
+    depth = None if distortion.depth is None else apart(distortion.depth).mean(axis=(1, 3))
     sigma = None if distortion.sigma is None else _Binned(distortion.sigma, factor)
     size = distortion.pixel_size[0] * fy, distortion.pixel_size[1] * fx
     # Counts of pixels that are read out as one are added, and so is what they have in the dark.
     traits = distortion.traits.seen(lambda a: apart(a).mean(axis=(1, 3)), lambda a: apart(a).sum(axis=(1, 3)))
-    return replace(distortion, field=field, shape=shape, pixel_size=size, mask=mask, sigma=sigma, traits=traits)
+    return replace(
+        distortion, field=field, shape=shape, pixel_size=size, mask=mask, sigma=sigma, traits=traits, depth=depth
+    )

@@ -1,12 +1,14 @@
 """Pixel corners in a detector file, (ny, nx, 4, 3) metres, order (z, y, x): written, and looked at again.
 
-Made, compressed, unpacked and compared chunk by chunk, in pieces that fit the cache of a core, by as many threads as
-there are processors. The chunks of z = 0 are not stored: that is their fill value.
+Made and compressed chunk by chunk, in pieces that fit the cache of a core, by as many threads as there are processors.
+The chunks of z are not stored where it is 0: that is their fill value.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+from collections.abc import Iterable
 
 import h5py
 import numpy as np
@@ -14,70 +16,74 @@ import numpy as np
 from ...base.arrays import AnyArray
 from ...base.frames import CORNERS
 from ...records.corners import corners_of_nodes
-from .packing import Offset, compressed, in_threads, inflated, new_dataset, shuffled, write_chunks
+from .packing import Offset, compressed, new_dataset
 
 _CHUNK = (256, 64, 4, 1)  # fits the cache of a core; what repeats from row to row is near
 
 
-def write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> h5py.Dataset:
-    """Write the corners that these nodes (see :mod:`~pyfai_gridcal.records.corners`) make as ``pixel_corners``."""
-    dataset = new_dataset(group, "pixel_corners", (*shape, 4, 3), np.float32, _chunk(shape))
-    write_chunks(
-        dataset, compressed(_offsets(shape), lambda offset: _block(nodes, offset, dataset.shape, _chunk(shape)))
-    )
-    return dataset
+def write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> tuple[h5py.Dataset, str]:
+    """Write the corners that these nodes (see :mod:`~pyfai_gridcal.records.corners`) make as ``pixel_corners``.
+
+    Returns the dataset and what :func:`seal` makes of it as long as every byte stands as it was written.
+    """
+    chunk = (min(_CHUNK[0], shape[0]), min(_CHUNK[1], shape[1]), *_CHUNK[2:])
+    dataset = new_dataset(group, "pixel_corners", (*shape, 4, 3), np.float32, chunk)
+
+    def write(offset: Offset, data: bytes) -> tuple[int, bytes]:
+        dataset.id.write_direct_chunk(offset, data)
+        return 0, data
+
+    pieces = compressed(_offsets(shape, flat=nodes.shape[-1] == 2), lambda offset: _planes(nodes, offset, shape, chunk))
+    return dataset, _digest(dataset, itertools.starmap(write, pieces))
+
+
+def seal(corners: h5py.Dataset, *, flat: bool = True) -> str:
+    """A digest of the chunks of y and x, and of z unless it is `flat`, as they come from the disk, and of all that HDF5
+    makes numbers of them by; empty where one is missing.
+    """
+    try:
+        return _digest(corners, map(corners.id.read_direct_chunk, _offsets(corners.shape, flat=flat)))
+    except (OSError, RuntimeError, TypeError, ValueError):  # no such chunk, or none at all
+        return ""
+
+
+def _digest(dataset: h5py.Dataset, chunks: Iterable[tuple[int, bytes]]) -> str:
+    """Of the filters that each of the chunks skipped, and its bytes."""
+    digest = hashlib.sha256()
+    for skipped, data in chunks:
+        digest.update(b"%d %d " % (skipped, len(data)))
+        digest.update(data)
+    form = (dataset.shape, dataset.dtype, dataset.chunks, dataset.compression, dataset.shuffle, dataset.fillvalue)
+    digest.update(repr((*form, dataset.id.get_num_chunks())).encode())
+    return digest.hexdigest()
+
+
+def _offsets(shape: tuple[int, ...], *, flat: bool) -> list[Offset]:
+    """Where the chunks of y and x begin, and of z unless it is `flat`."""
+    rows, columns = (range(0, n, size) for n, size in zip(shape[:2], _CHUNK, strict=False))
+    return [(row, column, 0, axis) for row, column, axis in itertools.product(rows, columns, (1, 2, 0)[: 3 - flat])]
+
+
+def _planes(nodes: AnyArray, offset: Offset, shape: tuple[int, int], chunk: tuple[int, ...]) -> AnyArray:
+    """The chunk there, zero beyond the detector, its bytes of equal weight side by side as HDF5's shuffle filter leaves
+    them, in one copy.
+    """
+    # z, which is the first in the file, is the last of the nodes
+    rows, columns, axis = offset[0], offset[1], offset[3] - 1
+    weights = np.moveaxis(nodes.view(np.uint8).reshape(*nodes.shape, -1)[..., axis, :], -1, 0)
+    planes = np.zeros((len(weights), *chunk[:3]), np.uint8)
+    a, b = min(chunk[0], shape[0] - rows), min(chunk[1], shape[1] - columns)
+    for corner, (down, right) in enumerate(CORNERS):
+        if nodes.ndim == 3:
+            part = weights[:, rows + down : rows + down + a, columns + right : columns + right + b]
+        else:
+            part = weights[:, rows : rows + a, columns : columns + b, corner]
+        planes[:, :a, :b, corner] = part
+    return planes.reshape(len(weights), -1)
 
 
 def farthest(corners: h5py.Dataset, nodes: AnyArray, pixel_size: tuple[float, float]) -> float:
     """Largest difference of a coordinate, px, infinite where only one of both is a number; 0 when all bits agree."""
-    return 0.0 if _as_written(corners, nodes) else _gap(corners, nodes, pixel_size)
-
-
-def _chunk(shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    return (min(_CHUNK[0], shape[0]), min(_CHUNK[1], shape[1]), 4, 1)
-
-
-def _offsets(shape: tuple[int, int]) -> list[Offset]:
-    """Where the chunks of y and x begin."""
-    rows, columns = (range(0, n, size) for n, size in zip(shape, _CHUNK, strict=False))
-    return [(row, column, 0, axis) for row, column, axis in itertools.product(rows, columns, (1, 2))]
-
-
-def _block(nodes: AnyArray, offset: Offset, shape: tuple[int, ...], chunk: tuple[int, ...]) -> AnyArray:
-    """The chunk there, zero beyond the detector."""
-    rows, columns, axis = offset[0], offset[1], offset[3] - 1
-    block = np.zeros(chunk, np.float32)
-    a, b = min(chunk[0], shape[0] - rows), min(chunk[1], shape[1] - columns)
-    for corner, (down, right) in enumerate(CORNERS):
-        if nodes.ndim == 3:
-            part = nodes[rows + down : rows + down + a, columns + right : columns + right + b, axis]
-        else:
-            part = nodes[rows : rows + a, columns : columns + b, corner, axis]
-        block[:a, :b, corner, 0] = part
-    return block
-
-
-def _as_written(corners: h5py.Dataset, nodes: AnyArray) -> bool:
-    """Whether each chunk unpacks to the bytes that it was made from, and there are no others: what HDF5 reads then."""
-    shape, chunk = corners.shape, _chunk(corners.shape[:2])
-    offsets = _offsets(shape[:2])
-    plain = (corners.chunks, corners.compression, corners.shuffle, float(corners.fillvalue)) == (chunk, "gzip", True, 0)
-    if not plain or corners.id.get_num_chunks() != len(offsets):
-        return False
-
-    def same(offset: Offset) -> bool:
-        try:
-            skipped, data = corners.id.read_direct_chunk(offset)
-            planes = shuffled(_block(nodes, offset, shape, chunk))
-            return not skipped and inflated(data, planes.size) == planes.tobytes()
-        except (OSError, ValueError):
-            return False
-
-    return all(in_threads(same, offsets))
-
-
-def _gap(corners: h5py.Dataset, nodes: AnyArray, pixel_size: tuple[float, float]) -> float:
-    """The same by HDF5's own reading, which also tells what cannot be read."""
     tiled = nodes.ndim == 4
     columns = corners.chunks[1] if corners.chunks else corners.shape[1]
     far = 0.0

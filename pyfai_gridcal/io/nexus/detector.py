@@ -46,7 +46,7 @@ def to_detector(distortion: Distortion, *, name: str = "calibrated") -> Detector
     detector._binning = (1, 1)
     detector.set_pixel_corners(corners_of_nodes(nodes))
     detector.uniform_pixel = False
-    detector.IS_CONTIGUOUS = nodes.ndim == 3
+    detector.IS_CONTIGUOUS, detector.IS_FLAT = nodes.ndim == 3, distortion.depth is None
     mask = np.zeros(distortion.shape, bool) if distortion.mask is None else distortion.mask
     detector.mask = mask.astype(np.int8)
     traits = distortion.traits
@@ -100,7 +100,8 @@ def traits_of(detector: Detector, shape: tuple[int, ...]) -> Traits:
 
 
 def from_detector(detector: Detector) -> Distortion:
-    """The distortion of any flat pyFAI detector of quadrilateral pixels, relative to its own pixel size.
+    """The distortion of any pyFAI detector of quadrilateral pixels, relative to its own pixel size; flat but for the
+    depth of its modules.
 
     It is for images in the orientation of the detector: places on its plane are those of pyFAI. The mask belongs to the
     corners beside it, and is turned with them; flat and dark belong to the images. A class of detectors that is made

@@ -32,6 +32,7 @@ from .packing import Packed, write_array
 
 _ENTRY = "entry_0000"
 _API_VERSION = "1.2"  # of pyFAI's detector group, the first with a sensor
+_DEEP = 0.05  # of a detector's longer side: tilted chips are out of the plane by less, curved detectors by far more
 _ROWS = 256  # of corners at a time: as many as a chunk has
 _SAME_PX = 1e-3  # neighbouring corners nearer than this (px) are one: float32 knows 4096 px to 2e-4 px
 
@@ -112,13 +113,13 @@ def detector_nodes(distortion: Distortion) -> AnyArray:
     """Positions of the pixel corners on the detector plane as they are stored: metres, float32, order (y, x); see
     :func:`~pyfai_gridcal.records.corners.corner_nodes`.
     """
-    return corner_nodes(distortion.field, distortion.shape, distortion.pixel_size)
+    return corner_nodes(distortion.field, distortion.shape, distortion.pixel_size, depth=distortion.depth)
 
 
 def write_detector(
     entry: h5py.Group, distortion: Distortion, *, name: str = "calibrated", nodes: AnyArray | None = None
-) -> h5py.Group:
-    """The detector group that pyFAI finds, of no class of its own, orientation 3.
+) -> tuple[h5py.Group, str]:
+    """The detector group that pyFAI finds, of no class of its own, orientation 3, and the seal of its corners.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def write_detector(
     subentry["definition_local"].attrs["version"] = package_version("pyFAI")
     group = new_group(subentry, name.strip().replace(" ", "_").replace("/", "_") or "calibrated", "NXdetector")
     group["API_VERSION"] = np.bytes_(_API_VERSION)
-    group["IS_FLAT"] = True
+    group["IS_FLAT"] = distortion.depth is None
     group["IS_CONTIGUOUS"] = nodes.ndim == 3
     group["CORNERS"] = 4
     group["force_pixel"] = False
@@ -147,11 +148,11 @@ def write_detector(
     group["orientation"].attrs["value"] = "BottomRight"
     mask = np.zeros(distortion.shape, np.int8) if distortion.mask is None else distortion.mask.astype(np.int8)
     write_array(group, "mask", mask).attrs["interpretation"] = "image"
-    corners = write_corners(group, nodes, distortion.shape)
+    corners, seal = write_corners(group, nodes, distortion.shape)
     corners.attrs["interpretation"] = "vertex"
     corners.attrs["units"] = "m"
     _write_traits(group, distortion.traits)
-    return group
+    return group, seal
 
 
 def _write_traits(group: h5py.Group, traits: Traits) -> None:
@@ -216,22 +217,29 @@ def distortion_of_corners(
     """
     if corners.ndim != 4 or corners.shape[2:] != (4, 3):
         raise FileFormatError(f"{what} with corners of shape {corners.shape}", expected="(ny, nx, 4, 3): square pixels")
-    flat = np.empty((*corners.shape[:3], 2), corners.dtype)
+    flat, depth, deepest = np.empty((*corners.shape[:3], 2), corners.dtype), None, 0.0
     for start in range(0, len(flat), _ROWS):
-        some = corners[start : start + _ROWS]
+        rows = slice(start, start + _ROWS)
+        some = corners[rows]
+        flat[rows] = some[..., 1:]
         if np.nanmax(np.abs(some[..., 0]), initial=0) > 1e-3 * max(pixel_size):
-            raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, z = 0")
-        flat[start : start + _ROWS] = some[..., 1:]
-    flat, mask = _ahead(flat, mask, orientation, what)
+            depth = np.zeros(corners.shape[:2], np.float32) if depth is None else depth
+            depth[rows] = some[..., 0].mean(axis=-1)
+            deepest = max(deepest, float(np.nanmax(np.abs(some[..., 0]))))
+    if deepest > _DEEP * max(n * size for n, size in zip(corners.shape, pixel_size, strict=False)):
+        raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, but for modules by little")
+    flat, mask, depth = _ahead(flat, mask, depth, orientation, what)
     ny, nx = flat.shape[:2]
     finite = np.asarray(np.isfinite(flat).all(axis=(2, 3)), np.bool_)
     ignore: Bools = ~finite if mask is None else (np.asarray(mask) != 0) | ~finite
     field = _field_of_corners(flat, pixel_size, finite)
-    return Distortion(field, (ny, nx), pixel_size, ignore, gauge=gauge)
+    return Distortion(field, (ny, nx), pixel_size, ignore, gauge=gauge, depth=depth)
 
 
-def _ahead(corners: AnyArray, mask: AnyArray | None, orientation: int, what: str) -> tuple[AnyArray, AnyArray | None]:
-    """Corners and mask in the order of orientation 3.
+def _ahead(
+    corners: AnyArray, mask: AnyArray | None, depth: AnyArray | None, orientation: int, what: str
+) -> tuple[AnyArray, AnyArray | None, AnyArray | None]:
+    """Corners, mask and depth in the order of orientation 3.
 
     With the other orientations pyFAI turns round what it reads. What it has saved stands in either order: that of
     orientation 3, or that of the images, where places run backwards.
@@ -241,8 +249,8 @@ def _ahead(corners: AnyArray, mask: AnyArray | None, orientation: int, what: str
     for axis, turned in enumerate(ORIENTATIONS[orientation]):
         if turned and np.nansum(np.diff(corners[:, :, 0, axis], axis=axis)) < 0:
             corners = np.flip(corners, axis)[:, :, ((1, 0, 3, 2), (3, 2, 1, 0))[axis]]
-            mask = None if mask is None else np.flip(mask, axis)
-    return corners, mask
+            mask, depth = (None if one is None else np.flip(one, axis) for one in (mask, depth))
+    return corners, mask, depth
 
 
 def _field_of_corners(corners: AnyArray, pixel_size: tuple[float, float], finite: AnyArray) -> Field:

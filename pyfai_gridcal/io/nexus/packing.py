@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import get_ident
-from typing import Any, TypeVar
+from typing import Any
 
 import h5py
 import numpy as np
 
 from ...base.arrays import AnyArray, AnyDtype
-from ...base.errors import UsageError
+from ...base.errors import FileFormatError, UsageError
 from ...base.opening import make_hdf5
 from ...base.threads import processors
 
@@ -37,12 +37,10 @@ class Packing:
     ----------
     method : "gzip", "none", or "bitshuffle" (with LZ4, by the plugin of hdf5plugin)
     level : of gzip, 1 (quick) to 9
-    repeats : whether longer pieces come again (corners that pixels share), which takes more time to look for than runs
     """
 
     method: str = "gzip"
     level: int = 1
-    repeats: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Packing:
@@ -81,7 +79,7 @@ class Packing:
             planes = shuffled(frame)
             if self.level > 1:
                 return zlib.compress(planes.tobytes(), self.level)
-            return _quick(planes, plan or tuple(_worth(plane) for plane in planes), self.repeats)
+            return _quick(planes, plan or tuple(_worth(plane) for plane in planes))
         if self.method == "none":
             return np.ascontiguousarray(frame).tobytes()
         return self._by_plugin(frame)
@@ -108,20 +106,22 @@ def _worth(plane: AnyArray) -> bool:
     return len(zlib.compress(sample.tobytes(), 1)) < _WORTH * len(sample)
 
 
-def _quick(planes: AnyArray, worth: tuple[bool, ...], repeats: bool) -> bytes:
-    """A zlib stream of the planes: runs and frequent bytes only, which shuffled counts are made of, or `repeats` as
-    well (isal finds them anyway); what is not worth it is stored.
+def _quick(planes: AnyArray, worth: tuple[bool, ...], *, repeats: bool = False) -> bytes:
+    """A zlib stream of the planes: runs and frequent bytes only, which shuffled counts are made of, or longer `repeats`
+    as well (corners that pixels share; isal finds them anyway); what is not worth it is stored.
 
     Three to six times as fast as level 1 and not larger, for such data. Each plane is a piece of its own, ended at a
     byte; a zlib stream may consist of any such pieces.
     """
     library = _isal or zlib
     strategy = zlib.Z_DEFAULT_STRATEGY if repeats or _isal else zlib.Z_RLE
+    engines = {  # level 0 of isal does not store
+        level: (library if level else zlib).compressobj(int(level), zlib.DEFLATED, -15, 8, strategy)
+        for level in set(worth)
+    }
     pieces = [b"\x78\x01"]
-    for plane, compress in zip(planes, worth, strict=True):
-        maker = library if compress else zlib  # level 0 of isal does not store
-        engine = maker.compressobj(int(compress), zlib.DEFLATED, -15, 8, strategy)
-        pieces += [engine.compress(plane.data), engine.flush(zlib.Z_FULL_FLUSH)]
+    for plane, level in zip(planes, worth, strict=True):
+        pieces += [engines[level].compress(plane.data), engines[level].flush(zlib.Z_FULL_FLUSH)]
     pieces += [b"\x03\x00", library.adler32(planes.data).to_bytes(4, "big")]
     return b"".join(pieces)
 
@@ -169,14 +169,12 @@ def unpack_chunk(data: bytes, shape: tuple[int, ...], dtype: AnyDtype, *, shuffl
     return flat.view(dtype).reshape(shape)
 
 
-_PACKING = Packing(repeats=True)
 _FILTERS = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 _SMALL = 1 << 16  # bytes below which compression is not worth it
 _CHUNK = 1 << 18  # bytes that fit the cache of a core
 _THREADS = 4  # at most: writing is one thread's work
 _LARGEST = 1 << 28  # bytes of a chunk: a row that is larger is left to h5py
 Offset = tuple[int, ...]
-Out = TypeVar("Out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +207,8 @@ def write_array(parent: h5py.Group, name: str, array: AnyArray | Packed) -> h5py
     if not isinstance(array, Packed):
         return parent.create_dataset(name, data=array, **(_FILTERS if array.ndim and array.nbytes >= _SMALL else {}))
     dataset = new_dataset(parent, name, array.shape, array.dtype, array.chunks)
-    write_chunks(dataset, array.pieces)
+    for offset, data in array.pieces:
+        dataset.id.write_direct_chunk(offset, data)
     return dataset
 
 
@@ -220,28 +219,17 @@ def new_dataset(
     return parent.create_dataset(name, shape=shape, dtype=dtype, chunks=chunks, **_FILTERS)
 
 
-def write_chunks(dataset: h5py.Dataset, pieces: Iterable[tuple[Offset, bytes]]) -> None:
-    """Write compressed chunks as they come."""
-    for offset, data in pieces:
-        dataset.id.write_direct_chunk(offset, data)
-
-
-def compressed(offsets: list[Offset], block_at: Callable[[Offset], AnyArray]) -> Iterator[tuple[Offset, bytes]]:
-    """Compress the blocks at these offsets in threads (zlib and numpy's copies let go of the interpreter), in order."""
-    if not offsets:
-        return
-    plan = _PACKING.plan(block_at(offsets[len(offsets) // 2]))
-
-    def compress(offset: Offset) -> bytes:
-        return _PACKING.pack(block_at(offset), plan)
-
-    yield from zip(offsets, in_threads(compress, offsets), strict=True)
-
-
-def in_threads(work: Callable[[Offset], Out], offsets: list[Offset]) -> Iterator[Out]:
-    """What `work` makes of each chunk, in order."""
+def compressed(offsets: list[Offset], planes_at: Callable[[Offset], AnyArray]) -> Iterator[tuple[Offset, bytes]]:
+    """Compress the chunks at these offsets, given as :func:`shuffled` planes, in threads (zlib and numpy's copies let
+    go of the interpreter), in order. One of them is unpacked again; the others carry the checksum of what they were.
+    """
+    planes = planes_at(offsets[len(offsets) // 2])
+    worth = tuple(_worth(plane) for plane in planes)
+    if inflated(_quick(planes, worth, repeats=True), planes.size) != planes.tobytes():
+        raise FileFormatError(f"{(_isal or zlib).__name__} unpacks to something else than it has packed")
     with ThreadPoolExecutor(min(_THREADS, processors())) as pool:
-        yield from pool.map(work, offsets)
+        chunks = pool.map(lambda offset: _quick(planes_at(offset), worth, repeats=True), offsets)
+        yield from zip(offsets, chunks, strict=True)
 
 
 def _packing(array: AnyArray) -> Packed | AnyArray:
@@ -255,7 +243,7 @@ def _packing(array: AnyArray) -> Packed | AnyArray:
         return array
     chunks, rest = (rows, *array.shape[1:]), (0,) * (array.ndim - 1)
     offsets: list[Offset] = [(start, *rest) for start in range(0, len(array), rows)]
-    pieces = compressed(offsets, lambda offset: _padded(array[offset[0] : offset[0] + rows], chunks))
+    pieces = compressed(offsets, lambda offset: shuffled(_padded(array[offset[0] : offset[0] + rows], chunks)))
     return Packed(array.shape, array.dtype, chunks, pieces)
 
 

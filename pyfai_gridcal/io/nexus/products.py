@@ -164,7 +164,7 @@ def _before_after(image: AnyArray, maps: tuple[AnyArray, AnyArray]) -> Arrays:
     return {"corrected": packed(corrected), "recorded": packed(recorded), "y": y, "x": x}
 
 
-_ROWS = 64  # at a time, for the sake of the cache and of the room for the places of the pixels
+_ROWS = 16  # at a time, for the sake of the cache
 
 
 def cell_means(image: AnyArray, step: int, displacement: tuple[AnyArray, AnyArray] | None = None) -> Floats:
@@ -210,12 +210,11 @@ def cell_means(image: AnyArray, step: int, displacement: tuple[AnyArray, AnyArra
 def _binned(image: AnyArray, step: int) -> Floats:
     """Means of the finite pixels of each cell of the raster itself."""
     total, count = (np.zeros([-(-n // step) for n in image.shape]) for _ in range(2))
-    for down in range(step):
-        for right in range(step):
-            part = image[down::step, right::step]
-            good = np.isfinite(part)
-            cells = tuple(slice(0, n) for n in part.shape)
-            total[cells] += np.where(good, part, 0)
-            count[cells] += good
+    columns = np.arange(0, image.shape[1], step)
+    for row, top in enumerate(range(0, len(image), step)):
+        part = image[top : top + step]
+        good = np.isfinite(part)
+        for out, values in ((total, np.where(good, part, 0)), (count, good)):
+            out[row] = np.add.reduceat(values.sum(axis=0, dtype=float), columns)
     with np.errstate(invalid="ignore"):
-        return np.asarray(total / count)
+        return total / count

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -46,7 +46,7 @@ from .records import read_record, write_record
 __all__ = ["FORMAT", "load_result", "save_result"]
 
 #: Version of the layout: (major, minor). A higher minor only adds, a higher major cannot be read by older programs.
-FORMAT = (2, 1)
+FORMAT = (2, 2)
 
 _SHORT = 64  # numbers, at most, of an array that is told in words for people
 _VERSIONS = ("earliest", "v110")  # of HDF5 that can read the file
@@ -89,22 +89,22 @@ def save_result(
     frame = parts.distortion
     with replacing(path) as beside, ThreadPoolExecutor(1) as thread:
         # First what pyFAI reads: the corners of all pixels, which are most of the numbers; the maps meanwhile.
-        products = thread.submit(make_products, frame, parts.images)
+        making = thread.submit(make_products, frame, parts.images)
         tell(0.0, "evaluating pixel corners")
         nodes = detector_nodes(frame)
         tell(0.1, "writing the detector")
         with make_hdf5(beside, libver=_VERSIONS) as file:
             entry = new_entry(file, f"Distortion of {name} from the image of a grid")
             file.attrs["file_name"] = Path(path).name
-            group = write_detector(entry, frame, name=name, nodes=nodes)
+            group, seal = write_detector(entry, frame, name=name, nodes=nodes)
             mine = {id(getattr(frame.traits, own)): group[theirs] for own, theirs in TRAITS.items() if theirs in group}
             # Then what this package and silx read: records, maps, pictures.
             tell(0.3, "writing the rest")
-            _write_process(entry, parts, products.result(), mine)
+            _write_process(entry, parts, making, mine)
             entry["end_time"] = now()
         # The file is complete now; only what comes back from the disk as it was meant takes the place of an old one.
         tell(0.7, "reading back")
-        read_back(beside, nodes, frame)
+        read_back(beside, nodes, frame, seal)
     tell(1.0, "written")
     return Path(path)
 
@@ -134,11 +134,18 @@ class _Parts:
         self.images: tuple[AnyArray, ...] = tuple(images if images is not None else getattr(result, "images", ()))
         self.inputs = tuple(inputs if inputs is not None else getattr(result, "sources", ()))
         self.verdict = getattr(result, "verdict", None)
-        tell = getattr(result, "report", None)
-        self.report = str(tell()) if report is None and callable(tell) else report
+        self._report = report
+
+    @property
+    def report(self) -> str | None:
+        """Given or told; it takes its time, so this is asked for beside other work."""
+        tell = getattr(self.result, "report", None)
+        return str(tell()) if self._report is None and callable(tell) else self._report
 
 
-def _write_process(entry: h5py.Group, parts: _Parts, products: Products, written: dict[int, h5py.Dataset]) -> None:
+def _write_process(
+    entry: h5py.Group, parts: _Parts, making: Future[Products], written: dict[int, h5py.Dataset]
+) -> None:
     if parts.fit is not None:
         _write_control_points(entry, parts)
     group = new_group(entry, "grid_calibration", "NXprocess")
@@ -156,13 +163,14 @@ def _write_process(entry: h5py.Group, parts: _Parts, products: Products, written
         )
     if parts.verdict is not None:
         _write_note(group, "verdict", json.dumps(plain(parts.verdict, largest=_SHORT), indent=1), "application/json")
-    if parts.report:
-        _write_note(group, "report", parts.report, "text/plain")
+    if report := parts.report:
+        _write_note(group, "report", report, "text/plain")
     versions = new_group(group, "versions", "NXcollection")
     for what, number in platform().items():
         versions[what] = number
     if parts.inputs:
         _write_inputs(group, parts.inputs)
+    products = making.result()
     known = written | write_products(group, products, parts.images)
     if isinstance(parts.settings, Settings):
         write_budget(group, products.sigma, parts.distortion, PlateBudget.of(parts.settings))

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from pyfai_gridcal.base.errors import FileFormatError
+from pyfai_gridcal.io.kinds.conversion import export
+from pyfai_gridcal.io.kinds.readout import binned, in_orientation, part_of
 from pyfai_gridcal.io.nexus.contents import ORIENTATIONS
 from pyfai_gridcal.io.nexus.detector import from_detector, to_detector
 from pyfai_gridcal.io.nexus.result import save_result
@@ -45,6 +47,45 @@ def test_detector_in_memory_equals_the_file(tmp_path):
     assert detector.IS_CONTIGUOUS == loaded.IS_CONTIGUOUS
     assert int(detector.orientation) == 3
     assert to_detector(replace(distortion, mask=None)).mask.shape == SHAPE
+
+
+def tilted_chips() -> Distortion:
+    """Tiles that are out of the plane, one tilted along slow."""
+    depth = np.zeros(SHAPE, np.float32)
+    depth[:35, 46:] = 2e-4
+    depth[35:, :46] = -1e-4 + 3e-6 * np.arange(35)[:, None]
+    mask = np.zeros(SHAPE, bool)
+    mask[60:, 80:] = True
+    return Distortion(shifted_tiles(), SHAPE, PIXEL, mask, depth=depth)
+
+
+def test_modules_out_of_the_plane_are_where_pyfai_puts_them(tmp_path):
+    from pyFAI.detectors import detector_factory
+
+    distortion = tilted_chips()
+    save_result(distortion, tmp_path / "a.h5")
+    for detector in (detector_factory(str(tmp_path / "a.h5")), to_detector(distortion)):
+        assert not detector.IS_FLAT
+        slow, fast, behind = detector.calc_cartesian_positions()
+        np.testing.assert_allclose(behind, distortion.depth, atol=1e-9)
+        corners = distortion.pixel_corners().mean(axis=2)
+        np.testing.assert_allclose(np.stack([slow, fast], axis=-1), corners[..., 1:], atol=1e-8)
+        back = from_detector(detector)
+        np.testing.assert_array_equal(back.depth, distortion.depth)
+        np.testing.assert_array_equal(back.mask, distortion.mask)
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 4])
+def test_depth_turns_with_the_pixels(orientation):
+    turned = in_orientation(tilted_chips(), orientation)
+    axes = tuple(np.flatnonzero(ORIENTATIONS[orientation]))
+    np.testing.assert_array_equal(turned.depth, np.flip(tilted_chips().depth, axes))
+    np.testing.assert_array_equal(part_of(tilted_chips(), (30, 40, 41, 50)).depth, tilted_chips().depth[30:40, 41:50])
+    assert binned(tilted_chips(), (5, 3)).depth[7, 2] == pytest.approx(tilted_chips().depth[37, 7], abs=1e-9)
+
+
+def test_formats_of_flat_detectors_say_that_depth_is_lost(tmp_path):
+    assert any("up to 200 µm" in remark for remark in export(tilted_chips(), tmp_path / "dy.npy").remarks)
 
 
 def test_a_poni_file_of_a_detector_in_memory_warns(tmp_path):

@@ -114,7 +114,7 @@ def corrupted(group, name):
         del group["pixel_corners"]
         group.create_dataset("pixel_corners", (60000, 60000, 4, 3), np.float32, chunks=(64, 64, 4, 3))
     elif name == "bent":
-        group["pixel_corners"][0, 0, 0, 0] = 1e-3
+        group["pixel_corners"][0, 0, 0, 0] = 1e-2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from stacks import SHAPE
 
-from pyfai_gridcal.base.errors import UsageError
+from pyfai_gridcal.base.errors import FileFormatError, UsageError
 from pyfai_gridcal.io.nexus import packing
 from pyfai_gridcal.io.nexus.packing import Packed, Packing, packed, unpack_chunk
 
@@ -60,9 +60,8 @@ def test_threads_pack_at_once():
                 assert list(pool.map(packing.pack, frames)) == alone
 
 
-@pytest.mark.parametrize("repeats", [False, True])
-def test_a_plan_for_other_frames_costs_room_only(repeats):
-    packing = Packing(repeats=repeats)
+def test_a_plan_for_other_frames_costs_room_only():
+    packing = Packing()
     rng = np.random.default_rng(7)
     counts, noise = rng.poisson(3, SHAPE).astype(np.float32), rng.normal(size=SHAPE).astype(np.float32)
     plan = packing.plan(counts)
@@ -125,11 +124,17 @@ def test_one_library_reads_what_the_other_made(monkeypatch, repeats):
     frame = np.random.default_rng(8).poisson(300, SHAPE).astype(np.uint32)
     for maker, reader in ((isal, None), (None, isal)):
         monkeypatch.setattr(packing, "_isal", maker)
-        chunk = Packing(repeats=repeats).pack(frame)
+        chunk = packing._quick(packing.shuffled(frame), (True,) * 4, repeats=repeats)
         monkeypatch.setattr(packing, "_isal", reader)
         np.testing.assert_array_equal(unpack_chunk(chunk, SHAPE, frame.dtype, shuffle=True), frame)
         with pytest.raises(ValueError, match="chunk"):
             unpack_chunk(chunk[:-1] + bytes([chunk[-1] ^ 1]), SHAPE, frame.dtype, shuffle=True)
+
+
+def test_a_compressor_that_loses_something_is_seen(monkeypatch):
+    monkeypatch.setattr(packing, "inflated", lambda data, size: bytes(size))
+    with pytest.raises(FileFormatError, match="than it has packed"):
+        packed(np.arange(70_000, dtype=np.uint16).reshape(700, 100))
 
 
 def test_packed_now_and_written_twice(tmp_path):
