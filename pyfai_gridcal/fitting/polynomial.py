@@ -51,7 +51,7 @@ class PolynomialField:
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)
         y, x = (self._basis(yx[:, k], k) for k in range(2))
-        return np.asarray(np.einsum("na,nb,abc->nc", y, x, self.coefficients, optimize=True))
+        return self._sums(y, x)
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         left, right = self._basis(np.asarray(y, float), 0), self._basis(np.asarray(x, float), 1)
@@ -66,8 +66,11 @@ class PolynomialField:
         if self.order:
             slopes[: self.order] = np.polynomial.legendre.legder(np.eye(self.order + 1))
         dy, dx = y @ slopes / self.scale[0], x @ slopes / self.scale[1]
-        along = [np.einsum("na,nb,abc->nc", a, b, self.coefficients, optimize=True) for a, b in ((dy, x), (y, dx))]
-        return np.stack(along, axis=-1)
+        return np.stack([self._sums(dy, x), self._sums(y, dx)], axis=-1)
+
+    def _sums(self, y: Floats, x: Floats) -> Floats:
+        """(N, 2) of the values (N, order + 1) of the polynomials along both axes."""
+        return np.stack([np.einsum("nb,nb->n", y @ c, x) for c in np.moveaxis(self.coefficients, 2, 0)], axis=1)
 
     def _basis(self, at: Floats, axis: int) -> Floats:
         return np.polynomial.legendre.legvander((at - self.centre[axis]) / self.scale[axis], self.order)

@@ -10,7 +10,6 @@ from scipy.spatial import cKDTree
 from ..base.arrays import Bools, Floats
 from ..base.frames import raster_places
 from ..base.geometry import hull_of, within_hull
-from ..base.threads import one_blas_thread
 from ..records.field import SampledField, bracket
 from .recipe import FieldFit, Sample
 
@@ -206,8 +205,7 @@ def support_of(
     distance, around = (np.asarray(v).reshape(len(nodes), -1) for v in found)
     weight = np.exp(-0.5 * (distance / (2 * sample.spacing)) ** 2) + 1e-12
     if fit.uncertainty is not None:
-        with one_blas_thread():
-            variance = fit.uncertainty.variance(nodes)
+        variance = fit.uncertainty.variance(nodes)
         # the variance of the fit, corrected where the points around scatter more or less than it says; a few points
         # that say it is right (the prior) keep single ones from deciding
         z2 = (fit.z[fit.used] ** 2).mean(axis=1)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..base.arrays import Bools, Floats
 from ..base.robust import rms
+from ..base.threads import one_blas_thread
 from ..base.units import format_length
 from ..fitting.fitting import folded_pixels
 from ..fitting.support import share_off
@@ -73,6 +74,7 @@ _CROWDED = 0.3
 _ODD = 0.1
 
 
+@one_blas_thread()
 def assess(
     fit: DistortionFit,
     spots: tuple[Spots, ...],

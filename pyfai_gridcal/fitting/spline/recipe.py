@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...base.errors import FittingError
-from ...base.threads import one_blas_thread
 from ..recipe import FieldFit, Sample
 from .basis import Axis, uniform_axes
 from .problem import SplineProblem, SplineSolution
@@ -61,10 +60,6 @@ class BSpline:
 
     def fit(self, sample: Sample) -> FieldFit:
         """Fit a smooth field; see :class:`FieldFit` for what comes out."""
-        with one_blas_thread():
-            return self._fit(sample)
-
-    def _fit(self, sample: Sample) -> FieldFit:
         # smoothness, order and knots from some of the points, where there are many
         some = sample
         if len(sample) > 1.5 * _ENOUGH:
@@ -147,7 +142,8 @@ class BSpline:
         order = trial.order - 1
         if crowded > 0 and order in self.orders:
             state = replace(trial.state, smoothness={order: trial.solution.smoothness_for(order)})
-            careful = self._converge(sample, state, trial.cells, order, 1)
+            problem = trial.solution.problem
+            careful = self._converge(sample, state, (problem.y, problem.x), order, 1)
             others.append((careful.solution, crowded / (1 + (careful.score / trial.score) ** _DECISIVE)))
         return Doubted(trial.solution, tuple(others))
 

@@ -12,11 +12,12 @@ from ...base.robust import rms, spread
 from ...indexing.nodes import isolated_outliers
 from ..recipe import FieldFit, Sample
 from .problem import ModuloRigid, SplineProblem, SplineSolution
+from .rows import CellRows
 
 
 @dataclass(frozen=True, eq=False)
 class Doubted:
-    """Variance of the shape of a solution, raised by shares of what more careful ones have beyond it."""
+    """Variance of the shape of a solution, raised by shares of what more careful ones on the same knots have beyond."""
 
     own: SplineSolution
     others: tuple[tuple[SplineSolution, float], ...] = ()
@@ -30,10 +31,11 @@ class Doubted:
 
     def variance(self, yx: Floats) -> Floats:
         """(N, 2) px²."""
-        whole = self.own.variance(yx)
-        shape = self._shape.variance(yx, whole)
+        rows = CellRows.of_points(self.problem.y, self.problem.x, yx)
+        whole = self.own.variance_of(rows)
+        shape = self._shape.variance(yx, rows, whole)
         for careful, share in self.others:
-            shape = shape + share * np.maximum(careful.variance(yx) - whole, 0.0)
+            shape += share * np.maximum(careful.variance_of(rows) - whole, 0.0)
         return shape
 
     @cached_property
@@ -158,7 +160,6 @@ class Trial:
             used=state.used,
             z=-state.scores(solution),
             leverage=solution.leverage,
-            uncertainty=solution,
             nugget=state.nugget,
             noise_scale=state.noise_scale,
             freedom=self.freedom,
