@@ -180,7 +180,7 @@ class SplineSolution:
 
     def modulo_rigid(self) -> ModuloRigid:
         """The same uncertainty without the common shift and turn of all points that count."""
-        used, rows = (self.weights > 0).all(axis=1), self.problem.rows
+        used, rows = np.asarray((self.weights > 0).all(axis=1)), self.problem.rows
         centre = self.problem.yx[used].mean(axis=0)
         at = (self.problem.yx - centre) * used[:, None]
         norms = np.sqrt([used.sum(), (at**2).sum()])

@@ -129,8 +129,8 @@ class CellRows:
         sums[:, used] = np.tensordot(y.spread, moments, (1, 1))
         # each counts for the coefficients that its cell meets, along one axis after the other
         along = np.zeros((p + 1, self.y.size, nx, moments.shape[2]))
-        for a, b, one in zip(*_pairs(p), sums, strict=True):
-            along[b - a, a : a + ny] += one.reshape(ny, nx, -1)
+        for a, b, count in zip(*_pairs(p), sums, strict=True):
+            along[b - a, a : a + ny] += count.reshape(ny, nx, -1)
         out = np.zeros((p + 1, 2 * p + 1, self.y.size, self.x.size))
         both = np.tensordot(x.spread, along, (1, 3))
         for m, at, one in _meetings(p):
