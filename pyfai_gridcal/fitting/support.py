@@ -139,16 +139,15 @@ class Support:
 
 
 def _region(
-    fit: FieldFit, sample: Sample, nodes: Floats, hull: Floats | None, reach: float
+    fit: FieldFit, sample: Sample, nodes: Floats, tree: cKDTree, hull: Floats | None, reach: float
 ) -> tuple[Floats, Bools, Bools]:
     """Corners of the hull, and which of the nodes (K, 2) are inside and near, see :func:`support_of`."""
-    points = sample.yx[fit.used]
     # points that are hardly known do not hold the field between them
     sure = sample.sigma[fit.used].max(axis=1) <= max(MAX_SIGMA_PX, _POOR * sample.typical_sigma)
-    points = points[sure] if np.count_nonzero(sure) >= 3 else points
-    own = hull_of(points)
+    if 3 <= np.count_nonzero(sure) < tree.n:
+        tree = cKDTree(tree.data[sure])
+    own = hull_of(np.asarray(tree.data))
     hull = own if hull is None else hull
-    tree = cKDTree(points)
     away = np.asarray(tree.query(nodes)[0]) / sample.spacing
     inside, near = within_hull(hull, nodes), within_hull(own, nodes) | (away < reach)
     # a hull is convex, what was lit need not be: in no cell, with all points on one side, a place is outside; far from
@@ -198,10 +197,9 @@ def support_of(
         for first, n in zip(sample.origin, sample.shape, strict=True)
     )
     nodes = raster_places(y, x).reshape(-1, 2)
-    points = sample.yx[fit.used]
     # each node of a coarse raster asks the points around it
-    tree = cKDTree(points)
-    found = tree.query(nodes, k=min(24, len(points)))
+    tree = sample.tree if fit.used.all() else cKDTree(sample.yx[fit.used])
+    found = tree.query(nodes, k=min(24, tree.n))
     distance, around = (np.asarray(v).reshape(len(nodes), -1) for v in found)
     weight = np.exp(-0.5 * (distance / (2 * sample.spacing)) ** 2) + 1e-12
     if fit.uncertainty is not None:
@@ -224,6 +222,6 @@ def support_of(
         # what neighbours have in common no fit makes smaller
         square = sample.shared[fit.used] ** 2
         variance = variance + np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
-    region, inside, near = _region(fit, sample, nodes, hull, reach)
+    region, inside, near = _region(fit, sample, nodes, tree, hull, reach)
     size = (len(y), len(x))
     return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), region)

@@ -128,9 +128,9 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
     least_share : of the pairs across a seam that must jump
     """
     links = _links(yx, ij, d, limit)
-    strong = links.strong
-    if len(links.size) < 12 or not strong.any():
+    if links is None or len(links.size) < 12:
         return ()
+    strong = links.strong
     # what lies beside a hole that a seam cuts has half of the jump, and says nothing
     halves = np.isin(links.holes[:, :2], links.holes[strong & links.astride, 2]).any(axis=1)
     keep = np.where(links.astride, strong, ~halves)
@@ -153,6 +153,8 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
 #: Share of the jumps that seams along the axes explain when there are no slanted ones, which must explain more by a
 #: factor.
 _MOSTLY, _MORE = 0.9, 1.1
+#: Fewest jumps that make a seam.
+_FEWEST = 4
 #: Fewest jumps that make a slanted seam, and their share of the pairs across it: there are many more lines than along
 #: the axes, so more may look like one by chance.
 _SLANTED, _SLANTED_SHARE = 8, 0.6
@@ -273,46 +275,55 @@ class _Kind:
         return half * (half + 1) * (2 * half + 1) / 1.5
 
 
-def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
-    """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter."""
+def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links | None:
+    """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter. None
+    where these are too few for a seam, which is so in most images."""
     table = NodeTable.of(ij)
     ways = [*map(_Kind.between, range(1, _WIDEST + 1)), _Kind(*_ASTRIDE, steps=2, astride=True)]
     # jumps along both axes; those between neighbours tell the scatter
-    parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
+    seen: list[tuple[dict[int, Ints], _Kind, Ints, Floats, Bools]] = []
     lines = [table.line(ij, step, _WIDEST + 1) for step in ((1, 0), (0, 1))]
-    plain = [_jumps(line, d, ways[0]) for line in lines]
+    # of what is not there, the last row, nothing is known
+    known = np.concatenate([d, np.full((1, 2), np.nan)])
+    values = [{k: known.take(line[k], axis=0) for k in range(-2, _WIDEST + 2)} for line in lines]
+    plain = [_jumps(line, value, ways[0]) for line, value in zip(lines, values, strict=True)]
     known = np.concatenate([np.abs(jump[good]).ravel() for jump, good in plain])
     scale = max(spread(known, about=0.0) if known.size else 0.0, 1e-3)
     # strong ones are beyond the limit, and look like a step
-    for line, (beside, known_beside) in zip(lines, plain, strict=True):
+    for line, value, (beside, known_beside) in zip(lines, values, plain, strict=True):
         for way in ways:
-            jump, good = (beside, known_beside) if way is ways[0] else _jumps(line, d, way)
+            jump, good = (beside, known_beside) if way is ways[0] else _jumps(line, value, way)
             size = np.hypot(*jump[good].T)
             strong = size > limit * scale * way.noise
             large = good[strong]
             of = jump if way.astride else beside
             strong[strong] = _looks_so(way, jump[large], {k: of[line[k][large]] for k in line})
-            b, c = line[way.places[1]][good], line[way.places[2]][good]
-            ends = np.stack([yx[b], yx[c]], axis=1)
-            # a hole in the middle is cut, or gone because it was, so the seam is near it
-            if way.steps > 1:
-                ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
-            middle = good if way.astride else np.full(len(good), -1)
-            parts.append((ends, size, strong, np.stack([b, c, middle], axis=1), np.full(len(b), way.astride)))
+            seen.append((line, way, good, size, strong))
+    if sum(int(strong.sum()) for *_, strong in seen) < _FEWEST:
+        return None
+    parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
+    for line, way, good, size, strong in seen:
+        b, c = line[way.places[1]][good], line[way.places[2]][good]
+        ends = np.stack([yx[b], yx[c]], axis=1)
+        # a hole in the middle is cut, or gone because it was, so the seam is near it
+        if way.steps > 1:
+            ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
+        middle = good if way.astride else np.full(len(good), -1)
+        parts.append((ends, size, strong, np.stack([b, c, middle], axis=1), np.full(len(b), way.astride)))
     return _Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _jumps(line: dict[int, Ints], d: Floats, way: _Kind) -> tuple[Floats, Ints]:
+def _jumps(line: dict[int, Ints], values: dict[int, Floats], way: _Kind) -> tuple[Floats, Ints]:
     """Jump (N + 1, 2) at each point along one axis, the last one being that of a point that is not there; and the rows
     where it is known."""
-    rows = [line[k] for k in way.places]
-    known = np.all([r >= 0 for r in rows], axis=0)
-    if not way.astride:
-        known &= np.all([line[k] < 0 for k in range(1, way.steps)], axis=0)
-    good = np.flatnonzero(known)
-    jump = np.zeros((len(d) + 1, 2))
-    jump[good] = sum(w * d[r[good]] for w, r in zip(way.weights, rows, strict=True))
-    return jump, good
+    jump = np.zeros((len(line[0]) + 1, 2))
+    for k, weight in zip(way.places, way.weights, strict=True):
+        jump[:-1] += weight * values[k]
+    known = np.isfinite(jump[:-1, 0])
+    for k in range(1, 1 if way.astride else way.steps):
+        known &= line[k] < 0
+    jump[:-1][~known] = 0
+    return jump, np.flatnonzero(known)
 
 
 def _looks_so(way: _Kind, jump: Floats, beside: dict[int, Floats]) -> Bools:
@@ -376,7 +387,7 @@ def _along(axis: int, low: Floats, high: Floats, strong: Bools, size: Floats, le
     share = jumping / np.maximum(every, 1)
     # each run of places that most pairs jump over is a seam, between the innermost holes on both sides
     found: list[Seam] = []
-    likely = (share >= least_share) & (jumping >= 4)
+    likely = (share >= least_share) & (jumping >= _FEWEST)
     runs, count = ndimage.label(likely)
     for k in range(1, count + 1):
         run = np.flatnonzero(runs == k)
