@@ -110,20 +110,22 @@ class Support:
         row, v = bracket(self.y, y)
         column, u = bracket(self.x, x)
         left, right = self._rows_of_hull(y)
-        # rows between nodes that are all known, or none of them, need no interpolation
+        # rows between nodes none of which is known need no interpolation
         for k in np.unique(row):
             here = np.flatnonzero(row == k)
             band = slice(int(here[0]), int(here[-1]) + 1)
-            if (value[k : k + 2] <= outside).all():
-                continue
             if (value[k : k + 2] > limit).all():
                 out[band] = True
                 continue
-            between = value[k : k + 2, column] * (1 - u) + value[k : k + 2, column + 1] * u
-            part = v[here, None]
+            # nor do columns between nodes that all are
+            within = (x >= left[band].max()) & (x <= right[band].min())
+            highest = value[k : k + 2].max(axis=0)
+            some = np.flatnonzero(np.maximum(highest[:-1], highest[1:])[column] > np.where(within, limit, outside))
+            at, part = column[some], v[here, None]
+            between = value[k : k + 2, at] * (1 - u[some]) + value[k : k + 2, at + 1] * u[some]
             sigma = between[0] * (1 - part) + between[1] * part
-            within = (x >= left[band, None]) & (x <= right[band, None])
-            out[band] = sigma > np.where(within, limit, outside)
+            within = (x[some] >= left[band, None]) & (x[some] <= right[band, None])
+            out[band, some] = sigma > np.where(within, limit, outside)
         return out
 
     def _rows_of_hull(self, y: Floats) -> tuple[Floats, Floats]:

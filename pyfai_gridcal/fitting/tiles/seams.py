@@ -239,6 +239,8 @@ class _Links:
 _ASTRIDE = ((-2, -1, 1, 2), (1.0, -2.0, 2.0, -1.0))
 #: Most steps of the lattice from one hole to the next one that is there: a seam may take two rows of holes with it.
 _WIDEST = 3
+#: Steps to the farthest hole that is looked at.
+_REACH = _WIDEST + 1
 
 
 @dataclass(frozen=True)
@@ -278,51 +280,59 @@ class _Kind:
 def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links | None:
     """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter. None
     where these are too few for a seam, which is so in most images."""
-    table = NodeTable.of(ij)
+    # a table of the nodes, in one line, so wide that a step along an axis is the same way through it everywhere
+    wide = np.pad(NodeTable.of(ij).cells, _REACH, constant_values=-1)
+    rows = wide.ravel()
+    values = np.concatenate([d, np.full((1, 2), np.nan)]).take(rows, axis=0)
     ways = [*map(_Kind.between, range(1, _WIDEST + 1)), _Kind(*_ASTRIDE, steps=2, astride=True)]
     # jumps along both axes; those between neighbours tell the scatter
-    seen: list[tuple[dict[int, Ints], _Kind, Ints, Floats, Bools]] = []
-    lines = [table.line(ij, step, _WIDEST + 1) for step in ((1, 0), (0, 1))]
-    # of what is not there, the last row, nothing is known
-    known = np.concatenate([d, np.full((1, 2), np.nan)])
-    values = [{k: known.take(line[k], axis=0) for k in range(-2, _WIDEST + 2)} for line in lines]
-    plain = [_jumps(line, value, ways[0]) for line, value in zip(lines, values, strict=True)]
-    known = np.concatenate([np.abs(jump[good]).ravel() for jump, good in plain])
+    plain = [(step, *_jumps(rows, values, step, ways[0])) for step in (wide.shape[1], 1)]
+    known = np.concatenate([np.abs(jump[good]).ravel() for _, jump, good in plain])
     scale = max(spread(known, about=0.0) if known.size else 0.0, 1e-3)
     # strong ones are beyond the limit, and look like a step
-    for line, value, (beside, known_beside) in zip(lines, values, plain, strict=True):
+    seen: list[tuple[int, _Kind, Ints, Floats, Bools]] = []
+    for step, beside, known_beside in plain:
         for way in ways:
-            jump, good = (beside, known_beside) if way is ways[0] else _jumps(line, value, way)
+            jump, good = (beside, known_beside) if way is ways[0] else _jumps(rows, values, step, way)
             size = np.hypot(*jump[good].T)
             strong = size > limit * scale * way.noise
             large = good[strong]
             of = jump if way.astride else beside
-            strong[strong] = _looks_so(way, jump[large], {k: of[line[k][large]] for k in line})
-            seen.append((line, way, good, size, strong))
+            around = {k: of[large + k * step] for k in range(-_REACH, _REACH + 1)}
+            strong[strong] = _looks_so(way, jump[large], around)
+            seen.append((step, way, good, size, strong))
     if sum(int(strong.sum()) for *_, strong in seen) < _FEWEST:
         return None
     parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
-    for line, way, good, size, strong in seen:
-        b, c = line[way.places[1]][good], line[way.places[2]][good]
+    for step, way, good, size, strong in seen:
+        b, c = rows[good + way.places[1] * step], rows[good + way.places[2] * step]
         ends = np.stack([yx[b], yx[c]], axis=1)
         # a hole in the middle is cut, or gone because it was, so the seam is near it
         if way.steps > 1:
             ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
-        middle = good if way.astride else np.full(len(good), -1)
+        middle = rows[good] if way.astride else np.full(len(good), -1)
         parts.append((ends, size, strong, np.stack([b, c, middle], axis=1), np.full(len(b), way.astride)))
     return _Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _jumps(line: dict[int, Ints], values: dict[int, Floats], way: _Kind) -> tuple[Floats, Ints]:
-    """Jump (N + 1, 2) at each point along one axis, the last one being that of a point that is not there; and the rows
-    where it is known."""
-    jump = np.zeros((len(line[0]) + 1, 2))
-    for k, weight in zip(way.places, way.weights, strict=True):
-        jump[:-1] += weight * values[k]
-    known = np.isfinite(jump[:-1, 0])
+def _jumps(rows: Ints, values: Floats, step: int, way: _Kind) -> tuple[Floats, Ints]:
+    """Jump (M, 2) along one axis at each cell of a table of nodes, so many cells a step, and the cells where it is
+    known.
+
+    Parameters
+    ----------
+    rows, values : (M,), (M, 2) point of each cell, -1 for none, and its displacement, NaN for none
+    """
+
+    def at(k: int) -> slice:
+        return slice((_REACH + k) * step, len(rows) + (k - _REACH) * step)
+
+    jump = np.full_like(values, np.nan)
+    jump[at(0)] = sum(weight * values[at(k)] for k, weight in zip(way.places, way.weights, strict=True))
+    known = np.isfinite(jump[:, 0]) & (rows >= 0)
     for k in range(1, 1 if way.astride else way.steps):
-        known &= line[k] < 0
-    jump[:-1][~known] = 0
+        known[at(0)] &= rows[at(k)] < 0
+    jump[~known] = 0
     return jump, np.flatnonzero(known)
 
 
