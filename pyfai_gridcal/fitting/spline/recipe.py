@@ -148,8 +148,7 @@ class BSpline:
         order = trial.order - 1
         if crowded > 0 and order in self.orders:
             state = replace(trial.state, smoothness={order: trial.solution.smoothness_for(order)})
-            problem = trial.solution.problem
-            careful = self._converge(sample, state, (problem.y, problem.x), order, 1)
+            careful = self._converge(sample, state, trial.cells, order, 1)
             others.append((careful.solution, crowded / (1 + (careful.score / trial.score) ** _DECISIVE)))
         return Doubted(trial.solution, tuple(others))
 

@@ -17,7 +17,7 @@ from .rows import CellRows
 
 @dataclass(frozen=True, eq=False)
 class Doubted:
-    """Variance of the shape of a solution, raised by shares of what more careful ones on the same knots have beyond."""
+    """Variance of the shape of a solution, raised by shares of what more careful ones have beyond it."""
 
     own: SplineSolution
     others: tuple[tuple[SplineSolution, float], ...] = ()
@@ -35,7 +35,7 @@ class Doubted:
         whole = self.own.variance_of(rows)
         shape = self._shape.variance(yx, rows, whole)
         for careful, share in self.others:
-            shape += share * np.maximum(careful.variance_of(rows) - whole, 0.0)
+            shape += share * np.maximum(careful.variance(yx) - whole, 0.0)
         return shape
 
     @cached_property
