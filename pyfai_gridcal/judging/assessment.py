@@ -196,7 +196,8 @@ def _geometry(fit: DistortionFit, pitch_given: int, pixel_given: bool, words: Wo
             "pitch and the pixel size"
         )
     valid = np.ones(d.shape, bool) if d.mask is None else ~d.mask
-    out["not one-to-one"] = float((folded_pixels(d.field, d.shape) & valid).sum() / max(int(valid.sum()), 1))
+    folded = folded_pixels(d.field, d.shape)
+    out["not one-to-one"] = int(np.count_nonzero(folded & valid)) / max(int(np.count_nonzero(valid)), 1)
     return out
 
 
@@ -334,4 +335,4 @@ def _coverage(fit: DistortionFit, mask: Bools | None) -> float:
     d = fit.distortion
     alive = np.ones(d.shape, bool) if mask is None else ~mask
     known = alive if d.mask is None else alive & ~d.mask
-    return float(known.sum() / max(int(alive.sum()), 1))
+    return int(np.count_nonzero(known)) / max(int(np.count_nonzero(alive)), 1)
