@@ -137,8 +137,7 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
     # seams along the axes, each from the jumps of all pairs that lie across it
     found, long = [], np.hypot(*(links.ends[:, 1] - links.ends[:, 0]).T)
     for axis in (0, 1):
-        one, other = links.ends[:, :, axis].T
-        low, high = np.minimum(one, other), np.maximum(one, other)
+        low, high = np.sort(links.ends[:, :, axis], axis=1).T
         across = keep & ((high - low) > _ACROSS * long)
         found += _along(axis, low[across], high[across], strong[across], links.size[across], least_share)
     # slanted ones only where those leave jumps unexplained
@@ -153,11 +152,9 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
 #: Share of the jumps that seams along the axes explain when there are no slanted ones, which must explain more by a
 #: factor.
 _MOSTLY, _MORE = 0.9, 1.1
-#: Fewest jumps that make a seam.
-_FEWEST = 4
-#: Fewest jumps that make a slanted seam, and their share of the pairs across it: there are many more lines than along
-#: the axes, so more may look like one by chance.
-_SLANTED, _SLANTED_SHARE = 8, 0.6
+#: Fewest jumps that make a seam, and a slanted one, and their share of the pairs across that: there are many more lines
+#: than along the axes, so more may look like one by chance.
+_FEWEST, _SLANTED, _SLANTED_SHARE = 4, 8, 0.6
 
 
 def _explained(ends: Floats, seams: list[Seam]) -> Bools:
@@ -237,10 +234,9 @@ class _Links:
 #: Places along a line and their weights, over a hole in the middle that a seam may cut: straight lines through the two
 #: points on each side, carried on to the middle.
 _ASTRIDE = ((-2, -1, 1, 2), (1.0, -2.0, 2.0, -1.0))
-#: Most steps of the lattice from one hole to the next one that is there: a seam may take two rows of holes with it.
-_WIDEST = 3
-#: Steps to the farthest hole that is looked at.
-_REACH = _WIDEST + 1
+#: Most steps of the lattice from one hole to the next one that is there: a seam may take two rows of holes with it; and
+#: to the farthest hole that is looked at.
+_WIDEST, _REACH = 3, 4
 
 
 @dataclass(frozen=True)
@@ -278,8 +274,8 @@ class _Kind:
 
 
 def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links | None:
-    """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter. None
-    where these are too few for a seam, which is so in most images."""
+    """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter. None of
+    fewer than a seam has, as in most images."""
     # a table of the nodes, in one line, so wide that a step along an axis is the same way through it everywhere
     wide = np.pad(NodeTable.of(ij).cells, _REACH, constant_values=-1)
     rows = wide.ravel()
@@ -298,8 +294,7 @@ def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links | None:
             strong = size > limit * scale * way.noise
             large = good[strong]
             of = jump if way.astride else beside
-            around = {k: of[large + k * step] for k in range(-_REACH, _REACH + 1)}
-            strong[strong] = _looks_so(way, jump[large], around)
+            strong[strong] = _looks_so(way, jump[large], {k: of[large + k * step] for k in range(-_REACH, _REACH + 1)})
             seen.append((step, way, good, size, strong))
     if sum(int(strong.sum()) for *_, strong in seen) < _FEWEST:
         return None
@@ -310,28 +305,20 @@ def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links | None:
         # a hole in the middle is cut, or gone because it was, so the seam is near it
         if way.steps > 1:
             ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
-        middle = rows[good] if way.astride else np.full(len(good), -1)
-        parts.append((ends, size, strong, np.stack([b, c, middle], axis=1), np.full(len(b), way.astride)))
+        holes = np.stack([b, c, rows[good] if way.astride else np.full(len(b), -1)], axis=1)
+        parts.append((ends, size, strong, holes, np.full(len(b), way.astride)))
     return _Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _jumps(rows: Ints, values: Floats, step: int, way: _Kind) -> tuple[Floats, Ints]:
-    """Jump (M, 2) along one axis at each cell of a table of nodes, so many cells a step, and the cells where it is
-    known.
-
-    Parameters
-    ----------
-    rows, values : (M,), (M, 2) point of each cell, -1 for none, and its displacement, NaN for none
-    """
-
-    def at(k: int) -> slice:
-        return slice((_REACH + k) * step, len(rows) + (k - _REACH) * step)
-
+    """Jump (M, 2) along one axis at each cell of a table of nodes, so many cells a step, and where it is known.
+    `rows` (M,) are the points, -1 for none, `values` (M, 2) their displacement, NaN for none."""
+    at = {k: slice((_REACH + k) * step, len(rows) + (k - _REACH) * step) for k in range(-_REACH, _REACH + 1)}
     jump = np.full_like(values, np.nan)
-    jump[at(0)] = sum(weight * values[at(k)] for k, weight in zip(way.places, way.weights, strict=True))
+    jump[at[0]] = sum(weight * values[at[k]] for k, weight in zip(way.places, way.weights, strict=True))
     known = np.isfinite(jump[:, 0]) & (rows >= 0)
     for k in range(1, 1 if way.astride else way.steps):
-        known[at(0)] &= rows[at(k)] < 0
+        known[at[0]] &= rows[at[k]] < 0
     jump[~known] = 0
     return jump, np.flatnonzero(known)
 
