@@ -10,7 +10,6 @@ import numpy as np
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import FittingError, UsageError
 from ..base.progress import Progress, untold
-from ..base.threads import one_blas_thread
 from ..records.field import label_at, without_gaps
 from ..records.fit import TrialScore
 from ..records.settings import require_model
@@ -151,8 +150,7 @@ def _smooth(sample: Sample, start: Placement, nothing: Bools) -> Choice:
     fit: FieldFit = BSpline().fit(sample)
     support = support_of(fit, sample)
     some = evenly_drawn(len(sample))
-    with one_blas_thread():
-        rival = Polynomial().fit(sample.select(some))
+    rival = Polynomial().fit(sample.select(some))
     trials = [_trial(fit, chosen=True), replace(_trial(rival), note=rival.note)]
     if _predicts_better(rival, fit, some):
         other = Polynomial().fit(sample)
@@ -204,8 +202,7 @@ def _layout(
     seams = _sensible(find_seams(sample.yx, view.points.ij, sample.d), sample.spacing)
     if not seams or (doubt and not _may_pay(sample, seams)):
         return None
-    with one_blas_thread():
-        placed = placed_seams(sample, seams, hole_diameter_px=hole_diameter_px)
+    placed = placed_seams(sample, seams, hole_diameter_px=hole_diameter_px)
     seams = placed.seams
     words = ", ".join(map(str, seams))
     return _Layout(

@@ -14,6 +14,7 @@ from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import FittingError, UsageError
 from ..base.geometry import as_pair
 from ..base.progress import Progress, untold
+from ..base.threads import one_blas_thread
 from ..base.units import Lengths, as_lengths, as_positions
 from ..records.budget import PlateBudget
 from ..records.distortion import Distortion, Gauge
@@ -40,6 +41,7 @@ __all__ = ["fit_distortion", "folded_pixels"]
 FEWEST_POINTS = 9
 
 
+@one_blas_thread()
 def fit_distortion(
     points: ControlPoints | Sequence[ControlPoints],
     *,

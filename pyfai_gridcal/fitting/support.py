@@ -10,7 +10,6 @@ from scipy.spatial import cKDTree
 from ..base.arrays import Bools, Floats
 from ..base.frames import raster_places
 from ..base.geometry import hull_of, within_hull
-from ..base.threads import one_blas_thread
 from ..records.field import SampledField, bracket
 from .recipe import FieldFit, Sample
 
@@ -111,20 +110,22 @@ class Support:
         row, v = bracket(self.y, y)
         column, u = bracket(self.x, x)
         left, right = self._rows_of_hull(y)
-        # rows between nodes that are all known, or none of them, need no interpolation
+        # rows between nodes none of which is known need no interpolation
         for k in np.unique(row):
             here = np.flatnonzero(row == k)
             band = slice(int(here[0]), int(here[-1]) + 1)
-            if (value[k : k + 2] <= outside).all():
-                continue
             if (value[k : k + 2] > limit).all():
                 out[band] = True
                 continue
-            between = value[k : k + 2, column] * (1 - u) + value[k : k + 2, column + 1] * u
-            part = v[here, None]
+            # nor do columns between nodes that all are
+            within = (x >= left[band].max()) & (x <= right[band].min())
+            highest = value[k : k + 2].max(axis=0)
+            some = np.flatnonzero(np.maximum(highest[:-1], highest[1:])[column] > np.where(within, limit, outside))
+            at, part = column[some], v[here, None]
+            between = value[k : k + 2, at] * (1 - u[some]) + value[k : k + 2, at + 1] * u[some]
             sigma = between[0] * (1 - part) + between[1] * part
-            within = (x >= left[band, None]) & (x <= right[band, None])
-            out[band] = sigma > np.where(within, limit, outside)
+            within = (x[some] >= left[band, None]) & (x[some] <= right[band, None])
+            out[band, some] = sigma > np.where(within, limit, outside)
         return out
 
     def _rows_of_hull(self, y: Floats) -> tuple[Floats, Floats]:
@@ -140,16 +141,15 @@ class Support:
 
 
 def _region(
-    fit: FieldFit, sample: Sample, nodes: Floats, hull: Floats | None, reach: float
+    fit: FieldFit, sample: Sample, nodes: Floats, tree: cKDTree, hull: Floats | None, reach: float
 ) -> tuple[Floats, Bools, Bools]:
     """Corners of the hull, and which of the nodes (K, 2) are inside and near, see :func:`support_of`."""
-    points = sample.yx[fit.used]
     # points that are hardly known do not hold the field between them
     sure = sample.sigma[fit.used].max(axis=1) <= max(MAX_SIGMA_PX, _POOR * sample.typical_sigma)
-    points = points[sure] if np.count_nonzero(sure) >= 3 else points
-    own = hull_of(points)
+    if 3 <= np.count_nonzero(sure) < tree.n:
+        tree = cKDTree(tree.data[sure])
+    own = hull_of(np.asarray(tree.data))
     hull = own if hull is None else hull
-    tree = cKDTree(points)
     away = np.asarray(tree.query(nodes)[0]) / sample.spacing
     inside, near = within_hull(hull, nodes), within_hull(own, nodes) | (away < reach)
     # a hull is convex, what was lit need not be: in no cell, with all points on one side, a place is outside; far from
@@ -199,15 +199,13 @@ def support_of(
         for first, n in zip(sample.origin, sample.shape, strict=True)
     )
     nodes = raster_places(y, x).reshape(-1, 2)
-    points = sample.yx[fit.used]
     # each node of a coarse raster asks the points around it
-    tree = cKDTree(points)
-    found = tree.query(nodes, k=min(24, len(points)))
+    tree = sample.tree if fit.used.all() else cKDTree(sample.yx[fit.used])
+    found = tree.query(nodes, k=min(24, tree.n))
     distance, around = (np.asarray(v).reshape(len(nodes), -1) for v in found)
     weight = np.exp(-0.5 * (distance / (2 * sample.spacing)) ** 2) + 1e-12
     if fit.uncertainty is not None:
-        with one_blas_thread():
-            variance = fit.uncertainty.variance(nodes)
+        variance = fit.uncertainty.variance(nodes)
         # the variance of the fit, corrected where the points around scatter more or less than it says; a few points
         # that say it is right (the prior) keep single ones from deciding
         z2 = (fit.z[fit.used] ** 2).mean(axis=1)
@@ -226,6 +224,6 @@ def support_of(
         # what neighbours have in common no fit makes smaller
         square = sample.shared[fit.used] ** 2
         variance = variance + np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
-    region, inside, near = _region(fit, sample, nodes, hull, reach)
+    region, inside, near = _region(fit, sample, nodes, tree, hull, reach)
     size = (len(y), len(x))
     return Support(y, x, np.sqrt(variance).reshape(*size, 2), near.reshape(size), inside.reshape(size), region)

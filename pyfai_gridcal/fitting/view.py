@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 
 from ..base.arrays import AnyArray, Bools, Floats
-from ..base.threads import one_blas_thread
 from ..indexing.nodes import gross_outliers, scatter_of_neighbours
 from ..records.distortion import Distortion
 from ..records.plate import Plate, error_sigma
@@ -65,8 +64,7 @@ def _stretched(sample: Sample) -> Floats:
     some = sample.select(evenly_drawn(len(sample), 600))
     if some.used.sum() < 40:
         return sample.sigma
-    with one_blas_thread():
-        slope = Polynomial().plain(some, 4).gradient(sample.yx)
+    slope = Polynomial().plain(some, 4).gradient(sample.yx)
     if np.abs(slope).max() < 0.02:
         return sample.sigma
     return np.asarray(np.sqrt(np.einsum("nca,na->nc", (np.eye(2) + slope) ** 2, sample.sigma**2)))

@@ -10,12 +10,14 @@ Most limits are relative to what the image itself shows (pitch, amplitude, numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from ..base.arrays import Bools, Floats
 from ..base.robust import rms
+from ..base.threads import one_blas_thread
 from ..base.units import format_length
 from ..fitting.fitting import folded_pixels
 from ..fitting.support import share_off
@@ -73,6 +75,7 @@ _CROWDED = 0.3
 _ODD = 0.1
 
 
+@one_blas_thread()
 def assess(
     fit: DistortionFit,
     spots: tuple[Spots, ...],
@@ -180,20 +183,21 @@ def _geometry(fit: DistortionFit, pitch_given: int, pixel_given: bool, words: Wo
     d = fit.distortion
     # A pixel size that was fitted has taken the aspect upon itself: then it is seen on the raster of the image.
     raster = d.pixel_size if pixel_given else (1.0, 1.0)
-    aspect = min(corrected_anisotropy(p, fit.plate, raster) for p in fit.points)
+    scales = [lattice_scale(p, fit.plate, raster) for p in fit.points]
+    aspect = min(map(corrected_anisotropy, scales))
     words["aspect of the lattice"] = _aspect_words(fit, aspect, pitch_given)
     out = {"aspect of the lattice": aspect}
     if pixel_given:
         given = float(np.sqrt(d.pixel_size[0] * d.pixel_size[1]))
-        scales = [np.median(np.sqrt(lattice_scale(p, fit.plate).prod(axis=1))) for p in fit.points]
-        seen = float(1 / np.median(scales))
+        seen = given / float(np.median([np.median(np.sqrt(one.prod(axis=1))) for one in scales]))
         out["pixel size seen and given"] = max(seen / given, given / seen)
         words["pixel size seen and given"] = (
             f"the lattice shows {format_length(seen)} per pixel, but {format_length(given)} was given: check the "
             "pitch and the pixel size"
         )
     valid = np.ones(d.shape, bool) if d.mask is None else ~d.mask
-    out["not one-to-one"] = float((folded_pixels(d.field, d.shape) & valid).sum() / max(int(valid.sum()), 1))
+    folded = folded_pixels(d.field, d.shape)
+    out["not one-to-one"] = int(np.count_nonzero(folded & valid)) / max(int(np.count_nonzero(valid)), 1)
     return out
 
 
@@ -273,12 +277,17 @@ def _seam(fit: DistortionFit, words: Words) -> Figures:
 
 def _seams(fit: DistortionFit) -> Iterable[tuple[ControlPoints, list[Seam]]]:
     """Points of each exposure, with the seams that they show; none where tiles were fitted or points are few."""
-    for p, residual, held_out, used in zip(fit.points, fit.residual_yx, fit.held_out_yx, fit.used, strict=True):
+    for p, d, held_out, used in zip(fit.points, _given(fit), fit.held_out_yx, fit.used, strict=True):
         if fit.distortion.is_tiled or used.sum() < _SEAM_POINTS:
             continue
-        d = fit.distortion.displacement(p.yx) - residual
         sure = [seam for seam in find_seams(p.yx, p.ij, d) if seam.share > _SURE]
         yield p, [*find_seams(p.yx[used], p.ij[used], held_out[used]), *sure]
+
+
+def _given(fit: DistortionFit) -> Iterator[Floats]:
+    """Displacements (N, 2) that the points of each exposure show: from where they are to where their holes are, px."""
+    for p, pose in zip(fit.points, fit.poses, strict=True):
+        yield pose.corrected(fit.plate.positions(p.ij), fit.distortion.pixel_size) - p.yx
 
 
 def _steps(fit: DistortionFit, mask: Bools | None, words: Words) -> float:
@@ -286,8 +295,8 @@ def _steps(fit: DistortionFit, mask: Bools | None, words: Words) -> float:
     if fit.distortion.is_tiled and len(fit.trials) == 1:
         return 0.0
     jump = 0.0
-    for p, residual, used in zip(fit.points, fit.residual_yx, fit.used, strict=True):
-        size, rows = row_step(p, fit.distortion.displacement(p.yx) - residual, used, mask)
+    for p, d, used in zip(fit.points, _given(fit), fit.used, strict=True):
+        size, rows = row_step(p, d, used, mask)
         if size > jump:
             named = ", ".join(f"{axis} = {at:.0f}" for axis, at in rows[:_NAMED_ROWS])
             more = " ..." * (len(rows) > _NAMED_ROWS)
@@ -304,10 +313,8 @@ def _whose(fit: DistortionFit, mask: Bools | None) -> str:
             "quarter, shift it by three pitches, and calibrate both together. What stays there is the detector's: name "
             "it with --mask or --model mosaic"
         )
-    ideal, rows = without_errors(fit.plate), []
-    for p, pose, used in zip(fit.points, fit.poses, fit.used, strict=True):
-        d = pose.corrected(ideal.positions(p.ij), fit.distortion.pixel_size) - p.yx
-        rows.append(row_step(p, d, used, mask)[1])
+    ideal = replace(fit, plate=without_errors(fit.plate))
+    rows = [row_step(p, d, used, mask)[1] for p, d, used in zip(fit.points, _given(ideal), fit.used, strict=True)]
     if stays(rows, min(fit.points[0].pitch_px)):
         return "it stays there while the plate moves: a seam of the detector, name it with --mask or --model mosaic"
     return "it moves with the plate, which was made in steps: more exposures, turned and shifted, bring it down"
@@ -328,4 +335,4 @@ def _coverage(fit: DistortionFit, mask: Bools | None) -> float:
     d = fit.distortion
     alive = np.ones(d.shape, bool) if mask is None else ~mask
     known = alive if d.mask is None else alive & ~d.mask
-    return float(known.sum() / max(int(alive.sum()), 1))
+    return int(np.count_nonzero(known)) / max(int(np.count_nonzero(alive)), 1)

@@ -74,7 +74,7 @@ def amplitude_scatter(spots: Spots, *, neighbours: int = 8) -> float:
     if len(spots) < neighbours + 1:
         return 0.0
     some = np.arange(0, len(spots), max(1, len(spots) // _SOME))
-    _, near = cKDTree(spots.yx).query(spots.yx[some], k=neighbours + 1)
+    _, near = cKDTree(spots.yx, balanced_tree=False, compact_nodes=False).query(spots.yx[some], k=neighbours + 1)
     level = np.log(np.maximum(spots.amplitude, 1e-9))
     return spread(level[some] - np.median(level[np.asarray(near)], axis=1), about=0.0)
 
@@ -149,24 +149,21 @@ def pieces(points: ControlPoints, *, gap: int = 2) -> float:
     return float(1 - count.max() / count.sum())
 
 
-def lattice_scale(points: ControlPoints, plate: Plate) -> Floats:
-    """Local singular values (M, 2) of the plate's image, px per metre, the larger one first."""
-    local = np.linalg.inv(plate.basis) @ local_bases(points)
-    return np.asarray(np.linalg.svd(local, compute_uv=False))
+def lattice_scale(points: ControlPoints, plate: Plate, pixel_size: tuple[float, float] = (1.0, 1.0)) -> Floats:
+    """Local singular values (M, 2) of the plate's image, in units of the pixel size per metre, the larger one first."""
+    local = np.linalg.inv(plate.basis) @ (local_bases(points) * np.asarray(pixel_size))
+    a, b, c, d = local.reshape(-1, 4).T
+    total, difference = np.hypot(a + d, b - c), np.hypot(a - d, b + c)
+    return np.stack([total + difference, np.abs(total - difference)], axis=1) / 2
 
 
-def corrected_anisotropy(points: ControlPoints, plate: Plate, pixel_size: tuple[float, float]) -> float:
-    """Ratio of the lattice's longer and shorter scale where it is nearest to 1 (lowest tenth of the points).
+def corrected_anisotropy(scale: Floats) -> float:
+    """Ratio of the lattice's longer and shorter :func:`lattice_scale` (M, 2) where it is nearest to 1 (lowest tenth of
+    the points).
 
     Distortion squeezes a grid here and there; a wrong ratio of the pitches or a wrong angle squeezes it everywhere.
-
-    Parameters
-    ----------
-    pixel_size : (slow, fast), any unit: only their ratio counts
     """
-    local = np.linalg.inv(plate.basis) @ (local_bases(points) * np.asarray(pixel_size))
-    size = np.linalg.svd(local, compute_uv=False)
-    return float(np.quantile(size[:, 0] / np.maximum(size[:, 1], 1e-30), 0.1))
+    return float(np.quantile(scale[:, 0] / np.maximum(scale[:, 1], 1e-30), 0.1))
 
 
 # ----------------------------------------------------------------------------------------------- what is not on it

@@ -112,6 +112,10 @@ def test_pieces() -> None:
     assert apart == pytest.approx(5 / 13)
 
 
+def anisotropy(p: ControlPoints, plate: Plate, pixel: tuple[float, float]) -> float:
+    return regularities.corrected_anisotropy(regularities.lattice_scale(p, plate, pixel))
+
+
 def test_scale_of_the_lattice() -> None:
     scale = regularities.lattice_scale(points(basis=BASIS * [[1.3], [1.0]]), Plate(1e-3))
     np.testing.assert_allclose(scale, [[1.3 * PITCH / 1e-3, PITCH / 1e-3]] * len(scale))
@@ -121,15 +125,15 @@ def test_scale_of_the_lattice() -> None:
 def test_a_wrong_ratio_of_pitches_is_seen_at_any_angle(turn: float) -> None:
     c, s = np.cos(turn), np.sin(turn)
     basis = PITCH * np.array([[1.4 * c, -1.4 * s], [s, c]])
-    assert regularities.corrected_anisotropy(points(basis=basis), Plate(1e-3), (1, 1)) == pytest.approx(1.4)
-    assert regularities.corrected_anisotropy(points(basis=basis), Plate((1.4e-3, 1e-3)), (1, 1)) == pytest.approx(1)
+    assert anisotropy(points(basis=basis), Plate(1e-3), (1, 1)) == pytest.approx(1.4)
+    assert anisotropy(points(basis=basis), Plate((1.4e-3, 1e-3)), (1, 1)) == pytest.approx(1)
 
 
 def test_known_pixels_are_not_taken_for_wrong_pitches() -> None:
     basis = BASIS / [1.25, 1.0]  # pixels longer along slow
     p = points(basis=basis)
-    assert regularities.corrected_anisotropy(p, Plate(1e-3), (1, 1)) == pytest.approx(1.25, rel=0.02)
-    assert regularities.corrected_anisotropy(p, Plate(1e-3), (1.25, 1)) == pytest.approx(1)
+    assert anisotropy(p, Plate(1e-3), (1, 1)) == pytest.approx(1.25, rel=0.02)
+    assert anisotropy(p, Plate(1e-3), (1.25, 1)) == pytest.approx(1)
 
 
 def test_distortion_is_not_taken_for_wrong_pitches() -> None:
@@ -140,7 +144,7 @@ def test_distortion_is_not_taken_for_wrong_pitches() -> None:
         p.yx + (p.yx - centre) * -0.12 * r2, p.sigma_yx, p.ij, p.spot, p.flags, p.basis_px
     )  # fmt: skip
     assert np.median(np.divide(*regularities.lattice_scale(barrel, Plate(1e-3)).T)) > 1.1
-    assert regularities.corrected_anisotropy(barrel, Plate(1e-3), (1, 1)) < 1.06
+    assert anisotropy(barrel, Plate(1e-3), (1, 1)) < 1.06
 
 
 # ------------------------------------------------------------------------------------------------- off the lattice

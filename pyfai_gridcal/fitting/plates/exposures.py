@@ -15,7 +15,6 @@ from ...base.arrays import AnyArray, Bools, Floats, Ints
 from ...base.frames import edge_from_index
 from ...base.geometry import turn_matrix
 from ...base.progress import Progress, untold
-from ...base.threads import one_blas_thread
 from ...records.budget import PlateBudget
 from ...records.fit import Pose
 from ...records.plate import Plate, without_errors
@@ -177,8 +176,7 @@ def _solve(
         lean = None if leaning is None else leaning.prior(poses)
         beside = None if witness is None else witness.beside(y, x)
         problem = JointProblem(y, x, exposures, len(holes), order, extra, prior=prior, lean=lean, beside=beside)
-        with one_blas_thread():
-            solution = problem.solve(smoothness, hole_rms)
+        solution = problem.solve(smoothness, hole_rms)
         witness = None if witness is None else witness.after(y, x, solution.coefficients, solution.further)
         moves = zip(poses, exposures, solution.moves, solution.tilts, strict=True)
         poses = [_moved(pose, e, move, tilt, pixel_size) for pose, e, move, tilt in moves]
@@ -282,9 +280,8 @@ def _result(
     witness: Witness | None,
 ) -> JointFit:
     """Gather what was found in the units and frames of the records."""
-    with one_blas_thread():
-        uncertainty = joint_uncertainty(problem, solution)
-        shares = [problem.leverage(k, solution) for k in range(len(exposures))]
+    uncertainty = joint_uncertainty(problem, solution)
+    shares = [problem.leverage(k, solution) for k in range(len(exposures))]
     scale = float(np.sqrt(pixel_size[0] * pixel_size[1]))
     spacings = [float(np.sqrt(abs(np.linalg.det(view.points.basis_px)))) for view in views]
     remarks = _remarks(views, matches, problem, solution, holes, scale) + ([] if witness is None else witness.remarks())

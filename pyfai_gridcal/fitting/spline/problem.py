@@ -175,32 +175,32 @@ class SplineSolution:
     @cached_property
     def leverage(self) -> Floats:
         """(N, 2) share that each point has in its own prediction, 0..1."""
-        return np.clip(self._forms(self.problem.rows) * self.weights, 0.0, 1 - 1e-9)
+        return np.clip(self.variance_of(self.problem.rows) * self.weights, 0.0, 1 - 1e-9)
 
     def variance(self, yx: Floats) -> Floats:
         """(N, 2) variance of the field at points, px²."""
-        return self._forms(CellRows.of_points(self.problem.y, self.problem.x, yx))
+        return self.variance_of(CellRows.of_points(self.problem.y, self.problem.x, yx))
+
+    def variance_of(self, rows: CellRows) -> Floats:
+        """(N, 2) the same at the points of rows."""
+        first, second = self.inverses
+        form = rows.quadratic_form(first)
+        return np.stack([form, form if second is first else rows.quadratic_form(second)], axis=1)
 
     def modulo_rigid(self) -> ModuloRigid:
         """The same uncertainty without the common shift and turn of all points that count."""
-        used = (self.weights > 0).all(axis=1)
-        yx = self.problem.yx[used]
-        centre = yx.mean(axis=0)
-        rows, at = CellRows.of_points(self.problem.y, self.problem.x, yx), yx - centre
-        norms = np.array([np.sqrt(len(yx)), np.sqrt((at**2).sum())])
+        used, rows = np.asarray((self.weights > 0).all(axis=1)), self.problem.rows
+        centre = self.problem.yx[used].mean(axis=0)
+        at = (self.problem.yx - centre) * used[:, None]
+        norms = np.sqrt([used.sum(), (at**2).sum()])
         # shift and turn as they act on each component, of unit length over all points and both components
-        modes = [np.stack([np.ones(len(yx)), turn], axis=1) / norms for turn in (at[:, 1], -at[:, 0])]
+        modes = [np.stack([used, turn], axis=1) / norms for turn in (at[:, 1], -at[:, 0])]
         # how the field follows these modes, and what they have in common
         follow = np.stack(
             [factor.solve(rows.right_side(mode)) for factor, mode in zip(self.factors, modes, strict=True)], axis=-1
         )
         shared = [mode.T @ rows.values(follow[..., c]) for c, mode in enumerate(modes)]
         return ModuloRigid(self, centre, norms, follow, (shared[0], shared[1]))
-
-    def _forms(self, rows: CellRows) -> Floats:
-        first, second = self.inverses
-        form = rows.quadratic_form(first)
-        return np.stack([form, form if second is first else rows.quadratic_form(second)], axis=1)
 
     @property
     def roughness(self) -> float:
@@ -254,10 +254,9 @@ class ModuloRigid:
     follow: Floats
     shared: tuple[Floats, Floats]
 
-    def variance(self, yx: Floats, whole: Floats | None = None) -> Floats:
-        """(N, 2) px²; `whole` is the variance of the field itself, if it is known already."""
-        out, at = np.array(self.solution.variance(yx) if whole is None else whole), yx - self.centre
-        rows = CellRows.of_points(self.solution.problem.y, self.solution.problem.x, yx)
+    def variance(self, yx: Floats, rows: CellRows, whole: Floats) -> Floats:
+        """(N, 2) px², from the variance `whole` of the field itself at points with these rows."""
+        out, at = whole.copy(), yx - self.centre
         turning = self.shared[0][1, 1] + self.shared[1][1, 1]
         for c, turn in enumerate((at[:, 1], -at[:, 0])):
             mode = np.stack([np.ones(len(at)), turn], axis=1) / self.norms

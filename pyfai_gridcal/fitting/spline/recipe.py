@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...base.errors import FittingError
-from ...base.threads import one_blas_thread
 from ..recipe import FieldFit, Sample
 from .basis import Axis, uniform_axes
 from .problem import SplineProblem, SplineSolution
@@ -61,10 +60,6 @@ class BSpline:
 
     def fit(self, sample: Sample) -> FieldFit:
         """Fit a smooth field; see :class:`FieldFit` for what comes out."""
-        with one_blas_thread():
-            return self._fit(sample)
-
-    def _fit(self, sample: Sample) -> FieldFit:
         # smoothness, order and knots from some of the points, where there are many
         some = sample
         if len(sample) > 1.5 * _ENOUGH:
@@ -81,13 +76,19 @@ class BSpline:
 
     def _on_all(self, sample: Sample, some: Trial) -> Trial:
         """All points on the knots that some of them asked for, or on closer ones when they ask for these."""
-        best = self._converge(sample, replace(some.state, sample=sample, used=sample.used), some.cells, some.order, 6)
-        levels = self._levels(sample)
-        while not best.is_smooth and best.cells < levels[-1]:
-            closer = int(np.ceil(1.5 * best.cells))
-            cells = closer if closer < 0.85 * levels[-1] else levels[-1]
-            best = self._converge(sample, best.state, cells, best.order, 6)
-        return best
+        state, cells, most = replace(some.state, sample=sample, used=sample.used), some.cells, self._levels(sample)[-1]
+        # more of them tell as much as these would with so many times less smoothness
+        share = len(some.state.sample) / len(sample)
+        smooth = replace(some, solution=_solved(some.solution.problem, some.solution.smoothness * share)).is_smooth
+        while True:
+            if not smooth:
+                closer = int(np.ceil(1.5 * cells))
+                cells = closer if closer < 0.85 * most else most
+            best = self._converge(sample, state, cells, some.order, 6)
+            smooth = best.is_smooth
+            if smooth or best.cells >= most:
+                return best
+            state, cells = best.state, best.cells
 
     def _searched(self, sample: Sample) -> Trial:
         """From coarse knots to fine ones, and through the orders of roughness."""

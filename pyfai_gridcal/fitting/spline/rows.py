@@ -7,7 +7,6 @@ a point stand for (degree + 1)(degree + 2) / 2 products, and the step from one t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -18,7 +17,7 @@ from scipy import sparse
 from ...base.arrays import Floats, Ints
 from .basis import Axis
 
-_GROUP = 8  # points of one cell that are taken together, where there are many
+_GROUP = 16  # points of one cell that are taken together, where there are many
 
 
 def _pairs(p: int) -> tuple[Ints, Ints]:
@@ -26,14 +25,13 @@ def _pairs(p: int) -> tuple[Ints, Ints]:
     return np.triu_indices(p + 1)
 
 
-def _meetings(p: int, ny: int, nx: int) -> Iterator[tuple[int, int, list[tuple[int, int, slice, slice]], int]]:
-    """Where the product of a pair of weights along y and one along x, of all cells (ny, nx), counts in a stencil: the
-    two pairs, the entries (one, or two), and how often each counts in a quadratic form.
+@lru_cache(maxsize=8)
+def _meetings(p: int) -> list[tuple[int, int, int]]:
+    """Where pairs of pieces alive in one interval count along the second axis of a stencil: the number of the pair, the
+    entry, and the coefficient, counted from the first one that is alive.
     """
-    for k, (a, b) in enumerate(np.transpose(_pairs(p)).tolist()):
-        for m, (c, d) in enumerate(np.transpose(_pairs(p)).tolist()):
-            ways = {(p + d - c, c), (p + c - d, d)}
-            yield k, m, [(b - a, dc, slice(a, a + ny), slice(at, at + nx)) for dc, at in ways], 2 if b > a else 1
+    pairs = enumerate(np.transpose(_pairs(p)).tolist())
+    return [(m, at, one) for m, (a, b) in pairs for at, one in {(p + b - a, a), (p + a - b, b)}]
 
 
 @lru_cache(maxsize=8)
@@ -47,7 +45,7 @@ def _spread(degree: int) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Features:
-    """What is known of the sorted points along one axis.
+    """What is known of the points along one axis.
 
     Attributes
     ----------
@@ -61,20 +59,18 @@ class _Features:
 
 @dataclass(frozen=True, eq=False)
 class CellRows:
-    """Rows of the design matrix for N points, sorted by the cell of knots they lie in.
+    """Rows of the design matrix for N points.
 
     Attributes
     ----------
     y, x : the two axes
-    order : (N,) rows of the points as given, in the order of their cells
-    cell : (N,) cell (row major) of the sorted points
-    wy, wx : (degree + 1, N) weights along the two axes of the sorted points
-    place : (2, N) where the sorted points lie in their cells, 0..1; None where that does not tell their weights
+    cell : (2, N) cell of knots that each point lies in, along the two axes
+    wy, wx : (degree + 1, N) weights along the two axes
+    place : (2, N) where the points lie in their cells, 0..1; None where that does not tell their weights
     """
 
     y: Axis
     x: Axis
-    order: Ints
     cell: Ints
     wy: Floats
     wx: Floats
@@ -85,25 +81,28 @@ class CellRows:
         """Rows for the values at points (N, 2) inside or outside the knots, or for a derivative along (y, x) there."""
         cy, wy = y.extended_weights(yx[:, 0], derivative[0])
         cx, wx = x.extended_weights(yx[:, 1], derivative[1])
-        cell = cy * x.cells + cx
-        order = np.argsort(cell, kind="stable")
-        place = np.stack([(yx[order, k] - axis.start) / axis.step for k, axis in enumerate((y, x))])
-        place -= np.stack([cy[order], cx[order]])
+        cell = np.stack([cy, cx])
+        place = np.stack([(yx[:, k] - axis.start) / axis.step for k, axis in enumerate((y, x))]) - cell
         plain = not any(derivative) and bool(((place >= 0) & (place <= 1)).all())
-        return cls(y, x, order, cell[order], wy[:, order], wx[:, order], place if plain else None)
+        return cls(y, x, cell, wy, wx, place if plain else None)
 
     @cached_property
     def _cells(self) -> tuple[Ints, Ints, Ints]:
-        """Cells (C,) that have points, the first group (C,) of each, and where (N,) each point is among the groups."""
-        used, first, count = np.unique(self.cell, return_index=True, return_counts=True)
+        """Cells (C,) that have points, in a row, the first group (C,) of each, and where (N,) each point is among the
+        groups."""
+        cell = self.cell[0] * self.x.cells + self.cell[1]
+        order = np.argsort(cell.astype(np.min_scalar_type(self.y.cells * self.x.cells)), kind="stable")
+        used, first, count = np.unique(cell[order], return_index=True, return_counts=True)
         groups = -(-count // _GROUP)
         begin = np.cumsum(groups) - groups
-        return used, begin, np.arange(len(self.cell)) + np.repeat(begin * _GROUP - first, count)
+        at = np.empty_like(order)
+        at[order] = np.arange(len(order)) + np.repeat(begin * _GROUP - first, count)
+        return used, begin, at
 
     def _grouped(self, values: Floats) -> Floats:
-        """(groups, _GROUP, ...) of values (N, ...) of the sorted points, zero where a group has no more."""
+        """(groups, _GROUP, ...) of values (N, ...) of the points, zero where a group has no more."""
         _, _, at = self._cells
-        size = -(-(int(at[-1]) + 1) // _GROUP) if len(at) else 0
+        size = -(-(int(at.max(initial=-1)) + 1) // _GROUP)
         out = np.zeros((size * _GROUP, *values.shape[1:]))
         out[at] = values
         return out.reshape(size, _GROUP, *values.shape[1:])
@@ -124,29 +123,28 @@ class CellRows:
         p, ny, nx = self.y.degree, self.y.cells, self.x.cells
         (used, begin, _), (y, x) = self._cells, self._features
         # moments of the points of each cell
-        weighed = y.grouped * self._grouped(weights[self.order])[..., None]
+        weighed = y.grouped * self._grouped(weights)[..., None]
         moments = np.add.reduceat(weighed.swapaxes(1, 2) @ x.grouped, begin, axis=0)
-        sums = np.zeros((len(y.spread), len(x.spread), ny * nx))
-        sums[..., used] = x.spread @ np.tensordot(y.spread, moments, (1, 1)).swapaxes(1, 2)
-        # each counts for the coefficients that its cell meets
+        sums = np.zeros((len(y.spread), ny * nx, moments.shape[2]))
+        sums[:, used] = np.tensordot(y.spread, moments, (1, 1))
+        # each counts for the coefficients that its cell meets, along one axis after the other
+        along = np.zeros((p + 1, self.y.size, nx, moments.shape[2]))
+        for a, b, count in zip(*_pairs(p), sums, strict=True):
+            along[b - a, a : a + ny] += count.reshape(ny, nx, -1)
         out = np.zeros((p + 1, 2 * p + 1, self.y.size, self.x.size))
-        for k, m, entries, _ in _meetings(p, ny, nx):
-            for entry in entries:
-                out[entry] += sums[k, m].reshape(ny, nx)
+        both = np.tensordot(x.spread, along, (1, 3))
+        for m, at, one in _meetings(p):
+            out[:, at, :, one : one + nx] += both[m]
         return out
 
     @cached_property
     def sparse(self) -> sparse.csr_matrix:
         """(N, size_y * size_x) the rows, in the order of the points as given."""
-        p, nx, count = self.y.degree, self.x.size, len(self.cell)
-        first = np.empty(count, np.int32)
-        rows, columns = np.divmod(self.cell, self.x.cells)
-        first[self.order] = rows * nx + columns
-        wy, wx = np.empty((count, p + 1)), np.empty((count, p + 1))
-        wy[self.order], wx[self.order] = self.wy.T, self.wx.T
+        p, nx, count = self.y.degree, self.x.size, self.cell.shape[1]
+        first = (self.cell[0] * nx + self.cell[1]).astype(np.int32)
         alive = np.arange(p + 1, dtype=np.int32)
         at = first[:, None] + (alive[:, None] * nx + alive).ravel().astype(np.int32)
-        data = (wy[:, :, None] * wx[:, None, :]).ravel()
+        data = (self.wy.T[:, :, None] * self.wx.T[:, None, :]).ravel()
         ends = np.arange(0, data.size + 1, (p + 1) ** 2, dtype=np.int32)
         return sparse.csr_matrix((data, at.ravel(), ends), shape=(count, self.y.size * nx))
 
@@ -164,26 +162,24 @@ class CellRows:
     def quadratic_form(self, stencil: Floats) -> Floats:
         """``bᵀ Z b`` for each row b and a symmetric Z given as a stencil; (N,) in the order of the points as given."""
         used, begin, at = self._cells
-        out = np.empty(len(at))
-        if len(at):
-            y, x = self._features
-            form = np.tensordot(y.spread, self._forms(stencil), (0, 0))
-            form = np.ascontiguousarray(np.moveaxis(x.spread.T @ form, 2, 0))
-            of_group = np.repeat(np.arange(len(used)), np.diff(begin, append=len(y.grouped)))
-            along = y.grouped @ form[of_group]
-            out[self.order] = np.einsum("gnk,gnk->gn", along, x.grouped).ravel()[at]
-        return out
+        if not len(at):
+            return np.empty(0)
+        y, x = self._features
+        of_group = np.repeat(np.arange(len(used)), np.diff(begin, append=len(y.grouped)))
+        along = y.grouped @ self._forms(stencil)[of_group]
+        return np.asarray(np.einsum("gnk,gnk->gn", along, x.grouped).ravel()[at])
 
     def _forms(self, stencil: Floats) -> Floats:
-        """(pairs, pairs, C) what the products of a pair of weights along y and one along x count in each cell."""
-        p = self.y.degree
+        """(C, features, features) what the products of a feature along y and one along x count in each cell."""
+        p, (y, x) = self.y.degree, self._features
         # of all cells around those that have points
         rows, columns = np.divmod(self._cells[0], self.x.cells)
         rows, columns, top, left = rows - rows.min(), columns - columns.min(), rows.min(), columns.min()
         ny, nx = int(rows.max()) + 1, int(columns.max()) + 1
         part = stencil[:, :, top : top + ny + p, left : left + nx + p]
-        pairs = len(_pairs(p)[0])
-        out = np.empty((pairs, pairs, ny, nx))
-        for k, m, entries, times in _meetings(p, ny, nx):
-            out[k, m] = times * sum(part[entry] for entry in entries)
-        return out.reshape(pairs, pairs, -1)[..., rows * nx + columns]
+        both = np.zeros((len(x.spread), p + 1, ny + p, nx))
+        for m, at, one in _meetings(p):
+            both[m] += part[:, at, :, one : one + nx]
+        along = np.tensordot(both, x.spread, (0, 0))
+        sums = np.stack([(1 + (b > a)) * along[b - a, rows + a, columns] for a, b in zip(*_pairs(p), strict=True)])
+        return np.ascontiguousarray(np.moveaxis(np.tensordot(y.spread, sums, (0, 0)), 1, 0))

@@ -12,6 +12,7 @@ from ...base.robust import rms, spread
 from ...indexing.nodes import isolated_outliers
 from ..recipe import FieldFit, Sample
 from .problem import ModuloRigid, SplineProblem, SplineSolution
+from .rows import CellRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +31,11 @@ class Doubted:
 
     def variance(self, yx: Floats) -> Floats:
         """(N, 2) px²."""
-        whole = self.own.variance(yx)
-        shape = self._shape.variance(yx, whole)
+        rows = CellRows.of_points(self.problem.y, self.problem.x, yx)
+        whole = self.own.variance_of(rows)
+        shape = self._shape.variance(yx, rows, whole)
         for careful, share in self.others:
-            shape = shape + share * np.maximum(careful.variance(yx) - whole, 0.0)
+            shape += share * np.maximum(careful.variance(yx) - whole, 0.0)
         return shape
 
     @cached_property
@@ -72,9 +74,10 @@ class SplineState:
 
     def scores(self, solution: SplineSolution) -> Floats:
         """(N, 2) held-out residuals in units of their predicted scatter."""
-        left_out = np.where(self.used[:, None], 1.0, 0.0) * solution.leverage
-        variance = 1.0 / np.maximum(solution.weights, 1e-300)
-        spread = np.where(self.used[:, None], variance * (1 - left_out), self.variance())
+        # those that were not used have no weight
+        spread = (1 - solution.leverage) / np.maximum(solution.weights, 1e-300)
+        if not self.used.all():
+            spread = np.where(self.used[:, None], spread, self.variance())
         return np.asarray(solution.residual / np.sqrt(spread))
 
     def after(self, solution: SplineSolution, limit: float) -> SplineState:
@@ -93,9 +96,10 @@ class SplineState:
 
     def _noise(self, solution: SplineSolution, use: Bools) -> tuple[float, float]:
         """Nugget and scale of the noise that the residuals ask for (moments of the restricted likelihood)."""
-        w = solution.weights[use]
-        free = 1 - solution.leverage[use]
-        r2, s2 = solution.residual[use] ** 2, self.sample.sigma[use] ** 2
+        w, leverage, residual, sigma = solution.weights, solution.leverage, solution.residual, self.sample.sigma
+        if not use.all():
+            w, leverage, residual, sigma = w[use], leverage[use], residual[use], sigma[use]
+        free, r2, s2 = 1 - leverage, residual**2, sigma**2
         if free.sum() < 0.02 * free.size or free.sum() < 12:
             return self.nugget, self.noise_scale
         square = float(((r2 - free * s2) * w**2).sum() / (free * w**2).sum())
@@ -158,7 +162,6 @@ class Trial:
             used=state.used,
             z=-state.scores(solution),
             leverage=solution.leverage,
-            uncertainty=solution,
             nugget=state.nugget,
             noise_scale=state.noise_scale,
             freedom=self.freedom,

@@ -128,17 +128,16 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
     least_share : of the pairs across a seam that must jump
     """
     links = _links(yx, ij, d, limit)
-    strong = links.strong
-    if len(links.size) < 12 or not strong.any():
+    if links is None or len(links.size) < 12:
         return ()
+    strong = links.strong
     # what lies beside a hole that a seam cuts has half of the jump, and says nothing
     halves = np.isin(links.holes[:, :2], links.holes[strong & links.astride, 2]).any(axis=1)
     keep = np.where(links.astride, strong, ~halves)
     # seams along the axes, each from the jumps of all pairs that lie across it
     found, long = [], np.hypot(*(links.ends[:, 1] - links.ends[:, 0]).T)
     for axis in (0, 1):
-        one, other = links.ends[:, :, axis].T
-        low, high = np.minimum(one, other), np.maximum(one, other)
+        low, high = np.sort(links.ends[:, :, axis], axis=1).T
         across = keep & ((high - low) > _ACROSS * long)
         found += _along(axis, low[across], high[across], strong[across], links.size[across], least_share)
     # slanted ones only where those leave jumps unexplained
@@ -153,9 +152,9 @@ def find_seams(yx: Floats, ij: Ints, d: Floats, *, limit: float = 8.0, least_sha
 #: Share of the jumps that seams along the axes explain when there are no slanted ones, which must explain more by a
 #: factor.
 _MOSTLY, _MORE = 0.9, 1.1
-#: Fewest jumps that make a slanted seam, and their share of the pairs across it: there are many more lines than along
-#: the axes, so more may look like one by chance.
-_SLANTED, _SLANTED_SHARE = 8, 0.6
+#: Fewest jumps that make a seam, and a slanted one, and their share of the pairs across that: there are many more lines
+#: than along the axes, so more may look like one by chance.
+_FEWEST, _SLANTED, _SLANTED_SHARE = 4, 8, 0.6
 
 
 def _explained(ends: Floats, seams: list[Seam]) -> Bools:
@@ -235,8 +234,9 @@ class _Links:
 #: Places along a line and their weights, over a hole in the middle that a seam may cut: straight lines through the two
 #: points on each side, carried on to the middle.
 _ASTRIDE = ((-2, -1, 1, 2), (1.0, -2.0, 2.0, -1.0))
-#: Most steps of the lattice from one hole to the next one that is there: a seam may take two rows of holes with it.
-_WIDEST = 3
+#: Most steps of the lattice from one hole to the next one that is there: a seam may take two rows of holes with it; and
+#: to the farthest hole that is looked at.
+_WIDEST, _REACH = 3, 4
 
 
 @dataclass(frozen=True)
@@ -273,46 +273,54 @@ class _Kind:
         return half * (half + 1) * (2 * half + 1) / 1.5
 
 
-def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links:
-    """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter."""
-    table = NodeTable.of(ij)
+def _links(yx: Floats, ij: Ints, d: Floats, limit: float) -> _Links | None:
+    """All jumps along both axes of the lattice; `limit` is that of the strong ones, in units of their scatter. None of
+    fewer than a seam has, as in most images."""
+    # a table of the nodes, in one line, so wide that a step along an axis is the same way through it everywhere
+    wide = np.pad(NodeTable.of(ij).cells, _REACH, constant_values=-1)
+    rows = wide.ravel()
+    values = np.concatenate([d, np.full((1, 2), np.nan)]).take(rows, axis=0)
     ways = [*map(_Kind.between, range(1, _WIDEST + 1)), _Kind(*_ASTRIDE, steps=2, astride=True)]
     # jumps along both axes; those between neighbours tell the scatter
-    parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
-    lines = [table.line(ij, step, _WIDEST + 1) for step in ((1, 0), (0, 1))]
-    plain = [_jumps(line, d, ways[0]) for line in lines]
-    known = np.concatenate([np.abs(jump[good]).ravel() for jump, good in plain])
+    plain = [(step, *_jumps(rows, values, step, ways[0])) for step in (wide.shape[1], 1)]
+    known = np.concatenate([np.abs(jump[good]).ravel() for _, jump, good in plain])
     scale = max(spread(known, about=0.0) if known.size else 0.0, 1e-3)
     # strong ones are beyond the limit, and look like a step
-    for line, (beside, known_beside) in zip(lines, plain, strict=True):
+    seen: list[tuple[int, _Kind, Ints, Floats, Bools]] = []
+    for step, beside, known_beside in plain:
         for way in ways:
-            jump, good = (beside, known_beside) if way is ways[0] else _jumps(line, d, way)
+            jump, good = (beside, known_beside) if way is ways[0] else _jumps(rows, values, step, way)
             size = np.hypot(*jump[good].T)
             strong = size > limit * scale * way.noise
             large = good[strong]
             of = jump if way.astride else beside
-            strong[strong] = _looks_so(way, jump[large], {k: of[line[k][large]] for k in line})
-            b, c = line[way.places[1]][good], line[way.places[2]][good]
-            ends = np.stack([yx[b], yx[c]], axis=1)
-            # a hole in the middle is cut, or gone because it was, so the seam is near it
-            if way.steps > 1:
-                ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
-            middle = good if way.astride else np.full(len(good), -1)
-            parts.append((ends, size, strong, np.stack([b, c, middle], axis=1), np.full(len(b), way.astride)))
+            strong[strong] = _looks_so(way, jump[large], {k: of[large + k * step] for k in range(-_REACH, _REACH + 1)})
+            seen.append((step, way, good, size, strong))
+    if sum(int(strong.sum()) for *_, strong in seen) < _FEWEST:
+        return None
+    parts: list[tuple[Floats, Floats, Bools, Ints, Bools]] = []
+    for step, way, good, size, strong in seen:
+        b, c = rows[good + way.places[1] * step], rows[good + way.places[2] * step]
+        ends = np.stack([yx[b], yx[c]], axis=1)
+        # a hole in the middle is cut, or gone because it was, so the seam is near it
+        if way.steps > 1:
+            ends = ends + (0.5 - 0.5 / way.steps) * (ends[:, ::-1] - ends)
+        holes = np.stack([b, c, rows[good] if way.astride else np.full(len(b), -1)], axis=1)
+        parts.append((ends, size, strong, holes, np.full(len(b), way.astride)))
     return _Links(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _jumps(line: dict[int, Ints], d: Floats, way: _Kind) -> tuple[Floats, Ints]:
-    """Jump (N + 1, 2) at each point along one axis, the last one being that of a point that is not there; and the rows
-    where it is known."""
-    rows = [line[k] for k in way.places]
-    known = np.all([r >= 0 for r in rows], axis=0)
-    if not way.astride:
-        known &= np.all([line[k] < 0 for k in range(1, way.steps)], axis=0)
-    good = np.flatnonzero(known)
-    jump = np.zeros((len(d) + 1, 2))
-    jump[good] = sum(w * d[r[good]] for w, r in zip(way.weights, rows, strict=True))
-    return jump, good
+def _jumps(rows: Ints, values: Floats, step: int, way: _Kind) -> tuple[Floats, Ints]:
+    """Jump (M, 2) along one axis at each cell of a table of nodes, so many cells a step, and where it is known.
+    `rows` (M,) are the points, -1 for none, `values` (M, 2) their displacement, NaN for none."""
+    at = {k: slice((_REACH + k) * step, len(rows) + (k - _REACH) * step) for k in range(-_REACH, _REACH + 1)}
+    jump = np.full_like(values, np.nan)
+    jump[at[0]] = sum(weight * values[at[k]] for k, weight in zip(way.places, way.weights, strict=True))
+    known = np.isfinite(jump[:, 0]) & (rows >= 0)
+    for k in range(1, 1 if way.astride else way.steps):
+        known[at[0]] &= rows[at[k]] < 0
+    jump[~known] = 0
+    return jump, np.flatnonzero(known)
 
 
 def _looks_so(way: _Kind, jump: Floats, beside: dict[int, Floats]) -> Bools:
@@ -376,7 +384,7 @@ def _along(axis: int, low: Floats, high: Floats, strong: Bools, size: Floats, le
     share = jumping / np.maximum(every, 1)
     # each run of places that most pairs jump over is a seam, between the innermost holes on both sides
     found: list[Seam] = []
-    likely = (share >= least_share) & (jumping >= 4)
+    likely = (share >= least_share) & (jumping >= _FEWEST)
     runs, count = ndimage.label(likely)
     for k in range(1, count + 1):
         run = np.flatnonzero(runs == k)
