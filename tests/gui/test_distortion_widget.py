@@ -17,7 +17,8 @@ pytestmark = pytest.mark.gui
 
 
 def test_the_result_is_the_core_s(go, image, wait):
-    go.task.core.find = Core().find
+    core = Core()
+    go.task.core.find, go.task.core.calibrate = core.find, core.calibrate
     task = go.calibrated()
     expected = calibrate(str(image), pitch=scenes.PITCH)
     fit = task.view().fit
