@@ -21,7 +21,7 @@ from pyfai_gridcal.records.fit import DistortionFit
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.synthetic import demo_scene, fields
 
-SHAPE = (420, 440)
+SHAPE = (350, 370)
 PLATE = Plate((1e-3, 1e-3))
 SIZE = (48e-6, 48e-6)
 #: What has changed since: a little of everything that is of low order.

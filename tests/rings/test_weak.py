@@ -8,6 +8,8 @@ from ringdrawing import PIXEL, bent, differs, three_images
 
 from pyfai_gridcal.rings.solution import fit_rings
 
+pytestmark = pytest.mark.usefixtures("not_left_out")
+
 SHAPE = (220, 250)
 
 
