@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import threading
@@ -17,12 +18,9 @@ import numpy as np
 import pytest
 
 HINT = "needs ewoks and dask: pip install 'pyfai-gridcal[ewoks,dask]'"
-pytest.importorskip("ewoks", reason=HINT)
-pytest.importorskip("ewoksdask", reason=HINT)
-dask = pytest.importorskip("dask", reason=HINT)
-distributed = pytest.importorskip("distributed", reason=HINT)
-
-from ewoks import execute_graph
+for _name in ("ewoks", "ewoksdask", "dask", "distributed"):  # importing them takes seconds: not before the test runs
+    if importlib.util.find_spec(_name) is None:
+        pytest.skip(HINT, allow_module_level=True)
 
 from pyfai_gridcal import synthetic
 from pyfai_gridcal.correction import parts
@@ -47,6 +45,9 @@ def client(tmp_path: Path) -> Iterator[Any]:
 
     They do not steal work from each other, so that each is sure to get parts of its own.
     """
+    import dask
+    import distributed
+
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with (
         dask.config.set({"distributed.scheduler.work-stealing": False}),
@@ -126,6 +127,8 @@ def slowed() -> Callable[[], None]:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process by a signal")
 def test_worker_is_killed_in_the_middle(client: Any, tmp_path: Path) -> None:
+    from ewoks import execute_graph
+
     scene = synthetic.demo_scene(SHAPE, pitch_px=12.0)
     write_distortion(scene.distortion, tmp_path / "detector.h5")
     frames = np.random.default_rng(2).poisson(3000, (FRAMES, *SHAPE)).astype(np.uint16)

@@ -7,7 +7,6 @@ import pytest
 import scenes
 from qtest import click
 
-from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.cli import main as command
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.gui
 
 @pytest.fixture(scope="module")
 def calibration():
-    return calibrate(scenes.small().image, pitch=scenes.PITCH)
+    return scenes.calibrated()
 
 
 @pytest.fixture(scope="module")

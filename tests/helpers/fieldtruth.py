@@ -14,7 +14,7 @@ from pyfai_gridcal.records.fit import Pose
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.points import ControlPoints
 
-SHAPE = (420, 510)
+SHAPE = (350, 420)
 PIXEL = (48e-6, 52e-6)
 PLATE = Plate((1.05e-3, 0.93e-3))
 SQUARE = Plate((1e-3, 1e-3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +61,6 @@ def why_not(importer: str, target: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_module_has_its_room(name: str) -> None:
-    assert room_of(name) in HEIGHT, f"{name} stands in no room of {ROOMS}"
-
-
 def test_every_room_is_there() -> None:
     assert len(set(ROOMS)) == len(ROOMS)
     assert {room_of(name) for name in MODULES} == set(ROOMS)
@@ -82,14 +78,14 @@ def test_hdf5_files_are_opened_in_one_place() -> None:
     assert found == {("base.opening", "h5py.File")}
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_imports_point_down(name: str) -> None:
-    wrong = []
-    for found in imports_of(name):
-        target = own_module(found.name)
-        if target is not None and (reason := why_not(name, target)):
-            wrong.append(f"line {found.line}: {found.name}: {reason}")
-    assert not wrong, f"{name}: " + "; ".join(wrong)
+def test_imports_point_down() -> None:
+    wrong = [
+        f"{name}, line {found.line}: {found.name}: {reason}"
+        for name in MODULES
+        for found in imports_of(name)
+        if (target := own_module(found.name)) is not None and (reason := why_not(name, target))
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
@@ -146,28 +142,31 @@ def test_no_circles() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b -> c -> b"]
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_others_are_imported_where_they_may(name: str) -> None:
-    wrong, here = [], HEIGHT.get(room_of(name), 99)
+def test_others_are_imported_where_they_may() -> None:
+    assert [one for name in MODULES for one in taken_too_low(name)] == []
+
+
+def taken_too_low(name: str) -> Iterator[str]:
+    """What a module imports of other packages that belongs in a higher room, or inside a function."""
+    here = HEIGHT.get(room_of(name), 99)
     for found in imports_of(name):
         package = room_of(found.name)
         is_qt = package in QT or found.name.startswith(("silx.gui", "pyFAI.gui"))
         if is_qt and (room_of(name) != "gui" or name.startswith("gui.work.")):
-            wrong.append(f"line {found.line}: Qt ({found.name}) belongs in gui/, outside of gui/work/")
+            yield f"{name}, line {found.line}: Qt ({found.name}) belongs in gui/, outside of gui/work/"
         if found.deferred:
             continue
         lowest = LOWEST.get(package)
         if lowest is not None and here < HEIGHT[lowest] and not (package == "h5py" and name == "base.opening"):
-            wrong.append(f"line {found.line}: {package} at module level is for {lowest} and above")
+            yield f"{name}, line {found.line}: {package} at module level is for {lowest} and above"
         if package in ALWAYS_DEFERRED and here < HEIGHT["report"]:
-            wrong.append(f"line {found.line}: import {found.name} inside the function that needs it")
-    assert not wrong, f"{name}: " + "; ".join(wrong)
+            yield f"{name}, line {found.line}: import {found.name} inside the function that needs it"
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_module_is_small(name: str) -> None:
-    lines = len(MODULES[name].read_text(encoding="utf-8").splitlines())
-    assert lines <= MAX_LINES, f"{name} has {lines} lines, expected at most {MAX_LINES}: split it by nouns"
+def test_modules_are_small() -> None:
+    lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    large = {name: count for name, count in lines.items() if count > MAX_LINES}
+    assert not large, f"expected at most {MAX_LINES} lines: split them by nouns"
 
 
 def lines_told(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -177,10 +176,10 @@ def lines_told(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return lines if ast.get_docstring(function) and lines > 30 else 0
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_functions_are_small(name: str) -> None:
+def test_functions_are_small() -> None:
     large = {
         f"{name}: {one.name} (line {one.lineno})": length
+        for name in MODULES
         for one in functions_of(name)
         if (length := (one.end_lineno or one.lineno) - one.lineno + 1 - lines_told(one)) > MAX_LINES_OF_A_FUNCTION
     }
@@ -201,14 +200,15 @@ def test_every_module_with_functions_has_a_test_module() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("name", [m for m in MODULES if room_of(m) != "cli"])
-def test_only_the_command_line_prints(name: str) -> None:
+def test_only_the_command_line_prints() -> None:
     wrong = [
-        f"line {node.lineno}: {ast.unparse(node.func)}"
+        f"{name}, line {node.lineno}: {ast.unparse(node.func)}"
+        for name in MODULES
+        if room_of(name) != "cli"
         for node in ast.walk(TREES[name])
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "logging.basicConfig"}
     ]
-    assert not wrong, f"{name}: " + "; ".join(wrong)
+    assert wrong == []
 
 
 def fresh(code: str) -> str:

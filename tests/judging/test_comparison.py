@@ -109,17 +109,21 @@ def test_one_half_that_moved() -> None:
     sigma = SampledField(np.arange(2.0), np.arange(2.0), np.full((2, 2, 2), 0.01), clamp=True)
     zero = np.zeros((2, SHAPE[1], 2))
     moved = zero.copy()
-    moved[:, :250] += [0.1, -0.05]
+    half = SHAPE[1] // 2
+    moved[:, :half] += [0.1, -0.05]
     a, b = (
-        Distortion(SampledField(np.array([0.0, 419.0]), np.arange(510.0), v), SHAPE, (50e-6, 50e-6), sigma=sigma)
+        Distortion(
+            SampledField(np.array([0.0, SHAPE[0] - 1.0]), np.arange(SHAPE[1]), v), SHAPE, (5e-5, 5e-5), sigma=sigma
+        )
         for v in (zero, moved)
     )
     result = compare(a, b)
     assert result.verdict == "different"
     assert "left and right" in result.sentence
-    step = result.difference[:, result.x < 240].mean(axis=(0, 1)) - result.difference[:, result.x > 260].mean(
-        axis=(0, 1)
+    left, right = (
+        result.difference[:, side].mean(axis=(0, 1)) for side in (result.x < half - 10, result.x > half + 10)
     )
+    step = left - right
     # a part of a step along the seam may be taken for a turn of the whole
     assert step[1] == pytest.approx(-0.05, abs=0.005)
     assert step[0] > 0.04

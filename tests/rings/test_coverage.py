@@ -19,6 +19,8 @@ from pyfai_gridcal.rings.geometry import numbers_of, places_of, slopes
 from pyfai_gridcal.rings.points import RingPoints
 from pyfai_gridcal.rings.solution import fit_rings, witness_of
 
+pytestmark = pytest.mark.usefixtures("not_left_out")
+
 SHAPE = (220, 250)
 #: Drawings of the slow tests: 500 were tried by hand.
 SETS = int(os.environ.get("PYFAI_GRIDCAL_SETS", "60"))
@@ -90,12 +92,6 @@ def pulls_of_a_field(sets: int) -> Floats:
         there = found.distortion.displacement(nodes) - truth.displacement(nodes)
         out.append(less_motion(yx, error, nodes, there) / found.distortion.sigma.at(yx))
     return np.concatenate(out).ravel()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the parts that are left out one after the other, which take most of the time."""
-    monkeypatch.setattr("pyfai_gridcal.rings.solution._held_out", lambda *_: 0.0)
 
 
 @pytest.mark.parametrize(("sets", "within"), [(12, 0.15), pytest.param(SETS, 0.05, marks=pytest.mark.slow)])

@@ -40,6 +40,7 @@ def test_detectors_by_name() -> None:
         detector_of("unobtainium")
 
 
+@pytest.mark.usefixtures("not_left_out")
 def test_files_are_calibrated(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     truth, mask = modular(SHAPE, rng)

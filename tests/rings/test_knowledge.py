@@ -13,6 +13,8 @@ from pyfai_gridcal.io.nexus.result import save_result
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.rings.solution import fit_rings
 
+pytestmark = pytest.mark.usefixtures("not_left_out")
+
 SHAPE = (220, 250)
 
 

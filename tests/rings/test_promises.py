@@ -13,7 +13,7 @@ from pyfai_gridcal.rings.doors import detector_of
 from pyfai_gridcal.rings.solution import fit_rings
 from pyfai_gridcal.synthetic import fields
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("not_left_out")]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from ringdrawing import PIXEL, modular, three_images
 
 from pyfai_gridcal.io.kinds.kinds import read_distortion
 from pyfai_gridcal.rings.solution import fit_rings
 
 
+@pytest.mark.usefixtures("not_left_out")
 def test_pyfai_puts_the_rings_where_they_are(tmp_path: Path) -> None:
     import pyFAI
 

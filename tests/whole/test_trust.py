@@ -27,7 +27,7 @@ LIGHT, CAMERA, CLEAN = Light(9000.0, 700.0, vignetting=0.0), Camera(1.1), Faults
 
 def scene(*, light: Light = LIGHT, camera: Camera = CAMERA, faults: Faults = CLEAN) -> Scene:
     """A bent field, holes of 10 px every 27 px, turned a little."""
-    base = demo_scene((430, 520), pitch_px=27.0, seed=4)
+    base = demo_scene((360, 430), pitch_px=27.0, seed=4)
     return replace(base, light=light, camera=camera, faults=faults)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import cached_property
 
 import numpy as np
 from matplotlib.ticker import NullFormatter
@@ -21,11 +22,12 @@ BINS = 60
 #: Height of the small plots, px on the screen: with it the panel fits a screen of 1000 px.
 HEIGHT = 270
 #: What each of the plots shows, and what is good.
-EXPLAINED = (
-    "How far spots are from their places on the fitted grid. Good: both curves narrow, around zero.",
-    "Each spot: residual over its uncertainty (dashed: equal). Far above: dirt, or errors of the plate. Red: not used.",
-    "Error at left-out holes, of all models that were tried (blue: the one taken). Good: it is the lowest.",
-)
+EXPLAINED = {
+    "Residuals": "How far spots are from their places on the fitted grid. Good: both curves narrow, around zero.",
+    "Against uncertainty": "Each spot: residual over its uncertainty (dashed: equal). Far above: dirt, or errors "
+    "of the plate. Red: not used.",
+    "Models": "Error at left-out holes, of all models that were tried (blue: the one taken). Good: it is the lowest.",
+}
 #: Milliseconds that the plot of the image has for itself before these are drawn.
 REST_MS = 80
 #: Smallest length on a logarithmic axis, px.
@@ -34,55 +36,76 @@ TINY = 1e-6
 TWO_COLOURS = np.array([(220, 60, 60, 255), (60, 120, 220, 255)], np.uint8)
 
 
-def _small_plot(parent: qt.QWidget, x: str, y: str) -> PlotWidget:
-    plot = PlotWidget(parent=parent)
-    plot.setGraphXLabel(x)
-    plot.setGraphYLabel(y)
-    plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
-    plot.setAxesMargins(0.19, 0.06, 0.04, 0.3)  # room for the label below: the plot is low
-    plot.setInteractiveMode("select", zoomOnWheel=False)  # a picture, with no button to bring it back
-    ignore_wheel(plot.getWidgetHandle())
-    return plot
-
-
 class QualityView(qt.QTabWidget):  # type: ignore[misc]
-    """Small plots: residuals, residuals against sigma, and the held-out error of the models that were tried."""
+    """Small plots: residuals, residuals against sigma, and the held-out error of the models that were tried.
+
+    Each is made when it is first looked at: three of them take most of the time in which a window opens.
+    """
 
     def __init__(self, parent: qt.QWidget | None = None):
         super().__init__(parent)
-        self.histogram = _small_plot(self, "slow (blue), fast (orange), 0.001 px", "number of spots")
-        self.scatter = _small_plot(self, "expected uncertainty of the spot, px", "residual, px")
-        self.scatter.getXAxis().setScale("log")
-        self.scatter.getYAxis().setScale("log")
-        if (axes := getattr(self.scatter.getBackend(), "ax", None)) is not None:
-            axes.xaxis.set_minor_formatter(NullFormatter())  # they lie over each other
-        self.trials = _small_plot(self, "smoothness, log10 (0: the one taken)", "error, 0.001 px")
-        pages = {"Residuals": self.histogram, "Against uncertainty": self.scatter, "Models": self.trials}
-        for (title, plot), text in zip(pages.items(), EXPLAINED, strict=True):
+        for title, text in EXPLAINED.items():
             explained = qt.QLabel(text)
             explained.setWordWrap(True)
-            self.addTab(holder(column((plot, 1), explained, spacing=2)), title)
+            self.addTab(holder(column(explained, spacing=2)), title)
         self.setDocumentMode(True)
         self.setFixedHeight(HEIGHT)
-        self._later: tuple[DistortionFit | None, int] = (None, 0)
-        self._timer = when_calm(self, REST_MS, lambda: self.setFit(*self._later))
+        self._fit: tuple[DistortionFit | None, int] = (None, 0)
+        self._timer = when_calm(self, REST_MS, self._draw)
+        self.currentChanged.connect(lambda _: self._draw())
+        self._draw()
+
+    def _small_plot(self, page: int, x: str, y: str) -> PlotWidget:
+        plot = PlotWidget(parent=self)
+        plot.setGraphXLabel(x)
+        plot.setGraphYLabel(y)
+        plot.setDataMargins(0.02, 0.02, 0.0, 0.08)
+        plot.setAxesMargins(0.19, 0.06, 0.04, 0.3)  # room for the label below: the plot is low
+        plot.setInteractiveMode("select", zoomOnWheel=False)  # a picture, with no button to bring it back
+        ignore_wheel(plot.getWidgetHandle())
+        self.widget(page).layout().insertWidget(0, plot, 1)
+        return plot
+
+    @cached_property
+    def histogram(self) -> PlotWidget:
+        """Residuals of both axes."""
+        return self._small_plot(0, "slow (blue), fast (orange), 0.001 px", "number of spots")
+
+    @cached_property
+    def scatter(self) -> PlotWidget:
+        """Residual of each spot against its uncertainty."""
+        plot = self._small_plot(1, "expected uncertainty of the spot, px", "residual, px")
+        plot.getXAxis().setScale("log")
+        plot.getYAxis().setScale("log")
+        if (axes := getattr(plot.getBackend(), "ax", None)) is not None:
+            axes.xaxis.set_minor_formatter(NullFormatter())  # they lie over each other
+        return plot
+
+    @cached_property
+    def trials(self) -> PlotWidget:
+        """Held-out error of the models that were tried."""
+        return self._small_plot(2, "smoothness, log10 (0: the one taken)", "error, 0.001 px")
 
     def setFitLater(self, fit: DistortionFit | None, exposure: int = 0) -> None:
         """Show the residuals of a fit once the windows have drawn what is more urgent."""
-        self._later = (fit, exposure)
+        self._fit = (fit, exposure)
         self._timer.start()
 
     def setFit(self, fit: DistortionFit | None, exposure: int = 0) -> None:
         """Show the residuals of a fit."""
-        self.histogram.clear()
-        self.scatter.clear()
-        self.trials.clear()
-        if fit is None:
-            return
-        # What was tried, so that it is seen whether another model is as good.
-        self._drawTrials(fit)
-        used = fit.used[exposure]
-        residual = 1000 * fit.residual_yx[exposure][used]  # short labels: four digits do not fit side by side
+        self._fit = (fit, exposure)
+        self._draw()
+
+    def _draw(self) -> None:
+        """What is shown of the fit; the other plots follow when they are looked at."""
+        fit, exposure = self._fit
+        name = ("histogram", "scatter", "trials")[self.currentIndex()]
+        getattr(self, name).clear()
+        if fit is not None:
+            getattr(self, f"_draw_{name}")(fit, exposure)
+
+    def _draw_histogram(self, fit: DistortionFit, exposure: int) -> None:
+        residual = 1000 * fit.residual_yx[exposure][fit.used[exposure]]  # short labels: four digits do not fit
         if not len(residual):
             return
         # Both axes over each other: a shift or a shoulder of one of them is seen at once.
@@ -92,6 +115,11 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
             counts, _ = np.histogram(residual[:, axis], edges)
             self.histogram.addHistogram(counts, edges, legend=name, color=colour, fill=True, resetzoom=False)
         self.histogram.resetZoom()
+
+    def _draw_scatter(self, fit: DistortionFit, exposure: int) -> None:
+        used = fit.used[exposure]
+        if not used.any():
+            return
         # Spots far above the line of equal values are worse than their noise says: outliers, or a plate with errors.
         sigma = np.maximum(np.hypot(*fit.points[exposure].sigma_yx.T), TINY)
         length = np.maximum(np.hypot(*fit.residual_yx[exposure].T), TINY)
@@ -108,8 +136,8 @@ class QualityView(qt.QTabWidget):  # type: ignore[misc]
         right = max(1.2 * float(ends[1]), 11 * left)  # a decade, for one label at least
         self.scatter.setLimits(left, right, 0.7 * low, 1.4 * high)
 
-    def _drawTrials(self, fit: DistortionFit) -> None:
-        """Held-out error against the smoothness, the model that was chosen in blue, others in grey."""
+    def _draw_trials(self, fit: DistortionFit, _exposure: int) -> None:
+        """So that it is seen whether another model is as good: the one that was chosen in blue, others in grey."""
         shown = [trial for trial in fit.trials if trial.held_out_px > 0]
         curves = [np.array(sorted(trial.curve)).T.reshape(2, -1) for trial in shown]
         known = [at for at, _ in curves if len(at) > 1]

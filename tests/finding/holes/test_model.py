@@ -34,7 +34,7 @@ def picture(bend: np.ndarray, stretch: np.ndarray, centre: np.ndarray) -> np.nda
     seen = np.stack(np.meshgrid(at - centre[0], at - centre[1], indexing="ij"), axis=-1)
     back = np.linalg.inv(stretch).T
     c = seen @ back
-    for _ in range(20):
+    for _ in range(8):  # each takes two digits
         c = c - (c @ stretch.T + 0.5 * np.einsum("dij,...i,...j->...d", bend, c, c) - seen) @ back
     light = np.clip(0.5 + (RADIUS - np.hypot(c[..., 0], c[..., 1])) * FINE, 0, 1)
     m = 2 * HALF + 1

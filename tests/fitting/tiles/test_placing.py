@@ -44,7 +44,7 @@ def cut_holes(truth: Truth, field: TiledField, radius: float) -> tuple[np.ndarra
 @pytest.mark.parametrize("jump", [0.3, 1.0])
 def test_a_vague_seam_is_placed_and_cut_holes_belong_to_no_side(jump: float) -> None:
     field = torn(jump)
-    truth = observe(field, angle_deg=2.3)
+    truth = observe(field, angle_deg=3.0)
     yx, cut = cut_holes(truth, field, 4.0)
     assert cut.sum() >= 2
     found = placed_seams(sample_of(truth, yx), (Seam(1, EDGE - 9, EDGE + 6, 1.0, jump),), hole_diameter_px=8.0)

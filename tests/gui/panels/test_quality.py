@@ -17,9 +17,12 @@ def test_histogram_holds_all_used_spots(qapp, keep, fit):
     quality.setFit(fit)
     counts = {item.getName(): item.getValueData(copy=False).sum() for item in quality.histogram.getItems()}
     assert counts == {"slow (y)": 11, "fast (x)": 11}
+    quality.setCurrentIndex(1)
     colours = quality.scatter.getScatter("spots").getValueData(copy=False)
     np.testing.assert_array_equal(colours, fit.used[0])
     quality.setFit(None)
+    assert not quality.scatter.getItems()
+    quality.setCurrentIndex(0)
     assert not quality.histogram.getItems()
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 import scenes
 
-from pyfai_gridcal.calibration import calibrate
-
 pytestmark = pytest.mark.gui
 
 
 @pytest.fixture(scope="module")
 def calibration():
-    return calibrate(scenes.small().image, pitch=scenes.PITCH)
+    return scenes.calibrated()
 
 
 def test_table_says_what_is_what(qapp, calibration):

@@ -13,7 +13,6 @@ import scenes
 
 from pyfai_gridcal.base.errors import PickingError
 from pyfai_gridcal.base.progress import untold
-from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.gui import work
 from pyfai_gridcal.gui.work.core import Core
 from pyfai_gridcal.gui.work.draft import Draft
@@ -73,6 +72,6 @@ def test_all_stages_give_what_calibrate_gives(tmp_path: Path) -> None:
     workspace = Workspace(Core(), replace(Draft(), pitch=scenes.PITCH))
     workspace.set_exposures((WorkExposure("grid", scenes.small().image),))
     found = workspace.compute().calibration
-    expected = calibrate(scenes.small().image, pitch=scenes.PITCH)
+    expected = scenes.calibrated()
     np.testing.assert_array_equal(found.displacement_maps(), expected.displacement_maps())
     assert found is workspace.calibration

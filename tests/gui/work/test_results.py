@@ -9,7 +9,6 @@ import pytest
 import scenes
 
 from pyfai_gridcal.base.errors import FileFormatError
-from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.gui.work.results import read_any
 from pyfai_gridcal.gui.work.state import Bare
 from pyfai_gridcal.io.kinds.kinds import write_distortion
@@ -17,7 +16,7 @@ from pyfai_gridcal.records.fit import DistortionFit
 
 
 def test_a_calibration_with_its_image(tmp_path: Path) -> None:
-    calibration = calibrate(scenes.small().image, pitch=scenes.PITCH)
+    calibration = scenes.calibrated()
     results = read_any(calibration.save(tmp_path / "d.h5"))
     assert results.missing is None
     work = results.exposures[0]

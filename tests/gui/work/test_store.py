@@ -12,7 +12,7 @@ import scenes
 
 from pyfai_gridcal.base.errors import FileFormatError
 from pyfai_gridcal.base.progress import untold
-from pyfai_gridcal.calibration import Calibration, calibrate
+from pyfai_gridcal.calibration import Calibration
 from pyfai_gridcal.gui.work.draft import Draft
 from pyfai_gridcal.gui.work.edits import Edit
 from pyfai_gridcal.gui.work.state import WorkExposure, WorkState
@@ -22,7 +22,7 @@ from pyfai_gridcal.io.nexus.contents import find_process
 
 @pytest.fixture(scope="module")
 def calibration() -> Calibration:
-    return calibrate(scenes.small().image, pitch=scenes.PITCH)
+    return scenes.calibrated()
 
 
 def test_edits_and_spots_come_back(calibration: Calibration, tmp_path: Path) -> None:
