@@ -92,14 +92,14 @@ def learn_tilts(
     far, farther = (largest_of(one.yx - some.yx) > NEAR for one in (plain, topped))
     same = every(np.rint(plain.yx) == np.rint(some.yx))
     ahead[rows] = plain.good & (plain.lost == 0) & same & ~far
-    plain = _again(plain, far, lambda part: tools.fit(part, 1), some)
+    _renew(plain, far, lambda part: tools.fit(part, 1), some)
     asked = np.flatnonzero(plain.good & (oddity(tools, plain, usual_misfit) == 0))
     count = min(_AROUND, len(asked))
     if count < 3:
         return None, plain, ahead
     near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count, workers=2)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
-    topped = _again(topped, farther, lambda part: tools.fit(part, 1, (0.0, ANY_GROUND)), some)
+    _renew(topped, farther, lambda part: tools.fit(part, 1, (0.0, ANY_GROUND)), some)
     # grainy noise makes waves as large as that
     topped = replace(topped, extra_variance=tools.learned.grain**2 * topped.extra_variance)
     ground = _allowed(topped, plain, near, _beyond_noise, slice(2, 8))
@@ -109,9 +109,10 @@ def learn_tilts(
     ask[near[_allowed(free, plain, near, _shared, slice(0, 2), _PERHAPS**2) > 0]] = True
     ask |= (np.hypot(*some.slope_a.T) > STEEP_LIGHT) | (_everywhere(free, plain, _PERHAPS) > 0)
     size = np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1)
-    free = _again(free, ask, lambda part: tools.fit(part, 2, size[ask]), some)
-    size[:, 0] = 0
-    fixed = _again(plain, ground > 0, lambda part: tools.fit(part, 1, size[ground > 0]), some)
+    _renew(free, ask, lambda part: tools.fit(part, 2, size[ask]), some)
+    size[:, 0], fixed = 0, plain
+    if (lifted := np.flatnonzero(ground > 0)).size:
+        fixed = with_rows(plain, lifted, vars(tools.fit(some.select(lifted), 1, size[lifted])))
     light = _allowed(free, fixed, near, _shared, slice(0, 2))
     # light that differs from hole to hole, everywhere; and single spots that something shades
     light = np.maximum(light, _everywhere(free, fixed))
@@ -120,10 +121,13 @@ def learn_tilts(
     return LocalTilts(some.yx, np.stack([light, ground], axis=1), tools.spacing), plain, ahead
 
 
-def _again(found: FittedSpots, which: Bools, fit: Callable[[SpotState], FittedSpots], state: SpotState) -> FittedSpots:
-    """What was found, and of those `which` (N,) what this `fit` finds."""
+def _renew(found: FittedSpots, which: Bools, fit: Callable[[SpotState], FittedSpots], state: SpotState) -> None:
+    """Put what this `fit` finds of those `which` (N,) in the place of what was found: columns of nobody else."""
     rows = np.flatnonzero(which)
-    return with_rows(found, rows, vars(fit(state.select(rows)))) if len(rows) else found
+    if len(rows):
+        new = fit(state.select(rows))
+        for name, column in vars(found).items():
+            column[rows] = getattr(new, name)
 
 
 def _allowed(

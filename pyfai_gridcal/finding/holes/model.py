@@ -270,7 +270,7 @@ def stretched(
     whole = image.is_whole(places, reach)
     if whole.sum() < _FEWEST:
         whole[:] = True
-    tree = cKDTree(points.yx)
+    tree = cKDTree(points.yx, compact_nodes=False, balanced_tree=False)
     turn = np.linalg.inv(points.basis_px)
 
     def frames_at(rows: AnyArray) -> tuple[Floats, Floats]:
