@@ -333,8 +333,8 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     # what a hole looks like there, and the light on it, is what the first look knows of the nearest spots
     start = start_from(tools.image, places, tools.reach, tools.profile_radius)
     nearest = np.asarray(cKDTree(look.state.yx).query(places)[1])
-    stretch = None if look.stretch is None else look.stretch[nearest]
-    start = replace(start, stretch=stretch, bend=look.state.select(nearest).bend)
+    stretch, like = None if look.stretch is None else look.stretch[nearest], look.state.select(nearest)
+    start = replace(start, stretch=stretch, bend=like.bend, room=like.room)
     whole = tools.image.is_whole(places, tools.reach)
     if look.good.sum() >= _LEAST_LIT:
         start = _lit(start, look.light.at(places), ~whole)

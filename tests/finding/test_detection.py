@@ -79,6 +79,20 @@ def test_strong_stretch_of_the_holes_does_no_harm() -> None:
     assert score.over_sigma < 1.3
 
 
+def test_neighbours_that_the_field_squeezes_are_not_taken_for_light() -> None:
+    """In the corners windows reach the next holes, along the diagonal."""
+    barrel = scene(field=fields.radial(SHAPE, 0.2, 0.05), pitch_px=30, hole_px=10, angle=40.0, light=Light(9000.0))
+    picture = barrel.render(np.random.default_rng(3))
+    spots = find_spots(picture.image)
+    corner = np.abs(spots.yx / SHAPE - 0.5).min(axis=1) > 0.35
+    far = spots.select(corner & ((spots.flags & SpotFlag.BORDER) == 0))
+    truth = picture.truth.yx[np.abs(picture.truth.yx / SHAPE - 0.5).min(axis=1) > 0.35]
+    assert len(far) > 0.7 * len(truth)
+    assert np.median(far.chi2) < 1.8
+    assert np.median(far.sigma_yx) < 0.025
+    assert match_spots(far, picture.truth).rms_px < 0.02
+
+
 def test_bending_within_a_hole_is_taken_out() -> None:
     """The middle of the picture of a large hole is ten sigma away from the image of its centre."""
     bent = scene(field=fields.smooth(SHAPE, 10.0, 300.0, np.random.default_rng(2)), pitch_px=44, hole_px=20)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...base.arrays import AnyArray, Bools, Floats, with_rows
 from ...records.spots import Noise
-from .model import SpotState, model_of
+from .model import SpotState, model_of, within_room
 from .templates import TemplateBank
 from .windows import PreparedImage, Windows, odd_powers, ramp
 
@@ -113,7 +113,10 @@ class Kit:
             for k, along in enumerate(ramp(self.reach)):
                 np.multiply(lit, along, out=rows[:, 4 + k])
         np.subtract(windows.data, level, out=rows[:, -1])
-        return Pixels(level, rows, windows.usable)
+        usable = windows.usable
+        if state.room is not None:
+            usable = usable & within_room(state.room, state.yx - windows.middle, self.reach)
+        return Pixels(level, rows, usable)
 
     def look(self, state: SpotState, seen: Pixels, extra: Floats, size: Floats, tolerance: float | None = None) -> Look:
         """Weigh what is seen; pixels that are off by `tolerance` amplitudes (and much more than their noise) do not

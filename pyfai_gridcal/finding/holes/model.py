@@ -51,6 +51,8 @@ class SpotState:
     bend : how the field bends the rims, None for not; with it, `yx` is the image of the hole's centre and not the
         middle of its picture
     wider : (N,) factor of the blur, None for that of the learned profile
+    room : (N, 3) coefficients of y y, y x and x x of what is 1 half way to neighbours that lie nearer than windows
+        reach, 0 for other spots; None where there are none of these
     prior : (N, 4) expected amplitude, its sigma, expected background, its sigma; sigma infinite for no
         expectation; or None
     """
@@ -65,13 +67,14 @@ class SpotState:
     wider: Floats | None = None
     prior: Floats | None = None
     bend: BentRims | None = None
+    room: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.yx)
 
     def select(self, rows: AnyArray) -> SpotState:
         """The spots `rows`."""
-        part = select_rows(self, rows, *_MOVING, "stretch", "wider", "prior")
+        part = select_rows(self, rows, *_MOVING, "stretch", "wider", "prior", "room")
         return part if self.bend is None else replace(part, bend=self.bend.select(rows))
 
     def changed(self, rows: AnyArray, part: SpotState) -> SpotState:
@@ -209,9 +212,7 @@ class BentRims:
     @classmethod
     def of(cls, bend: Floats, stretch: Floats, radius: float) -> BentRims:
         """Rims of round holes of `radius` px after a `stretch` (N, 2, 2), symmetric."""
-        back = np.linalg.inv(stretch)
-        form = np.matmul(back, back.transpose(0, 2, 1)) / radius**2
-        return cls(bend, np.stack([form[:, 0, 0], 2 * form[:, 0, 1], form[:, 1, 1]], axis=1))
+        return cls(bend, _form_of(stretch, radius))
 
     def select(self, rows: AnyArray) -> BentRims:
         """The holes `rows`."""
@@ -228,6 +229,19 @@ class BentRims:
         size = np.maximum(over(self.inverse), np.float32(_FLAT))
         y, x = (over(self.bend[..., k]) / size for k in (0, 1))
         return y, x
+
+
+def _form_of(stretch: Floats, radius: float) -> Floats:
+    """(N, 3) coefficients of y y, y x and x x of the form that is 1 on circles of `radius` px after a `stretch`."""
+    back = np.linalg.inv(stretch)
+    form = np.matmul(back, back.transpose(0, 2, 1)) / radius**2
+    return np.stack([form[:, 0, 0], 2 * form[:, 0, 1], form[:, 1, 1]], axis=1)
+
+
+def within_room(room: Floats, offset: Floats, reach: int) -> Bools:
+    """(N, (2 reach + 1)**2) pixels that are nearer to holes at the `offset` (N, 2) px from the middle of their windows
+    than half way to their neighbours, as :attr:`SpotState.room` has it."""
+    return np.asarray(_about(offset, room).astype(np.float32) @ powers(reach, 2) <= 1)
 
 
 def _about(offset: Floats, form: Floats) -> Floats:
@@ -291,14 +305,23 @@ def stretched(
     scatter = float(np.median(np.abs(bends - bends.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
     bent = usual > max(_BENT / radius**2, _ALIKE * scatter)
     if not (unround or bent):
-        return replace(state, stretch=None, bend=None), error
+        return replace(state, stretch=None, bend=None, room=None), error
     # each spot takes what the nearest point says: of those asked for a start, of all once they have been measured
     if measured and len(rows) < len(points):
         rows = np.arange(len(points))
         local, bend = frames_at(rows)
     near = np.asarray(cKDTree(points.yx[rows]).query(state.yx, workers=2)[1])
     rims = BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, rim or radius).select(near) if bent else None
-    return replace(state, stretch=local[near] if unround else None, bend=rims), error
+    room = _room_in(local, 0.5 * min(points.pitch_px), reach)
+    stretch = local[near] if unround else None
+    return replace(state, stretch=stretch, bend=rims, room=None if room is None else room[near]), error
+
+
+def _room_in(stretch: Floats, half: float, reach: int) -> Floats | None:
+    """:attr:`SpotState.room` in lattices of this `stretch` (N, 2, 2) of which half a pitch is `half` px: where the
+    field squeezes them, neighbours come into windows."""
+    tight = half * np.linalg.svd(stretch, compute_uv=False)[:, 1] < reach
+    return _form_of(stretch, half) * tight[:, None] if tight.any() else None
 
 
 def _without_turn(matrices: Floats) -> Floats:
