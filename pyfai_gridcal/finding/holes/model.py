@@ -308,20 +308,18 @@ def stretched(
         return replace(state, stretch=None, bend=None, room=None), error
     # each spot takes what the nearest point says: of those asked for a start, of all once they have been measured
     if measured and len(rows) < len(points):
-        rows = np.arange(len(points))
-        local, bend = frames_at(rows)
+        local, bend = frames_at(rows := np.arange(len(points)))
     near = np.asarray(cKDTree(points.yx[rows]).query(state.yx, workers=2)[1])
     rims = BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, rim or radius).select(near) if bent else None
-    room = _room_in(local, 0.5 * min(points.pitch_px), reach)
-    stretch = local[near] if unround else None
-    return replace(state, stretch=stretch, bend=rims, room=None if room is None else room[near]), error
+    room = _room_in(local, 0.5 * min(points.pitch_px), reach, near)
+    return replace(state, stretch=local[near] if unround else None, bend=rims, room=room), error
 
 
-def _room_in(stretch: Floats, half: float, reach: int) -> Floats | None:
-    """:attr:`SpotState.room` in lattices of this `stretch` (N, 2, 2) of which half a pitch is `half` px: where the
-    field squeezes them, neighbours come into windows."""
+def _room_in(stretch: Floats, half: float, reach: int, rows: AnyArray) -> Floats | None:
+    """:attr:`SpotState.room` of spots that have the `rows` of lattices of this `stretch` (N, 2, 2) of which half a
+    pitch is `half` px: where the field squeezes them, neighbours come into windows."""
     tight = half * np.linalg.svd(stretch, compute_uv=False)[:, 1] < reach
-    return _form_of(stretch, half) * tight[:, None] if tight.any() else None
+    return (_form_of(stretch, half) * tight[:, None])[rows] if tight.any() else None
 
 
 def _without_turn(matrices: Floats) -> Floats:
