@@ -24,7 +24,7 @@ from pyfai_gridcal.records.spots import SpotFlag
 from pyfai_gridcal.synthetic import Camera, Faults, Light, Scene, demo_scene, fields, match_spots, place
 from tests.helpers.otherholes import plate_image
 
-SHAPE = (430, 500)
+SHAPE = (520, 610)
 CUT = SpotFlag.BORDER | SpotFlag.MASKED | SpotFlag.CLIPPED
 PIXEL = (51e-6, 48e-6)
 
