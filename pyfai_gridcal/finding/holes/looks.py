@@ -114,7 +114,7 @@ class Kit:
                 np.multiply(lit, along, out=rows[:, 4 + k])
         np.subtract(windows.data, level, out=rows[:, -1])
         usable = windows.usable
-        if state.room is not None:
+        if state.room is not None and state.room.any():
             usable = usable & within_room(state.room, state.yx - windows.middle, self.reach)
         return Pixels(level, rows, usable)
 

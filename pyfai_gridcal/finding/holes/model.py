@@ -318,7 +318,8 @@ def stretched(
 def _room_in(stretch: Floats, half: float, reach: int, rows: AnyArray) -> Floats | None:
     """:attr:`SpotState.room` of spots that have the `rows` of lattices of this `stretch` (N, 2, 2) of which half a
     pitch is `half` px: where the field squeezes them, neighbours come into windows."""
-    tight = half * np.linalg.svd(stretch, compute_uv=False)[:, 1] < reach
+    # the outermost pixels of a window belong to both anyway
+    tight = half * np.linalg.svd(stretch, compute_uv=False)[:, 1] < reach - 0.5
     return (_form_of(stretch, half) * tight[:, None])[rows] if tight.any() else None
 
 
