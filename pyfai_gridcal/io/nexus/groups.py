@@ -224,7 +224,7 @@ def distortion_of_corners(
         flat[rows] = some[..., 1:]
         if np.nanmax(np.abs(some[..., 0]), initial=0) > 1e-3 * max(pixel_size):
             depth = np.zeros(corners.shape[:2], np.float32) if depth is None else depth
-            depth[rows] = some[..., 0].mean(axis=-1)
+            depth[rows] = np.nan_to_num(some[..., 0].mean(axis=-1))  # pixels without a place are masked
             deepest = max(deepest, float(np.nanmax(np.abs(some[..., 0]))))
     if deepest > _DEEP * max(n * size for n, size in zip(corners.shape, pixel_size, strict=False)):
         raise FileFormatError(f"{what} is not flat", expected="all corners in one plane, but for modules by little")

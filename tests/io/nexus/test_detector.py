@@ -75,6 +75,17 @@ def test_modules_out_of_the_plane_are_where_pyfai_puts_them(tmp_path):
         np.testing.assert_array_equal(back.mask, distortion.mask)
 
 
+def test_pixels_without_a_place_have_no_depth():
+    detector = to_detector(tilted_chips())
+    corners = detector.get_pixel_corners().copy()
+    corners[3, 60] = np.nan
+    detector.set_pixel_corners(corners)
+    found = from_detector(detector)
+    assert found.mask[3, 60]
+    assert np.isfinite(found.depth).all()
+    assert found.depth[4, 60] == tilted_chips().depth[4, 60]
+
+
 @pytest.mark.parametrize("orientation", [1, 2, 4])
 def test_depth_turns_with_the_pixels(orientation):
     turned = in_orientation(tilted_chips(), orientation)
