@@ -63,9 +63,9 @@ def _lattices_of(
     k = min(neighbours, len(yx) - 1)
     near = np.asarray(tree.query(yx[chosen], k=k + 1)[1])
     vectors = yx[near[:, 1:]] - yx[chosen][:, None, :]
-    length = np.hypot(vectors[..., 0], vectors[..., 1])
+    away = np.hypot(vectors[..., 0], vectors[..., 1])
     total = vectors[:, :, None, :] + vectors[:, None, :, :]
-    closes = np.hypot(total[..., 0], total[..., 1]) < tolerance * length[:, :, None]
+    closes = np.hypot(total[..., 0], total[..., 1]) < tolerance * away[:, :, None]
     opposite = closes.any(axis=2)
     partner = closes.argmax(axis=2)
     mean = 0.5 * (vectors - np.take_along_axis(vectors, partner[:, :, None], axis=1))

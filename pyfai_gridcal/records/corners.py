@@ -46,8 +46,9 @@ def corner_nodes(
     """
     if depth is not None:
         # of tilts nobody sees what the corners of a pixel differ by
-        four = corners_of_nodes(corner_nodes(field, shape, pixel_size, dtype))
-        return np.concatenate([four[..., 1:], four[..., :1] + depth[:, :, None, None].astype(dtype)], axis=-1)
+        corners = corners_of_nodes(corner_nodes(field, shape, pixel_size, dtype))
+        corners[..., 0] = depth[..., None]
+        return np.roll(corners, -1, axis=-1)
     if isinstance(field, CornerField) and field.pixel_size == pixel_size and field.values.dtype == dtype:
         return field.values  # as they stand in a file
     if is_tiled(field):

@@ -319,7 +319,7 @@ def _room_in(stretch: Floats, half: float, reach: int, rows: AnyArray) -> Floats
     """:attr:`SpotState.room` of spots that have the `rows` of lattices of this `stretch` (N, 2, 2) of which half a
     pitch is `half` px: where the field squeezes them, neighbours come into windows."""
     # the outermost pixels of a window belong to both anyway
-    tight = half * np.linalg.svd(stretch, compute_uv=False)[:, 1] < reach - 0.5
+    tight = half * _extremes(stretch)[0] < reach - 0.5
     return (_form_of(stretch, half) * tight[:, None])[rows] if tight.any() else None
 
 
@@ -336,11 +336,17 @@ def _without_turn(matrices: Floats) -> Floats:
 
 def _bounded(stretch: Floats) -> Floats:
     """Symmetric stretches (N, 2, 2) within what optics does; what is no number is no stretch."""
-    half, skew = 0.5 * (stretch[:, 0, 0] + stretch[:, 1, 1]), 0.5 * (stretch[:, 0, 0] - stretch[:, 1, 1])
-    away = np.hypot(skew, stretch[:, 0, 1])
-    beyond = np.flatnonzero(~((half - away >= _LEAST_STRETCH) & (half + away <= _MOST_STRETCH)))
+    least, most = _extremes(stretch)
+    beyond = np.flatnonzero(~((least >= _LEAST_STRETCH) & (most <= _MOST_STRETCH)))
     known = np.isfinite(stretch[beyond]).all(axis=(1, 2), keepdims=True)
     size, axes = np.linalg.eigh(np.where(known, stretch[beyond], np.eye(2)))
     size = np.clip(size, _LEAST_STRETCH, _MOST_STRETCH)
     stretch[beyond] = (axes * size[:, None]) @ axes.transpose(0, 2, 1)
     return stretch
+
+
+def _extremes(stretch: Floats) -> tuple[Floats, Floats]:
+    """Least and greatest stretch (N,) along any direction, of symmetric ones (N, 2, 2)."""
+    half, skew = 0.5 * (stretch[:, 0, 0] + stretch[:, 1, 1]), 0.5 * (stretch[:, 0, 0] - stretch[:, 1, 1])
+    away = np.hypot(skew, stretch[:, 0, 1])
+    return half - away, half + away
