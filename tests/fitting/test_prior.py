@@ -73,7 +73,7 @@ def test_no_change_is_said_to_be_none(old: Distortion) -> None:
 
 
 def test_true_priors_are_taken_and_those_of_another_camera_are_not(old: Distortion) -> None:
-    for seed in range(2):
+    for seed in range(4):
         truth = seen(SumField((camera(), CHANGE)), seed=10 + seed)
         assert fitted(truth, old).recipe == "prior"
         with pytest.raises(FittingError, match="same camera"):
