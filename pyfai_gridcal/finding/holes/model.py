@@ -135,22 +135,12 @@ def model_of(
     (N, m * m) float32 counts, and its derivatives by y and x (counts per px), amplitude and background, (N, 4, m * m)
     float32
     """
-    # the template of the nearest sub-pixel phase, and how far the hole still lies from that
     offset = state.yx - windows.middle
-    slow, fast, value, shift = bank.at(offset)
-    # Light and stretch are polynomials over the window, for all spots the product of two small matrices.
+    slow, fast, value = bank.at(offset, None if state.bend is None else state.bend.at(offset, bank.reach))
+    # light is a polynomial over the window, for all spots the product of two small matrices
     plane = powers(bank.reach, 1)
     one = np.ones((len(state), 1))
     on_hole, on_ground = np.concatenate([one, state.slope_a], axis=1), np.concatenate([one, state.slope_b], axis=1)
-    along_y, along_x = (way.astype(np.float32) @ plane for way in _ways(offset, shift, bank.rest))
-    if state.bend is not None:
-        for along, bent in zip((along_y, along_x), state.bend.at(offset, bank.reach), strict=True):
-            along += bent
-    # first order: the derivatives of the template times how far each pixel of it is moved
-    along_y *= slow
-    along_x *= fast
-    value += along_y
-    value += along_x
     light, ground = on_hole.astype(np.float32) @ plane, on_ground.astype(np.float32) @ plane
     # steep light is no plane: it falls off by the same share from pixel to pixel
     steep = np.flatnonzero(largest_of(state.slope_a) * bank.reach > _STEEP)
@@ -170,19 +160,6 @@ def model_of(
     value *= shine
     level += value
     return level, out
-
-
-def _ways(offset: Floats, shift: Floats, rest: Floats) -> tuple[Floats, Floats]:
-    """``shift + rest.d``, how far (y, x) a template is moved at the distance d from a hole that lies at `offset` (N, 2)
-    from the window's middle, as polynomials of the place in the window
-    (:func:`~pyfai_gridcal.finding.holes.windows.powers`), (N, 3)
-    each."""
-    y, x = offset.T
-    along = [
-        np.stack([shift[:, k] - y * rest[:, 0, k] - x * rest[:, 1, k], rest[:, 0, k], rest[:, 1, k]], axis=1)
-        for k in range(2)
-    ]
-    return along[0], along[1]
 
 
 #: Nearer to the middle than this share (square) of the rim's distance a picture is flat: no matter where it is from.

@@ -106,20 +106,21 @@ def _fit_chunk(
 ) -> FittedSpots:
     """Gauss-Newton on some spots.
 
-    Each spot takes as many steps as it needs to come near its place; then comes one step in which wild pixels do not
-    count: while a fit is still on its way only the glaring ones are left out, for rims that are misplaced look wild,
-    too. What that step leaves over follows from its own equations, which are exact for so short a way; only a spot
-    that still moved farther is looked at once more.
+    Each spot takes as many steps as it needs to come near its place. Most lie there from the start, and no pixel of
+    theirs is wild: one step is all they take. For the others comes one in which wild pixels do not count: while a fit
+    is still on its way only the glaring ones are left out, for rims that are misplaced look wild, too. What a step
+    leaves over follows from its own equations, which are exact for so short a way; only a spot that still moved farther
+    is looked at once more.
     """
     start = state.yx
-    # all spots are on their way at first; from step to step fewer are
     windows = kit.image.windows(start, kit.reach)
     extra = np.zeros((len(start), 8))
-    rows = np.arange(len(start))
+    # all spots are on their way at first; from step to step fewer are
+    rows = staying = np.arange(len(start))
     for step in range(iterations):
         last = step == iterations - 1 or not len(rows)
         if last:
-            rows = np.arange(len(start))
+            rows = staying
         # what the pixels of those say at their present places
         part, cut = state.select(rows), windows.select(rows)
         seen = kit.seen(part, cut, bank.select(rows))
@@ -134,17 +135,22 @@ def _fit_chunk(
         out = rows[largest_of(part.yx - cut.middle) > 0.6]
         if len(out):
             windows = windows.changed(out, kit.image.windows(state.yx[out], kit.reach))
+        if step == 0:
+            end, ends = look.after(move), covariance
+            if not last:
+                staying = np.flatnonzero(far | kit.wild(state, seen, TOLERANCE).any(axis=1))
+        elif last:
+            end, ends[rows] = end.changed(rows, look.after(move)), covariance
         rows = rows[far]
-        if last:
+        if last or not len(staying):
             break
     # what is left over follows from the equations, but for those who moved far in the last step
-    end = look.after(move)
     if len(rows):
         part = state.select(rows)
         seen = kit.seen(part, windows.select(rows), bank.select(rows))
         again = kit.look(part, seen, extra[rows], size[rows], TOLERANCE)
-        end, covariance[rows] = end.changed(rows, again), inverses(again.normal)
-    return _summary(state, start, limit, end, kit, extra, covariance)
+        end, ends[rows] = end.changed(rows, again), inverses(again.normal)
+    return _summary(state, start, limit, end, kit, extra, ends)
 
 
 def _moved(
@@ -155,8 +161,10 @@ def _moved(
     more, dark = np.zeros((len(start), 8)), kit.dark
     more[:, kit.columns] = move[:, 4:]
     part = state.topped(more, dark) if kit.columns else state
+    # the equations tell by what a place moves times the amplitude, which has become another one
+    grown = np.clip(1 + move[:, 2] / state.amplitude, 0.5, 2.0)
     # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
-    yx = np.clip(part.yx + np.clip(move[:, :2], -0.7, 0.7), start - limit, start + limit)
+    yx = np.clip(part.yx + np.clip(move[:, :2] / grown[:, None], -0.7, 0.7), start - limit, start + limit)
     far = largest_of(yx - part.yx) > NEAR
     far |= largest_of(more[:, :2]) * kit.reach > NEAR
     part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])

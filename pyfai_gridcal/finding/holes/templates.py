@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,13 +14,16 @@ from scipy import fft, ndimage, special
 from ...base.arrays import AnyArray, Floats, select_rows
 from ...records.spots import HoleProfile
 from .profile import disk_and_blur, profile_radius
+from .windows import powers
 
-#: Sub-pixel phases per axis for which templates are kept; in between a first-order expansion is good to 5e-4 of the
-#: amplitude.
+#: Sub-pixel phases per axis for which templates are kept; in between an expansion to the second order is good to 1e-4
+#: of the amplitude.
 PHASES = 8
-#: Widest difference of rims within one class of stretch, in units of the blur: what the first order leaves of it, of
-#: the amplitude, is 0.03 times its square.
-_RIM_SHIFT = 0.36
+#: Widest difference of rims within one class of stretch, in units of the blur: what the second order leaves of it is
+#: 0.004 of the amplitude at most, and moves no hole by more than 0.003 px.
+_RIM_SHIFT = 0.25
+#: Samples of a table between which its second derivatives are taken: half a pixel, below every blur.
+_APART = 2
 #: Classes along each of the four components of a stretch and of the blur, at most: five of these numbers fit into one
 #: of 64 bits.
 _CODES = 1 << 12
@@ -43,7 +46,8 @@ class _Stretcher:
         self.profile = profile
         self.radius, self.blur = disk_and_blur(profile)
         n, s = profile.table.shape[0], profile.oversampling
-        self.size = fft.next_fast_len(2 * n)
+        # what a blur changes ends well within the table, and comes around its end no farther than that
+        self.size = fft.next_fast_len(n + n // 4)
         k = 2 * np.pi * fft.fftfreq(self.size, 1 / s)
         self.ky, self.kx = k[:, None], k[None, : self.size // 2 + 1].copy()
         self.kx[0, -1] = abs(self.kx[0, -1])
@@ -63,66 +67,99 @@ class _Stretcher:
         return out
 
 
-def sampled(coefficients: AnyArray, oversampling: int, reach: int, back: Floats, steps: AnyArray) -> AnyArray:
+def _curvatures(table: Floats, oversampling: int, back: Floats) -> AnyArray:
+    """Second derivatives yy, yx and xx per px^2 of the picture of which `table` (n, n) holds the values at offsets
+    ``d @ back``, on the raster of the table, (3, n, n) float32."""
+    own = np.zeros((3, *table.shape), np.float32)
+    up, here, down = slice(2 * _APART, None), slice(_APART, -_APART), slice(-2 * _APART)
+    own[0, here] = table[up] + table[down] - 2 * table[here]
+    own[1, here, here] = 0.25 * (table[up, up] - table[up, down] - table[down, up] + table[down, down])
+    own[2, :, here] = table[:, up] + table[:, down] - 2 * table[:, here]
+    (a, b), (c, d) = oversampling / _APART * back
+    turn = np.array([(a * a, 2 * a * b, b * b), (a * c, a * d + b * c, b * d), (c * c, 2 * c * d, d * d)], np.float32)
+    return np.asarray((turn @ own.reshape(3, -1)).reshape(own.shape))
+
+
+def sampled(table: StretchedTable, oversampling: int, reach: int, steps: AnyArray) -> AnyArray:
     """Templates of one table: its values on the pixels of a window, and their derivatives.
 
     Parameters
     ----------
-    coefficients : (n, n) of the cubic spline of a table, of values at offsets ``d @ back``
     reach : the window has 2 reach + 1 pixels along each axis
     steps : (P, 2) places of the hole off the middle pixel, (y, x) in 1 / PHASES px
 
     Returns
     -------
-    (3, P, (2 reach + 1)**2) float32 : derivatives with respect to the place of the *hole*, per px, along slow and fast,
-        and the profile
+    (6, P, (2 reach + 1)**2) float32 : derivatives with respect to the place of the *hole*, per px, along slow and fast,
+        the profile, and the second derivatives yy, yx and xx, per px^2
     """
-    scaled, middle = (oversampling / PHASES * back).astype(np.float32), np.float32(coefficients.shape[0] // 2)
+    scaled, middle = (oversampling / PHASES * table.back).astype(np.float32), np.float32(table.spline.shape[0] // 2)
 
-    def read(y: AnyArray, x: AnyArray) -> AnyArray:
-        at = np.stack([y * scaled[0, k] + x * scaled[1, k] + middle for k in (0, 1)])
-        return np.asarray(ndimage.map_coordinates(coefficients, at, order=3, mode="nearest", prefilter=False))
+    def place(y: AnyArray, x: AnyArray) -> AnyArray:
+        return np.stack([y * scaled[0, k] + x * scaled[1, k] + middle for k in (0, 1)])
+
+    def read(values: AnyArray, at: AnyArray, order: int) -> AnyArray:
+        return np.asarray(ndimage.map_coordinates(values, at, np.float32, order, mode="nearest", prefilter=False))
 
     pixel, half = PHASES * np.arange(-reach, reach + 1), np.float32(0.5 * PHASES)
+    # from the hole to each pixel, in 1 / PHASES px
+    y, x = (pixel - steps[:, k, None] for k in (0, 1))
+    y, x = y[:, :, None], x[:, None, :]
+    there = y.astype(np.float32), x.astype(np.float32)
     if len(steps) > _MANY:
         # one raster of PHASES samples per px has all of them, as every PHASES-th sample
         first = pixel[0] - PHASES // 2 - 1
         fine = np.arange(first, 1 - first, dtype=np.float32)
-        whole = read(fine[:, None], fine)
-        rows, columns = (pixel - first - steps[:, k, None] for k in (0, 1))
-        rows, columns = rows[:, :, None], columns[:, None, :]
+        whole = read(table.spline, place(fine[:, None], fine), 3)
         up, down, left, right, value = (
-            whole[rows + y, columns + x] for y, x in ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))
+            whole[y - first + dy, x - first + dx] for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))
         )
     else:
         # at each pixel, and at a step on each side of it
-        aside = np.array([(-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)])
-        off = (aside[:, None] - steps).astype(np.float32)[..., None] + pixel.astype(np.float32)
-        up, down, left, right, value = read(off[:, :, 0, :, None], off[:, :, 1, None, :])
+        aside = np.array([(-1, 0), (1, 0), (0, -1), (0, 1), (0, 0)], np.float32)[:, :, None, None, None]
+        up, down, left, right, value = read(table.spline, place(there[0] + aside[:, 0], there[1] + aside[:, 1]), 3)
     # moving the hole by t moves the picture by t
-    out = np.stack([(up - down) * half, (left - right) * half, value])
-    return out.reshape(3, len(steps), -1).astype(np.float32)
+    slow, fast = (up - down) * half, (left - right) * half
+    here = place(*there)
+    curved = (read(one, here, 1) for one in table.curvatures)
+    return np.stack([slow, fast, value, *curved]).reshape(6, len(steps), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class StretchedTable:
+    """Picture of a hole that is stretched.
+
+    Attributes
+    ----------
+    spline : (n, n) coefficients of its cubic spline, of values at offsets ``d @ back``
+    back : (2, 2) inverse of the stretch
+    curvatures : (3, n, n) see :func:`_curvatures`
+    """
+
+    spline: AnyArray
+    back: Floats
+    curvatures: AnyArray
 
 
 class _Pool:
     """Templates of all classes of stretch, sampled when first asked for; threads share them.
 
-    Most classes have few holes, which need few of the phases. `sample` makes the templates (3, P, pixels) of one class
-    at P phases.
+    Most classes have few holes, which need few of the phases. `sample` makes the templates (6, P, pixels) of one class
+    at P phases, see :func:`sampled`.
     """
 
     def __init__(self, pixels: int, sample: Callable[[int, AnyArray], AnyArray], workers: int):
         self.sample, self.workers, self.lock = sample, workers, Lock()
-        self.count, self.rasters = 0, np.empty((3, 0, pixels), np.float32)
+        self.count, self.rasters = 0, np.empty((6, 0, pixels), np.float32)
         self.place = np.empty((0, (PHASES + 1) ** 2), np.int32)
 
-    def taken(self, label: AnyArray, phase: AnyArray) -> tuple[AnyArray, ...]:
-        """Slow and fast derivative and value, (N, pixels) each, of the classes (N,) at the phases (N,)."""
+    def taken(self, label: AnyArray, phase: AnyArray) -> Iterator[AnyArray]:
+        """The six templates, (N, pixels) each, of the classes (N,) at the phases (N,)."""
         if (self.place[label, phase] < 0).any():
             with self.lock:
                 self._make(label, phase)
         rows = self.place[label, phase]
-        return tuple(raster.take(rows, axis=0) for raster in self.rasters)
+        return (raster.take(rows, axis=0) for raster in self.rasters)
 
     def room_for(self, classes: int) -> None:
         """No phase of as many classes as there are now need be known yet."""
@@ -145,7 +182,7 @@ class _Pool:
         for one, which, new in zip(classes, phases, made, strict=True):
             end = self.count + len(which)
             if end > self.rasters.shape[1]:
-                grown = np.empty((3, 2 * end, new.shape[2]), np.float32)
+                grown = np.empty((6, 2 * end, new.shape[2]), np.float32)
                 grown[:, : self.count] = self.rasters[:, : self.count]
                 self.rasters = grown
             self.rasters[:, self.count : end] = new
@@ -162,30 +199,53 @@ class TemplateBank:
     pool : templates of all classes of similar stretch
     reach : their windows have 2 reach + 1 pixels along each axis
     label : (N,) class of each hole
-    rest : (N, 2, 2) what is left of its stretch, minus the identity; first order is enough for it
+    rest : (N, 2, 2) what is left of its stretch: ``rest.d`` px is how far pictures of the class are moved at the
+        distance d from the hole
+    wider : (N, 3) by how much that stretches the blur, too, which belongs to the detector: half of the change yy, yx
+        and xx of its square, px^2
     """
 
     pool: _Pool
     reach: int
     label: AnyArray
     rest: Floats
+    wider: Floats
 
     def select(self, rows: AnyArray) -> TemplateBank:
         """The holes `rows`."""
-        return select_rows(self, rows, "label", "rest")
+        return select_rows(self, rows, "label", "rest", "wider")
 
-    def at(self, offset: Floats) -> tuple[AnyArray, AnyArray, AnyArray, Floats]:
-        """Templates for holes at the `offset` (N, 2) px from the middle of their windows: those of the nearest
-        phases, and how far the holes still lie from these.
+    def at(self, offset: Floats, bent: tuple[AnyArray, AnyArray] | None = None) -> tuple[AnyArray, AnyArray, AnyArray]:
+        """Pictures of holes at the `offset` (N, 2) px from the middle of their windows, of which each pixel is moved
+        by `bent` (y, x) px besides.
+
+        Those of the nearest phase and class, to the second order of how far these are moved: where a stretched hole is
+        moved, its stretched rim is.
 
         Returns
         -------
         slow, fast, value : (N, (2 reach + 1)**2) derivatives with respect to the place of the hole, per px, and profile
-        shift : (N, 2) px
         """
         step = np.clip(np.rint(offset * PHASES).astype(int), -(PHASES // 2), PHASES // 2)
-        slow, fast, value = self.pool.taken(self.label, (step + PHASES // 2) @ (PHASES + 1, 1))
-        return slow, fast, value, offset - step / PHASES
+        slow, fast, value, yy, yx, xx = self.pool.taken(self.label, (step + PHASES // 2) @ (PHASES + 1, 1))
+        # how far each pixel is moved, (N, P): a polynomial, for all holes the product of two small matrices
+        constant = offset - step / PHASES - np.matmul(self.rest, offset[:, :, None])[:, :, 0]
+        moves = np.concatenate([constant[:, :, None], self.rest], axis=2).astype(np.float32)
+        along_y, along_x = (moves[:, k] @ powers(self.reach, 1) for k in range(2))
+        if bent is not None:
+            along_y += bent[0]
+            along_x += bent[1]
+        for curved, size in zip((yy, yx, xx), (self.wider * (1, 2, 1)).astype(np.float32).T, strict=True):
+            value -= size[:, None] * curved
+        for way, one, other in ((slow, yy, yx), (fast, yx, xx)):
+            more = one * along_y
+            more += other * along_x
+            half = 0.5 * more
+            half += way
+            half *= along_y if way is slow else along_x
+            value += half
+            way += more
+        return slow, fast, value
 
 
 class TemplateMaker:
@@ -214,7 +274,7 @@ class TemplateMaker:
         """Templates for `count` holes with these stretches (N, 2, 2) and factors (N,) of the blur; None stands for
         none."""
         # classes of similar stretch and blur share what is sampled
-        flat, rest = np.zeros((count, 5), np.int64), np.zeros((count, 2, 2))
+        flat, rest, more = np.zeros((count, 5), np.int64), np.zeros((count, 2, 2)), np.zeros((count, 3))
         if stretch is not None:
             flat[:, :4] = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step)
         if wider is not None:
@@ -228,15 +288,16 @@ class TemplateMaker:
         known = np.array([self.codes[code] for code in codes.tolist()], int)
         if stretch is not None and count:
             centres = np.eye(2) + self.step * flat[first, :4].reshape(-1, 2, 2)
-            # first order moves the rim; that of a blurred disk moves less than its radius grows
-            rest = np.matmul(np.linalg.inv(centres)[label.ravel()], stretch) - np.eye(2)
-            rest *= 1 - min(self.blur / self.stretcher.radius, 0.7) ** 2
-        return TemplateBank(self.pool, self.reach, known[label.ravel()], rest)
+            left = np.matmul(stretch, np.linalg.inv(centres)[label.ravel()])
+            rest = np.eye(2) - np.linalg.inv(left)
+            square = 0.5 * self.blur**2 * (np.matmul(left, left.transpose(0, 2, 1)) - np.eye(2))
+            more = square[:, [0, 0, 1], [0, 1, 1]]
+        return TemplateBank(self.pool, self.reach, known[label.ravel()], rest, more)
 
     @cached_property
     def step(self) -> float:
         """Width of a class along each component of the stretch."""
-        return max(self.coarseness * max(_RIM_SHIFT * self.blur / self.radius, 0.04), self.unsure)
+        return max(self.coarseness * max(_RIM_SHIFT * self.blur / self.radius, 0.03), self.unsure)
 
     @property
     def blur(self) -> float:
@@ -248,14 +309,15 @@ class TemplateMaker:
         """The profile, ready to be stretched."""
         return _Stretcher(self.profile)
 
-    def _tabled(self, label: int) -> tuple[AnyArray, Floats]:
-        """Coefficients of the spline of a class's table, and its inverse stretch."""
-        code = self.classes[label]
+    def _tabled(self, label: int) -> StretchedTable:
+        """The table of a class."""
+        code, profile = self.classes[label], self.profile
         back = np.asarray(np.linalg.inv(np.eye(2) + self.step * code[:4].reshape(2, 2)), dtype=np.float64)
-        table = self.stretcher.table(back, float(np.exp(_WIDER * code[4]))) if code.any() else self.profile.table
-        return ndimage.spline_filter(table, order=3, mode="nearest", output=np.float32), back
+        wider = float(np.exp(_WIDER * code[4]))
+        table = self.stretcher.table(back, wider) if code.any() else profile.table
+        spline = ndimage.spline_filter(table, order=3, mode="nearest", output=np.float32)
+        return StretchedTable(spline, back, _curvatures(table, profile.oversampling, back))
 
     def _sampled(self, label: int, phase: AnyArray) -> AnyArray:
-        coefficients, back = self.tabled(label)
         steps = np.stack(np.divmod(phase, PHASES + 1), axis=1) - PHASES // 2
-        return sampled(coefficients, self.profile.oversampling, self.reach, back, steps)
+        return sampled(self.tabled(label), self.profile.oversampling, self.reach, steps)
