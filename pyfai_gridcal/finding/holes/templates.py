@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 from scipy import fft, ndimage, special
@@ -98,8 +99,9 @@ def sampled(table: StretchedTable, oversampling: int, reach: int, steps: AnyArra
     def place(y: AnyArray, x: AnyArray) -> AnyArray:
         return np.stack([y * scaled[0, k] + x * scaled[1, k] + middle for k in (0, 1)])
 
-    def read(values: AnyArray, at: AnyArray, order: int) -> AnyArray:
-        return np.asarray(ndimage.map_coordinates(values, at, np.float32, order, mode="nearest", prefilter=False))
+    def read(values: AnyArray, at: AnyArray, order: Literal[1, 3]) -> AnyArray:
+        out = ndimage.map_coordinates(values, at, output=np.float32, order=order, mode="nearest", prefilter=False)
+        return np.asarray(out)
 
     pixel, half = PHASES * np.arange(-reach, reach + 1), np.float32(0.5 * PHASES)
     # from the hole to each pixel, in 1 / PHASES px

@@ -14,7 +14,7 @@ def test_templates_shift_and_differentiate() -> None:
     bank = TemplateMaker(profile, reach).bank(None, 1)
     k = np.arange(-reach, reach + 1)
     for place_yx in ((0.21, -0.37), (-0.48, 0.03)):
-        slow, fast, value = bank.at(np.array([place_yx]))
+        slow, _, value = bank.at(np.array([place_yx]))
         r = np.hypot(*np.meshgrid(k - place_yx[0], k - place_yx[1], indexing="ij"))
         table = profile.table[profile.table.shape[0] // 2, profile.table.shape[0] // 2 :]
         expected = np.interp(r, np.arange(len(table)) / profile.oversampling, table)
