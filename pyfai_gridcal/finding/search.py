@@ -9,7 +9,6 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -49,8 +48,9 @@ _LEAST_LIT = 9
 _ASKED = 5000
 #: Fewest spots without a wild pixel that may stand for all, and spots that tell the noise well enough.
 _CALM, _NOISE = 40, 400
-#: After so short a step, px, the next one adds nothing: what is left goes with the square, over the blur.
-_STILL = 0.005
+#: So many spots tell where light has gradients of its own; and all whose brightness is off by so many times what is
+#: usual, of a normal noise one in four hundred.
+_TELLING, _STRANGE = 15000, 3.0
 #: Rounds outwards from what is known: gaps of more than eight holes are left to be gaps.
 _ROUNDS = 4
 #: A predicted spot must have such a share of its neighbours' amplitude: half blocked holes have more.
@@ -121,6 +121,7 @@ class FirstLook:
     state : where the last fit began: the light of the neighbours, the stretch of the lattice, the size of the holes
     fitted : what it found
     good : (N,) spots that tell about the light
+    light : what they tell; None: too few
     tilts : how far the gradient of the light at single spots differs from what the neighbours say; None: too few
     usual : what most spots are like
     stretch : (N, 2, 2) as the lattice tells it, without the size of the holes
@@ -131,15 +132,11 @@ class FirstLook:
     state: SpotState
     fitted: FittedSpots
     good: Bools
+    light: Light | None
     tilts: LocalTilts | None
     usual: Usual
     stretch: Floats | None
     vary: bool = False
-
-    @cached_property
-    def light(self) -> Light:
-        """The light that the good spots see, where they lie now."""
-        return _light_of(self.tools, self.fitted, self.good)
 
 
 def instrument_of(
@@ -180,10 +177,10 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     state = _continued(tools, state, fitted)
     good = plain if plain.sum() >= _LEAST_LIT else fitted.good & whole
     if good.sum() < _LEAST_LIT:
-        return FirstLook(tools, state, fitted, good, None, usual, state.stretch)
+        return FirstLook(tools, state, fitted, good, None, None, usual, state.stretch)
     # the light as the good ones see it, the stretch as their places tell it
-    light = _light_of(tools, fitted, good).at(state.yx)
-    state, tools = _lit(state, light, ~whole), replace(tools, dark=light.dark)
+    light = _light_of(tools, fitted, good)
+    state, tools, expected = _lit(tools, state, light, ~whole)
     if tools.points is not None:
         where = state.yx[tools.points.spot]
         rim = tools.maker.stretcher.radius
@@ -197,22 +194,28 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     if sizes is not None and vary:
         state = sizes.given_to(state)
         tools = tools.listening(state.select(np.flatnonzero(good)[:: int(good.sum()) // _NOISE + 1]))
-    # and the gradient of the light where that matters
+        # holes that are larger than they were thought to be were taken for brighter ones
+        fitted = tools.fit(state, 4)
+        light = _light_of(tools, fitted, good & fitted.good)
+        state, tools, expected = _lit(tools, _continued(tools, state, fitted), light, ~whole)
+    # and the gradient of the light where that matters: of many spots some tell, and those that are not as it is there
     clear = fitted.good & whole
-    tilts, stepped, ahead = learn_tilts(tools, state, clear, usual.misfit)
+    strange = np.abs(fitted.amplitude - expected.amplitude) > _STRANGE * expected.amplitude_sigma
+    strange |= oddity(tools, fitted, usual.misfit) > 0
+    asked, apart = clear & strange, int(clear.sum()) // _TELLING + 1
+    asked[np.flatnonzero(clear)[::apart]] = True
+    tilts, stepped, there = learn_tilts(tools, state, asked, usual.misfit, tools.spacing * float(np.sqrt(apart)))
     if stepped is not None:
-        fitted = with_rows(fitted, np.flatnonzero(clear), vars(stepped))
+        fitted = with_rows(fitted, np.flatnonzero(asked), vars(stepped))
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
     tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
-    # those that have a plain place, and came near it by the way, take one step more, unless they are there
-    ahead &= ~tilt.any(axis=1)
-    near, left = np.flatnonzero(ahead), np.flatnonzero(~ahead | (largest_of(fitted.yx - state.yx) > _STILL))
-    state = state.changed(near, fitted.after(state, tools.dark).select(near))
-    again = tools.fit(state.select(left), np.where(ahead, 1, 4)[left], tilt[left])
+    # those that have a plain place, and came to it by the way, stay there
+    left = np.flatnonzero(~there | tilt.any(axis=1))
+    again = tools.fit(state.select(left), 4, tilt[left])
     fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
-    return FirstLook(tools, state, fitted, good, tilts, usual, plain_stretch, vary)
+    return FirstLook(tools, state, fitted, good, light, tilts, usual, plain_stretch, vary)
 
 
 def _light_of(tools: Instrument, fitted: FittedSpots, good: Bools) -> Light:
@@ -221,13 +224,16 @@ def _light_of(tools: Instrument, fitted: FittedSpots, good: Bools) -> Light:
     return light_of(*told, spacing=tools.spacing, polarity=tools.image.polarity)
 
 
-def _lit(state: SpotState, light: LocalLight, lean: Bools) -> SpotState:
-    """The spots in this light, those that `lean` (N,) beginning with its level."""
-    return replace(
-        state.lit(light, lean),
-        amplitude=np.where(lean, light.amplitude, state.amplitude),
-        background=np.where(lean, light.background, state.background),
+def _lit(tools: Instrument, state: SpotState, light: Light, lean: Bools) -> tuple[SpotState, Instrument, LocalLight]:
+    """The spots in this light, those that `lean` (N,) beginning with its level; the instrument that knows the dark;
+    and the light on each."""
+    here = light.at(state.yx)
+    amplitude, background = (
+        np.where(lean, told, own)
+        for told, own in ((here.amplitude, state.amplitude), (here.background, state.background))
     )
+    state = replace(state.lit(here, lean), amplitude=amplitude, background=background)
+    return state, replace(tools, dark=here.dark), here
 
 
 def _plain(
@@ -336,8 +342,8 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     stretch, like = None if look.stretch is None else look.stretch[nearest], look.state.select(nearest)
     start = replace(start, stretch=stretch, bend=like.bend, room=like.room)
     whole = tools.image.is_whole(places, tools.reach)
-    if look.good.sum() >= _LEAST_LIT:
-        start = _lit(start, look.light.at(places), ~whole)
+    if look.light is not None:
+        start = _lit(tools, start, look.light, ~whole)[0]
     if look.vary and usual.sizes is not None:
         start = usual.sizes.given_to(start)
     tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..base.arrays import AnyArray, Bools, Floats, every, largest_of, with_rows
+from ..base.arrays import AnyArray, Bools, Floats, largest_of, with_rows
 from .holes.learning import Instrument
 from .holes.model import SpotState
-from .holes.refinement import NEAR, STEEP_LIGHT, FittedSpots
+from .holes.refinement import NEAR, STEEP_LIGHT, FittedSpots, renew
 from .selection import oddity
 
 #: Gradient of the light (relative, per px) that is allowed for when nothing is known of it.
@@ -70,36 +70,36 @@ def unsure_slopes(state: SpotState) -> Floats:
 
 
 def learn_tilts(
-    tools: Instrument, state: SpotState, good: Bools, usual_misfit: float
+    tools: Instrument, state: SpotState, good: Bools, usual_misfit: float, spacing: float
 ) -> tuple[LocalTilts | None, FittedSpots | None, Bools]:
     """Where and how far gradients of single spots differ from what the neighbours' amplitudes say.
 
     Parameters
     ----------
     state : fitted spots, in the light of their neighbours
-    good : (N,) whole ones
+    good : (N,) whole ones, which tell
+    spacing : of these, px
 
     Returns
     -------
     tilts, what one step with nothing more has found of the good ones, either None of too few; and which (N,) of these
-    come near their places by that
+    come to their places by that
     """
-    rows, ahead = np.flatnonzero(good), np.zeros(len(good), bool)
+    rows, there = np.flatnonzero(good), np.zeros(len(good), bool)
     if len(rows) <= _AROUND:
-        return None, None, ahead
+        return None, None, there
     some = state.select(rows)
     plain, topped, free = tools.compared(some, (_STEEP_TILT, ANY_GROUND))
     far, farther = (largest_of(one.yx - some.yx) > NEAR for one in (plain, topped))
-    same = every(np.rint(plain.yx) == np.rint(some.yx))
-    ahead[rows] = plain.good & (plain.lost == 0) & same & ~far
-    _renew(plain, far, lambda part: tools.fit(part, 1), some)
+    there[rows] = plain.good & (plain.lost == 0) & ~far
+    renew(plain, far, lambda rows: tools.fit(some.select(rows), 1))
     asked = np.flatnonzero(plain.good & (oddity(tools, plain, usual_misfit) == 0))
     count = min(_AROUND, len(asked))
     if count < 3:
-        return None, plain, ahead
+        return None, plain, there
     near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count, workers=2)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
-    _renew(topped, farther, lambda part: tools.fit(part, 1, (0.0, ANY_GROUND)), some)
+    renew(topped, farther, lambda rows: tools.fit(some.select(rows), 1, (0.0, ANY_GROUND)))
     # grainy noise makes waves as large as that
     topped = replace(topped, extra_variance=tools.learned.grain**2 * topped.extra_variance)
     ground = _allowed(topped, plain, near, _beyond_noise, slice(2, 8))
@@ -109,7 +109,7 @@ def learn_tilts(
     ask[near[_allowed(free, plain, near, _shared, slice(0, 2), _PERHAPS**2) > 0]] = True
     ask |= (np.hypot(*some.slope_a.T) > STEEP_LIGHT) | (_everywhere(free, plain, _PERHAPS) > 0)
     size = np.stack([np.full(len(some), _STEEP_TILT), ground], axis=1)
-    _renew(free, ask, lambda part: tools.fit(part, 2, size[ask]), some)
+    renew(free, ask, lambda rows: tools.fit(some.select(rows), 2, size[rows]))
     size[:, 0], fixed = 0, plain
     if (lifted := np.flatnonzero(ground > 0)).size:
         fixed = with_rows(plain, lifted, vars(tools.fit(some.select(lifted), 1, size[lifted])))
@@ -117,17 +117,8 @@ def learn_tilts(
     # light that differs from hole to hole, everywhere; and single spots that something shades
     light = np.maximum(light, _everywhere(free, fixed))
     light = np.maximum(light, _shaded(free, fixed, _noise_of_gradients(free)))
-    light = np.minimum(light, _plausible(plain, near, tools.spacing))
-    return LocalTilts(some.yx, np.stack([light, ground], axis=1), tools.spacing), plain, ahead
-
-
-def _renew(found: FittedSpots, which: Bools, fit: Callable[[SpotState], FittedSpots], state: SpotState) -> None:
-    """Put what this `fit` finds of those `which` (N,) in the place of what was found: columns of nobody else."""
-    rows = np.flatnonzero(which)
-    if len(rows):
-        new = fit(state.select(rows))
-        for name, column in vars(found).items():
-            column[rows] = getattr(new, name)
+    light = np.minimum(light, _plausible(plain, near, spacing))
+    return LocalTilts(some.yx, np.stack([light, ground], axis=1), spacing), plain, there
 
 
 def _allowed(

@@ -16,7 +16,8 @@ from scipy.special import erfc
 from pyfai_gridcal.finding import search
 from pyfai_gridcal.finding.detection import find_spots
 from pyfai_gridcal.finding.holes.learning import Instrument
-from pyfai_gridcal.finding.holes.refinement import NEAR
+from pyfai_gridcal.finding.holes.model import SpotState
+from pyfai_gridcal.finding.holes.refinement import NEAR, FittedSpots
 from pyfai_gridcal.finding.holes.windows import PreparedImage
 from pyfai_gridcal.finding.picking import Candidates
 from pyfai_gridcal.finding.search import FirstLook, Found, completed, instrument_of, look_at, refine_at
@@ -24,6 +25,7 @@ from pyfai_gridcal.finding.selection import chosen
 from pyfai_gridcal.finding.survey import HoleGuess
 from pyfai_gridcal.indexing.indexing import index_spots
 from pyfai_gridcal.records.spots import SpotFlag, Spots
+from pyfai_gridcal.synthetic import Light, demo_scene, match_spots
 
 YX = lattice()
 #: Candidates are three tenths of a pixel off; that in the middle was not found.
@@ -151,3 +153,23 @@ def test_a_plate_in_full_light() -> None:
     assert distance.max() < 0.5
     assert np.median(distance) < 0.012
     assert np.median(spots.sigma_yx) < 0.012
+
+
+def test_of_many_spots_some_tell_of_the_light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And all those that are not as bright as it: a half shadow along the border is followed as well as by all."""
+    base = demo_scene((430, 520), pitch_px=17.0, seed=4)
+    half_lit = replace(base, light=Light(12000.0, 500.0, penumbra=(20.0, 60.0)))
+    plate = half_lit.render(np.random.default_rng(1))
+    compared, asked = Instrument.compared, []
+
+    def counted(self: Instrument, state: SpotState, sizes: tuple[float, float]) -> tuple[FittedSpots, ...]:
+        asked.append(len(state))
+        return compared(self, state, sizes)
+
+    monkeypatch.setattr(Instrument, "compared", counted)
+    every = match_spots(find_spots(plate.image), plate.truth)
+    monkeypatch.setattr(search, "_TELLING", 60)
+    some = match_spots(find_spots(plate.image), plate.truth)
+    assert asked[1] < 0.7 * asked[0]
+    assert some.rms_px < 1.2 * every.rms_px
+    assert some.over_sigma < 1.3

@@ -28,7 +28,7 @@ def started(image: np.ndarray) -> tuple[Instrument, SpotState, np.ndarray]:
 
 def test_even_light_has_none() -> None:
     tools, state, whole = started(picture(YX))
-    tilts, *_ = learn_tilts(tools, state, whole, 0.0)
+    tilts, *_ = learn_tilts(tools, state, whole, 0.0, 20.0)
     assert tilts is not None
     assert (tilts.size > 0).mean() < 0.1
 
@@ -37,7 +37,7 @@ def test_waves_on_top_are_seen() -> None:
     image = picture(YX)
     image += 40 * np.sin(np.arange(image.shape[1]) / 5.0)
     tools, state, whole = started(image)
-    tilts, *_ = learn_tilts(tools, state, whole, 0.0)
+    tilts, *_ = learn_tilts(tools, state, whole, 0.0, 20.0)
     assert tilts is not None
     assert (tilts.size[:, 1] > 0).mean() > 0.8
 

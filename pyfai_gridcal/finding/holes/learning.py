@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Floats, Ints
+from ...base.arrays import AnyArray, Floats
 from ...base.errors import PickingError
 from ...records.points import ControlPoints
 from ...records.spots import HoleProfile, Noise
@@ -85,9 +85,7 @@ class Instrument:
         """Radius of the holes as the profile has it, px."""
         return profile_radius(self.learned.profile)
 
-    def fit(
-        self, state: SpotState, iterations: int | Ints, extra: Floats | tuple[float, float] = (0.0, 0.0)
-    ) -> FittedSpots:
+    def fit(self, state: SpotState, iterations: int, extra: Floats | tuple[float, float] = (0.0, 0.0)) -> FittedSpots:
         """Fit these spots; see :func:`~pyfai_gridcal.finding.holes.refinement.fit_spots`."""
         bank = self.maker.bank(state.stretch, len(state), state.wider)
         return fit_spots(

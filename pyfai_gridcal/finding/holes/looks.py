@@ -126,9 +126,11 @@ class Kit:
         if noise is None:
             weight: AnyArray = seen.usable.astype(np.float32)
         else:
-            weight = seen.usable / self._variance(level)
+            variance: AnyArray = noise.variance(level if self.image.sign > 0 else -level)
+            weight = seen.usable / variance
             if tolerance is not None:
-                spot, pixel = np.divmod(np.flatnonzero(self.wild(state, seen, tolerance)), level.shape[1])
+                wild = wild_square(variance, state.amplitude, tolerance)
+                spot, pixel = np.divmod(np.flatnonzero((rows[:, -1] ** 2 > wild) & seen.usable), level.shape[1])
                 count = np.bincount(spot, minlength=len(state))
                 some = np.flatnonzero(count)
                 pixels = np.count_nonzero(seen.usable[some], axis=1)
@@ -154,18 +156,6 @@ class Kit:
                 right[:, k] += strength * (state.prior[:, column] - now)
         expected = size if self.ground else np.maximum(size, (0.0, _LEANING))
         return Look(square, weight, lost, normal, right).stiffened(self.columns, extra, expected)
-
-    def wild(self, state: SpotState, seen: Pixels, tolerance: float) -> Bools:
-        """(N, P) usable pixels that are off by `tolerance` amplitudes, and much more than their noise."""
-        if self.noise is None:
-            return np.zeros_like(seen.usable)
-        square = wild_square(self._variance(seen.level), state.amplitude, tolerance)
-        return np.asarray((seen.rows[:, -1] ** 2 > square) & seen.usable)
-
-    def _variance(self, level: AnyArray) -> AnyArray:
-        """Variances (N, P) of pixels that should read `level`."""
-        assert self.noise is not None
-        return self.noise.variance(level if self.image.sign > 0 else -level)
 
     def _with_ground(self, gram: Floats, weighted: AnyArray, weight: AnyArray, amplitude: Floats) -> Floats:
         """Sums of products (N, k, k) with those of the ground before the last: its columns are the same for all spots,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools, Floats, Ints, largest_of
+from ...base.arrays import AnyArray, Bools, Floats, largest_of
 from ...base.normal import inverses, solved
 from ...base.robust import spread
 from ...records.spots import Noise
@@ -102,25 +102,24 @@ def _calm(amplitude: Floats, seen: Pixels) -> Bools:
 
 
 def _fit_chunk(
-    kit: Kit, state: SpotState, bank: TemplateBank, size: Floats, *, iterations: int, limit: float
+    kit: Kit, state: SpotState, bank: TemplateBank, size: Floats, limit: float, iterations: int, *, ends: bool
 ) -> FittedSpots:
-    """Gauss-Newton on some spots.
+    """Gauss-Newton on some spots, which `ends` with these steps.
 
-    Each spot takes as many steps as it needs to come near its place. Most lie there from the start, and no pixel of
-    theirs is wild: one step is all they take. For the others comes one in which wild pixels do not count: while a fit
-    is still on its way only the glaring ones are left out, for rims that are misplaced look wild, too. What a step
-    leaves over follows from its own equations, which are exact for so short a way; only a spot that still moved farther
-    is looked at once more.
+    Each spot takes as many steps as it needs to come near its place; then comes one step in which wild pixels do not
+    count: while a fit is still on its way only the glaring ones are left out, for rims that are misplaced look wild,
+    too. What that step leaves over follows from its own equations, which are exact for so short a way; only a spot
+    that still moved farther is looked at once more.
     """
     start = state.yx
+    # all spots are on their way at first; from step to step fewer are
     windows = kit.image.windows(start, kit.reach)
     extra = np.zeros((len(start), 8))
-    # all spots are on their way at first; from step to step fewer are
-    rows = staying = np.arange(len(start))
+    rows = np.arange(len(start))
     for step in range(iterations):
         last = step == iterations - 1 or not len(rows)
         if last:
-            rows = staying
+            rows = np.arange(len(start))
         # what the pixels of those say at their present places
         part, cut = state.select(rows), windows.select(rows)
         seen = kit.seen(part, cut, bank.select(rows))
@@ -135,22 +134,17 @@ def _fit_chunk(
         out = rows[largest_of(part.yx - cut.middle) > 0.6]
         if len(out):
             windows = windows.changed(out, kit.image.windows(state.yx[out], kit.reach))
-        if step == 0:
-            end, ends = look.after(move), covariance
-            if not last:
-                staying = np.flatnonzero(far | kit.wild(state, seen, TOLERANCE).any(axis=1))
-        elif last:
-            end, ends[rows] = end.changed(rows, look.after(move)), covariance
         rows = rows[far]
-        if last or not len(staying):
+        if last:
             break
     # what is left over follows from the equations, but for those who moved far in the last step
-    if len(rows):
+    end = look.after(move)
+    if ends and len(rows):
         part = state.select(rows)
         seen = kit.seen(part, windows.select(rows), bank.select(rows))
         again = kit.look(part, seen, extra[rows], size[rows], TOLERANCE)
-        end, ends[rows] = end.changed(rows, again), inverses(again.normal)
-    return _summary(state, start, limit, end, kit, extra, ends)
+        end, covariance[rows] = end.changed(rows, again), inverses(again.normal)
+    return _summary(state, start, limit, end, kit, extra, covariance)
 
 
 def _moved(
@@ -236,7 +230,7 @@ def fit_spots(
     bank: TemplateBank,
     noise: Noise | None,
     *,
-    iterations: int | Ints,
+    iterations: int,
     limit: float,
     extra: Floats | tuple[float, float] = (0.0, 0.0),
     dark: float = 0.0,
@@ -249,7 +243,7 @@ def fit_spots(
     image : prepared with a padding of at least the reach of the templates
     bank : templates of the profile, made for this state
     noise : variance of the pixels, None for equal weights
-    iterations : steps at most, one number or (N,)
+    iterations : steps at most; most spots take one, to a place nearby
     limit : farthest that a spot may move from its start along an axis, px
     extra : of the spots where it is above 0, one pair or (N, 2), more is fitted: the gradient of the light, expected to
         differ by so much (relative, per px) from the slopes of the start, and what comes on top of it from elsewhere,
@@ -258,18 +252,37 @@ def fit_spots(
     workers : threads
     """
     sizes = np.broadcast_to(np.asarray(extra, float), (len(state), 2))
-    steps = np.broadcast_to(iterations, len(state))
     steep = (sizes[:, 0] > 0) & (np.hypot(*state.slope_a.T) > STEEP_LIGHT)
-    # those that get a gradient, or take fewer steps, go apart
-    kind = 8 * steps + 4 * steep + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
+    # those that get a gradient go apart
+    kind = 4 * steep + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
 
-    def run(rows: AnyArray) -> tuple[FittedSpots]:
-        part, size = state.select(rows), sizes[rows]
-        light, ground = (size[0] > 0).tolist()
-        kit = Kit(image, bank.reach, noise, dark, light=light, ground=ground, steep=bool(steep[rows[0]]))
-        return (_fit_chunk(kit, part, bank.select(rows), size, iterations=int(steps[rows[0]]), limit=limit),)
+    def fit(which: AnyArray, steps: int) -> FittedSpots:
+        def run(part: AnyArray) -> tuple[FittedSpots]:
+            rows = which[part]
+            size = sizes[rows]
+            light, ground = (size[0] > 0).tolist()
+            kit = Kit(image, bank.reach, noise, dark, light=light, ground=ground, steep=bool(steep[rows[0]]))
+            ends = steps == iterations
+            return (_fit_chunk(kit, state.select(rows), bank.select(rows), size, limit, steps, ends=ends),)
 
-    return _in_pieces(run, bank, kind, workers)[0]
+        return _in_pieces(run, bank, kind[which], workers)[0]
+
+    # most lie near their places from the start, and no pixel of theirs is wild: these end after one step
+    found = fit(np.arange(len(state)), 1)
+    if iterations > 1:
+        far = largest_of(found.yx - state.yx) > NEAR
+        far |= largest_of(found.extra[:, :2]) * bank.reach > NEAR
+        renew(found, far | (found.lost > 0), lambda rows: fit(rows, iterations))
+    return found
+
+
+def renew(found: FittedSpots, which: Bools, fit: Callable[[AnyArray], FittedSpots]) -> None:
+    """Put what this `fit` finds of those `which` (N,) in the place of what was found: columns of nobody else."""
+    rows = np.flatnonzero(which)
+    if len(rows):
+        new = fit(rows)
+        for name, column in vars(found).items():
+            column[rows] = getattr(new, name)
 
 
 def compared(

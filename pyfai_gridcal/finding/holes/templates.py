@@ -28,7 +28,7 @@ _APART = 2
 #: Classes along each of the four components of a stretch and of the blur, at most: five of these numbers fit into one
 #: of 64 bits.
 _CODES = 1 << 12
-#: Width of a class of blurs, as a logarithm: what a template is then off by, of the amplitude, is below a hundredth.
+#: Width of a class of blurs, as a logarithm: of such a difference the first order leaves 2e-4 of the amplitude.
 _WIDER = 0.08
 #: So many phases at least are sampled together with all others: at five samples a pixel they take as long.
 _MANY = 12
@@ -276,7 +276,7 @@ class TemplateMaker:
         """Templates for `count` holes with these stretches (N, 2, 2) and factors (N,) of the blur; None stands for
         none."""
         # classes of similar stretch and blur share what is sampled
-        flat, rest, more = np.zeros((count, 5), np.int64), np.zeros((count, 2, 2)), np.zeros((count, 3))
+        flat, rest = np.zeros((count, 5), np.int64), np.zeros((count, 2, 2))
         if stretch is not None:
             flat[:, :4] = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step)
         if wider is not None:
@@ -292,8 +292,11 @@ class TemplateMaker:
             centres = np.eye(2) + self.step * flat[first, :4].reshape(-1, 2, 2)
             left = np.matmul(stretch, np.linalg.inv(centres)[label.ravel()])
             rest = np.eye(2) - np.linalg.inv(left)
-            square = 0.5 * self.blur**2 * (np.matmul(left, left.transpose(0, 2, 1)) - np.eye(2))
-            more = square[:, [0, 0, 1], [0, 1, 1]]
+        # which stretches the blur of the class, while that of the hole stays as wide as it is
+        back = np.eye(2) - rest
+        square = np.exp(2 * _WIDER * flat[:, 4, None, None]) * np.linalg.inv(np.matmul(back.transpose(0, 2, 1), back))
+        square -= (1.0 if wider is None else wider[:, None, None] ** 2) * np.eye(2)
+        more = 0.5 * self.blur**2 * square[:, [0, 0, 1], [0, 1, 1]]
         return TemplateBank(self.pool, self.reach, known[label.ravel()], rest, more)
 
     @cached_property

@@ -68,6 +68,16 @@ def test_between_classes_and_phases_rims_are_where_they_should_be(radius: float,
     np.testing.assert_allclose(move, 0, atol=0.003)
 
 
+def test_between_classes_of_blur_a_hole_has_its_own() -> None:
+    """Half way between two classes, against a disk that is blurred so."""
+    radius, blur, wider = 3.3, 1.1, 1.038
+    maker, other = (TemplateMaker(disk_profile(radius, b, 11), 9) for b in (blur, wider * blur))
+    place = np.array([[0.21, -0.34]])
+    own = maker.bank(None, 1, np.array([wider])).at(place)[2]
+    np.testing.assert_allclose(own, other.bank(None, 1).at(place)[2], atol=0.0015)
+    assert np.abs(own - maker.bank(None, 1).at(place)[2]).max() > 0.006
+
+
 def test_each_hole_has_its_own_stretch_however_many_there_are() -> None:
     """600 holes, stretched from 0.7 to 1.9 along both axes, each in its way: as large as they should be, and what is
     left of a stretch is as little as among few."""
