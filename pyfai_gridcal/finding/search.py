@@ -208,8 +208,9 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     ahead &= ~tilt.any(axis=1)
     near, left = np.flatnonzero(ahead), np.flatnonzero(~ahead | (largest_of(fitted.yx - state.yx) > _STILL))
     state = state.changed(near, fitted.after(state, tools.dark).select(near))
-    again = tools.fit(state.select(left), np.where(ahead, 1, 4)[left], tilt[left])
-    fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
+    if len(left):
+        again = tools.fit(state.select(left), np.where(ahead, 1, 4)[left], tilt[left])
+        fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
     return FirstLook(tools, state, fitted, good, tilts, usual, plain_stretch, vary)

@@ -24,6 +24,7 @@ from pyfai_gridcal.finding.selection import chosen
 from pyfai_gridcal.finding.survey import HoleGuess
 from pyfai_gridcal.indexing.indexing import index_spots
 from pyfai_gridcal.records.spots import SpotFlag, Spots
+from pyfai_gridcal.synthetic import Camera, Faults, Light, demo_scene, match_spots
 
 YX = lattice()
 #: Candidates are three tenths of a pixel off; that in the middle was not found.
@@ -151,3 +152,13 @@ def test_a_plate_in_full_light() -> None:
     assert distance.max() < 0.5
     assert np.median(distance) < 0.012
     assert np.median(spots.sigma_yx) < 0.012
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_small_plate_of_which_nothing_is_left_to_do(seed: int) -> None:
+    """One step brings all of its holes to their places."""
+    scene = replace(demo_scene((300, 340), pitch_px=31.0, seed=4), light=Light(9000.0, 700.0, vignetting=0.0))
+    for peak, columns in ((9000.0, 1), (30000.0, 1), (9000.0, 2)):
+        light, faults = replace(scene.light, peak=peak), Faults(extent=(-2, 2 + columns // 2, -2, columns), seed=2)
+        picture = replace(scene, light=light, camera=Camera(1.1), faults=faults).render(np.random.default_rng(seed))
+        assert len(find_spots(picture.image)) == len(picture.truth)
