@@ -209,10 +209,9 @@ def _misfit(tools: Instrument, fitted: FittedSpots) -> Floats:
 
 
 def _noise(tools: Instrument, fitted: FittedSpots) -> Floats:
-    """(N,) noise of most pixels at half height, in units of the amplitude."""
+    """(N,) noise at half height, in units of the amplitude."""
     level = tools.image.sign * (fitted.background + 0.5 * fitted.amplitude)
-    variance = float(np.median(tools.learned.noise.variance(level)))
-    return np.asarray(np.sqrt(variance) / np.maximum(fitted.amplitude, 1e-9))
+    return np.asarray(np.sqrt(tools.learned.noise.variance(level)) / np.maximum(fitted.amplitude, 1e-9))
 
 
 def left_over(tools: Instrument, fitted: FittedSpots) -> Floats:
