@@ -250,6 +250,12 @@ def test_holes_of_a_second_kind_are_seen(centres: float, least: float) -> None:
     assert least <= passed_over <= least + 0.3
 
 
+def test_holes_of_a_second_kind_are_no_marks() -> None:
+    """Found by their rims, as holes with a mark in their middle are, all were taken for the same kind."""
+    image = plate_image((360, 420), pitch=46.0, radius=8.5, centres=0.7, blur=1.2, turn_deg=3.0)
+    assert find_spots(image).passed_over > 0.7
+
+
 @pytest.mark.parametrize("aspect", [3.0, 1 / 3])
 def test_a_lattice_on_long_pixels_is_that_of_real_lengths(aspect: float) -> None:
     shape = (220, 600) if aspect > 1 else (600, 220)
