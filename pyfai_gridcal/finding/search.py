@@ -9,7 +9,7 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -32,7 +32,7 @@ from .holes.sizes import by_their_rims, learn_sizes
 from .holes.templates import TemplateMaker
 from .holes.windows import PreparedImage
 from .picking import Candidates
-from .selection import SIGNIFICANT, Usual, chosen, left_over, oddity, usual_misfit
+from .selection import SIGNIFICANT, UNLIKE, Usual, chosen, left_over, oddity, usual_misfit
 from .survey import HoleGuess
 from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
 
@@ -187,11 +187,10 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     light = _light_of(tools, fitted, good).at(state.yx)
     state, tools = _lit(state, light, ~whole), replace(tools, dark=light.dark)
     if tools.points is not None:
-        where = state.yx[tools.points.spot]
-        rim = tools.maker.stretcher.radius
-        state, stretch_error = stretched(
-            state, tools.points, tools.image, reach=tools.reach, radius=tools.radius, rim=rim, places=where
-        )
+        rows, rim = tools.points.spot, tools.maker.stretcher.radius
+        sure = (left_over(tools, fitted) < UNLIKE**2)[rows]
+        remade = partial(stretched, places=state.yx[rows], sure=sure, rim=rim)
+        state, stretch_error = remade(state, tools.points, tools.image, reach=tools.reach, radius=tools.radius)
     plain_stretch = state.stretch
     # size and blur of the holes by place; with these, pixels scatter less
     calm = good & (fitted.lost == 0)

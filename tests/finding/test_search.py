@@ -162,3 +162,13 @@ def test_a_small_plate_of_which_nothing_is_left_to_do(seed: int) -> None:
         light, faults = replace(scene.light, peak=peak), Faults(extent=(-2, 2 + columns // 2, -2, columns), seed=2)
         picture = replace(scene, light=light, camera=Camera(1.1), faults=faults).render(np.random.default_rng(seed))
         assert len(find_spots(picture.image)) == len(picture.truth)
+
+
+def test_what_is_no_hole_stretches_none() -> None:
+    """Along the rim of a bright frame candidates lie on the lattice that are none: nine holes in a hundred were lost
+    beside them, stretched as nobody had stretched them."""
+    scene = demo_scene((360, 430), pitch_px=27.0, seed=3)
+    light, faults = Light(9000.0, 700.0, vignetting=0.0, outside=9000.0), Faults(extent=(-4, 5, -6, 6), seed=2)
+    picture = replace(scene, light=light, camera=Camera(1.1), faults=faults).render(np.random.default_rng(7))
+    score = match_spots(find_spots(picture.image), picture.truth)
+    assert (score.recall, score.precision) == (1, 1)
