@@ -210,13 +210,14 @@ class _Attempt:
 
 
 def _passed_over(found: Found, spots: Spots, shape: tuple[int, ...]) -> float:
-    """Candidates on the lattice that are no spots, per spot; not those that the border cuts, nor a crowd on which a
-    lattice has grown by chance."""
+    """Candidates on the lattice that are no spots, per spot; not those that the border cuts or that lie in the dark,
+    nor a crowd on which a lattice has grown by chance."""
     if found.points is None:
         return 0.0
     yx, apart = found.points.yx, _APART * min(found.points.pitch_px)
+    contrast = found.candidates.contrast[found.points.spot]
     inside = ((yx > apart) & (yx < np.array(shape) - 1 - apart)).all(axis=1)
-    lost = inside & away_from(yx, spots.yx, apart)
+    lost = inside & away_from(yx, spots.yx, apart) & (contrast > _FAINT * np.median(contrast))
     if not lost.any():
         return 0.0
     by_chance = not regularity_of(found.points, len(yx), lost).irregularity < _CHANCE

@@ -9,6 +9,7 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -31,7 +32,7 @@ from .holes.sizes import by_their_rims, learn_sizes
 from .holes.templates import TemplateMaker
 from .holes.windows import PreparedImage
 from .picking import Candidates
-from .selection import SIGNIFICANT, Usual, chosen, left_over, oddity, usual_misfit
+from .selection import SIGNIFICANT, UNLIKE, Usual, chosen, left_over, oddity, usual_misfit
 from .survey import HoleGuess
 from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
 
@@ -48,9 +49,9 @@ _LEAST_LIT = 9
 _ASKED = 5000
 #: Fewest spots without a wild pixel that may stand for all, and spots that tell the noise well enough.
 _CALM, _NOISE = 40, 400
-#: So many spots tell where light has gradients of its own; and all whose brightness is off by so many times what is
-#: usual, of a normal noise one in four hundred.
-_TELLING, _STRANGE = 15000, 3.0
+#: So many spots tell where light has gradients of its own; and those whose brightness is off by so many times what is
+#: usual, of a normal noise one in four hundred, with all that are at most so many spacings away.
+_TELLING, _STRANGE, _AROUND = 15000, 3.0, 2.5
 #: Rounds outwards from what is known: gaps of more than eight holes are left to be gaps.
 _ROUNDS = 4
 #: A predicted spot must have such a share of its neighbours' amplitude: half blocked holes have more.
@@ -63,6 +64,8 @@ _SEEN = 0.3
 _RIMS_APART = 6.0
 #: What leaving out the middle must leave of the square of the misfit at most, if that is where a hole differs.
 _IN_THE_RIM = 0.2
+#: Marks stand in at most this share of the holes; of two kinds in turns, a quarter at least is of the other kind.
+_MARKED = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,11 +185,10 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     light = _light_of(tools, fitted, good)
     state, tools, expected = _lit(tools, state, light, ~whole)
     if tools.points is not None:
-        where = state.yx[tools.points.spot]
-        rim = tools.maker.stretcher.radius
-        state, stretch_error = stretched(
-            state, tools.points, tools.image, reach=tools.reach, radius=tools.radius, rim=rim, places=where
-        )
+        rows, rim = tools.points.spot, tools.maker.stretcher.radius
+        sure = (fitted.good & (left_over(tools, fitted) < UNLIKE**2))[rows]
+        remade = partial(stretched, places=state.yx[rows], sure=sure, rim=rim)
+        state, stretch_error = remade(state, tools.points, tools.image, reach=tools.reach, radius=tools.radius)
     plain_stretch = state.stretch
     # size and blur of the holes by place; with these, pixels scatter less
     calm = good & (fitted.lost == 0)
@@ -198,21 +200,22 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
         fitted = tools.fit(state, 4)
         light = _light_of(tools, fitted, good & fitted.good)
         state, tools, expected = _lit(tools, _continued(tools, state, fitted), light, ~whole)
-    # and the gradient of the light where that matters: of many spots some tell, and those that are not as it is there
+    # and the gradient of the light where that matters: of many spots some tell, and all around those that are not as it
     clear = fitted.good & whole
     strange = np.abs(fitted.amplitude - expected.amplitude) > _STRANGE * expected.amplitude_sigma
     strange |= oddity(tools, fitted, usual.misfit) > 0
-    asked, apart = clear & strange, int(clear.sum()) // _TELLING + 1
-    asked[np.flatnonzero(clear)[::apart]] = True
+    # and their neighbours, for what is not as bright as all is light where they share it
+    asked = clear & ~away_from(state.yx, state.yx[clear & strange], _AROUND * tools.spacing)
+    asked[np.flatnonzero(clear)[:: (apart := int(clear.sum()) // _TELLING + 1)]] = True
     tilts, stepped, there = learn_tilts(tools, state, asked, usual.misfit, tools.spacing * float(np.sqrt(apart)))
     if stepped is not None:
         fitted = with_rows(fitted, np.flatnonzero(asked), vars(stepped))
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
     tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
     # those that have a plain place, and came to it by the way, stay there
-    left = np.flatnonzero(~there | tilt.any(axis=1))
-    again = tools.fit(state.select(left), 4, tilt[left])
-    fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
+    if len(left := np.flatnonzero(~there | tilt.any(axis=1))):
+        again = tools.fit(state.select(left), 4, tilt[left])
+        fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
     return FirstLook(tools, state, fitted, good, light, tilts, usual, plain_stretch, vary)
@@ -370,4 +373,7 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     near = (np.hypot(*(rims.yx - places[left]).T) < farthest) & (rims.amplitude > 0.5 * local[left])
     # where the rim is as wrong as the middle there is no mark, but a shadow, the end of the light, bleeding
     near &= left_over(tools, rims) < _IN_THE_RIM * left_over(tools, fitted)[left]
+    # and where many are so, they are holes of another kind
+    if near.sum() > _MARKED * look.good.sum():
+        return spots
     return spots.joined(chosen(tools, rims, usual, there=near)[0])

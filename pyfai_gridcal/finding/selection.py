@@ -19,7 +19,7 @@ from .holes.windows import ramp
 #: A fitted spot must have an amplitude of so many sigma: of a million empty places none has it by chance.
 SIGNIFICANT = 5.0
 #: What looks less like the learned profile than this (rms over amplitude, beyond the noise) is no hole.
-_UNLIKE = 0.25
+UNLIKE = 0.25
 #: A place that rests so much more on what is assumed of the hole than on what is seen of it is none that was measured.
 _ASSUMED = 2.5
 #: A place that is known so many times worse than most would count for nothing, a 3600th, in any fit.
@@ -90,7 +90,7 @@ def chosen(tools: Instrument, fitted: FittedSpots, usual: Usual, *, there: Bools
     # what is a hole: strong, like the profile, inside the image, known as well as the others
     strength = fitted.amplitude / np.sqrt(np.maximum(fitted.covariance[:, 2, 2], 1e-30))
     keep = fitted.good & measured & (strength > SIGNIFICANT) & (largest < 0.4 * max(tools.profile_radius, 1.0))
-    keep &= _misfit(tools, fitted) < _UNLIKE
+    keep &= _misfit(tools, fitted) < UNLIKE
     if not np.isfinite(usual.sigma) and keep.any():
         usual = replace(usual, sigma=float(np.median(largest[keep])))
     keep &= (largest < _WORTHLESS * usual.sigma) & every((yx > -0.5) & (yx < top))
@@ -209,10 +209,9 @@ def _misfit(tools: Instrument, fitted: FittedSpots) -> Floats:
 
 
 def _noise(tools: Instrument, fitted: FittedSpots) -> Floats:
-    """(N,) noise of most pixels at half height, in units of the amplitude."""
+    """(N,) noise at half height, in units of the amplitude."""
     level = tools.image.sign * (fitted.background + 0.5 * fitted.amplitude)
-    variance = float(np.median(tools.learned.noise.variance(level)))
-    return np.asarray(np.sqrt(variance) / np.maximum(fitted.amplitude, 1e-9))
+    return np.asarray(np.sqrt(tools.learned.noise.variance(level)) / np.maximum(fitted.amplitude, 1e-9))
 
 
 def left_over(tools: Instrument, fitted: FittedSpots) -> Floats:

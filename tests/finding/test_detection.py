@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import integrate
 from scipy.spatial import cKDTree
+from scipy.special import expit
 
+from pyfai_gridcal import calibrate
 from pyfai_gridcal.base.errors import IndexingError, PickingError
 from pyfai_gridcal.calibration import spots_and_points
 from pyfai_gridcal.exposure import take_exposure
@@ -248,6 +250,21 @@ def test_the_guess_with_most_contrast_is_taken(monkeypatch: pytest.MonkeyPatch) 
 def test_holes_of_a_second_kind_are_seen(centres: float, least: float) -> None:
     passed_over = find_spots(plate_image(centres=centres, radius=7.0)).passed_over
     assert least <= passed_over <= least + 0.3
+
+
+@pytest.mark.parametrize("turn_deg", [3.0, 13.0])
+def test_holes_of_a_second_kind_are_no_marks(turn_deg: float) -> None:
+    """Found by their rims, as holes with a mark in their middle are, all were taken for the same kind."""
+    image = plate_image((360, 420), pitch=46.0, radius=8.5, centres=0.7, blur=1.2, turn_deg=turn_deg)
+    assert calibrate(image, pitch=1e-3).verdict.level == "doubtful"
+
+
+def test_holes_in_the_dark_are_not_passed_over() -> None:
+    y, x = np.mgrid[:330, :420]
+    lit = 0.004 + expit((y - 130) / 3) * expit((x - 170) / 3)
+    rng = np.random.default_rng(5)
+    image = rng.poisson(plate_image(pitch=27.0, peak=5000.0) * lit) + rng.normal(100, 14, lit.shape)
+    assert find_spots(image).passed_over < 0.2
 
 
 @pytest.mark.parametrize("aspect", [3.0, 1 / 3])

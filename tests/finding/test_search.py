@@ -25,7 +25,7 @@ from pyfai_gridcal.finding.selection import chosen
 from pyfai_gridcal.finding.survey import HoleGuess
 from pyfai_gridcal.indexing.indexing import index_spots
 from pyfai_gridcal.records.spots import SpotFlag, Spots
-from pyfai_gridcal.synthetic import Light, demo_scene, match_spots
+from pyfai_gridcal.synthetic import Camera, Faults, Light, demo_scene, match_spots
 
 YX = lattice()
 #: Candidates are three tenths of a pixel off; that in the middle was not found.
@@ -173,3 +173,23 @@ def test_of_many_spots_some_tell_of_the_light(monkeypatch: pytest.MonkeyPatch) -
     assert asked[1] < 0.7 * asked[0]
     assert some.rms_px < 1.2 * every.rms_px
     assert some.over_sigma < 1.3
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_small_plate_of_which_nothing_is_left_to_do(seed: int) -> None:
+    """One step brings all of its holes to their places."""
+    scene = replace(demo_scene((300, 340), pitch_px=31.0, seed=4), light=Light(9000.0, 700.0, vignetting=0.0))
+    for peak, columns in ((9000.0, 1), (30000.0, 1), (9000.0, 2)):
+        light, faults = replace(scene.light, peak=peak), Faults(extent=(-2, 2 + columns // 2, -2, columns), seed=2)
+        picture = replace(scene, light=light, camera=Camera(1.1), faults=faults).render(np.random.default_rng(seed))
+        assert len(find_spots(picture.image)) == len(picture.truth)
+
+
+def test_what_is_no_hole_stretches_none() -> None:
+    """Along the rim of a bright frame candidates lie on the lattice that are none: nine holes in a hundred were lost
+    beside them, stretched as nobody had stretched them."""
+    scene = demo_scene((360, 430), pitch_px=27.0, seed=3)
+    light, faults = Light(9000.0, 700.0, vignetting=0.0, outside=9000.0), Faults(extent=(-4, 5, -6, 6), seed=2)
+    picture = replace(scene, light=light, camera=Camera(1.1), faults=faults).render(np.random.default_rng(7))
+    score = match_spots(find_spots(picture.image), picture.truth)
+    assert (score.recall, score.precision) == (1, 1)

@@ -102,6 +102,18 @@ def test_what_all_holes_share_drops_none_and_what_some_share_drops_these() -> No
         assert len(chosen(tools, found, usual)[0]) == left
 
 
+def test_a_misfit_is_judged_by_the_noise_of_its_own_level() -> None:
+    """Places where nothing is are no measure of noise: among them a sliver of a hole passed as one, a pitch off."""
+    image = picture(YX[:1])
+    y, x = np.rint(YX[0]).astype(int)
+    image[y - 9 : y + 10, x - 9 : x] = 300
+    tools, found = fitted(image)
+    tools = replace(tools, learned=replace(tools.learned, noise=Noise(2.0, NOISE, 300.0)))
+    alone = oddity(tools, FittedSpots(*(column[:1] for column in vars(found).values())), 0.0)
+    assert alone[0] > 0.1
+    assert oddity(tools, found, 0.0)[0] == alone[0]
+
+
 def test_nothing_left_is_told_or_empty() -> None:
     tools, found = fitted(picture(YX))
     bad = replace(found, good=np.zeros(len(YX), bool))

@@ -239,6 +239,7 @@ def stretched(
     radius: float,
     rim: float | None = None,
     places: Floats | None = None,
+    sure: Bools | bool = True,
 ) -> tuple[SpotState, float]:
     """Give every spot the stretch of the lattice around it against the mean lattice.
 
@@ -249,6 +250,7 @@ def stretched(
     reach : of the windows, px: who is cut by the border within it does not count
     radius : of a hole, px; `rim` where its profile knows its radius better
     places : (M, 2) of the points, where these have been measured again
+    sure : (M,) which of them look as holes do: others get a stretch, but make none
 
     Returns
     -------
@@ -258,10 +260,9 @@ def stretched(
         return state, 0.0
     measured, places = places is not None, points.yx if places is None else places
     # cut spots follow from the stretch, they must not make it
-    whole = image.is_whole(places, reach)
+    whole = image.is_whole(places, reach) & sure
     if whole.sum() < _FEWEST:
         whole[:] = True
-    tree = cKDTree(points.yx, compact_nodes=False, balanced_tree=False)
     turn = np.linalg.inv(points.basis_px)
 
     def frames_at(rows: AnyArray) -> tuple[Floats, Floats]:
@@ -269,18 +270,15 @@ def stretched(
         return _bounded(_without_turn(turn @ vectors)), bend
 
     # some of the points, with their neighbours, tell whether there is anything to be done at all
-    sample = np.arange(0, len(points), max(1, len(points) // _SAMPLE))
-    near = tree.query(points.yx[sample], k=min(5, len(points)))[1]
+    some = points.yx[:: max(1, len(points) // _SAMPLE)]
+    near = cKDTree(points.yx, compact_nodes=False, balanced_tree=False).query(some, k=min(5, len(points)))[1]
     rows, place = np.unique(near, return_inverse=True)
     local, bend = frames_at(rows)
-    around = local[place.reshape(near.shape)]
-    error = _UNSURE * float(np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
+    error = _UNSURE * _differ(local[place.reshape(near.shape)])
     unround = np.abs(local - np.eye(2)).max() > _STRETCHED
     usual = float(np.quantile(np.abs(bend), 0.9))
     # neighbours bend alike; what single ones make of the noise of their places would move holes
-    bends = bend[place.reshape(near.shape)]
-    scatter = float(np.median(np.abs(bends - bends.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
-    bent = usual > max(_BENT / radius**2, _ALIKE * scatter)
+    bent = usual > max(_BENT / radius**2, _ALIKE * _differ(bend[place.reshape(near.shape)]))
     if not (unround or bent):
         return replace(state, stretch=None, bend=None, room=None), error
     # each spot takes what the nearest point says: of those asked for a start, of all once they have been measured
@@ -290,6 +288,11 @@ def stretched(
     rims = BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, rim or radius).select(near) if bent else None
     room = _room_in(local, 0.5 * min(points.pitch_px), reach, near)
     return replace(state, stretch=local[near] if unround else None, bend=rims, room=room), error
+
+
+def _differ(around: Floats) -> float:
+    """How far one of some neighbours (N, n, k, l) is from their mean at most, in the median."""
+    return float(np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
 
 
 def _room_in(stretch: Floats, half: float, reach: int, rows: AnyArray) -> Floats | None:
