@@ -7,6 +7,6 @@ Other rooms may use::
     judge     RingValidation, validate_ring_files, validate_rings
     picking   calibrant_of, pick_rings
     points    RingPoints, ring_files, ring_points
-    record    RingCalibration
+    record    RingCalibration, poni_beside
     solution  fit_rings, witness_of
 """
