@@ -4,7 +4,7 @@ Other rooms may use::
 
     arrays      AnyArray, AnyDtype, Bools, Floats, Ints, every, freeze, frozen_array, in_a_line, join_rows,
                 largest_of, length, measured, select_rows, with_rows
-    atomic      MAX_PIXELS, check_suffix, check_writable, existing, leftovers, read_text, replacing
+    atomic      MAX_PIXELS, check_suffix, check_writable, existing, leftovers, read_text, replacing, save_figure
     errors      CalibrationError, FileFormatError, FittingError, GridcalError, ImageError, IndexingError,
                 PickingError, UsageError
     frames      CORNERS, edge_from_index, edge_nodes, index_from_edge, pixel_centres, raster_places

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from .errors import FileFormatError, UsageError
 
@@ -180,3 +181,18 @@ def read_text(path: str | PathLike[str], max_bytes: int) -> str:
 
 #: More pixels than this are not believed: 2 GiB of float64.
 MAX_PIXELS = 2**28
+
+
+def save_figure(figure: Any, path: str | PathLike[str]) -> None:
+    """Write a figure of Matplotlib, in the kind that its suffix says.
+
+    Raises
+    ------
+    UsageError
+        There is no such kind.
+    """
+    with replacing(path) as beside:
+        try:
+            figure.savefig(beside, dpi=110)
+        except ValueError as error:
+            raise UsageError(f"picture {path}: {error}") from None

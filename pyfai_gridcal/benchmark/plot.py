@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..base.atomic import save_figure
 from .measurement import Measurement, scaling
 from .scenes import SCENES
 
@@ -30,7 +31,7 @@ def draw(measurements: Sequence[Measurement], path: str | Path) -> None:
     _stages(axes[1], measurements)
     if scaled:
         _growth(axes[2], measurements)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def _errors(ax: Axes, measurements: Sequence[Measurement]) -> None:

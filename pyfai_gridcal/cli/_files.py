@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base.atomic import check_writable, replacing
-from ..base.errors import UsageError
+from ..base.errors import FileFormatError, UsageError
 from ..base.plain import plain
 
 
@@ -39,13 +39,13 @@ def check_outputs(outputs: Iterable[str | Path | None], inputs: Iterable[str]) -
             raise UsageError(f"output {path} is write-protected")
 
 
-def check_inputs(inputs: Iterable[Any], rings: Iterable[str] = ()) -> None:
-    """Refuse at once files besides the images that are not there or may not be read, those of rings among them.
+def check_inputs(inputs: Iterable[Any], rings: Iterable[str] = ()) -> list[Any]:
+    """Refuse at once files besides the images that are not there or may not be read; all of them, rings last.
 
     Raises
     ------
-    UsageError
-        With the first of them.
+    FileFormatError
+        With the first that cannot be read.
     """
     files = [one for one in inputs if one is not None]
     if rings:
@@ -57,7 +57,8 @@ def check_inputs(inputs: Iterable[Any], rings: Iterable[str] = ()) -> None:
             with open(one, "rb"):
                 pass
         except OSError as error:
-            raise UsageError(f"{one} cannot be read: {error.strerror}", expected="a file") from error
+            raise FileFormatError(f"{one} cannot be read: {error.strerror}", expected="a file") from error
+    return files
 
 
 def check_geometry(rings: str | None, poni: str | None) -> None:

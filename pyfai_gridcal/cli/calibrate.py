@@ -65,11 +65,13 @@ def _rings_alone(options: argparse.Namespace) -> int:
         raise UsageError(f"--{wrong[0].replace('_', '-')} without an image of a grid", expected="rings alone")
     from ..io.nexus.contents import result_name
     from ..rings.doors import calibrate_ring_files
+    from ..rings.record import poni_beside
 
     job = job_of(CalibrateRings, options)
     output = result_name(job.output or Path((job.rings or [""])[0].partition(".npt:")[0] + ".h5"))
-    check_inputs([], job.rings or ())
-    check_outputs([output, job.json_file], [])
+    files = check_inputs([], job.rings or ())
+    beside = [poni_beside(output, points.name) for points in files[::2]]
+    check_outputs([output, job.json_file, *beside], map(str, files))
     with ProgressLine() as progress:
         found = calibrate_ring_files(job, progress=progress)
         found.save(output, name=job.name)

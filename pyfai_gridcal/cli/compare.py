@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..base.atomic import save_figure
 from ..base.errors import UsageError
 from ..records.jobs import Compare
 from ._distortions import add_reading, reading_of, split_pair
@@ -118,7 +119,4 @@ def _draw(names: Sequence[str], comparisons: Sequence[Comparison], path: str) ->
     handles, _ = maps[2].get_legend_handles_labels()
     if handles:
         maps[2].legend()
-    try:
-        figure.savefig(path, dpi=120)
-    except ValueError as error:
-        raise UsageError(f"picture {path}: {error}") from None
+    save_figure(figure, path)

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..base.atomic import save_figure
 from ..base.errors import UsageError
 from ..base.units import format_length
 from ..records.budget import PlateBudget
@@ -187,7 +188,4 @@ def _draw(one: Plan, job: Predict, path: str) -> None:
     figure.colorbar(drawn, ax=ax, label="sigma per axis, px")
     ax.set(aspect="equal", xlabel="fast (x), px", ylabel="slow (y), px")
     ax.set_title(f"predicted, {job.exposures[-1]} exposure(s)", loc="left", fontsize="medium")
-    try:
-        figure.savefig(path, dpi=120)
-    except ValueError as error:
-        raise UsageError(f"picture {path}: {error}") from None
+    save_figure(figure, path)

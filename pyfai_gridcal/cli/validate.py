@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..base.atomic import save_figure
 from ..base.errors import UsageError
 from ..records.jobs import Validate
 from ._files import check_geometry, check_images, check_outputs, write_json
@@ -78,9 +79,9 @@ def _rings(job: Validate) -> int:
     with ProgressLine() as progress:
         found = validate_ring_files(job, progress=progress)
     if job.picture:
-        from ..rings.drawing import save_ring_figure
+        from ..rings.drawing import ring_figure
 
-        save_ring_figure(found, job.picture)
+        save_figure(ring_figure(found), job.picture)
     if job.json_file:
         write_json(found.summary(), job.json_file)
     if job.json_file != "-":

@@ -198,12 +198,13 @@ class ValidateGrid(
 
     def rings(self, job: Validate) -> Outputs:
         """The same by powder rings."""
-        from ..rings.drawing import save_ring_figure
+        from ..base.atomic import save_figure
+        from ..rings.drawing import ring_figure
         from ..rings.judge import validate_ring_files
 
         found = validate_ring_files(job, progress=self.say)
         if job.picture:
-            save_ring_figure(found, job.picture)
+            save_figure(ring_figure(found), job.picture)
         nothing = dict.fromkeys(("misplacement_mean", "misplacement_max", "corrected_file"))
         good = found.verdict != "harms"
         summary = {**found.summary(), "good": good}

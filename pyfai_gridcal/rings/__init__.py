@@ -3,10 +3,10 @@
 Other rooms may use::
 
     doors     calibrate_ring_files, rings_beside, told_of
-    drawing   ring_figure, ring_part, save_ring_figure
+    drawing   ring_figure, ring_part
     judge     RingValidation, validate_ring_files, validate_rings
     picking   calibrant_of, pick_rings
     points    RingPoints, ring_files, ring_points
-    record    RingCalibration
+    record    RingCalibration, poni_beside
     solution  fit_rings, witness_of
 """

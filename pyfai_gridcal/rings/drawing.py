@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,14 +55,6 @@ def ring_figure(found: RingValidation) -> Figure:
         over_azimuth(found, which, ax=pair[0])
         on_detector(found, which, ax=pair[1])
     return figure
-
-
-def save_ring_figure(found: RingValidation, path: str | PathLike[str]) -> None:
-    """Write the figure, in the kind that its suffix says."""
-    from ..base.atomic import replacing
-
-    with replacing(path) as beside:
-        ring_figure(found).savefig(beside, dpi=110)
 
 
 def ring_part(found: RingValidation) -> PagePart:

@@ -327,7 +327,13 @@ def seen(points: RingPoints, distortion: Distortion, geometry: Mapping[str, floa
 
 def _require_straight(views: Sequence[Straightness], points: RingPoints) -> None:
     """Refuse points of which many are of other rings: no geometry makes rings of them, without and with it."""
-    off = min(float(np.sqrt(np.mean((one.left / one.per_px) ** 2))) for one in views)
+    if len(np.unique(points.ring)) < 2:
+        raise FittingError(
+            f"there are points of a single ring in {points.name}",
+            expected="two rings: of one nobody knows which it is",
+            hint="is the PONI file that of this image, and the calibrant right?",
+        )
+    off = min(rms(one.left / one.per_px) for one in views)
     apart = float(np.median(np.diff(np.unique(points.two_theta)))) / float(np.median(views[0].per_px))
     if off > max(1.0, _APART * apart):
         raise FittingError(

@@ -74,7 +74,7 @@ class Knowledge:
     def _prior(self) -> Floats:
         """(U, U) covariance before any point."""
         size = self.y.size * self.x.size
-        precision = np.diag(self.witness.priors(size)[: len(self.covariance)] ** -2.0)
+        precision = self.witness.precision(self.y, self.x)[: len(self.covariance), : len(self.covariance)]
         rough = self.smoothness * band_of_stencil(roughness_stencil(self.y, self.x, ORDER)).dense()
         for part in (slice(0, size), slice(size, 2 * size)):
             precision[part, part] += rough
@@ -127,9 +127,8 @@ class Knowledge:
         geometries; their uncertainty, and that before any point."""
         count, arm, plane = len(self.witness.depth), self.witness.arms, self.witness.plane
         free = (np.eye(count) - plane @ np.linalg.pinv(plane)) * arm / arm[:, None]
-        own = slice(len(self.covariance), len(self.covariance) + count)
-        whole = self.witness.equations(self.y, self.x).covariance(self.covariance)[own, own]
-        before = np.diag(self.witness.priors(self.y.size * self.x.size)[own] ** 2)
+        whole = self.witness.equations(self.y, self.x).own_covariance(self.covariance)[:count, :count]
+        before = np.diag(self.witness.priors(self.y.size * self.x.size)[len(self.covariance) :][:count] ** 2)
         sigma, prior = (np.sqrt(np.diagonal(free @ c @ free.T)) for c in (whole, before))
         return (free @ self.witness.depth).reshape(-1, 3), sigma.reshape(-1, 3), prior.reshape(-1, 3)
 

@@ -69,7 +69,6 @@ def pick_rings(
     calibrant: str,
     *,
     mask: Bools | None = None,
-    per_degree: float = 1.0,
     name: str = "rings",
 ) -> RingPoints:
     """Find points of all rings of an image.
@@ -82,7 +81,6 @@ def pick_rings(
     wavelength : metres
     calibrant : pyFAI's name of it
     mask : (ny, nx) pixels to ignore (True), besides those of the detector
-    per_degree : points for each degree of a ring
 
     Raises
     ------
@@ -101,7 +99,7 @@ def pick_rings(
     with quiet("pyFAI"):
         single = SingleGeometry(name, image, calibrant=known, detector=detector, geometry={**geometry})
         try:
-            single.extract_cp(pts_per_deg=per_degree)
+            single.extract_cp(pts_per_deg=1.0)
         except (IndexError, ValueError):  # nothing of any ring
             single.geometry_refinement.data = np.zeros((0, 3))
         rows = np.asarray(single.geometry_refinement.data, float).reshape(-1, 3)

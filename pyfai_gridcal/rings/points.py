@@ -25,6 +25,8 @@ FEWEST, NARROWEST = 12, 20.0
 FARTHEST = 60.0
 #: ... and those off by more than this part of the distance to the next ring, typically, may belong to that one.
 CLEAR = 0.35
+#: This part of the points may be beyond the border of the detector, by their noise.
+STRAY = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +101,6 @@ def read_rings(named: str) -> RingPoints:
         Files that are not there, or hold no points, rings, wavelength or geometry.
     """
     path, poni = ring_files(named)
-    for one in (path, poni):
-        if not one.is_file():
-            raise FileFormatError(f"there is no file {one}")
     geometry, wavelength = read_geometry(poni)
     return points_of_npt(path, geometry, wavelength)
 
@@ -122,7 +121,11 @@ def points_of_npt(path: Path, geometry: Mapping[str, float], wavelength: float |
     from pyFAI.control_points import ControlPoints
 
     with quiet("pyFAI"):
-        read = ControlPoints(str(path))
+        try:
+            read = ControlPoints(str(path))
+        except (OSError, ValueError) as error:
+            text = f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
+            raise FileFormatError(text, expected="points of rings, as pyFAI-calib2 writes them") from error
         rows = np.array([row for row in read.getList() if row[2] is not None], float).reshape(-1, 3)
         wavelength = read.wavelength or wavelength
         if not wavelength or not len(read.dspacing):
@@ -167,8 +170,15 @@ def require_rings(points: RingPoints, distortion: Distortion) -> None:
     Raises
     ------
     FittingError
-        A geometry, a calibrant or numbers of rings that the points contradict.
+        Another detector, or a geometry, a calibrant or numbers of rings that the points contradict.
     """
+    half = np.array(distortion.shape) / 2
+    outside = int((np.abs(points.yx + 0.5 - half) > half).any(axis=1).sum())
+    if outside > STRAY * len(points):
+        raise FittingError(
+            f"{outside} of the {len(points)} points of {points.name} are outside of the detector",
+            expected=f"points of an image of shape {distortion.shape}",
+        )
     places, numbers = places_of(distortion, points.yx), numbers_of(points.geometry)
     left, per_px = points.left(distortion)
     typical = float(np.median(np.abs(left / per_px)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.arrays import Bools, Floats, Ints, in_a_line
+from ..base.arrays import Bools, Floats, in_a_line
 from ..base.progress import Progress
 from ..base.robust import rms
 from ..records.distortion import Distortion
@@ -52,7 +52,6 @@ class RingCalibration:
     held_out_px : rms error of points in parts of the rings that were left out
     scatter_px : that the points turned out to have
     modules : motion of each module, empty for a smooth field
-    labels : (ny, nx) module of each pixel, or None
     scale, aspect : relative change of the size of pixels, and of slow against fast; with uncertainty, None: not known
     undetermined : what the rings do not tell, in words
     """
@@ -66,7 +65,6 @@ class RingCalibration:
     held_out_px: float
     scatter_px: tuple[float, ...]
     modules: tuple[ModuleMotion, ...]
-    labels: Ints | None
     scale: Two | None
     aspect: Two | None
     undetermined: tuple[str, ...]
@@ -129,5 +127,10 @@ class RingCalibration:
         out = save_result(self.distortion, path, name=name, report=self.report(), progress=progress)
         for points, geometry in zip(self.images, self.geometries, strict=True):
             told = Experiment({**geometry, "wavelength": points.wavelength})
-            save_pointer(out.with_name(f"{out.stem}_{Path(points.name).stem}.poni"), out.absolute(), told)
+            save_pointer(poni_beside(out, points.name), out.absolute(), told)
         return out
+
+
+def poni_beside(output: Path, image: str) -> Path:
+    """The PONI file of an image that goes with a detector file."""
+    return output.with_name(f"{output.stem}_{Path(image).stem}.poni")

@@ -24,12 +24,15 @@ from .geometry import NAMES, best_geometry, numbers_of, places_of
 from .knowledge import ORDER, Knowledge
 from .points import RingPoints, require_rings
 from .record import RingCalibration
-from .weak import widened
-from .witness import RingWitness, centres_of
+from .witness import RingWitness, centres_of, mean_bend
 
 #: Intervals of a smooth field along the longer axis, degree of its pieces; to begin with, a smoothness that lets fields
 #: bend by a pixel over some hundred.
 _CELLS, _DEGREE, _SMOOTHNESS = 14, 3, 1e8
+#: Fields have six mean second derivatives (two components, yy, yx, xx), taken to be of one size. Rings tell four well.
+#: Two are inversions, which make circles of circles and go with tilts and distances: that they are as large as the
+#: others is all that is known of them. The mean of a variance by n values is their sum of squares over n - 2.
+_BENDS = 6 - 2
 #: What is held, in parts of a distance.
 _HELD = 1e-8
 #: Rounds, at most, until nothing moves by more than this, px.
@@ -91,8 +94,6 @@ def fit_rings(
     witness = _begun(witness, before, off)
     y, x = uniform_axes((0.0, 0.0), shape, _CELLS if witness.smooth else 2, _DEGREE)
     witness, smoothness, covariance = _solved(witness, y, x, say)
-    if witness.smooth and not witness.scaled:
-        covariance = widened(witness, y, x, covariance)
     say(0.8, "leaving parts of the rings out")
     held_out = _held_out(witness, y, x, smoothness)
     say(0.95, "uncertainty")
@@ -180,6 +181,9 @@ def _solve(witness: RingWitness, y: Axis, x: Axis, smoothness: float) -> tuple[R
     with one_blas_thread():
         solution = problem.solve(smoothness, 1.0)
     new = witness.after(y, x, solution.coefficients, solution.further)
+    if witness.smooth:
+        u, bend = solution.coefficients.transpose(2, 0, 1).ravel(), mean_bend(y, x)
+        new = replace(new, flat=_BENDS / float(u @ bend @ u + np.vdot(solution.covariance[: len(u), : len(u)], bend)))
     return new, solution.next_smoothness, solution.covariance
 
 
@@ -242,7 +246,6 @@ def _result(
         held_out_px=held_out,
         scatter_px=tuple(float(np.sqrt(np.median(s.variance))) for s in witness.seen),
         modules=known.motions(),
-        labels=witness.labels,
         scale=known.scale,
         aspect=known.aspect,
         undetermined=known.undetermined(),

@@ -15,11 +15,13 @@ from functools import cached_property
 
 import numpy as np
 from scipy import sparse
+from scipy.linalg import block_diag
+from scipy.ndimage import center_of_mass
 
 from ..base.arrays import AnyArray, Bools, Floats, Ints
 from ..base.robust import NORMAL, rms
 from ..fitting.plates.beside import Beside, shared_rows
-from ..fitting.spline.basis import Axis
+from ..fitting.spline.basis import Axis, band_of_stencil, roughness_stencil
 from ..fitting.spline.problem import SplineField
 from ..records.field import Field, TiledField, label_at
 from .geometry import slopes, two_theta
@@ -45,9 +47,16 @@ def centres_of(labels: Ints | None) -> Floats:
     """(M, 2) middles of modules, px, by the number of the module of each pixel."""
     if labels is None:
         return np.zeros((0, 2))
-    at = np.nonzero(labels >= 0)
-    of = labels[at]
-    return np.stack([np.bincount(of, v) / np.maximum(np.bincount(of), 1) for v in at], axis=1)
+    return np.array(center_of_mass(labels >= 0, labels, np.arange(labels.max() + 1)))
+
+
+def mean_bend(y: Axis, x: Axis) -> Floats:
+    """(2 size, 2 size) form of the squares of the mean second derivatives of both components, over the detector."""
+    gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
+    parabolas = np.stack([gy**2, gy * gx, gx**2], axis=1)
+    seen = band_of_stencil(roughness_stencil(y, x, 2)).dense() @ parabolas
+    one = seen @ np.linalg.solve(parabolas.T @ seen, seen.T)
+    return np.asarray(block_diag(one, one))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +78,7 @@ class RingWitness:
     distances : (K,) m, and what is known of them, (K, K) 1/m²; None for nothing
     scaled : whether that is their steps, by a motor, and with them the size of the pixels
     left_out : (K,) None, or points that do not count
+    flat : how little a smooth field is bent on the whole: weight of :func:`mean_bend`; 0: by any amount
     """
 
     images: tuple[RingPoints, ...]
@@ -84,6 +94,7 @@ class RingWitness:
     distances: tuple[Floats, Floats] | None = None
     scaled: bool = False
     left_out: tuple[Bools, ...] | None = None
+    flat: float = 0.0
 
     @property
     def modules(self) -> int:
@@ -158,13 +169,10 @@ class RingWitness:
             None if self.left_out is None else self.left_out[k],
         )
 
-    def moves(self, k: int, y: Axis, x: Axis) -> sparse.csr_matrix:
-        """(2 N, U) displacement of the points of an image by coefficients and motions, px, all y, then all x."""
-        return shared_rows(y, x, self.columns, self.images[k].yx)
-
     def rows(self, k: int, y: Axis, x: Axis) -> sparse.csr_matrix:
         """(N, V) what all unknowns do along the radius: coefficients, motions, depths, geometries."""
-        seen, moves, n = self.seen[k], self.moves(k, y, x), len(self.images[k])
+        seen, n = self.seen[k], len(self.images[k])
+        moves = shared_rows(y, x, self.columns, self.images[k].yx)
         along = sum(sparse.diags(seen.unit[:, c]) @ moves[c * n : (c + 1) * n] for c in range(2))
         geometry = np.zeros((n, 5 * len(self.images)))
         geometry[:, 5 * k : 5 * k + 5] = seen.geometry
@@ -191,7 +199,7 @@ class RingWitness:
             weighed = sparse.diags(seen.weight) @ rows
             normal += (rows.T @ weighed).toarray()
             right += weighed.T @ wanted
-        normal[np.diag_indices(len(normal))] += 1 / self.priors(y.size * x.size) ** 2
+        normal += self.precision(y, x)
         if depths:
             # the plane through all modules goes with the geometries: it stays where it is
             on_plane = np.linalg.qr(self.plane)[0] * self.arms[:, None]
@@ -226,6 +234,13 @@ class RingWitness:
         geometry = np.tile(GEOMETRY_PRIOR, (len(self.images), 1))
         geometry[:, 0] *= self.geometry[:, 0]
         return np.concatenate([field, motion, depth, geometry.ravel()])
+
+    def precision(self, y: Axis, x: Axis) -> Floats:
+        """(V, V) inverse covariance of all unknowns before any point, but for the smoothness of the field."""
+        size = y.size * x.size
+        out = np.diag(self.priors(size) ** -2.0)
+        out[: 2 * size, : 2 * size] += self.flat * mean_bend(y, x)
+        return out
 
     # -- as the joint solution wants it
     def beside(self, y: Axis, x: Axis) -> Beside:
@@ -331,9 +346,7 @@ class Equations:
         follow, start = self._back
         return follow @ shared + start
 
-    def covariance(self, shared: Floats) -> Floats:
-        """Of all unknowns, by that of the shared ones."""
-        n, (follow, _) = self.size, self._back
-        own = np.linalg.inv(self.normal[n:, n:]) + follow @ shared @ follow.T
-        across = shared @ follow.T
-        return np.block([[shared, across], [across.T, own]])
+    def own_covariance(self, shared: Floats) -> Floats:
+        """Of the own unknowns, by that of the shared ones."""
+        follow, _ = self._back
+        return np.asarray(np.linalg.inv(self.normal[self.size :, self.size :]) + follow @ shared @ follow.T)

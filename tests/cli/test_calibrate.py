@@ -242,7 +242,7 @@ def test_files_that_are_named_are_there_before_the_work(
     monkeypatch.chdir(tmp_path)
     for there in ("a.npt", "a.poni"):
         (tmp_path / there).touch()
-    assert run("calibrate", image, "--pitch", "5mm", *words) == 2
+    assert run("calibrate", image, "--pitch", "5mm", *words) == 1
     assert " cannot be read: No such file or directory" in capsys.readouterr().err
     assert not core.calls
 

@@ -9,13 +9,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import run
-from ringdrawing import npt_and_poni, three_images
+from ringdrawing import npt_and_poni, perfect, ring_points_of, three_images
 
 from pyfai_gridcal import load
 from pyfai_gridcal.io.kinds.kinds import write_distortion
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.synthetic import demo_scene
 from pyfai_gridcal.synthetic.fields import linear
+
+
+def test_no_file_that_is_there_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """PONI files are written beside the detector: not over those that were given, nor over each other."""
+    (tmp_path / "b").mkdir()
+    points = ring_points_of(perfect((220, 250)), np.random.default_rng(1))
+    named = [npt_and_poni(points, tmp_path / name) for name in ("a", "b/a")]
+    given = (tmp_path / "a.poni").rename(tmp_path / "out_a.poni")
+    alone = ["calibrate", "--detector", "Pilatus100k", "-o", tmp_path / "out.h5", "--rings"]
+    before = given.read_bytes()
+    assert run(*alone, f"{tmp_path}/a.npt:{given}") == 2
+    assert "out_a.poni is one of the inputs" in capsys.readouterr().err
+    assert given.read_bytes() == before
+    given.rename(tmp_path / "a.poni")
+    assert run(*alone, named[0], "--rings", named[1]) == 2
+    assert "out_a.poni is named for two outputs" in capsys.readouterr().err
 
 
 @pytest.mark.slow

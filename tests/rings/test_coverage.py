@@ -12,8 +12,10 @@ from ringdrawing import PIXEL, bent, modular, three_images, without_noise
 
 from pyfai_gridcal.base.arrays import Floats
 from pyfai_gridcal.base.frames import raster_places
+from pyfai_gridcal.base.robust import rms
 from pyfai_gridcal.fitting.spline.basis import uniform_axes
 from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.field import TiledField
 from pyfai_gridcal.rings import solution
 from pyfai_gridcal.rings.geometry import numbers_of, places_of, slopes
 from pyfai_gridcal.rings.points import RingPoints
@@ -46,12 +48,13 @@ def nodes_of(labels: Floats | None) -> Floats:
     return at[labels[near[:, 0], near[:, 1]] >= 0]
 
 
-def less_motion(yx: Floats, value: Floats, nodes: Floats, there: Floats) -> Floats:
-    """Displacements (N, 2) at points less the best motion of displacements `there` at the nodes."""
+def less_motion(yx: Floats, value: Floats, nodes: Floats, there: Floats, *, scaled: bool = False) -> Floats:
+    """Displacements (N, 2) at points less the best motion, and scale, of displacements `there` at the nodes."""
 
     def rigid(at: Floats) -> Floats:
         (v, u), one, zero = (at - nodes.mean(axis=0)).T, np.ones(len(at)), np.zeros(len(at))
-        return np.stack([np.concatenate(m) for m in ((one, zero), (zero, one), (u, -v))], axis=1)
+        modes = ((one, zero), (zero, one), (u, -v), (v, u))
+        return np.stack([np.concatenate(m) for m in modes[: 4 if scaled else 3]], axis=1)
 
     motion = np.linalg.lstsq(rigid(nodes), there.T.ravel(), rcond=None)[0]
     return value - (rigid(yx) @ motion).reshape(2, -1).T
@@ -64,9 +67,10 @@ def pulls_of_modules(sets: int) -> Floats:
     images = three_images(truth, rng, seen=~mask, degrees=5.0)
     images = [without_noise(p, truth, p.geometry) for p in images]
     found = fit_rings(redrawn(images, truth, rng, 0.05), shape=SHAPE, pixel_size=PIXEL, mask=mask)
-    assert found.labels is not None
-    sigma, nodes = np.array([m.shift_sigma for m in found.modules]), nodes_of(found.labels)
-    centres = np.array([np.argwhere(found.labels == k).mean(axis=0) for k in range(len(found.modules))])
+    assert isinstance(found.distortion.field, TiledField)
+    labels = found.distortion.field.labels
+    sigma, nodes = np.array([m.shift_sigma for m in found.modules]), nodes_of(labels)
+    centres = np.array([np.argwhere(labels == k).mean(axis=0) for k in range(len(found.modules))])
     expected = less_motion(centres, truth.displacement(centres), nodes, truth.displacement(nodes))
     y, x = uniform_axes((0.0, 0.0), SHAPE, 2, 3)
     out = []
@@ -92,6 +96,33 @@ def pulls_of_a_field(sets: int) -> Floats:
         there = found.distortion.displacement(nodes) - truth.displacement(nodes)
         out.append(less_motion(yx, error, nodes, there) / found.distortion.sigma.at(yx))
     return np.concatenate(out).ravel()
+
+
+def pulls_without_distances(sets: int) -> tuple[Floats, float]:
+    """Of fields that are drawn anew each time, and the rms error, px."""
+    nodes, pulls, errors = nodes_of(None), [], []
+    for seed in range(1000, 1000 + sets):
+        rng = np.random.default_rng(seed)
+        truth = bent(SHAPE, 0.8, rng)
+        images = three_images(truth, rng, degrees=5.0, noise_px=0.05)
+        found = fit_rings(images, shape=SHAPE, pixel_size=PIXEL, max_sigma=9.0).distortion
+        yx = rng.uniform(10, 210, (60, 2))
+        error, there = (found.displacement(at) - truth.displacement(at) for at in (yx, nodes))
+        errors.append(less_motion(yx, error, nodes, there, scaled=True))
+        pulls.append(errors[-1] / found.sigma.at(yx))
+    return np.concatenate(pulls).ravel(), rms(np.concatenate(errors))
+
+
+@pytest.mark.parametrize(("sets", "within"), [(6, 0.15), pytest.param(500, 0.05, marks=pytest.mark.slow)])
+def test_a_field_without_distances(sets: int, within: float) -> None:
+    """Inversions make circles of circles and go with the distances: they are no larger than other bends are."""
+    pull, error = pulls_without_distances(sets)
+    pull = np.abs(pull)
+    logging.getLogger(__name__).info("%d: %.3f, %.3f", len(pull), np.mean(pull < 1), np.mean(pull < 1.96))
+    # errors over a spread that four values tell are Student's: 77 % of them are within a standard deviation
+    assert np.mean(pull < 1) == pytest.approx(0.77, abs=within)
+    assert np.mean(pull < 1.96) == pytest.approx(0.95, abs=within)
+    assert error < 0.09
 
 
 @pytest.mark.parametrize(("sets", "within"), [(12, 0.15), pytest.param(SETS, 0.05, marks=pytest.mark.slow)])

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from ringdrawing import perfect, ring_points_of
 
-from pyfai_gridcal.rings.drawing import ring_figure, save_ring_figure
+from pyfai_gridcal.base.atomic import save_figure
+from pyfai_gridcal.base.errors import UsageError
+from pyfai_gridcal.rings.drawing import ring_figure
 from pyfai_gridcal.rings.judge import RingValidation, Straightness
 
 
@@ -20,5 +23,8 @@ def test_the_figure_shows_both(tmp_path: Path) -> None:
     found = RingValidation(points, azimuth, np.zeros(count, int), one[0], one[1], (120, 150))
     titles = [ax.get_title() for ax in ring_figure(found).axes]
     assert [t.split(":")[0] for t in titles if t] == ["without the calibration", "with the calibration"]
-    save_ring_figure(found, tmp_path / "a.png")
+    save_figure(ring_figure(found), tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes()[1:4] == b"PNG"
+    with pytest.raises(UsageError, match="Format 'foo'"):
+        save_figure(ring_figure(found), tmp_path / "a.foo")
+    assert [one.name for one in tmp_path.iterdir()] == ["a.png"]

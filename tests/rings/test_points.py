@@ -30,7 +30,7 @@ def test_points_come_back_from_files_of_pyfai(tmp_path: Path) -> None:
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="as pyFAI-calib2 writes both"):
         read_rings("a.tif")
-    with pytest.raises(FileFormatError, match="no file"):
+    with pytest.raises(FileFormatError, match="missing"):
         read_rings(f"{tmp_path}/a.npt:{tmp_path}/a.poni")
     (tmp_path / "a.poni").write_text("Distance: far\n")
     with pytest.raises(FileFormatError, match="no geometry"):
@@ -38,6 +38,9 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     named = npt_and_poni(ring_points_of(perfect(SHAPE), np.random.default_rng(1)), tmp_path / "b")
     (tmp_path / "b.npt").write_text("ring: 0\npoint: x=1 y=2\n")
     with pytest.raises(FileFormatError, match="neither wavelength nor calibrant"):
+        read_rings(named)
+    (tmp_path / "b.npt").write_bytes(b"\xff\xfe\x9a")
+    with pytest.raises(FileFormatError, match="cannot be read: it is no text"):
         read_rings(named)
 
 
@@ -56,6 +59,12 @@ def test_wrong_numbers_of_rings_are_refused(tmp_path: Path) -> None:
     named = npt_and_poni(replace(points, ring=points.ring + 900), tmp_path / "a")
     with pytest.raises(FileFormatError, match="points of ring 9"):
         read_rings(named)
+
+
+def test_points_of_another_detector_are_refused() -> None:
+    points = ring_points_of(perfect(SHAPE), np.random.default_rng(4))
+    with pytest.raises(FittingError, match="outside of the detector"):
+        require_rings(points, perfect((360, 340)))
 
 
 def test_too_little_of_the_rings_is_refused() -> None:
