@@ -127,7 +127,7 @@ def test_a_result_is_saved_under_a_name_that_says_so(calibration: pyfai_gridcal.
 @pytest.mark.parametrize("named", [{"prior": "no.h5"}, {"rings": ["no.npt:no.poni"]}])
 def test_files_are_read_before_the_work(named: dict[str, object]) -> None:
     """Of an image without a grid it is told that the file is missing."""
-    with pytest.raises(FileFormatError, match=r"no\.(h5|npt)"):
+    with pytest.raises(FileFormatError, match=r"no\.(h5|npt|poni)"):
         calibrate(np.random.default_rng(1).poisson(100.0, (200, 220)), pitch=1e-3, **named)  # type: ignore[arg-type]
 
 
