@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..base.atomic import save_figure
 from ..base.errors import FileFormatError, UsageError
 from ..base.progress import Progress, part_of
 from ..base.units import format_length
@@ -103,7 +104,7 @@ def save_picture(calibration: Any, path: Path) -> None:
     plots.residuals(fit, ax=axes[1, 0])
     plots.pulls(fit, ax=axes[1, 1])
     axes[1, 1].set_title("residuals over their uncertainty", loc="left", fontsize="medium")
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path)
 
 
 def _beside_truth(calibration: Any, picture: Any) -> Iterable[str]:
