@@ -9,7 +9,6 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -27,7 +26,7 @@ from .holes.learning import Instrument, hole_radius, learn
 from .holes.light import Light, LocalLight, light_of
 from .holes.model import SpotState, start_from, stretched
 from .holes.profile import window_reach
-from .holes.refinement import NEAR, FittedSpots
+from .holes.refinement import NEAR, FittedSpots, renew
 from .holes.sizes import by_their_rims, learn_sizes
 from .holes.templates import TemplateMaker
 from .holes.windows import PreparedImage
@@ -185,10 +184,17 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     light = _light_of(tools, fitted, good)
     state, tools, expected = _lit(tools, state, light, ~whole)
     if tools.points is not None:
-        rows, rim = tools.points.spot, tools.maker.stretcher.radius
-        sure = (fitted.good & (left_over(tools, fitted) < UNLIKE**2))[rows]
-        remade = partial(stretched, places=state.yx[rows], sure=sure, rim=rim)
-        state, stretch_error = remade(state, tools.points, tools.image, reach=tools.reach, radius=tools.radius)
+        rows, sure = tools.points.spot, fitted.good & (left_over(tools, fitted) < UNLIKE**2)
+        state, stretch_error = stretched(
+            state,
+            tools.points,
+            tools.image,
+            reach=tools.reach,
+            radius=tools.radius,
+            rim=tools.maker.stretcher.radius,
+            places=state.yx[rows],
+            sure=sure[rows],
+        )
     plain_stretch = state.stretch
     # size and blur of the holes by place; with these, pixels scatter less
     calm = good & (fitted.lost == 0)
@@ -200,22 +206,21 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
         fitted = tools.fit(state, 4)
         light = _light_of(tools, fitted, good & fitted.good)
         state, tools, expected = _lit(tools, _continued(tools, state, fitted), light, ~whole)
-    # and the gradient of the light where that matters: of many spots some tell, and all around those that are not as it
+    # and the gradient of the light where that matters: of many spots some tell of it; and all around those that are not
+    # as bright as all, for that is light where neighbours share it
     clear = fitted.good & whole
     strange = np.abs(fitted.amplitude - expected.amplitude) > _STRANGE * expected.amplitude_sigma
     strange |= oddity(tools, fitted, usual.misfit) > 0
-    # and their neighbours, for what is not as bright as all is light where they share it
     asked = clear & ~away_from(state.yx, state.yx[clear & strange], _AROUND * tools.spacing)
-    asked[np.flatnonzero(clear)[:: (apart := int(clear.sum()) // _TELLING + 1)]] = True
+    apart = int(clear.sum()) // _TELLING + 1
+    asked[np.flatnonzero(clear)[::apart]] = True
     tilts, stepped, there = learn_tilts(tools, state, asked, usual.misfit, tools.spacing * float(np.sqrt(apart)))
     if stepped is not None:
         fitted = with_rows(fitted, np.flatnonzero(asked), vars(stepped))
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
     tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
     # those that have a plain place, and came to it by the way, stay there
-    if len(left := np.flatnonzero(~there | tilt.any(axis=1))):
-        again = tools.fit(state.select(left), 4, tilt[left])
-        fitted = with_rows(fitted, left, vars(again)) if len(left) < len(state) else again
+    renew(fitted, ~there | tilt.any(axis=1), lambda rows: tools.fit(state.select(rows), 4, tilt[rows]))
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
     return FirstLook(tools, state, fitted, good, light, tilts, usual, plain_stretch, vary)
@@ -231,11 +236,11 @@ def _lit(tools: Instrument, state: SpotState, light: Light, lean: Bools) -> tupl
     """The spots in this light, those that `lean` (N,) beginning with its level; the instrument that knows the dark;
     and the light on each."""
     here = light.at(state.yx)
-    amplitude, background = (
-        np.where(lean, told, own)
-        for told, own in ((here.amplitude, state.amplitude), (here.background, state.background))
+    state = replace(
+        state.lit(here, lean),
+        amplitude=np.where(lean, here.amplitude, state.amplitude),
+        background=np.where(lean, here.background, state.background),
     )
-    state = replace(state.lit(here, lean), amplitude=amplitude, background=background)
     return state, replace(tools, dark=here.dark), here
 
 

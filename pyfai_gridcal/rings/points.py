@@ -26,7 +26,7 @@ FARTHEST = 60.0
 #: ... and those off by more than this part of the distance to the next ring, typically, may belong to that one.
 CLEAR = 0.35
 #: This part of the points may be beyond the border of the detector, by their noise.
-STRAY = 0.01
+_STRAY = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,7 @@ def require_rings(points: RingPoints, distortion: Distortion) -> None:
     """
     half = np.array(distortion.shape) / 2
     outside = int((np.abs(points.yx + 0.5 - half) > half).any(axis=1).sum())
-    if outside > STRAY * len(points):
+    if outside > _STRAY * len(points):
         raise FittingError(
             f"{outside} of the {len(points)} points of {points.name} are outside of the detector",
             expected=f"points of an image of shape {distortion.shape}",

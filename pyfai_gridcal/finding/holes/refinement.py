@@ -159,10 +159,15 @@ def _moved(
     grown = np.clip(1 + move[:, 2] / state.amplitude, 0.5, 2.0)
     # a step is at most 0.7 px, about what a first-order expansion bears, and nobody leaves its surroundings
     yx = np.clip(part.yx + np.clip(move[:, :2] / grown[:, None], -0.7, 0.7), start - limit, start + limit)
-    far = largest_of(yx - part.yx) > NEAR
-    far |= largest_of(more[:, :2]) * kit.reach > NEAR
+    far = _went_far(yx - part.yx, more, kit.reach)
     part = replace(part, yx=yx, amplitude=part.amplitude + move[:, 2], background=part.background + move[:, 3])
     return part, more, move, far, covariance
+
+
+def _went_far(move: Floats, extra: Floats, reach: int) -> Bools:
+    """(N,) whether a step `move` (N, 2), px, with what is new of `extra` (N, 8), changes the window by more than that
+    of a spot which is near its place."""
+    return np.asarray((largest_of(move) > NEAR) | (largest_of(extra[:, :2]) * reach > NEAR))
 
 
 def _compare_chunk(
@@ -270,8 +275,7 @@ def fit_spots(
     # most lie near their places from the start, and no pixel of theirs is wild: these end after one step
     found = fit(np.arange(len(state)), 1)
     if iterations > 1:
-        far = largest_of(found.yx - state.yx) > NEAR
-        far |= largest_of(found.extra[:, :2]) * bank.reach > NEAR
+        far = _went_far(found.yx - state.yx, found.extra, bank.reach)
         renew(found, far | (found.lost > 0), lambda rows: fit(rows, iterations))
     return found
 

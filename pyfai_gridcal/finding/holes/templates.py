@@ -203,7 +203,7 @@ class TemplateBank:
     label : (N,) class of each hole
     rest : (N, 2, 2) what is left of its stretch: ``rest.d`` px is how far pictures of the class are moved at the
         distance d from the hole
-    wider : (N, 3) by how much that stretches the blur, too, which belongs to the detector: half of the change yy, yx
+    excess : (N, 3) by how much the blur, which belongs to the detector, is then too wide: half of the difference yy, yx
         and xx of its square, px^2
     """
 
@@ -211,11 +211,11 @@ class TemplateBank:
     reach: int
     label: AnyArray
     rest: Floats
-    wider: Floats
+    excess: Floats
 
     def select(self, rows: AnyArray) -> TemplateBank:
         """The holes `rows`."""
-        return select_rows(self, rows, "label", "rest", "wider")
+        return select_rows(self, rows, "label", "rest", "excess")
 
     def at(self, offset: Floats, bent: tuple[AnyArray, AnyArray] | None = None) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Pictures of holes at the `offset` (N, 2) px from the middle of their windows, of which each pixel is moved
@@ -237,14 +237,14 @@ class TemplateBank:
         if bent is not None:
             along_y += bent[0]
             along_x += bent[1]
-        for curved, size in zip((yy, yx, xx), (self.wider * (1, 2, 1)).astype(np.float32).T, strict=True):
+        for curved, size in zip((yy, yx, xx), (self.excess * (1, 2, 1)).astype(np.float32).T, strict=True):
             value -= size[:, None] * curved
-        for way, one, other in ((slow, yy, yx), (fast, yx, xx)):
-            more = one * along_y
-            more += other * along_x
+        for way, along, by_y, by_x in ((slow, along_y, yy, yx), (fast, along_x, yx, xx)):
+            more = by_y * along_y
+            more += by_x * along_x
             half = 0.5 * more
             half += way
-            half *= along_y if way is slow else along_x
+            half *= along
             value += half
             way += more
         return slow, fast, value
@@ -276,7 +276,7 @@ class TemplateMaker:
         """Templates for `count` holes with these stretches (N, 2, 2) and factors (N,) of the blur; None stands for
         none."""
         # classes of similar stretch and blur share what is sampled
-        flat, rest = np.zeros((count, 5), np.int64), np.zeros((count, 2, 2))
+        flat, left = np.zeros((count, 5), np.int64), np.tile(np.eye(2), (count, 1, 1))
         if stretch is not None:
             flat[:, :4] = np.rint((stretch - np.eye(2)).reshape(-1, 4) / self.step)
         if wider is not None:
@@ -291,13 +291,11 @@ class TemplateMaker:
         if stretch is not None and count:
             centres = np.eye(2) + self.step * flat[first, :4].reshape(-1, 2, 2)
             left = np.matmul(stretch, np.linalg.inv(centres)[label.ravel()])
-            rest = np.eye(2) - np.linalg.inv(left)
         # which stretches the blur of the class, while that of the hole stays as wide as it is
-        back = np.eye(2) - rest
-        square = np.exp(2 * _WIDER * flat[:, 4, None, None]) * np.linalg.inv(np.matmul(back.transpose(0, 2, 1), back))
+        square = np.exp(2 * _WIDER * flat[:, 4, None, None]) * np.matmul(left, left.transpose(0, 2, 1))
         square -= (1.0 if wider is None else wider[:, None, None] ** 2) * np.eye(2)
-        more = 0.5 * self.blur**2 * square[:, [0, 0, 1], [0, 1, 1]]
-        return TemplateBank(self.pool, self.reach, known[label.ravel()], rest, more)
+        excess = 0.5 * self.blur**2 * square[:, [0, 0, 1], [0, 1, 1]]
+        return TemplateBank(self.pool, self.reach, known[label.ravel()], np.eye(2) - np.linalg.inv(left), excess)
 
     @cached_property
     def step(self) -> float:
