@@ -30,6 +30,9 @@ _BETWEEN, _TIMES = 0.1, 3.0
 _WHOLE = 0.5
 #: Fewest holes beside a seam that can place it: two on each side.
 _FEWEST = 4
+#: How near holes behind those beside a slanted seam are, spacings: it is half as wide, and its ends turn by one and a
+#: half.
+_BEHIND = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +74,8 @@ def placed_seams(sample: Sample, seams: tuple[Seam, ...], *, hole_diameter_px: f
         known = np.isfinite(side) & (jump > 0)
         rows, side, jump = rows[known], side[known], jump[known]
         # first how much it slants, then where it lies; whoever misses both sides is cut
-        if seam.slope:
-            seam = _turned(seam, sample.yx[rows], side, jump, sample.spacing)
+        if seam.slope and len(rows):
+            seam = _turned(seam, *_with_sure(seam, sample, beside, (rows, side, jump)), sample.spacing)
         turned.append(_parting(seam, seam.place(sample.yx[rows]), side, jump))
         sides[rows] = side
         miss = np.minimum(np.abs(side), np.abs(1 - side)) * jump
@@ -112,6 +115,22 @@ def _sides(sample: Sample, fit: FieldFit, seam: Seam, rows: Ints, empty: frozens
     square = (step**2).sum(axis=1)
     side = ((sample.d[rows] - values[0]) * step).sum(axis=1) / np.maximum(square, 1e-30)
     return side, np.sqrt(square)
+
+
+def _with_sure(
+    seam: Seam, sample: Sample, beside: Bools, known: tuple[Ints, Floats, Floats]
+) -> tuple[Floats, Floats, Floats]:
+    """Places, side and jump of the holes beside a slanted seam that tell theirs, and of those behind, which lie on one
+    side however it turns: the former may all be of one side, and leave the other end free.
+    """
+    rows, side, jump = known
+    at = seam.place(sample.yx)
+    behind = np.flatnonzero(sample.used & ~beside & (np.abs(at - seam.middle) < _BEHIND * sample.spacing))
+    return (
+        sample.yx[np.append(rows, behind)],
+        np.append(side, at[behind] > seam.middle),
+        np.append(jump, np.full(len(behind), np.median(jump))),
+    )
 
 
 def _turned(seam: Seam, yx: Floats, side: Floats, jump: Floats, spacing: float) -> Seam:

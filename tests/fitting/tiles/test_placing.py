@@ -118,3 +118,25 @@ def test_a_slanted_seam_knows_every_slant_that_parts_the_holes() -> None:
         place = yx[:, 1] - s * yx[:, 0]
         assert not ((place > low) & (place < high)).any()
     assert len(seam.ways) > 3
+
+
+def test_holes_of_one_side_alone_do_not_turn_a_seam() -> None:
+    """All that lies beside a vague slanted seam belongs to one side: the next column behind it bounds the other."""
+    truth = observe(fields.radial(SHAPE, 0.02), angle_deg=0.4)
+    sample = sample_of(truth, truth.points.yx)
+    columns = np.unique(truth.points.ij[:, 1])
+    x = np.array([sample.yx[truth.points.ij[:, 1] == j, 1].mean() for j in columns])
+    first = int(np.searchsorted(x, EDGE))
+    sample = sample.select(truth.points.ij[:, 1] != columns[first])
+    beyond = sample.yx[:, 1] > EDGE
+    sample = replace(sample, d=sample.d + np.where(beyond[:, None], [0.9, 0.4], 0.0))
+    at, slope = x[first - 1] + 0.6 * sample.spacing, 0.02
+    low = at - slope * (SHAPE[0] - 1) / 2 - 0.6 * sample.spacing
+    guess = Seam(1, low, low + 1.2 * sample.spacing, 1.0, 1.0, slope=slope)
+    beside = near_seams(sample, (guess,))[0]
+    assert beside.sum() >= 4
+    assert not beyond[beside].any()
+    (seam,) = placed_seams(sample, (guess,), hole_diameter_px=6.0).seams
+    ends = seam.middle + seam.slope * np.array([0.0, SHAPE[0] - 1.0])
+    assert (ends > x[first - 1] - 1).all()
+    assert (ends < x[first + 1] + 1).all()
