@@ -22,6 +22,7 @@ from .fitting.fitting import fit_distortion
 from .fitting.plates.beside import MakeWitness
 from .indexing.indexing import index_spots
 from .judging.assessment import assess
+from .judging.tilt import tilt_words
 from .records.budget import PlateBudget
 from .records.distortion import Distortion, Gauge
 from .records.plate import LatticeKind, Plate
@@ -333,7 +334,7 @@ def assemble(
         fit, tuple(spots), pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None, mask=every
     )
     say(1.0, "calibrated")
-    notes = tuple(note for one in exposures for note in one.notes) + remarks
+    notes = (*(note for one in exposures for note in one.notes), *remarks, *tilt_words(fit, nominal or (1.0, 1.0)))
     sources = tuple(source for one in exposures for source in one.sources)
     images = tuple(one.data for one in exposures)
     return Calibration(settings, images, masks, tuple(spots), fit, verdict, sources, notes)

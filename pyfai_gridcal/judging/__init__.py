@@ -9,5 +9,6 @@ Other rooms may use::
     measures    NAMED, PairDistances, edges_around, largest_rows, pair_distances, quality, residual_correlation,
                 standardised_residuals, subpixel_bias, width_of, worst_rows, worst_spots
     planning    Illumination, Plan, plan
+    tilt        tilt_words
     validation  Validation, validate, validate_files
 """

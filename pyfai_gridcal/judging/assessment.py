@@ -47,6 +47,7 @@ from .regularities import (
     two_kinds,
 )
 from .steps import row_step, stays
+from .tilt import tilted_view
 
 #: Figures by the name of their check, and what else its words need to know.
 Figures = dict[str, float]
@@ -184,7 +185,8 @@ def _geometry(fit: DistortionFit, pitch_given: int, pixel_given: bool, words: Wo
     # A pixel size that was fitted has taken the aspect upon itself: then it is seen on the raster of the image.
     raster = d.pixel_size if pixel_given else (1.0, 1.0)
     scales = [lattice_scale(p, fit.plate, raster) for p in fit.points]
-    aspect = min(map(corrected_anisotropy, scales))
+    tilts = [tilted_view(p, fit.plate, d.shape, raster) for p in fit.points]
+    aspect = min(t.anisotropy if t else corrected_anisotropy(s) for t, s in zip(tilts, scales, strict=True))
     words["aspect of the lattice"] = _aspect_words(fit, aspect, pitch_given)
     out = {"aspect of the lattice": aspect}
     if pixel_given:
