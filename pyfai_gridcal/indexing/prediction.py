@@ -8,11 +8,15 @@ from scipy.spatial import cKDTree
 from ..base.arrays import AnyArray, Floats, Ints
 from ..base.frames import raster_places
 from ..records.nodes import NodeTable
+from .trend import Trend
 
 #: To the four nearest nodes.
 _STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
 #: Nodes whose neighbours are summed up at a time: 21 of each, 7 MB.
 _CHUNK = 20_000
+#: A trend of all points is taken out where that leaves less than this share of the misfit of neighbours at the rim:
+#: noise leaves all of it.
+_TELLING = 0.7
 
 
 def missing_nodes(ij: Ints) -> Ints:
@@ -35,7 +39,7 @@ def predicted(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats
     at : (K, 2) nodes; one that is itself among `ij` is predicted without itself
     neighbours : how many points are asked
     """
-    return _local_quadratic(ij, yx, at, neighbours, width=2.5, alone=True)[:, 0]
+    return _local_quadratic(ij, yx, at, neighbours, width=2.5, alone=True)[0][:, 0]
 
 
 def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tuple[Floats, Floats]:
@@ -50,7 +54,15 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
     found, known = _by_stencil(ij, yx, at, width=1.6)
     rest = np.flatnonzero(~known)
     if len(rest):
-        found[rest] = _local_quadratic(ij, yx, at[rest], neighbours, width=1.6, alone=False)
+        found[rest], left = _local_quadratic(ij, yx, at[rest], neighbours, width=1.6, alone=False)
+        trend = Trend.of(ij, yx)
+        if trend is not None:
+            about = yx - trend.quadratic_at(ij, 1)[:, 0]
+            more, less = _local_quadratic(ij, about, at[rest], neighbours, width=1.6, alone=False)
+            if less < _TELLING * left:
+                found, _ = _by_stencil(ij, about, at, width=1.6)
+                found[rest] = more
+                found += trend.quadratic_at(at)
     vectors, curved = found[:, 1:3], found[:, 3:]
     step = np.linalg.inv(vectors)  # an offset d px is d @ step nodes
     (a, b), (c, d) = step[:, 0].T[..., None], step[:, 1].T[..., None]
@@ -89,8 +101,10 @@ def _monomials(d: Floats) -> Floats:
     return np.stack([np.ones(d.shape[:-1]), a, b, a * a, a * b, b * b], axis=-1)
 
 
-def _local_quadratic(ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool) -> Floats:
-    """Coefficients (K, 6, 2) of 1, i, j, i i, i j, j j around each node."""
+def _local_quadratic(
+    ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool
+) -> tuple[Floats, float]:
+    """Coefficients (K, 6, 2) of 1, i, j, i i, i j, j j around each node, and what they leave over of the points."""
     tree = cKDTree(ij)
     k = min(neighbours + 1, len(ij))
     distance, near = tree.query(at, k=k)
@@ -106,8 +120,9 @@ def _local_quadratic(ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: 
     mean = yx[near].mean(axis=1, keepdims=True)
     right = np.matmul(weighted.transpose(0, 2, 1), yx[near] - mean)
     out: Floats = np.linalg.solve(normal, right)
+    left = (weight[..., None] * np.abs(yx[near] - mean - design @ out)).sum(axis=1) / weight.sum(axis=1)[:, None]
     out[:, :1] += mean
-    return out
+    return out, float(np.median(left))
 
 
 def away_from(places: Floats, others: Floats, least: float) -> AnyArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pyfai_gridcal.indexing import prediction
 from pyfai_gridcal.indexing.prediction import local_frames, missing_nodes, predicted
 
 BASIS = np.array([[30.0, 2.0], [-1.0, 33.0]])
@@ -40,6 +41,42 @@ def test_frames_of_a_quadratic_field(missing: float) -> None:
     dy, dx = (step @ true).transpose()
     bent = (dy * dy)[:, None] * bend[:, 0] + (dy * dx)[:, None] * bend[:, 1] + (dx * dx)[:, None] * bend[:, 2]
     np.testing.assert_allclose(bent, np.broadcast_to([0.05 - 0.01, 0.03 / 4 + 0.005], bent.shape), atol=3e-3)
+
+
+def barrel(ij: np.ndarray) -> np.ndarray:
+    """Places on a lattice that a lens pulls together in the corners, by up to 140 px."""
+    flat = (np.asarray(ij, float) - (2.3, 21.7)) @ BASIS
+    r2 = (flat**2).sum(axis=1)[:, None] / 700**2
+    return flat * (1 - 0.22 * r2 + 0.05 * r2**2)
+
+
+def test_frames_at_the_rim_of_a_barrel() -> None:
+    """Neighbours on one side see what bends more and more too straight, by up to four per cent of the step."""
+    rng = np.random.default_rng(3)
+    ij, _ = lattice(0.02)
+    vectors, bend = local_frames(ij, barrel(ij) + 0.005 * rng.standard_normal(ij.shape), ij)
+    true = np.stack([(barrel(ij + 0.01 * e) - barrel(ij - 0.01 * e)) / 0.02 for e in np.eye(2)], axis=1)
+    off = np.linalg.norm(vectors - true, axis=(1, 2)) / np.linalg.norm(true, axis=(1, 2))
+    assert np.median(off) < 5e-4
+    assert np.quantile(off, 0.99) < 4e-3
+    # along a step of j the second difference of the places is twice the bend
+    step = true[:, 1]
+    y, x = step.T
+    bent = (y * y)[:, None] * bend[:, 0] + (y * x)[:, None] * bend[:, 1] + (x * x)[:, None] * bend[:, 2]
+    second = (barrel(ij + [0, 0.1]) - 2 * barrel(ij) + barrel(ij - [0, 0.1])) / 0.01 / 2
+    rim = (ij[:, 1] < 5) | (ij[:, 1] > 37)
+    slope = float((bent[rim] * second[rim]).sum() / (second[rim] ** 2).sum())
+    assert slope == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_jump_is_no_trend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A polynomial that does not say what neighbours leave over would only add its waves."""
+    ij, yx = lattice(0.02)
+    yx = yx + np.where(ij[:, :1] > 3, (4.1, -2.3), 0.0)
+    found = local_frames(ij, yx, ij)
+    monkeypatch.setattr(prediction.Trend, "of", lambda *_: None)
+    for one, other in zip(found, local_frames(ij, yx, ij), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_missing_nodes_are_predicted_where_they_are() -> None:
