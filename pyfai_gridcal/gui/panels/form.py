@@ -78,7 +78,7 @@ def rows_of(*names: str, choices: Mapping[str, Sequence[str]] | None = None) -> 
         rows.append(
             Row(
                 name,
-                one.title or (one.what or name).capitalize(),
+                one.title or (one.what or name).replace("_", " ").capitalize(),
                 one.text[0].upper() + one.text[1:],
                 "choice" if chosen else _ROWS.get(one.kind, "text"),
                 tuple(map(str, chosen)),

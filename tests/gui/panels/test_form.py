@@ -60,3 +60,7 @@ def test_a_sensor_is_understood_at_once(qapp, keep):
     write(form.editor("sensor"), "Cd,1mm")
     assert "expected one of Si" in form.editor("sensor").toolTip()
     assert len(told) == 1
+
+
+def test_labels_are_words():
+    assert [row.label for row in rows_of("pitch_tolerance", "tilt")] == ["Pitch tolerance", "Tilt"]
