@@ -67,13 +67,6 @@ def _without_dead(one: Exposure, gaps: Bools | None) -> Exposure:
 
 def _loaded(image: Any, mask: Any, dark: Any, flat: Any) -> Exposure:
     """Array, file or Image -> what the stages need."""
-    plain = isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype.kind in "fiu"
-    if plain and dark is None and flat is None and (mask is None or isinstance(mask, np.ndarray)) and image.size:
-        bad = None if image.dtype.kind in "iu" else ~np.isfinite(image)
-        ignore = None if mask is None else np.asarray(mask).astype(bool)
-        if ignore is not None and ignore.shape != image.shape:
-            raise UsageError(f"mask of shape {ignore.shape}", expected=f"{image.shape}, as the image")
-        return Exposure(frozen_array(image, image.dtype), _united(ignore, bad), (), ())
     from .io.images.images import load_image
 
     given: dict[str, Any] = {"dark": dark, "flat": flat, "mask": mask}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from pyfai_gridcal.base.errors import UsageError
+from pyfai_gridcal.base.errors import ImageError
 from pyfai_gridcal.exposure import common_mask, nominal_of, take_exposure
 from pyfai_gridcal.records.settings import Settings
 from pyfai_gridcal.synthetic import demo_scene
@@ -23,7 +25,22 @@ def grid() -> np.ndarray:
 def test_an_array_is_taken_as_it_is(grid: np.ndarray) -> None:
     one = take_exposure(grid, SETTINGS)
     assert np.shares_memory(one.data, grid)
-    assert (one.mask, one.sources, one.notes) == (None, (), ())
+    assert (one.mask, one.notes) == (None, ())
+    assert [(source.path, source.role) for source in one.sources] == [("", "image")]
+
+
+@pytest.mark.parametrize(("dtype", "marker"), [(np.uint32, 2**32 - 1), (np.int32, 2**31 - 1), (np.float32, np.inf)])
+def test_an_array_is_read_as_a_file_is(grid: np.ndarray, tmp_path: Path, dtype: type, marker: float) -> None:
+    """Codes of detectors for pixels that measured nothing are no light, wherever the numbers come from."""
+    image = grid.astype(dtype)
+    image[[17, 17, 103], [5, 140, 61]] = marker
+    np.save(tmp_path / "image.npy", image)
+    one, other = take_exposure(image, SETTINGS), take_exposure(tmp_path / "image.npy", SETTINGS)
+    assert one.mask is not None
+    assert np.argwhere(one.mask).tolist() == [[17, 5], [17, 140], [103, 61]]
+    np.testing.assert_array_equal(one.mask, other.mask)
+    np.testing.assert_array_equal(one.data, other.data)
+    assert one.saturation == other.saturation
 
 
 def test_pixels_that_are_no_number_are_masked_with_those_of_the_user(grid: np.ndarray) -> None:
@@ -37,7 +54,7 @@ def test_pixels_that_are_no_number_are_masked_with_those_of_the_user(grid: np.nd
 
 
 def test_mask_of_another_shape(grid: np.ndarray) -> None:
-    with pytest.raises(UsageError, match=r"mask of shape \(190, 150\); expected \(150, 190\)"):
+    with pytest.raises(ImageError, match=r"mask has the shape \(190, 150\); expected .*\(150, 190\)"):
         take_exposure(grid, SETTINGS, mask=np.zeros(grid.shape[::-1], bool))
 
 

@@ -229,7 +229,7 @@ def _reduce(
         planes = (_grey(one.read(k), one.name) for one, k in table)
         first = table[0][0]
         if len(table) == 1:
-            data = np.array(next(planes))
+            data = np.asarray(next(planes))
         else:
             notes.append(f"{role}: {combine} of {len(table)} frames")
             told = _told(planes, len(table), role, progress)
