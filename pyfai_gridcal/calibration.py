@@ -22,6 +22,7 @@ from .fitting.fitting import fit_distortion
 from .fitting.plates.beside import MakeWitness
 from .indexing.indexing import index_spots
 from .judging.assessment import assess
+from .judging.contradictions import without_contradicted
 from .judging.tilt import tilt_words
 from .records.budget import PlateBudget
 from .records.distortion import Distortion, Gauge
@@ -329,15 +330,14 @@ def assemble(
         hole_diameter_px=float(np.nan_to_num(np.mean([one.hole_px for one in spots]))),
         progress=part_of(say, 0.0, 0.93),
     )
-    fit, remarks = with_traits(fit, settings)
+    fit, remarks = with_traits(without_contradicted(fit, spots), settings)
     verdict = assess(
         fit, tuple(spots), pitch_given=int(np.size(settings.pitch)), pixel_given=nominal is not None, mask=every
     )
     say(1.0, "calibrated")
     notes = (*(note for one in exposures for note in one.notes), *remarks, *tilt_words(fit, nominal or (1.0, 1.0)))
     sources = tuple(source for one in exposures for source in one.sources)
-    images = tuple(one.data for one in exposures)
-    return Calibration(settings, images, masks, tuple(spots), fit, verdict, sources, notes)
+    return Calibration(settings, tuple(e.data for e in exposures), masks, tuple(spots), fit, verdict, sources, notes)
 
 
 def _common_shape(exposures: Sequence[Exposure]) -> tuple[int, int]:
