@@ -57,7 +57,7 @@ def picked_points(model: CalibrationModel) -> RingPoints:
     calibrant.wavelength = wavelength
     name = Path(settings.image().filename() or "image").name
     table = np.concatenate(rows) if rows else np.zeros((0, 3))
-    return ring_points(table, calibrant.get_2th(), geometry, wavelength, str(calibrant.name or ""), name)
+    return ring_points(table, calibrant, geometry, name)
 
 
 class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]

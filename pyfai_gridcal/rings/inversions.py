@@ -1,4 +1,4 @@
-"""Bends of the whole field, and the two of them that rings hardly tell: inversions, which make circles of circles.
+"""Bends of the whole field that rings hardly tell: inversions, which make circles of circles.
 
 They go with tilts and distances. Only what is quadratic in them tells them, so that there may be two solutions of which
 the points prefer neither, and equations about one of them tell sigmas that are too small. With z inversions in those
@@ -11,33 +11,17 @@ with J the linear effect, r what is left of the points now, and b what is quadra
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import sparse
-from scipy.linalg import block_diag
 
 from ..base.arrays import Floats
-from ..fitting.spline.basis import Axis, band_of_stencil, roughness_stencil
-
-if TYPE_CHECKING:
-    from ..fitting.plates.joint import JointSolution
-    from .witness import RingWitness
+from ..fitting.plates.joint import JointSolution
+from ..fitting.spline.basis import Axis
+from .bends import bends
+from .witness import RingWitness
 
 #: Inversions are looked at up to so many sigmas, at these steps: a second solution was seen at 14.
 _FAR, _STEP = 20.0, 0.25
-
-
-def bends(y: Axis, x: Axis, aspect: float) -> Floats:
-    """(6, 2 size) mean second derivatives of both components over the detector, each of the same roughness; the first
-    two are of inversions, on pixels whose sides (slow over fast) are so."""
-    gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
-    parabolas = np.stack([gy**2, gy * gx, gx**2], axis=1)
-    rough = band_of_stencil(roughness_stencil(y, x, 2)).dense() @ parabolas
-    half = np.linalg.cholesky(parabolas.T @ rough)
-    inversions = np.array([[aspect, 0, -1 / aspect, 0, 2 * aspect, 0], [0, 2, 0, -(aspect**2), 0, 1]])
-    order = np.linalg.qr(block_diag(half, half).T @ inversions.T, mode="complete")[0]
-    return np.asarray(order.T @ block_diag(*[np.linalg.solve(half, rough.T)] * 2))
 
 
 def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) -> tuple[RingWitness, Floats]:

@@ -20,8 +20,9 @@ from ..fitting.support import MAX_SIGMA_PX
 from ..fitting.tiles.seams import labels_of_mask
 from ..io.nexus.groups import no_displacement
 from ..records.distortion import Distortion, Gauge
+from .bends import bends
 from .geometry import NAMES, best_geometry, numbers_of, places_of
-from .inversions import averaged, bends
+from .inversions import averaged
 from .knowledge import Knowledge
 from .points import RingPoints, require_rings
 from .record import RingCalibration

@@ -23,8 +23,8 @@ from ..fitting.plates.beside import Beside, shared_rows
 from ..fitting.spline.basis import Axis
 from ..fitting.spline.problem import SplineField
 from ..records.field import Field, TiledField, label_at
+from .bends import bends
 from .geometry import slopes, two_theta
-from .inversions import bends
 from .points import RingPoints
 
 #: What is believed before any point: of the geometry beside the present one (the distance in parts of it, metres,
@@ -59,7 +59,7 @@ class RingWitness:
     distances : (K,) m, and what is known of them, (K, K) 1/m²; None for nothing
     scaled : whether that is their steps, by a motor, and with them the size of the pixels
     flat : how little a smooth field is bent on the whole: weight of the squares of its
-        :func:`~pyfai_gridcal.rings.inversions.bends`; 0: by any amount
+        :func:`~pyfai_gridcal.rings.bends.bends`; 0: by any amount
     """
 
     images: tuple[RingPoints, ...]
