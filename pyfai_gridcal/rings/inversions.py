@@ -15,21 +15,33 @@ import numpy as np
 from scipy import sparse
 
 from ..base.arrays import Floats
-from ..fitting.plates.joint import JointSolution
+from ..base.threads import one_blas_thread
+from ..fitting.plates.beside import Beside
+from ..fitting.plates.joint import JointProblem, JointSolution
 from ..fitting.spline.basis import Axis
 from .bends import bends
 from .witness import RingWitness
 
+#: Of the roughness of smooth fields.
+_ORDER = 3
+#: Inversions are held to a thousandth of a sigma: its power of -2.
+_HELD = 1e6
 #: Inversions are looked at up to so many sigmas, at these steps: a second solution was seen at 14.
 _FAR, _STEP = 20.0, 0.25
+
+
+def joined(beside: Beside, y: Axis, x: Axis, smoothness: float) -> JointSolution:
+    """The solution of what rings say, without a plate."""
+    with one_blas_thread():
+        return JointProblem(y, x, (), 0, _ORDER, beside=beside).solve(smoothness, 1.0)
 
 
 def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) -> tuple[RingWitness, Floats]:
     """The mean of all that the points allow the inversions to be, and the covariance about it."""
     covariance, size = solution.covariance, 2 * y.size * x.size
     tells = bends(y, x, witness.aspect)[:2]
+    tells = np.linalg.solve(np.linalg.cholesky(tells @ covariance[:size, :size] @ tells.T), tells)
     along = covariance[:, :size] @ tells.T
-    along = np.linalg.solve(np.linalg.cholesky(tells @ along[:size]), along.T).T
     here = np.concatenate([solution.coefficients.transpose(2, 0, 1).ravel(), solution.further])
     here[-witness.geometry.size :] = 0.0
 
@@ -40,7 +52,7 @@ def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) ->
     def off(by: Floats) -> Floats:
         """(N,) of all points, px as they are now."""
         pairs = zip(moved(by).seen, witness.seen, strict=True)
-        return np.concatenate([there.off * there.size / seen.size for there, seen in pairs])
+        return np.concatenate([one.off * one.size / seen.size for one, seen in pairs])
 
     def bent(z1: float, z2: float) -> Floats:
         by = along @ (z1, z2)
@@ -54,14 +66,27 @@ def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) ->
     pull = rows.T @ weighed
     follow = covariance @ pull - along @ (along.T @ pull)
     # squares at all z, and the share of each
-    z1, z2 = (g.ravel() for g in np.meshgrid(*[np.arange(-_FAR, _FAR + _STEP, _STEP)] * 2))
-    z, q = np.stack([z1, z2]), np.stack([z1 * z1, z1 * z2, z2 * z2])
+    z = np.stack([g.ravel() for g in np.meshgrid(*[np.arange(-_FAR, _FAR + _STEP, _STEP)] * 2)])
+    q = _squares(z)
     linear = 2 * (weighed.T @ left)[:, None] + 2 * (weighed.T @ (rows @ along)) @ z
     square = (z * z).sum(axis=0) + (q * (linear + (quadratic.T @ weighed - pull.T @ follow) @ q)).sum(axis=0)
     share = np.exp((square.min() - square) / 2)
     share /= share.sum()
-    both_of, effect = np.concatenate([z, q]), np.hstack([along, -follow])
-    mean = both_of @ share
-    about = both_of - mean[:, None]
+    # all else follows the mean of these
+    effect, mean = np.hstack([along, -follow]), z @ share
+    middle = np.concatenate([mean, _squares(mean)])
+    about = np.concatenate([z, q]) - middle[:, None]
     spread = effect @ (about * share) @ about.T @ effect.T
-    return moved(effect @ mean), np.asarray(covariance - along @ along.T + spread)
+    there = moved(effect @ middle)
+    # what is more than quadratic: all else once more, with the inversions held
+    beside = there.beside(y, x)
+    beside.normal[:size, :size] += _HELD * tells.T @ tells
+    beside.right[:size] += _HELD * tells.T @ (tells @ here[:size] + mean)
+    held = joined(beside, y, x, solution.smoothness)
+    new = there.after(y, x, held.coefficients, held.further)
+    return new, np.asarray(covariance - along @ along.T + spread)
+
+
+def _squares(z: Floats) -> Floats:
+    """(3, ...) squares and product of (2, ...)."""
+    return np.stack([z[0] * z[0], z[0] * z[1], z[1] * z[1]])

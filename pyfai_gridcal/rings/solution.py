@@ -11,10 +11,9 @@ from ..base.arrays import Bools, Floats
 from ..base.errors import FittingError, UsageError
 from ..base.progress import Progress, untold
 from ..base.robust import rms, spread
-from ..base.threads import one_blas_thread
 from ..fitting.fitting import some_valid
 from ..fitting.gauge import best_gauge, gauge_words
-from ..fitting.plates.joint import JointProblem, JointSolution
+from ..fitting.plates.joint import JointSolution
 from ..fitting.spline.basis import Axis, uniform_axes
 from ..fitting.support import MAX_SIGMA_PX
 from ..fitting.tiles.seams import labels_of_mask
@@ -22,15 +21,15 @@ from ..io.nexus.groups import no_displacement
 from ..records.distortion import Distortion, Gauge
 from .bends import bends
 from .geometry import NAMES, best_geometry, numbers_of, places_of
-from .inversions import averaged
+from .inversions import averaged, joined
 from .knowledge import Knowledge
 from .points import RingPoints, require_rings
 from .record import RingCalibration
 from .witness import RingWitness
 
-#: Intervals of a smooth field along the longer axis, degree of its pieces, order of its roughness; to begin with, a
-#: smoothness that lets fields bend by a pixel over some hundred.
-_CELLS, _DEGREE, _ORDER, _SMOOTHNESS = 14, 3, 3, 1e8
+#: Intervals of a smooth field along the longer axis, degree of its pieces; to begin with, a smoothness that lets fields
+#: bend by a pixel over some hundred.
+_CELLS, _DEGREE, _SMOOTHNESS = 14, 3, 1e8
 #: Fields have six mean second derivatives (two components, yy, yx, xx), taken to be of one size. Rings tell four well.
 #: Two are inversions, which make circles of circles and go with tilts and distances: that they are as large as the
 #: others is all that is known of them. Their size by four values, s² = sum of squares / 4, is uncertain itself, and is
@@ -178,9 +177,7 @@ def _solved(witness: RingWitness, y: Axis, x: Axis, say: Progress) -> tuple[Ring
 
 
 def _solve(witness: RingWitness, y: Axis, x: Axis, smoothness: float) -> tuple[RingWitness, JointSolution]:
-    problem = JointProblem(y, x, (), 0, _ORDER, beside=witness.beside(y, x))
-    with one_blas_thread():
-        solution = problem.solve(smoothness, 1.0)
+    solution = joined(witness.beside(y, x), y, x, smoothness)
     new = witness.after(y, x, solution.coefficients, solution.further)
     if witness.smooth:
         u, bent = solution.coefficients.transpose(2, 0, 1).ravel(), bends(y, x, witness.aspect)
