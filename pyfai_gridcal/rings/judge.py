@@ -237,33 +237,30 @@ def validate_rings(
     require_rings(points, before)
     say(0.5, "refining the geometry")
     starts = dict(geometry), geometry_with(distortion, before, geometry, force=True)
-    pairs = list(zip((before, distortion), detectors, starts, strict=True))
-    points, found = _fitted(points, pairs)
+    points, views = _straight(points, list(zip((before, distortion), detectors, starts, strict=True)))
     say(0.8, "integrating")
     views = [
-        replace(seen(points, one, geo), widths=_widths(image, detector, geo, points, bad))
-        for (one, detector, _), geo in zip(pairs, found, strict=True)
+        replace(view, widths=_widths(image, detector, view.geometry, points, bad))
+        for view, detector in zip(views, detectors, strict=True)
     ]
     say(1.0, "validated")
     module = label_at(_modules(distortion, bad), points.yx)
-    azimuth = points.azimuth(before, numbers_of(found[0]))
+    azimuth = points.azimuth(before, numbers_of(views[0].geometry))
     return RingValidation(points, azimuth, module, views[0], views[1], shape)
 
 
-def _fitted(
+def _straight(
     points: RingPoints, pairs: Sequence[tuple[Distortion, Any, Mapping[str, float]]]
-) -> tuple[RingPoints, list[dict[str, float]]]:
-    """The points that are of their rings, without or with the calibration, and the geometries that they tell."""
-    for _ in range(3):
-        found = [refined(points, *pair) for pair in pairs]
-        views = [seen(points, one, geometry) for (one, *_), geometry in zip(pairs, found, strict=True)]
-        off = np.array([one.off - np.median(one.off) for one in views])
+) -> tuple[RingPoints, list[Straightness]]:
+    """The points that are of their rings, without or with the calibration, and what they tell."""
+    while True:
+        views = [seen(points, one, refined(points, one, *more)) for one, *more in pairs]
+        off = np.array([view.off - np.median(view.off) for view in views])
         far = np.all([np.abs(one) > _OUTLIER * max(spread(one), 1e-3) for one in off], axis=0)
         if not far.any():
-            break
+            _require_straight(views, points, pairs[0][0])
+            return points, views
         points = points.select(~far)
-    _require_straight(views, points, pairs[0][0])
-    return points, found
 
 
 def validate_ring_files(job: Validate, *, progress: Progress | None = None) -> RingValidation:
