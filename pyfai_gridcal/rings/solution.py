@@ -86,6 +86,8 @@ def fit_rings(
     fixed by the least displacement, and listed.
     """
     say = progress or untold
+    for one in images:
+        require_rings(one, Distortion(no_displacement(shape), shape, pixel_size))
     begun = witness_of(
         images, shape, pixel_size, mask=mask, modules=modules, smooth=smooth, depths=depths, distances=distances
     )
@@ -111,8 +113,6 @@ def witness_of(
 ) -> RingWitness:
     """Rings before anything is known, with the best geometries of perfect pixels; see :func:`fit_rings`."""
     plain = Distortion(no_displacement(shape), shape, pixel_size)
-    for one in images:
-        require_rings(one, plain)
     labels, many = None, len(images)
     if modules is not False and mask is not None:
         found = labels_of_mask(mask)
