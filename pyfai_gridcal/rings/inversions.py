@@ -38,12 +38,18 @@ def joined(beside: Beside, y: Axis, x: Axis, smoothness: float) -> JointSolution
 
 def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) -> tuple[RingWitness, Floats]:
     """The mean of all that the points allow the inversions to be, and the covariance about it."""
+    # along the valley rounds may go to and fro: from where they ended, which is no minimum then, to that of all else
+    further = solution.further.copy()
+    further[-witness.geometry.size :] = 0.0
+    here = _unknowns(solution.coefficients, further)
+    solution = joined(witness.beside(y, x), y, x, solution.smoothness)
     covariance, size = solution.covariance, 2 * y.size * x.size
     tells = bends(y, x, witness.aspect)[:2]
     tells = np.linalg.solve(np.linalg.cholesky(tells @ covariance[:size, :size] @ tells.T), tells)
     along = covariance[:, :size] @ tells.T
-    here = np.concatenate([solution.coefficients.transpose(2, 0, 1).ravel(), solution.further])
-    here[-witness.geometry.size :] = 0.0
+    step = _unknowns(solution.coefficients, solution.further) - here
+    best = tells @ step[:size]
+    step -= along @ best
 
     def moved(by: Floats) -> RingWitness:
         u = here + by
@@ -63,13 +69,16 @@ def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) ->
     quadratic = np.stack([one, both - one - two, two], axis=1)
     weighed = weight[:, None] * quadratic
     rows = sparse.vstack([witness.rows(k, y, x) for k in range(len(witness.images))]).tocsr()
+    left = left + rows @ step
     pull = rows.T @ weighed
     follow = covariance @ pull - along @ (along.T @ pull)
     # squares at all z, and the share of each
     z = np.stack([g.ravel() for g in np.meshgrid(*[np.arange(-_FAR, _FAR + _STEP, _STEP)] * 2)])
     q = _squares(z)
     linear = 2 * (weighed.T @ left)[:, None] + 2 * (weighed.T @ (rows @ along)) @ z
-    square = (z * z).sum(axis=0) + (q * (linear + (quadratic.T @ weighed - pull.T @ follow) @ q)).sum(axis=0)
+    square = ((z - best[:, None]) ** 2).sum(axis=0) + (
+        q * (linear + (quadratic.T @ weighed - pull.T @ follow) @ q)
+    ).sum(axis=0)
     share = np.exp((square.min() - square) / 2)
     share /= share.sum()
     # all else follows the mean of these
@@ -77,7 +86,7 @@ def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) ->
     middle = np.concatenate([mean, _squares(mean)])
     about = np.concatenate([z, q]) - middle[:, None]
     spread = effect @ (about * share) @ about.T @ effect.T
-    there = moved(effect @ middle)
+    there = moved(step + effect @ middle)
     # what is more than quadratic: all else once more, with the inversions held
     beside = there.beside(y, x)
     beside.normal[:size, :size] += _HELD * tells.T @ tells
@@ -85,6 +94,11 @@ def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) ->
     held = joined(beside, y, x, solution.smoothness)
     new = there.after(y, x, held.coefficients, held.further)
     return new, np.asarray(covariance - along @ along.T + spread)
+
+
+def _unknowns(coefficients: Floats, further: Floats) -> Floats:
+    """(V,) coefficients, all y, then all x, and what is further."""
+    return np.concatenate([coefficients.transpose(2, 0, 1).ravel(), further])
 
 
 def _squares(z: Floats) -> Floats:
