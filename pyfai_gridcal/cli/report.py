@@ -69,13 +69,12 @@ def run(options: argparse.Namespace) -> int:
                 tell(f"the corrected image could not be measured: {error}")
     further = None
     if options.rings:
-        from ..rings.drawing import ring_part
-        from ..rings.judge import validate_ring_files
+        from ..rings.drawing import judge_files, ring_part
 
         named = {name: getattr(options, name) for name in ("rings", "poni", "calibrant")}
         job = Validate(detector_file=options.result, **named)
         with ProgressLine() as progress:
-            further = ring_part(validate_ring_files(job, progress=progress))
+            further = ring_part(judge_files(job, progress=progress))
     write_report(calibration, output, validation=validation, detector=options.result, further=further)
     print(f"written: {output}")
     return 0

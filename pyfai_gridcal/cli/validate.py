@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..base.atomic import save_figure
 from ..base.errors import UsageError
 from ..records.jobs import Validate
 from ._files import check_geometry, check_images, check_outputs, write_json
@@ -68,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _rings(job: Validate) -> int:
     """What powder rings say; exit status 1 where the calibration harms them."""
-    from ..rings.judge import validate_ring_files
+    from ..rings.drawing import judge_files
 
     if job.images or job.output:
         raise UsageError("--rings beside an image of the grid or --output", expected="one of them at a time")
@@ -77,11 +76,7 @@ def _rings(job: Validate) -> int:
     inputs = [one for one in (str(job.detector_file), job.rings, job.poni) if one]
     check_outputs([job.picture, job.json_file], inputs)
     with ProgressLine() as progress:
-        found = validate_ring_files(job, progress=progress)
-    if job.picture:
-        from ..rings.drawing import ring_figure
-
-        save_figure(ring_figure(found), job.picture)
+        found = judge_files(job, progress=progress)
     if job.json_file:
         write_json(found.summary(), job.json_file)
     if job.json_file != "-":

@@ -198,13 +198,9 @@ class ValidateGrid(
 
     def rings(self, job: Validate) -> Outputs:
         """The same by powder rings."""
-        from ..base.atomic import save_figure
-        from ..rings.drawing import ring_figure
-        from ..rings.judge import validate_ring_files
+        from ..rings.drawing import judge_files
 
-        found = validate_ring_files(job, progress=self.say)
-        if job.picture:
-            save_figure(ring_figure(found), job.picture)
+        found = judge_files(job, progress=self.say)
         nothing = dict.fromkeys(("misplacement_mean", "misplacement_max", "corrected_file"))
         good = found.verdict != "harms"
         summary = {**found.summary(), "good": good}

@@ -5,7 +5,7 @@ Other rooms may use::
     fitting             fit_distortion, folded_pixels, some_valid
     gauge               best_gauge, gauge_words
     plates.beside       Beside, MakeWitness, WholeUncertainty, shared_rows
-    plates.joint        Exposure, JointProblem
+    plates.joint        Exposure, JointProblem, JointSolution
     plates.uncertainty  joint_uncertainty
     recipe              Sample, Uncertainty
     rigid               place

@@ -4,6 +4,8 @@ modules, or the distortion, of the detector."""
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +59,7 @@ def picked_points(model: CalibrationModel) -> RingPoints:
     calibrant.wavelength = wavelength
     name = Path(settings.image().filename() or "image").name
     table = np.concatenate(rows) if rows else np.zeros((0, 3))
-    return ring_points(table, calibrant.get_2th(), geometry, wavelength, str(calibrant.name or ""), name)
+    return ring_points(table, calibrant, geometry, name)
 
 
 class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
@@ -109,15 +111,20 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
         self.useButton.setEnabled(self.result is not None and not self.worker.isBusy)
         self.judgeButton.setEnabled(not self.worker.isBusy)
 
-    def add(self) -> None:
-        """Take the points that are picked now; those of an image of the same name before go."""
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Tell what is missing."""
         try:
-            new = picked_points(self.model())
+            yield
         except GridcalError as error:
             error_box(self, error, "Rings")
-            return
-        self.images = [one for one in self.images if one.name != new.name] + [new]
-        self._list()
+
+    def add(self) -> None:
+        """Take the points that are picked now; those of an image of the same name before go."""
+        with self._telling():
+            new = picked_points(self.model())
+            self.images = [one for one in self.images if one.name != new.name] + [new]
+            self._list()
 
     def clear(self) -> None:
         """Forget all images."""
@@ -133,18 +140,15 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
     def fit(self) -> None:
         """Calibrate, in a thread."""
         detector, images = self.model().experimentSettingsModel().detectorModel().detector(), tuple(self.images)
-        model = _MODELS[self.model_choice.currentText()]
-        try:
-            told = told_of(model, self.distances.text().strip() or None, self.depths.isChecked())
-        except GridcalError as error:
-            error_box(self, error, "Rings")
-            return
-        mask = None if detector.mask is None else np.asarray(detector.mask, bool)
-        size = float(detector.pixel1), float(detector.pixel2)
+        model, distances = _MODELS[self.model_choice.currentText()], self.distances.text().strip() or None
+        depths = self.depths.isChecked()
 
         def work(progress: Progress) -> RingCalibration:
-            shape = int(detector.shape[0]), int(detector.shape[1])
-            return fit_rings(images, shape=shape, pixel_size=size, mask=mask, progress=progress, **told)
+            told = told_of(model, distances, depths)
+            known = from_detector(detector)
+            return fit_rings(
+                images, shape=known.shape, pixel_size=known.pixel_size, mask=known.mask, progress=progress, **told
+            )
 
         def done(found: RingCalibration) -> None:
             self.result = found
@@ -156,14 +160,10 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
 
     def use(self) -> None:
         """Ask where to write the detector, write it and hand it on."""
-        name, _ = qt.QFileDialog.getSaveFileName(self, "Write the detector to", "detector.h5", "HDF5 (*.h5)")
-        if name:
-            self.accept(name)
-
-    def accept(self, path: str) -> None:
-        """Write the detector file and hand it on."""
+        path, _ = qt.QFileDialog.getSaveFileName(self, "Write the detector to", "detector.h5", "HDF5 (*.h5)")
         found = self.result
-        assert found is not None
+        if not path or found is None:
+            return
 
         def work(progress: Progress) -> Detector:
             from pyFAI.detectors import detector_factory
@@ -178,22 +178,17 @@ class RingsTask(AbstractCalibrationTask):  # type: ignore[misc]
         self.worker.start(BackgroundJob("writing the detector", work, done, "Rings", lasting=True))
 
     def judge(self) -> None:
-        """Ask for a detector file, and what it does for the rings of the image."""
-        name, _ = qt.QFileDialog.getOpenFileName(self, "Detector to be judged")
-        if name:
-            self.judge_file(name)
+        """Ask for a detector file, then tell and draw whether it makes the rings of the image straighter."""
+        path, _ = qt.QFileDialog.getOpenFileName(self, "Detector to be judged")
+        if path:
+            with self._telling():
+                self._judge(path, picked_points(self.model()))
 
-    def judge_file(self, path: str) -> None:
-        """Tell and draw whether a detector file makes the rings straighter."""
+    def _judge(self, path: str, points: RingPoints) -> None:
         settings = self.model().experimentSettingsModel()
         image, detector = settings.image().value(), settings.detectorModel().detector()
-        try:
-            points = picked_points(self.model())
-            if image is None:
-                raise UsageError("no image yet", expected="one with rings")
-        except GridcalError as error:
-            error_box(self, error, "Rings")
-            return
+        if image is None:
+            raise UsageError("no image yet", expected="one with rings")
 
         def work(progress: Progress) -> RingValidation:
             before = from_detector(detector)

@@ -3,8 +3,8 @@
 Other rooms may use::
 
     doors     calibrate_ring_files, rings_beside, told_of
-    drawing   ring_figure, ring_part
-    judge     RingValidation, validate_ring_files, validate_rings
+    drawing   judge_files, ring_figure, ring_part
+    judge     RingValidation, validate_rings
     picking   calibrant_of, pick_rings
     points    RingPoints, ring_files, ring_points
     record    RingCalibration, poni_beside

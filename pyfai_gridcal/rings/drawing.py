@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.atomic import save_figure
+from ..base.progress import Progress
+from ..records.jobs import Validate
 from ..report.figures import PageFigure
 from ..report.page import PagePart
-from .judge import COLUMNS, RingValidation
+from .judge import COLUMNS, RingValidation, validate_ring_files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,6 +58,14 @@ def ring_figure(found: RingValidation) -> Figure:
         over_azimuth(found, which, ax=pair[0])
         on_detector(found, which, ax=pair[1])
     return figure
+
+
+def judge_files(job: Validate, *, progress: Progress | None = None) -> RingValidation:
+    """What rings in files say, with the picture that the job asks for."""
+    found = validate_ring_files(job, progress=progress)
+    if job.picture:
+        save_figure(ring_figure(found), job.picture)
+    return found
 
 
 def ring_part(found: RingValidation) -> PagePart:

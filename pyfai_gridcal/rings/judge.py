@@ -21,7 +21,7 @@ from ..base.arrays import AnyArray, Bools, Floats, Ints, freeze, in_a_line
 from ..base.errors import FileFormatError, FittingError, UsageError
 from ..base.frames import raster_places
 from ..base.progress import Progress, untold
-from ..base.robust import NORMAL, rms, shares
+from ..base.robust import rms, shares, spread
 from ..base.silence import quiet
 from ..fitting.tiles.seams import labels_of_mask
 from ..io.images.images import load_image
@@ -32,9 +32,9 @@ from ..io.nexus.groups import no_displacement
 from ..records.distortion import Distortion
 from ..records.field import TiledField, label_at
 from ..records.jobs import Validate, corrections_of
-from .geometry import NAMES, best_geometry, numbers_of, places_of, slopes
-from .picking import calibrant_of, pick_rings, ring_angles
-from .points import RingPoints, require_rings
+from .geometry import NAMES, best_geometry, numbers_of, places_of
+from .picking import calibrant_of, pick_rings
+from .points import RingPoints, require_rings, ring_angles
 
 #: Part of the azimuth, degrees, that counts as one observation in the test: distortions are alike within it.
 _BLOCK = 10.0
@@ -58,24 +58,24 @@ class Straightness:
     ----------
     geometry : refined, metres and radians
     left : (N,) measured minus expected scattering angle of the points, rad
-    per_px : (N,) rad that a pixel along the radius stands for
+    off : (N,) the same along the radius, px
     sigma : (N,) uncertainty of the points, px: those known badly count less in what is said of all
     widths : (R,) full width at half maximum of the integrated rings, rad; NaN where there is none
     """
 
     geometry: Mapping[str, float]
     left: Floats
-    per_px: Floats
+    off: Floats
     sigma: Floats
     widths: Floats
 
     def __post_init__(self) -> None:
-        freeze(self, 1, "left", "per_px", "sigma", "widths")
+        freeze(self, 1, "left", "off", "sigma", "widths")
 
     def rms(self, which: AnyArray | slice = slice(None)) -> tuple[float, float]:
         """Of some points: rms in thousandths of a degree, and in px."""
-        left, sigma = self.left[which], self.sigma[which]
-        return 1e3 * float(np.degrees(rms(left, sigma))), rms(left / self.per_px[which], sigma)
+        left, off = (rms(one[which], self.sigma[which]) for one in (self.left, self.off))
+        return 1e3 * float(np.degrees(left)), off
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class RingValidation:
         """Of the difference, in standard deviations of chance: positive, where the calibration helps."""
         block = np.floor(self.azimuth / _BLOCK).astype(int)
         _, of = np.unique(np.stack([self.points.ring, block], axis=1), axis=0, return_inverse=True)
-        gain = (self.before.left**2 - self.after.left**2) / self.before.per_px**2 * shares(self.points.sigma)
+        gain = (self.before.off**2 - self.after.off**2) * shares(self.points.sigma)
         each = np.bincount(of.ravel(), gain)
         count = len(each)
         mean, scatter = each.mean(), each.std(ddof=1) if count > 1 else 0.0
@@ -134,32 +134,28 @@ class RingValidation:
 
     def summary(self) -> dict[str, Any]:
         """Figures for a machine."""
+        both = {"before": self.before, "after": self.after}
 
-        def told(one: Straightness, which: AnyArray | slice = slice(None)) -> dict[str, float]:
-            return dict(zip(("rms_mdeg", "rms_px"), one.rms(which), strict=True))
+        def told(which: AnyArray | slice = slice(None)) -> dict[str, dict[str, Any]]:
+            return {name: dict(zip(("rms_mdeg", "rms_px"), one.rms(which), strict=True)) for name, one in both.items()}
 
-        tables = {
-            f"{kind}s": [
-                {kind: k, "points": int(w.sum()), "before": told(self.before, w), "after": told(self.after, w)}
-                for k, w in self.parts(kind)
-            ]
-            for kind in ("ring", "module")
-        }
         widths = {
             name: [None if np.isnan(w) else float(1e3 * np.degrees(w)) for w in one.widths]
-            for name, one in (("before", self.before), ("after", self.after))
+            for name, one in both.items()
         }
         return {
             "verdict": self.verdict,
             "significance_sigma": self.significance,
             "points": len(self.points),
             "calibrant": self.points.calibrant,
-            "before": {**told(self.before), "geometry": dict(self.before.geometry)},
-            "after": {**told(self.after), "geometry": dict(self.after.geometry)},
+            **{name: {**rows, "geometry": dict(both[name].geometry)} for name, rows in told().items()},
             "gone_mdeg": self.gone[0],
             "gone_px": self.gone[1],
             "width_mdeg": widths,
-            **tables,
+            **{
+                f"{kind}s": [{kind: k, "points": int(w.sum()), **told(w)} for k, w in self.parts(kind)]
+                for kind in ("ring", "module")
+            },
         }
 
     @property
@@ -241,31 +237,30 @@ def validate_rings(
     require_rings(points, before)
     say(0.5, "refining the geometry")
     starts = dict(geometry), geometry_with(distortion, before, geometry, force=True)
-    pairs = list(zip((before, distortion), detectors, starts, strict=True))
-    points, found = _fitted(points, pairs)
+    points, views = _straight(points, list(zip((before, distortion), detectors, starts, strict=True)))
     say(0.8, "integrating")
     views = [
-        replace(seen(points, one, geo), widths=_widths(image, detector, geo, points, bad))
-        for (one, detector, _), geo in zip(pairs, found, strict=True)
+        replace(view, widths=_widths(image, detector, view.geometry, points, bad))
+        for view, detector in zip(views, detectors, strict=True)
     ]
     say(1.0, "validated")
     module = label_at(_modules(distortion, bad), points.yx)
-    return RingValidation(points, _azimuth(points, before, found[0]), module, views[0], views[1], shape)
+    azimuth = points.azimuth(before, numbers_of(views[0].geometry))
+    return RingValidation(points, azimuth, module, views[0], views[1], shape)
 
 
-def _fitted(
+def _straight(
     points: RingPoints, pairs: Sequence[tuple[Distortion, Any, Mapping[str, float]]]
-) -> tuple[RingPoints, list[dict[str, float]]]:
-    """The points that are of their rings, without or with the calibration, and the geometries that they tell."""
-    for _ in range(3):
-        found = [refined(points, *pair) for pair in pairs]
-        views = [seen(points, one, geometry) for (one, *_), geometry in zip(pairs, found, strict=True)]
-        far = np.all([_far(one.left / one.per_px) for one in views], axis=0)
+) -> tuple[RingPoints, list[Straightness]]:
+    """The points that are of their rings, without or with the calibration, and what they tell."""
+    while True:
+        views = [seen(points, one, refined(points, one, *more)) for one, *more in pairs]
+        off = np.array([view.off - np.median(view.off) for view in views])
+        far = np.all([np.abs(one) > _OUTLIER * max(spread(one), 1e-3) for one in off], axis=0)
         if not far.any():
-            break
+            _require_straight(views, points, pairs[0][0])
+            return points, views
         points = points.select(~far)
-    _require_straight(views, points)
-    return points, found
 
 
 def validate_ring_files(job: Validate, *, progress: Progress | None = None) -> RingValidation:
@@ -321,11 +316,11 @@ def refined(points: RingPoints, distortion: Distortion, detector: Any, start: Ma
 
 
 def seen(points: RingPoints, distortion: Distortion, geometry: Mapping[str, float]) -> Straightness:
-    left, per_px = points.left(distortion, numbers_of(geometry))
-    return Straightness(geometry, left, per_px, points.sigma, np.zeros(0))
+    left, off = points.left(distortion, numbers_of(geometry))
+    return Straightness(geometry, left, off, points.sigma, np.zeros(0))
 
 
-def _require_straight(views: Sequence[Straightness], points: RingPoints) -> None:
+def _require_straight(views: Sequence[Straightness], points: RingPoints, before: Distortion) -> None:
     """Refuse points of which many are of other rings: no geometry makes rings of them, without and with it."""
     if len(np.unique(points.ring)) < 2:
         raise FittingError(
@@ -333,27 +328,13 @@ def _require_straight(views: Sequence[Straightness], points: RingPoints) -> None
             expected="two rings: of one nobody knows which it is",
             hint="is the PONI file that of this image, and the calibrant right?",
         )
-    off = min(rms(one.left / one.per_px) for one in views)
-    apart = float(np.median(np.diff(np.unique(points.two_theta)))) / float(np.median(views[0].per_px))
+    off, apart = min(rms(one.off) for one in views), points.apart_px(before)
     if off > max(1.0, _APART * apart):
         raise FittingError(
             f"points of {points.name} are off their rings by {off:.3g} px rms with the best geometry",
             expected=f"less than a tenth of the {apart:.3g} px to the next ring, without or with the calibration",
             hint="is the PONI file that of this image, and the calibrant right?",
         )
-
-
-def _far(off: Floats) -> Bools:
-    """Points that are off by much more than most."""
-    middle = np.median(off)
-    return np.abs(off - middle) > _OUTLIER * max(NORMAL * float(np.median(np.abs(off - middle))), 1e-3)
-
-
-def _azimuth(points: RingPoints, distortion: Distortion, geometry: Mapping[str, float]) -> Floats:
-    """Degrees about the beam, on the detector: 0 along fast, 90 along slow."""
-    numbers = numbers_of(geometry)
-    outward = slopes(places_of(distortion, points.yx), numbers)[0]
-    return np.degrees(np.arctan2(outward[:, 0], outward[:, 1]))
 
 
 def _modules(distortion: Distortion, mask: Bools | None) -> Ints:
@@ -382,7 +363,7 @@ def _widths(
         angles = ring_angles(calibrant_of(points.calibrant, points.wavelength))
     at, counts = np.asarray(done.radial, float), np.asarray(done.intensity, float)
     for ring in np.unique(points.ring):
-        room = np.abs(np.delete(angles, ring) - angles[ring]).min(initial=0.1) / 3
+        room = np.nanmin(np.abs(np.delete(angles, ring) - angles[ring]), initial=0.1) / 3
         t = at - angles[ring]
         near, edge = np.abs(t) < room, (np.abs(t) < room) & (np.abs(t) > 0.8 * room)
         if near.sum() < 8 or edge.sum() < 2:

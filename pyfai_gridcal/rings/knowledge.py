@@ -10,13 +10,11 @@ import numpy as np
 from ..base.arrays import Floats
 from ..base.frames import raster_places
 from ..fitting.plates.beside import WholeUncertainty
-from ..fitting.spline.basis import Axis, band_of_stencil, roughness_stencil
-from ..records.field import Field, SampledField, TiledField
+from ..fitting.spline.basis import Axis
+from ..records.field import Field, SampledField, TiledField, label_at
 from .record import ModuleMotion
-from .witness import RingWitness
+from .witness import DEPTH_PRIOR, FIELD_PRIOR, RingWitness
 
-#: Of the roughness of smooth fields.
-ORDER = 3
 #: What keeps more than this part of the uncertainty that it had before any point is not determined by the points.
 _UNDETERMINED = 0.3
 #: Nodes of the map of the uncertainty, along the longer axis.
@@ -32,15 +30,13 @@ class Knowledge:
     witness : the rings, with everything found
     y, x : axes of the field
     shape : (slow, fast) pixels
-    smoothness : of the field
-    covariance : (U, U) of the coefficients and the motions of modules
+    covariance : (V, V) of the coefficients, the motions of modules, their depths and the geometries
     """
 
     witness: RingWitness
     y: Axis
     x: Axis
     shape: tuple[int, int]
-    smoothness: float
     covariance: Floats
 
     @cached_property
@@ -53,43 +49,31 @@ class Knowledge:
     def _nodes(self) -> Floats:
         """Those nodes that are in a module, (N, 2)."""
         at = raster_places(*self._raster).reshape(-1, 2)
-        if self.witness.labels is None:
-            return at
-        near = np.rint(at).astype(int)
-        return at[self.witness.labels[near[:, 0], near[:, 1]] >= 0]
+        labels = self.witness.labels
+        return at if labels is None else at[label_at(labels, at) >= 0]
 
     @cached_property
     def whole(self) -> WholeUncertainty:
         """Uncertainty without shift and turn."""
-        seen = self.witness
-        aspect = seen.pixel_size[0] / seen.pixel_size[1]
-        return WholeUncertainty(self.y, self.x, seen.columns, self.covariance, self._nodes, aspect, 3, seen.present)
-
-    @cached_property
-    def _linear(self) -> Floats:
-        """(6, U) how the linear part of the displacement follows the unknowns."""
-        return self.whole.linear(6)
-
-    @cached_property
-    def _prior(self) -> Floats:
-        """(U, U) covariance before any point."""
-        size = self.y.size * self.x.size
-        precision = self.witness.precision(self.y, self.x)[: len(self.covariance), : len(self.covariance)]
-        rough = self.smoothness * band_of_stencil(roughness_stencil(self.y, self.x, ORDER)).dense()
-        for part in (slice(0, size), slice(size, 2 * size)):
-            precision[part, part] += rough
-        return np.asarray(np.linalg.inv(precision), dtype=np.float64)
+        seen, n = self.witness, 2 * self.y.size * self.x.size + self.witness.motions.size
+        shared = self.covariance[:n, :n]
+        return WholeUncertainty(self.y, self.x, seen.columns, shared, self._nodes, seen.aspect, 3, seen.present)
 
     def _known(self, k: int) -> tuple[float, float] | None:
         """Value of a linear part and its uncertainty; None where the points do not tell, or pixels are as given."""
         if not self.witness.smooth:
             return None
-        row = self._linear[k]
-        sigma, before = (float(np.sqrt(row @ c @ row)) for c in (self.covariance, self._prior))
-        if sigma > _UNDETERMINED * before:
+        row = self.whole.linear(6)[k]
+        sigma = float(np.sqrt(row @ self.whole.covariance @ row))
+        part = self.whole.linear_part(raster_places(self.y.abscissae, self.x.abscissae).reshape(-1, 2), 6)[:, k]
+        if sigma > _UNDETERMINED * FIELD_PRIOR / np.linalg.norm(part):
             return None
+        return float(self._moved(6)[k]), sigma
+
+    def _moved(self, count: int) -> Floats:
+        """(count,) linear parts of the displacement."""
         values = self.witness.present.at(self._nodes).T.ravel()
-        return float((np.linalg.pinv(self.whole.linear_part(self._nodes, 6)) @ values)[k]), sigma
+        return np.asarray(np.linalg.pinv(self.whole.linear_part(self._nodes, count)) @ values)
 
     @cached_property
     def scale(self) -> tuple[float, float] | None:
@@ -111,7 +95,7 @@ class Knowledge:
         if self.witness.labels is None:
             return self._map(*self._raster)
         tiles = []
-        for k in range(self.witness.modules):
+        for k in range(len(self.witness.motions)):
             inside = self.witness.labels == k
             axes = [np.flatnonzero(inside.any(axis=1 - c)).astype(float) for c in range(2)]
             tiles.append(self._map(*(np.linspace(a[0], a[-1] + 1e-6 * (len(a) < 2), 9) for a in axes)))
@@ -125,29 +109,36 @@ class Knowledge:
     def deep(self) -> tuple[Floats, Floats, Floats]:
         """Depths (M, 3) of the modules with their tilts, less the plane through all of them, which goes with the
         geometries; their uncertainty, and that before any point."""
-        count, arm, plane = len(self.witness.depth), self.witness.arms, self.witness.plane
+        seen, first, count = self.witness, len(self.whole.covariance), self.witness.depth.size
+        if not count:
+            nothing = np.zeros_like(seen.motions)
+            return nothing, nothing, nothing
+        assert seen.labels is not None
+        # what makes depths and tilts comparable: half a module or so from its centre, metres
+        reach = 0.5 * float(np.sqrt(seen.labels.size / len(seen.depth))) * min(seen.pixel_size)
+        arm = np.tile([1.0, reach, reach], len(seen.depth))
+        plane = np.tile(np.eye(3), (len(seen.depth), 1))
+        plane[0::3, 1:] = (seen.centres - seen.centres.mean(axis=0)) * seen.pixel_size
+        plane *= arm[:, None]
         free = (np.eye(count) - plane @ np.linalg.pinv(plane)) * arm / arm[:, None]
-        whole = self.witness.equations(self.y, self.x).own_covariance(self.covariance)[:count, :count]
-        before = np.diag(self.witness.priors(self.y.size * self.x.size)[len(self.covariance) :][:count] ** 2)
-        sigma, prior = (np.sqrt(np.diagonal(free @ c @ free.T)) for c in (whole, before))
-        return (free @ self.witness.depth).reshape(-1, 3), sigma.reshape(-1, 3), prior.reshape(-1, 3)
+        own = self.covariance[first : first + count, first : first + count]
+        before = np.diag(np.tile(DEPTH_PRIOR, len(seen.depth)) ** 2)
+        sigma, prior = (np.sqrt(np.diagonal(free @ c @ free.T)).reshape(-1, 3) for c in (own, before))
+        return (free @ seen.depth.ravel()).reshape(-1, 3), sigma, prior
 
     def motions(self) -> tuple[ModuleMotion, ...]:
         """Shift, turn and depth of each module; the motions without what they have in common."""
         out = []
-        depths = self.deep[:2] if len(self.witness.depth) else np.zeros((2, self.witness.modules, 3))
-        first, common = 2 * self.y.size * self.x.size, self.whole.linear(3)[2]
-        moved = self.witness.present.at(self._nodes).T.ravel()
-        rigid = np.linalg.pinv(self.whole.linear_part(self._nodes, 3)) @ moved
-        for k in range(self.witness.modules):
-            at = self.witness.centres[k][None]
+        first, common, rigid = 2 * self.y.size * self.x.size, self.whole.linear(3)[2], self._moved(3)
+        for k, centre in enumerate(self.witness.centres):
+            at = centre[None]
             shift = self.witness.present.at(at)[0] - self.whole.linear_part(at, 3) @ rigid
-            sigma = np.sqrt(self.variance(at))[0]
             own_turn = -common
             own_turn[first + 3 * k + 2] += 1
-            turn = float(np.sqrt(own_turn @ self.covariance @ own_turn))
-            numbers = (shift, sigma, (self.witness.further[3 * k + 2] - rigid[2], turn), *(d[k] for d in depths))
-            out.append(ModuleMotion(*(tuple(map(float, one)) for one in numbers)))  # type: ignore[arg-type]
+            turn = float(np.sqrt(own_turn @ self.whole.covariance @ own_turn))
+            numbers = (shift, np.sqrt(self.variance(at))[0], (self.witness.motions[k, 2] - rigid[2], turn))
+            depth, sigma, _ = (d[k] for d in self.deep)
+            out.append(ModuleMotion(*(tuple(map(float, one)) for one in (*numbers, depth, sigma))))  # type: ignore[arg-type]
         return tuple(out)
 
     def undetermined(self) -> tuple[str, ...]:

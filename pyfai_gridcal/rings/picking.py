@@ -8,15 +8,15 @@ the pixels by their distance from the ring, so that a bent ring remains bent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import PickingError, UsageError
 from ..base.silence import quiet
-from .points import RingPoints, ring_points
+from .points import RingPoints, ring_angles, ring_points
 
 if TYPE_CHECKING:
     from pyFAI.calibrant import Calibrant
@@ -54,11 +54,6 @@ def calibrant_of(name: str, wavelength: float) -> Calibrant:
             raise UsageError(f"calibrant {name!r}", expected=text)
         out.wavelength = wavelength
     return out
-
-
-def ring_angles(calibrant: Calibrant) -> Floats:
-    """Scattering angles (R,) of the rings, rad, from the innermost one, as far as the wavelength has them."""
-    return np.unique([one for one in calibrant.get_2th() if one is not None])
 
 
 def pick_rings(
@@ -104,73 +99,56 @@ def pick_rings(
             single.geometry_refinement.data = np.zeros((0, 3))
         rows = np.asarray(single.geometry_refinement.data, float).reshape(-1, 3)
         angle = np.asarray(single.geometry_refinement.center_array(image.shape, unit="2th_rad", scale=False))
-    angles = ring_angles(known)
-    ny, nx = image.shape
-    rows = rows[((rows[:, :2] > _REACH) & (rows[:, :2] < np.array([ny, nx]) - _REACH - 1)).all(axis=1)]
-    yx, sigma, kept = _placed(_Picture(image, ~bad, angle), rows, angles)
+    rows = rows[((rows[:, :2] > _REACH) & (rows[:, :2] < np.array(image.shape) - _REACH - 1)).all(axis=1)]
+    yx, sigma = _placed(image, ~bad, angle, rows, ring_angles(known))
+    kept = np.flatnonzero(sigma < _WORST)
     if len(kept) < max(3, _ON_RINGS * len(rows)):
         raise PickingError(
             f"{len(kept)} of the {len(rows)} brightest points where {calibrant} has its rings are on a ring in {name}",
             expected=f"{_ON_RINGS:.0%} and more",
             hint="is the PONI file that of this image, and the calibrant right?",
         )
-    rows = np.column_stack([yx, rows[kept, 2]])
-    return ring_points(rows, angles.tolist(), geometry, wavelength, calibrant, name, sigma)
+    placed = np.column_stack([yx, rows[:, 2]])[kept]
+    return replace(ring_points(placed, known, geometry, name, sigma[kept]), calibrant=calibrant)
 
 
-@dataclass(frozen=True, eq=False)
-class _Picture:
-    """Counts, which of them count, and the scattering angle (rad) of each pixel; all (ny, nx)."""
+def _placed(image: Floats, valid: Bools, angle: Floats, rows: Floats, angles: Floats) -> tuple[Floats, Floats]:
+    """Places (N, 2) of points (N, 3), and their sigma (N,), px; infinite where no ring can be fitted.
 
-    image: Floats
-    valid: Bools
-    angle: Floats
-
-
-def _placed(picture: _Picture, rows: Floats, angles: Floats) -> tuple[Floats, Floats, Ints]:
-    """Places (M, 2) and their sigma (M,), px, of those points (N, 3) at which a ring can be fitted, and which they
-    are."""
-    slope = np.stack([np.gradient(picture.angle, axis=k) for k in range(2)], axis=-1)
-    near = np.rint(rows[:, :2]).astype(int)
-    out_yx, out_sigma, out_row = [], [], []
+    The image has counts, those that count, and the scattering angle (rad) of each pixel; rings have `angles`.
+    """
+    slope = np.stack([np.gradient(angle, axis=k) for k in range(2)], axis=-1)
+    dy, dx = (v.ravel() for v in np.meshgrid(*[np.arange(-_REACH, _REACH + 1)] * 2, indexing="ij"))
+    yx, sigma = rows[:, :2].copy(), np.full(len(rows), np.inf)
     for ring in np.unique(rows[:, 2]).astype(int):
-        which = np.flatnonzero(rows[:, 2] == ring)
-        if len(which) < 3:
-            continue
-        at = near[which]
+        which = rows[:, 2] == ring
+        at = np.rint(yx[which]).astype(int)
         up = slope[at[:, 0], at[:, 1]]
         size = np.linalg.norm(up, axis=1)
         unit = up / size[:, None]
         # half the way to the next ring, px
-        room = np.abs(angles - angles[ring])[np.arange(len(angles)) != ring].min(initial=np.inf) / np.median(size) / 2
+        room = np.nanmin(np.abs(np.delete(angles, ring) - angles[ring]), initial=np.inf) / np.median(size) / 2
         # along the radius from the ring: pyFAI's point, then what the fit says
-        first = ((rows[which, :2] - at) * unit).sum(axis=1) + (picture.angle[at[:, 0], at[:, 1]] - angles[ring]) / size
-        middle, sigma = _fitted(picture, at, unit, size, float(angles[ring]), first, float(room))
-        moved = rows[which, :2] + (middle - first)[:, None] * unit
-        good = (sigma < _WORST) & (np.abs(middle - first) < 3.0)
-        out_yx.append(moved[good])
-        out_sigma.append(sigma[good])
-        out_row.append(which[good])
-    if not out_yx:
-        return np.zeros((0, 2)), np.zeros(0), np.zeros(0, int)
-    return np.concatenate(out_yx), np.concatenate(out_sigma), np.concatenate(out_row)
+        first = ((yx[which] - at) * unit).sum(axis=1) + (angle[at[:, 0], at[:, 1]] - angles[ring]) / size
+        y, x = at[:, :1] + dy, at[:, 1:] + dx
+        along = (unit[:, :1] * dx - unit[:, 1:] * dy) / _REACH
+        off = (angle[y, x] - angles[ring]) / size[:, None]
+        middle, found = _fitted(image[y, x], valid[y, x], off, along, first, float(room))
+        yx[which] += (middle - first)[:, None] * unit
+        sigma[which] = np.where(np.abs(middle - first) < 3.0, found, np.inf)
+    return yx, sigma
 
 
 def _fitted(
-    picture: _Picture, at: Ints, unit: Floats, size: Floats, angle: float, first: Floats, room: float
+    counts: Floats, valid: Bools, off: Floats, along: Floats, first: Floats, room: float
 ) -> tuple[Floats, Floats]:
-    """Middle of the ring near each of N pixels, px along the radius from where `angle` is, and its sigma (inf: none).
+    """Middle of the ring near each of N points, px along the radius from where it should be, and its sigma (inf: none).
 
-    Gauss-Newton steps for background, its slope, height, its slope along the ring, middle, and one width for all.
+    Gauss-Newton steps for background, its slope, height, its slope along the ring, middle, and one width for all: of
+    the pixels (N, P) around, off the ring by so many px and as far along it, from the `first` middles.
     """
-    step = np.arange(-_REACH, _REACH + 1)
-    dy, dx = (v.ravel() for v in np.meshgrid(step, step, indexing="ij"))
-    y, x = at[:, :1] + dy, at[:, 1:] + dx
-    counts, valid = picture.image[y, x], picture.valid[y, x]
-    off = (picture.angle[y, x] - angle) / size[:, None]
-    along = (unit[:, :1] * dx - unit[:, 1:] * dy) / _REACH
     middle, width = first.copy(), min(2.0, room / 2)
-    sigma = np.full(len(at), np.inf)
+    sigma = np.full(len(first), np.inf)
     for _ in range(8):
         reach = min(max(4.0 * width, 4.0), _REACH, room)
         # the pixels stay those around the first place: what comes in and goes out would make steps

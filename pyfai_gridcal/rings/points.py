@@ -6,17 +6,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..base.arrays import AnyArray, Floats, Ints, freeze, in_a_line, select_rows
 from ..base.atomic import read_text
 from ..base.errors import FileFormatError, FittingError, UsageError
-from ..base.geometry import as_pair
 from ..base.silence import quiet
 from ..io.kinds.pointers import GEOMETRY, MAX_BYTES, numbers_in
 from ..records.distortion import Distortion
 from .geometry import numbers_of, places_of, slopes, two_theta
+
+if TYPE_CHECKING:
+    from pyFAI.calibrant import Calibrant
 
 #: Fewest points of an image, and the narrowest part of a turn that they cover, degrees: five numbers are unknown.
 FEWEST, NARROWEST = 12, 20.0
@@ -69,17 +72,26 @@ class RingPoints:
         return select_rows(self, which, "yx", "ring", "two_theta", "sigma")
 
     def left(self, distortion: Distortion, geometry: Floats | None = None) -> tuple[Floats, Floats]:
-        """(N,) by how much each point scatters farther than its ring, rad, and (N,) rad that a pixel along the radius
-        stands for."""
+        """(N,) by how much each point scatters farther than its ring, rad, and px along the radius."""
         places = places_of(distortion, self.yx)
         numbers = numbers_of(self.geometry) if geometry is None else geometry
-        per_px = np.linalg.norm(slopes(places, numbers)[0][:, :2] * distortion.pixel_size, axis=1)
-        return two_theta(places, numbers) - self.two_theta, per_px
+        left = two_theta(places, numbers) - self.two_theta
+        return left, left / np.linalg.norm(slopes(places, numbers)[0][:, :2] * distortion.pixel_size, axis=1)
 
     def off_px(self, distortion: Distortion, geometry: Floats | None = None) -> Floats:
         """(N,) how far outside of its ring each point is, px along the radius."""
-        left, per_px = self.left(distortion, geometry)
-        return left / per_px
+        return self.left(distortion, geometry)[1]
+
+    def azimuth(self, distortion: Distortion, geometry: Floats) -> Floats:
+        """(N,) degrees about the beam, on the detector: 0 along fast, 90 along slow."""
+        outward = slopes(places_of(distortion, self.yx), geometry)[0]
+        return np.degrees(np.arctan2(outward[:, 0], outward[:, 1]))
+
+    def apart_px(self, distortion: Distortion) -> float:
+        """How far apart rings are that follow each other, typically, px; infinite for a single one."""
+        steps = np.diff(np.unique(self.two_theta))
+        px = slopes(places_of(distortion, self.yx), numbers_of(self.geometry))[0][:, :2] * distortion.pixel_size
+        return float(np.median(steps) / np.median(np.linalg.norm(px, axis=1))) if len(steps) else np.inf
 
 
 def ring_files(named: str) -> tuple[Path, Path]:
@@ -100,26 +112,15 @@ def read_rings(named: str) -> RingPoints:
     FileFormatError
         Files that are not there, or hold no points, rings, wavelength or geometry.
     """
-    path, poni = ring_files(named)
-    geometry, wavelength = read_geometry(poni)
-    return points_of_npt(path, geometry, wavelength)
-
-
-def read_geometry(poni: Path) -> tuple[dict[str, float], float | None]:
-    """Geometry of a PONI file, and its wavelength; FileFormatError where it has no geometry."""
-    try:
-        found = numbers_in(read_text(poni, MAX_BYTES))
-    except ValueError:
-        found = {}
-    if not all(np.isfinite(found.get(name, np.nan)) for name in GEOMETRY):
-        raise FileFormatError(f"{poni} tells no geometry", expected="a PONI file, as pyFAI-calib2 writes it")
-    return {name: found[name] for name in GEOMETRY}, found.get("wavelength")
-
-
-def points_of_npt(path: Path, geometry: Mapping[str, float], wavelength: float | None) -> RingPoints:
-    """Points of a file of pyFAI's control points."""
     from pyFAI.control_points import ControlPoints
 
+    path, poni = ring_files(named)
+    try:
+        told = numbers_in(read_text(poni, MAX_BYTES))
+    except ValueError:
+        told = {}
+    if not all(np.isfinite(told.get(name, np.nan)) for name in GEOMETRY):
+        raise FileFormatError(f"{poni} tells no geometry", expected="a PONI file, as pyFAI-calib2 writes it")
     with quiet("pyFAI"):
         try:
             read = ControlPoints(str(path))
@@ -127,24 +128,17 @@ def points_of_npt(path: Path, geometry: Mapping[str, float], wavelength: float |
             text = f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
             raise FileFormatError(text, expected="points of rings, as pyFAI-calib2 writes them") from error
         rows = np.array([row for row in read.getList() if row[2] is not None], float).reshape(-1, 3)
-        wavelength = read.wavelength or wavelength
+        calibrant, wavelength = read.calibrant, read.wavelength or told.get("wavelength")
         if not wavelength or not len(read.dspacing):
             raise FileFormatError(f"{path} tells neither wavelength nor calibrant", hint="write it with pyFAI-calib2")
-        read.calibrant.wavelength = wavelength
-        angles = read.calibrant.get_2th()
-    return ring_points(rows, angles, geometry, wavelength, str(read.calibrant.name or "as in the file"), path.name)
+        calibrant.wavelength = wavelength
+        return ring_points(rows, calibrant, {name: told[name] for name in GEOMETRY}, path.name)
 
 
 def ring_points(
-    rows: Floats,
-    angles: Floats,
-    geometry: Mapping[str, float],
-    wavelength: float,
-    calibrant: str,
-    name: str,
-    sigma: Floats | None = None,
+    rows: Floats, calibrant: Calibrant, geometry: Mapping[str, float], name: str, sigma: Floats | None = None
 ) -> RingPoints:
-    """Points (N, 3) y, x, ring, of a calibrant with rings at `angles`, rad.
+    """Points (N, 3) y, x, ring, of a calibrant that is told the wavelength.
 
     Raises
     ------
@@ -153,15 +147,20 @@ def ring_points(
     FittingError
         Fewer points than determine a geometry.
     """
-    known = np.array([np.nan if one is None else one for one in angles], float)
-    ring = rows[:, 2].astype(int)
+    known, ring = ring_angles(calibrant), rows[:, 2].astype(int)
+    called = str(calibrant.name or "as in the file")
     if len(rows) and (ring.min() < 0 or ring.max() >= len(known) or not np.isfinite(known[ring]).all()):
         text = f"{name} has points of ring {ring.max()}"
-        raise FileFormatError(text, expected=f"rings 0 to {np.isfinite(known).sum() - 1}, as {calibrant} has them")
+        raise FileFormatError(text, expected=f"rings 0 to {np.isfinite(known).sum() - 1}, as {called} has them")
     if len(rows) < FEWEST:
         raise FittingError(f"{len(rows)} points of rings in {name}", expected=f"at least {FEWEST}")
     sigma = np.full(len(rows), np.nan) if sigma is None else sigma
-    return RingPoints(rows[:, :2], ring, known[ring], sigma, dict(geometry), wavelength, calibrant, name)
+    return RingPoints(rows[:, :2], ring, known[ring], sigma, dict(geometry), calibrant.wavelength, called, name)
+
+
+def ring_angles(calibrant: Calibrant) -> Floats:
+    """Scattering angles (R,) of the rings, rad; NaN where the wavelength has none."""
+    return np.array(calibrant.get_2th(), float)
 
 
 def require_rings(points: RingPoints, distortion: Distortion) -> None:
@@ -179,20 +178,14 @@ def require_rings(points: RingPoints, distortion: Distortion) -> None:
             f"{outside} of the {len(points)} points of {points.name} are outside of the detector",
             expected=f"points of an image of shape {distortion.shape}",
         )
-    places, numbers = places_of(distortion, points.yx), numbers_of(points.geometry)
-    left, per_px = points.left(distortion)
-    typical = float(np.median(np.abs(left / per_px)))
-    steps = np.diff(np.unique(points.two_theta))
-    apart = float(np.median(steps) / np.median(per_px)) if len(steps) else np.inf
+    typical, apart = float(np.median(np.abs(points.off_px(distortion)))), points.apart_px(distortion)
     if typical > min(FARTHEST, CLEAR * apart):
         raise FittingError(
             f"points of {points.name} are {typical:.3g} px off their rings, which are {apart:.3g} px apart",
             expected="a geometry that puts them on the rings",
             hint=f"is it {points.calibrant}, are the numbers of the rings right, is the PONI file that of this image?",
         )
-    size = as_pair(distortion.pixel_size)
-    beam = numbers[1:3] + numbers[0] * np.array([np.tan(numbers[4]) / np.cos(numbers[3]), -np.tan(numbers[3])])
-    around = np.sort(np.degrees(np.arctan2(*((places[:, :2] - beam) / size).T)))
+    around = np.sort(points.azimuth(distortion, numbers_of(points.geometry)))
     free = float(np.diff(np.append(around, around[0] + 360)).max())
     if free > 360 - NARROWEST:
         raise FittingError(

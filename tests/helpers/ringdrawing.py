@@ -132,7 +132,7 @@ def ring_points_of(
     unit /= np.linalg.norm(unit, axis=1)[:, None]
     table[:, :2] += rng.normal(0, noise_px, len(table))[:, None] * unit if noise_px else 0.0
     sigma = np.full(len(table), noise_px or np.nan)
-    return ring_points(table, angles.tolist(), geometry, WAVELENGTH, calibrant, name, sigma)
+    return ring_points(table, known, geometry, name, sigma)
 
 
 def npt_and_poni(points: RingPoints, stem: Path, geometry: Mapping[str, float] | None = None) -> str:

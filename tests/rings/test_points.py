@@ -10,7 +10,7 @@ import pytest
 from ringdrawing import GEOMETRY, WAVELENGTH, npt_and_poni, perfect, ring_points_of
 
 from pyfai_gridcal.base.errors import FileFormatError, FittingError, UsageError
-from pyfai_gridcal.rings.points import read_geometry, read_rings, require_rings
+from pyfai_gridcal.rings.points import read_rings, require_rings
 
 SHAPE = (360, 400)
 
@@ -34,7 +34,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         read_rings(f"{tmp_path}/a.npt:{tmp_path}/a.poni")
     (tmp_path / "a.poni").write_text("Distance: far\n")
     with pytest.raises(FileFormatError, match="no geometry"):
-        read_geometry(tmp_path / "a.poni")
+        read_rings(f"{tmp_path}/a.npt:{tmp_path}/a.poni")
     named = npt_and_poni(ring_points_of(perfect(SHAPE), np.random.default_rng(1)), tmp_path / "b")
     (tmp_path / "b.npt").write_text("ring: 0\npoint: x=1 y=2\n")
     with pytest.raises(FileFormatError, match="neither wavelength nor calibrant"):

@@ -22,20 +22,23 @@ Columns = Callable[[Floats], sparse.csr_matrix]
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """What other witnesses say of the unknowns of the detector, all that is theirs alone eliminated.
+    """What other witnesses say of the unknowns of the detector, and of some that are theirs alone.
 
     Attributes
     ----------
-    normal : (U, U) 1/px²; U counts the coefficients of the field (all y, then all x) and `count` further unknowns
-    right : (U,) 1/px
+    normal : (V, V) 1/px²; V counts the coefficients of the field (all y, then all x), `count` further unknowns, and
+        `own` that the plate does not see
+    right : (V,) 1/px
     count : further unknowns of the detector, such as motions of its modules
     columns : of points (N, 2): (2 N, count) displacement by these, px, all y, then all x
+    own : unknowns of the witness, such as the geometry of its images
     """
 
     normal: Floats
     right: Floats
     count: int
     columns: Columns
+    own: int = 0
 
 
 def shared_rows(y: Axis, x: Axis, columns: Columns, yx: Floats) -> sparse.csr_matrix:
@@ -57,7 +60,7 @@ class Witness(Protocol):
         ...
 
     def after(self, y: Axis, x: Axis, coefficients: Floats, further: Floats) -> Witness:
-        """The same with the field that was found."""
+        """The same with the field, the further unknowns and its own that were found."""
         ...
 
     def field(self, spline: SplineField) -> Field:

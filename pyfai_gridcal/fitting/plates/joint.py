@@ -82,7 +82,7 @@ class JointSolution:
     inner : (H, 2, 2) covariance of the errors were the field known, px²
     solved : (2 H, U) how the errors follow the field and the moves
     tilts : (E, 2) further tilt of each exposure, rad; zero where they are not solved for
-    further : (F,) further unknowns of the detector, which witnesses beside the plate speak of
+    further : (F,) further unknowns of the detector, which witnesses beside the plate speak of, and their own
     """
 
     coefficients: Floats
@@ -135,7 +135,7 @@ class JointProblem:
         self.moving = self.posing + (0 if self.lean is None else 2 * len(self.exposures))
         #: Of all unknowns, the tilts.
         self.tilting = slice(2 * self.size + self.posing, 2 * self.size + self.moving)
-        self.further = 0 if self.beside is None else self.beside.count
+        self.further, self.own = (0, 0) if self.beside is None else (self.beside.count, self.beside.own)
         self.rough = band_of_stencil(roughness_stencil(self.y, self.x, self.order)).dense()
         self.weights = [self._weight(e) for e in self.exposures]
         self._assemble()
@@ -168,10 +168,13 @@ class JointProblem:
             for c, move in enumerate(moves):
                 move[:, self.posing + 2 * k : self.posing + 2 * k + 2] = -e.bends[:, c]
         rows = sparse.csr_matrix(sparse.bmat([[field, None, moves[0]], [None, field, moves[1]]]))
-        return rows if self.beside is None else sparse.hstack([rows, self.beside.columns(e.yx)], format="csr")
+        if self.beside is None:
+            return rows
+        own = sparse.csr_matrix((rows.shape[0], self.own))
+        return sparse.hstack([rows, self.beside.columns(e.yx), own], format="csr")
 
     def _assemble(self) -> None:
-        unknowns = 2 * self.size + self.moving + self.further
+        unknowns = 2 * self.size + self.moving + self.further + self.own
         self.rows = [self._rows(k) for k in range(len(self.exposures))]
         self.normal = np.zeros((unknowns, unknowns))
         self.right = np.zeros(unknowns)

@@ -35,7 +35,7 @@ def joint_uncertainty(problem: JointProblem, solution: JointSolution) -> JointUn
     """
     y, x, n = problem.y, problem.x, problem.size
     if problem.beside is not None and problem.further:
-        at = np.delete(np.arange(len(solution.covariance)), slice(2 * n, 2 * n + problem.moving))
+        at = np.delete(np.arange(len(solution.covariance) - problem.own), slice(2 * n, 2 * n + problem.moving))
         nodes = np.concatenate([e.yx for e in problem.exposures])
         return WholeUncertainty(y, x, problem.beside.columns, solution.covariance[np.ix_(at, at)], nodes)
     gy, gx = (g.ravel() for g in np.meshgrid(y.abscissae, x.abscissae, indexing="ij"))
