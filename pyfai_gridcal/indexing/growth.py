@@ -15,6 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats, largest_of, length, select_rows
+from ..base.geometry import tree_of
 
 #: Steps (i, j) that are tried from a node; the long ones only where nothing else leads on (a missing hole).
 _NEAR = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
@@ -26,7 +27,8 @@ _DIAGONAL = np.array([(1, 1), (-1, -1), (1, -1), (-1, 1)])
 _FAR = np.array([(2, 0), (-2, 0), (0, 2), (0, -2)])
 #: Nodes at most that a generation goes straight on, as many as its lines follow: a tenth of a pitch, a share of the
 #: tolerance, is the most that a point may be off there, too little for a bent line to come to another node unnoticed.
-_LEAP, _STRAIGHT = 32, 0.4
+#: Of fewer points than these a generation takes its time whatever it does.
+_LEAP, _STRAIGHT, _WIDE = 32, 0.4, 150
 #: Points whose neighbours are compared at a time: the comparison takes a kilobyte and a half for each.
 _CHUNK = 2000
 
@@ -183,7 +185,7 @@ class Cloud:
     @cached_property
     def tree(self) -> cKDTree:
         """Tree of the points."""
-        return cKDTree(self.yx)
+        return tree_of(self.yx)
 
 
 def grow(cloud: Cloud, seed: int, basis: Floats, taken: Bools | None = None) -> Patch:
@@ -212,7 +214,7 @@ def grow_on(cloud: Cloud, start: Patch, taken: Bools | None = None) -> Patch:
     while True:
         steps, within = ((near, tolerance), (_DIAGONAL, 0.8 * tolerance), (_FAR, 0.8 * tolerance))[reach]
         found, whole = _generation(cloud, ledger, frontier, steps, within, free, 1 if reach else leap)
-        leap = min(2 * leap, _LEAP) if whole > 0.5 else max(1, leap // 2)
+        leap = min(2 * leap, _LEAP) if whole > 0.5 and len(found) > _WIDE else max(1, leap // 2)
         if len(found):
             changed = np.zeros(len(yx), bool)
             changed[found] = changed[_neighbours(ledger, found)] = True
@@ -221,7 +223,7 @@ def grow_on(cloud: Cloud, start: Patch, taken: Bools | None = None) -> Patch:
         elif reach < 2:
             # nothing new from here: try farther steps, from every point that still has a free node beside it
             reach += 1
-            frontier = _open_border(ledger, near)
+            frontier = frontier if reach > 1 else _open_border(ledger, near)
         else:
             break
     rows = np.flatnonzero(ledger.has)
