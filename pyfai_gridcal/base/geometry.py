@@ -1,4 +1,4 @@
-"""Hulls and turns in the plane."""
+"""Hulls, turns and neighbours in the plane."""
 
 from __future__ import annotations
 
