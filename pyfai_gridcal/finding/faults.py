@@ -16,6 +16,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats
+from ..base.geometry import tree_of
 from ..base.robust import NORMAL
 from .holes.learning import Instrument
 from .holes.looks import wild_square
@@ -47,7 +48,7 @@ class SharedFaults:
     def at(self, yx: Floats, own: Floats | float = 0.0) -> Floats:
         """The same at other places (M, 2), where holes look as the nearest one does; and may be off by their `own`
         (M, 1), of which neighbours share a part."""
-        near = self._tree.query(yx)[1]
+        near = self._tree.query(yx, workers=2)[1]
         return np.maximum(self.size[near], np.sqrt(self.part[near]) * own)
 
     @cached_property
@@ -57,7 +58,7 @@ class SharedFaults:
 
     @cached_property
     def _tree(self) -> cKDTree:
-        return cKDTree(self.yx)
+        return tree_of(self.yx)
 
 
 def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good: Bools) -> SharedFaults | None:
@@ -78,7 +79,7 @@ def learn_faults(tools: Instrument, state: SpotState, fitted: FittedSpots, good:
     odd = np.where((weight >= _PIXELS)[:, None], odd - np.median(odd, axis=0), 0.0)
     usual = NORMAL * np.median(np.abs(odd), axis=0)
     strange = np.count_nonzero(np.abs(odd) > _STRANGE * usual, axis=1) > 0
-    near = np.asarray(cKDTree(yx).query(yx, k=_AROUND)[1])
+    near = np.asarray(tree_of(yx).query(yx, k=_AROUND)[1])
     common = np.clip(odd, -_STRANGE * usual, _STRANGE * usual)[near]
     square, mean = (common**2).mean(axis=1), common.mean(axis=1)
     shared = (_AROUND * mean**2 - square) / (_AROUND - 1)

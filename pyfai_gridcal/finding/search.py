@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..base.arrays import Bools, Floats, largest_of, select_rows, with_rows
 from ..base.errors import IndexingError
+from ..base.geometry import tree_of
 from ..indexing.indexing import GrownLattice, grow_lattice, index_spots
 from ..indexing.prediction import away_from, missing_nodes, predicted
 from ..indexing.regularity import regularity_of
@@ -81,7 +81,7 @@ class Found:
         points, yx = self.points, self.candidates.yx
         if points is None or len(yx) < 2:
             return self
-        near = np.asarray(cKDTree(yx).query(yx, k=[2], workers=2))[..., 0]
+        near = np.asarray(tree_of(yx).query(yx, k=[2], workers=2))[..., 0]
         node = np.full((len(yx), 2), np.nan)
         node[points.spot] = points.ij
         # neighbours on the lattice may lie as near as the field squeezes them
@@ -283,7 +283,7 @@ def spacing_of(yx: Floats) -> float:
     """Distance that most spots have at least to their nearest neighbour, px."""
     if len(yx) < 2:
         return float("inf")
-    distance = np.asarray(cKDTree(yx).query(yx[:: len(yx) // _ASKED + 1], k=2)[0])
+    distance = np.asarray(tree_of(yx).query(yx[:: len(yx) // _ASKED + 1], k=2)[0])
     return float(np.quantile(distance[:, 1], 0.25))
 
 
@@ -346,7 +346,7 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     tools = look.tools
     # what a hole looks like there, and the light on it, is what the first look knows of the nearest spots
     start = start_from(tools.image, places, tools.reach, tools.profile_radius)
-    nearest = np.asarray(cKDTree(look.state.yx).query(places)[1])
+    nearest = np.asarray(tree_of(look.state.yx).query(places)[1])
     stretch, like = None if look.stretch is None else look.stretch[nearest], look.state.select(nearest)
     start = replace(start, stretch=stretch, bend=like.bend, room=like.room)
     whole = tools.image.is_whole(places, tools.reach)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats, every, largest_of
 from ..base.errors import PickingError
+from ..base.geometry import tree_of
 from ..records.spots import SpotFlag, Spots
 from .faults import SharedFaults
 from .holes.learning import STEPS, Instrument
@@ -163,7 +163,7 @@ def _crowded(yx: Floats, off: Bools, far: float) -> Bools:
     out = off.copy()
     if off.any():
         # the nearest of those that are off is the spot itself
-        out[off] = np.asarray(cKDTree(yx[off]).query(yx[off], k=[2], distance_upper_bound=far)[0])[:, 0] < np.inf
+        out[off] = np.asarray(tree_of(yx[off]).query(yx[off], k=[2], distance_upper_bound=far)[0])[:, 0] < np.inf
     return out
 
 
@@ -242,7 +242,7 @@ def oddity(tools: Instrument, fitted: FittedSpots, usual: float, *, strict: Bool
 
 def _distinct(yx: Floats, chi2: Floats, least: float) -> AnyArray:
     """Rows that stay when of two spots closer than `least` px the worse one goes."""
-    pairs = cKDTree(yx).query_pairs(least, output_type="ndarray") if len(yx) > 1 else np.empty((0, 2), int)
+    pairs = tree_of(yx).query_pairs(least, output_type="ndarray") if len(yx) > 1 else np.empty((0, 2), int)
     keep = np.ones(len(yx), bool)
     keep[np.where(chi2[pairs[:, 0]] > chi2[pairs[:, 1]], pairs[:, 0], pairs[:, 1])] = False
     return np.flatnonzero(keep)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats, largest_of, with_rows
+from ..base.geometry import tree_of
 from .holes.learning import Instrument
 from .holes.model import SpotState
 from .holes.refinement import NEAR, STEEP_LIGHT, FittedSpots, renew
@@ -54,7 +54,7 @@ class LocalTilts:
         place, get one only where all around do."""
         if not self.size.any():
             return np.zeros((len(yx), 2))
-        distance, near = (np.asarray(v) for v in cKDTree(self.yx).query(yx, k=[1, 2, 3], workers=2))
+        distance, near = (np.asarray(v) for v in tree_of(self.yx).query(yx, k=[1, 2, 3], workers=2))
         size = self.size[near]
         out = np.where(cut[:, None], size.mean(axis=1) * (size > 0).all(axis=1), size.max(axis=1))
         # farther out nobody has looked: what is not known may differ more
@@ -97,7 +97,7 @@ def learn_tilts(
     count = min(_AROUND, len(asked))
     if count < 3:
         return None, plain, there
-    near = asked[np.asarray(cKDTree(some.yx[asked]).query(some.yx, k=count, workers=2)[1])]
+    near = asked[np.asarray(tree_of(some.yx[asked]).query(some.yx, k=count, workers=2)[1])]
     # what comes from elsewhere first, which costs least, then light that it leaves unexplained
     renew(topped, farther, lambda rows: tools.fit(some.select(rows), 1, (0.0, ANY_GROUND)))
     # grainy noise makes waves as large as that

@@ -1,9 +1,9 @@
 """Growth of a lattice over a cloud of points, from one seed outwards, whole generations at a time.
 
 Every point that has a node also carries its own two lattice vectors, measured from its neighbours, so the lattice may
-bend, turn and change its pitch on the way. A generation predicts all neighbours of the points that came last, looks
-for the nearest point to each prediction and gives it the node when it lies within a fraction of the local pitch. A
-point has one node at most and a node one point.
+bend, turn and change its pitch on the way. A generation predicts all neighbours of the points that came last, and
+what follows on the same lines as far as the lattice is straight, looks for the nearest point to each prediction and
+gives it the node when it lies within a fraction of the local pitch. A point has one node at most and a node one point.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats, largest_of, length, select_rows
+from ..base.geometry import tree_of
 
 #: Steps (i, j) that are tried from a node; the long ones only where nothing else leads on (a missing hole).
 _NEAR = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)])
@@ -24,6 +25,10 @@ _HEXAGONAL = np.array([(1, -1), (-1, 1)])
 _DIAGONAL = np.array([(1, 1), (-1, -1), (1, -1), (-1, 1)])
 #: Straight over one missing hole.
 _FAR = np.array([(2, 0), (-2, 0), (0, 2), (0, -2)])
+#: Nodes at most that a generation goes straight on, as many as its lines follow: a tenth of a pitch, a share of the
+#: tolerance, is the most that a point may be off there, too little for a bent line to come to another node unnoticed.
+#: Of fewer points than these a generation takes its time whatever it does.
+_LEAP, _STRAIGHT, _WIDE = 32, 0.4, 150
 #: Points whose neighbours are compared at a time: the comparison takes a kilobyte and a half for each.
 _CHUNK = 2000
 
@@ -126,9 +131,9 @@ class _Ledger:
         self.basis = np.full((n, 2, 2), np.nan)
         self.has = np.zeros(n, bool)
         self.half = span
-        self.table = np.full((2 * span + 1, 2 * span + 1), -1, np.int64)
+        self.table = np.full((2 * span + 1, 2 * span + 1), -1, np.int32)
         # no need to clear these: a claim is compared with what was written a moment ago
-        self.claim, self.claims = np.empty(n, np.int64), np.empty_like(self.table)
+        self.claim, self.claims = np.empty(n, np.int32), np.empty_like(self.table)
 
     def at(self, ij: AnyArray) -> AnyArray:
         """Points of the nodes `ij`, -1 where there is none; a generation keeps its nodes inside the table."""
@@ -180,7 +185,7 @@ class Cloud:
     @cached_property
     def tree(self) -> cKDTree:
         """Tree of the points."""
-        return cKDTree(self.yx)
+        return tree_of(self.yx)
 
 
 def grow(cloud: Cloud, seed: int, basis: Floats, taken: Bools | None = None) -> Patch:
@@ -205,17 +210,20 @@ def grow_on(cloud: Cloud, start: Patch, taken: Bools | None = None) -> Patch:
     ledger.measure(yx, inside.rows)
     near = np.concatenate([_NEAR, _HEXAGONAL]) if cloud.hexagonal else _NEAR
     frontier = _open_border(ledger, near)
-    reach = 0
+    reach, leap = 0, 1
     while True:
         steps, within = ((near, tolerance), (_DIAGONAL, 0.8 * tolerance), (_FAR, 0.8 * tolerance))[reach]
-        found = _generation(cloud, ledger, frontier, steps, within, free)
+        found, whole = _generation(cloud, ledger, frontier, steps, within, free, 1 if reach else leap)
+        leap = min(2 * leap, _LEAP) if whole > 0.5 and len(found) > _WIDE else max(1, leap // 2)
         if len(found):
-            ledger.measure(yx, np.concatenate([found, _neighbours(ledger, found)]))
+            changed = np.zeros(len(yx), bool)
+            changed[found] = changed[_neighbours(ledger, found)] = True
+            ledger.measure(yx, np.flatnonzero(changed))
             frontier, reach = found, 0
         elif reach < 2:
             # nothing new from here: try farther steps, from every point that still has a free node beside it
             reach += 1
-            frontier = _open_border(ledger, near)
+            frontier = frontier if reach > 1 else _open_border(ledger, near)
         else:
             break
     rows = np.flatnonzero(ledger.has)
@@ -234,31 +242,30 @@ def _open_border(ledger: _Ledger, steps: AnyArray) -> AnyArray:
 
 
 def _generation(
-    cloud: Cloud, ledger: _Ledger, frontier: AnyArray, steps: AnyArray, tolerance: float, free: Bools
-) -> AnyArray:
-    """One generation: rows of the points that got a node."""
-    if not len(frontier):
-        return frontier
-    node = (ledger.node[frontier][:, None, :] + steps[None]).reshape(-1, 2)
-    basis = np.repeat(ledger.basis[frontier], len(steps), axis=0)
-    start = np.repeat(cloud.yx[frontier], len(steps), axis=0)
-    step = np.tile(steps, (len(frontier), 1))
-    wanted = ledger.at(node) < 0
-    wanted &= largest_of(node) < ledger.half - 2
-    node, basis, start, step = node[wanted], basis[wanted], start[wanted], step[wanted]
-    if not len(node):
-        return np.empty(0, np.int64)
+    cloud: Cloud, ledger: _Ledger, frontier: AnyArray, steps: AnyArray, tolerance: float, free: Bools, leap: int = 1
+) -> tuple[AnyArray, float]:
+    """One generation, as far as `leap` nodes straight on from each point: rows of the points that got a node, and which
+    share of the lines went all the way."""
+    first = ledger.node[frontier][:, None, :] + steps
+    line, way = np.nonzero((ledger.at(first) < 0) & (largest_of(first) < ledger.half - 2))
+    if not len(line):
+        return np.empty(0, np.int64), 0.0
+    start, step, count = frontier[line], steps[way], np.arange(1, leap + 1)[:, None]
+    basis = ledger.basis[start]
     # where the neighbours of the frontier should be, and which points are there
-    place = start + np.einsum("nk,nkc->nc", step, basis)
-    local = np.minimum(length(basis[:, 0]), length(basis[:, 1]))
-    distance, row = (np.asarray(v) for v in cloud.tree.query(place))
-    relative = distance / np.maximum(local, 1e-9)
-    ok = (relative < tolerance) & ~ledger.has[row] & free[row]
-    node, basis, row, relative = node[ok], basis[ok], row[ok], relative[ok]
+    node = ledger.node[start][:, None, :] + count * step[:, None, :]
+    place = cloud.yx[start][:, None, :] + count * np.einsum("nk,nkc->nc", step, basis)[:, None, :]
+    local = np.maximum(np.minimum(length(basis[:, 0]), length(basis[:, 1])), 1e-9)
+    distance, row = (np.asarray(v) for v in cloud.tree.query(place, distance_upper_bound=tolerance * local.max()))
+    relative, row = distance / local[:, None], np.minimum(row, len(cloud.yx) - 1)
+    inside = largest_of(node) < ledger.half - 2
+    node[~inside] = 0
+    ok = (relative < np.where(count[:, 0] > 1, _STRAIGHT, 1.0) * tolerance) & ~ledger.has[row] & free[row]
+    ok = np.logical_and.accumulate(ok & inside & (ledger.at(node) < 0), axis=1)
+    basis = np.repeat(basis, ok.sum(axis=1), axis=0)
+    node, row, relative = node[ok], row[ok], relative[ok]
     # the nearest claim comes last, so that it is the one that stands
     order = np.argsort(-relative, kind="stable")
-    node, basis, row = node[order], basis[order], row[order]
-    stands = ledger.stand(row, node)
-    node, basis, row = node[stands], basis[stands], row[stands]
-    ledger.put(row, node, basis)
-    return row
+    order = order[ledger.stand(row[order], node[order])]
+    ledger.put(row[order], node[order], basis[order])
+    return row[order], float(ok[:, -1].mean())

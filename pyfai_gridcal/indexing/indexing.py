@@ -308,15 +308,16 @@ def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
     where, own = yx[patch.rows], largest_of(sigma[patch.rows])
     pitch = float(np.median(np.hypot(*patch.basis[:, 0].T)))
     table = NodeTable.of(patch.ij)
-    lines = {step: table.line(patch.ij, step, 3) for step in ((1, 0), (0, 1), (-1, 0), (0, -1))}
     padded = np.vstack([where, np.full(2, np.nan)])
     misses = []
-    for weights in _CONTINUATIONS:
-        gain = np.sqrt(1 + sum(w * w for w in weights.values()))
-        # what looks both ways is the same along the opposite direction
-        for line in list(lines.values())[: 2 if -1 in weights else 4]:
-            place = sum(w * padded[line[n]] for n, w in weights.items())
-            misses.append(length(place - where) / gain)
+    for step in ((1, 0), (0, 1)):
+        there = {n: padded.take(rows, axis=0) for n, rows in table.line(patch.ij, step, 3).items() if n}
+        for weights in _CONTINUATIONS:
+            gain = np.sqrt(1 + sum(w * w for w in weights.values()))
+            # what looks both ways is the same along the opposite direction
+            for sign in (1,) if -1 in weights else (1, -1):
+                place = sum(w * there[sign * n] for n, w in weights.items())
+                misses.append(length(place - where) / gain)
     miss = np.array(misses)
     known = np.isfinite(miss).sum(axis=0)
     typical = float(np.nanmedian(miss)) if np.isfinite(miss).any() else 0.0

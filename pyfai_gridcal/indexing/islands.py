@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats
+from ..base.geometry import tree_of
 from .growth import Cloud, LocalLattice, Patch, grow
 
 #: Fewest spots that make a lattice: three by three.
@@ -72,7 +72,7 @@ def with_islands(cloud: Cloud, local: LocalLattice, patch: Patch) -> tuple[Patch
         if not len(seeds):
             break
         main = max(pieces, key=len)
-        _, near = cKDTree(yx[main.rows]).query(yx[seeds[0]])
+        _, near = tree_of(yx[main.rows]).query(yx[seeds[0]])
         basis = oriented(local.basis[seeds[0]], cloud.hexagonal, main.basis[near])
         island = grow(cloud, int(seeds[0]), basis, taken)
         taken[island.rows] = True
@@ -132,7 +132,7 @@ def _junction(yx: Floats, one: Patch, other: Patch) -> _Junction | None:
     longest = max(float(np.hypot(*piece.basis.T).sum(axis=0).max()) for piece in (one, other))
     if np.hypot(*gap) > _FARTHEST * longest:
         return None
-    distance, near = (np.asarray(v) for v in cKDTree(yx[one.rows]).query(yx[other.rows]))
+    distance, near = (np.asarray(v) for v in tree_of(yx[one.rows]).query(yx[other.rows]))
     pitch = float(np.median(np.hypot(*other.basis[:, 0].T)))
     reach = max(float(distance.min()) + 0.8 * pitch, 1.6 * pitch)
     close = distance <= reach

@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Floats, Ints
 from ..base.frames import raster_places
+from ..base.geometry import inverted, tree_of
 from ..records.nodes import NodeTable
 from .trend import Trend
 
@@ -65,7 +66,7 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
                 found[rest] = more
                 found += trend.quadratic_at(at)
     vectors, curved = found[:, 1:3], found[:, 3:]
-    step = np.linalg.inv(vectors)  # an offset d px is d @ step nodes
+    step = inverted(vectors)  # an offset d px is d @ step nodes
     (a, b), (c, d) = step[:, 0].T[..., None], step[:, 1].T[..., None]
     ii, ij_, jj = curved[:, 0], curved[:, 1], curved[:, 2]
     bend = [
@@ -131,5 +132,5 @@ def away_from(places: Floats, others: Floats, least: float) -> AnyArray:
     if not len(others):
         return np.ones(len(places), bool)
     # a little beyond, so that those at the very limit are seen
-    distance, _ = cKDTree(others).query(places, distance_upper_bound=1.001 * least, workers=2)
+    distance, _ = tree_of(others).query(places, distance_upper_bound=1.001 * least, workers=2)
     return np.asarray(distance > least)

@@ -7,9 +7,9 @@ what grows on them is a sublattice. The spots that it leaves out tell: they lie 
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ..base.arrays import Floats
+from ..base.geometry import tree_of
 from .growth import Patch
 
 #: Places within a cell at which the nodes of a finer lattice of two or four times the density lie.
@@ -36,7 +36,7 @@ def finer(yx: Floats, patch: Patch) -> Floats | None:
     rest = yx[outside]
     if len(rest) < max(9, _WORTH * len(patch)):
         return None
-    distance, near = (np.asarray(v) for v in cKDTree(yx[patch.rows]).query(rest))
+    distance, near = (np.asarray(v) for v in tree_of(yx[patch.rows]).query(rest))
     basis = patch.basis[near]
     length = np.hypot(basis[..., 0], basis[..., 1])
     beside = distance < _AROUND * length.max(axis=1)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from ..base.arrays import AnyArray, Bools, Floats
 from ..base.errors import IndexingError
+from ..base.geometry import tree_of
 from ..base.robust import spread
 from ..indexing.indexing import index_spots
 from ..indexing.nodes import local_bases
@@ -74,7 +74,7 @@ def amplitude_scatter(spots: Spots, *, neighbours: int = 8) -> float:
     if len(spots) < neighbours + 1:
         return 0.0
     some = np.arange(0, len(spots), max(1, len(spots) // _SOME))
-    _, near = cKDTree(spots.yx, balanced_tree=False, compact_nodes=False).query(spots.yx[some], k=neighbours + 1)
+    _, near = tree_of(spots.yx).query(spots.yx[some], k=neighbours + 1)
     level = np.log(np.maximum(spots.amplitude, 1e-9))
     return spread(level[some] - np.median(level[np.asarray(near)], axis=1), about=0.0)
 
@@ -174,7 +174,7 @@ def _between(points: ControlPoints, spots: Spots) -> AnyArray:
     rows = np.flatnonzero(rest)
     if not len(rows) or len(points) < 4:
         return rows[:0]
-    distance, near = cKDTree(points.yx).query(spots.yx[rows])
+    distance, near = tree_of(points.yx).query(spots.yx[rows])
     basis = local_bases(points)[near]
     pitch = np.hypot(*basis.transpose(2, 0, 1))
     flat = np.abs(np.linalg.det(basis)) < 0.05 * pitch.min(axis=1) ** 2

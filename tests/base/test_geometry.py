@@ -1,11 +1,11 @@
-"""Hulls and turns in the plane."""
+"""Hulls, turns and inverses in the plane."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from pyfai_gridcal.base.geometry import as_pair, hull_of, leaning, turn_matrix, within_hull
+from pyfai_gridcal.base.geometry import as_pair, hull_of, inverted, leaning, turn_matrix, within_hull
 from pyfai_gridcal.records.fit import Pose
 
 
@@ -16,6 +16,13 @@ def test_pairs(given, pair) -> None:
     found = as_pair(given)
     assert found == pair
     assert all(type(one) is float for one in found)
+
+
+def test_inverses_of_many_and_of_a_flat_one() -> None:
+    some = np.array([[[1.1, 0.2], [-0.3, 0.9]], [[0.4, -2.0], [5.0, 3.0]], [[1.0, 2.0], [2.0, 4.0]]])
+    found = inverted(some)
+    assert np.allclose(some[:2] @ found[:2], np.eye(2))
+    assert not np.isfinite(found[2]).any()
 
 
 def test_three_are_no_pair() -> None:

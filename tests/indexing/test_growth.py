@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from pyfai_gridcal.indexing import growth
 from pyfai_gridcal.indexing.growth import Cloud, grow, grow_on, local_lattices
 
 BASIS = np.array([[19.0, 4.0], [-3.0, 27.0]])
@@ -103,3 +106,30 @@ def test_growth_goes_on_from_what_has_grown() -> None:
     assert np.array_equal(more.rows, whole.rows)
     assert np.array_equal(more.ij, whole.ij)
     np.testing.assert_allclose(more.basis, whole.basis)
+
+
+def test_a_bent_lattice_gets_the_same_nodes_however_far_generations_go_straight_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ij, _ = cloud(160, 190)
+    ij = ij[(ij[:, 0] != 101) | (ij[:, 1] < 90)]  # a line of holes is missing half of the way
+    u, v = (ij / (160, 190)).T
+    bend = np.column_stack([70 * v**2 - 50 * u * v, 90 * u**2 - 40 * v**3])
+    yx = ij @ BASIS + bend + np.random.default_rng(1).normal(0, 0.4, ij.shape)
+    counts: list[int] = []
+
+    def counted(*args: Any, generation: Any = growth._generation) -> Any:
+        counts[-1] += 1
+        return generation(*args)
+
+    monkeypatch.setattr(growth, "_generation", counted)
+    counts.append(0)
+    far = grow(Cloud(yx), 15000, BASIS)
+    assert np.array_equal(far.ij, ij[far.rows] - ij[15000])
+    assert len(far) == len(yx)
+    monkeypatch.setattr(growth, "_LEAP", 1)
+    counts.append(0)
+    near = grow(Cloud(yx), 15000, BASIS)
+    assert np.array_equal(near.rows, far.rows)
+    assert np.array_equal(near.ij, far.ij)
+    assert counts[0] < counts[1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ...base.arrays import AnyArray, Bools, Floats, largest_of, select_rows, with_rows
+from ...base.geometry import inverted, tree_of
 from ...indexing.prediction import local_frames
 from ...records.points import ControlPoints
 from .light import STEEPEST, LocalLight, lit_share
@@ -210,7 +210,7 @@ class BentRims:
 
 def _form_of(stretch: Floats, radius: float) -> Floats:
     """(N, 3) coefficients of y y, y x and x x of the form that is 1 on circles of `radius` px after a `stretch`."""
-    back = np.linalg.inv(stretch)
+    back = inverted(stretch)
     form = np.matmul(back, back.transpose(0, 2, 1)) / radius**2
     return np.stack([form[:, 0, 0], 2 * form[:, 0, 1], form[:, 1, 1]], axis=1)
 
@@ -271,7 +271,7 @@ def stretched(
 
     # some of the points, with their neighbours, tell whether there is anything to be done at all
     some = points.yx[:: max(1, len(points) // _SAMPLE)]
-    near = cKDTree(points.yx, compact_nodes=False, balanced_tree=False).query(some, k=min(5, len(points)))[1]
+    near = tree_of(points.yx).query(some, k=min(5, len(points)))[1]
     rows, place = np.unique(near, return_inverse=True)
     local, bend = frames_at(rows)
     error = _UNSURE * _differ(local[place.reshape(near.shape)])
@@ -284,7 +284,7 @@ def stretched(
     # each spot takes what the nearest point says: of those asked for a start, of all once they have been measured
     if measured and len(rows) < len(points):
         local, bend = frames_at(rows := np.arange(len(points)))
-    near = np.asarray(cKDTree(points.yx[rows]).query(state.yx, workers=2)[1])
+    near = np.asarray(tree_of(points.yx[rows]).query(state.yx, workers=2)[1])
     rims = BentRims.of(np.clip(bend, -5 * usual, 5 * usual), local, rim or radius).select(near) if bent else None
     room = _room_in(local, 0.5 * min(points.pitch_px), reach, near)
     return replace(state, stretch=local[near] if unround else None, bend=rims, room=room), error

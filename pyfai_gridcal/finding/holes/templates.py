@@ -13,6 +13,7 @@ import numpy as np
 from scipy import fft, ndimage, special
 
 from ...base.arrays import AnyArray, Floats, select_rows
+from ...base.geometry import inverted
 from ...records.spots import HoleProfile
 from .profile import disk_and_blur, profile_radius
 from .windows import powers
@@ -295,7 +296,7 @@ class TemplateMaker:
         square = np.exp(2 * _WIDER * flat[:, 4, None, None]) * np.matmul(left, left.transpose(0, 2, 1))
         square -= (1.0 if wider is None else wider[:, None, None] ** 2) * np.eye(2)
         excess = 0.5 * self.blur**2 * square[:, [0, 0, 1], [0, 1, 1]]
-        return TemplateBank(self.pool, self.reach, known[label.ravel()], np.eye(2) - np.linalg.inv(left), excess)
+        return TemplateBank(self.pool, self.reach, known[label.ravel()], np.eye(2) - inverted(left), excess)
 
     @cached_property
     def step(self) -> float:
