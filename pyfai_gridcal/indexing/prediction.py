@@ -19,6 +19,8 @@ _CHUNK = 20_000
 #: strong lenses leave 0.03 to 0.06, noise all of it; of fields that are rough, where it leaves 0.3 to 0.6, one
 #: polynomial knows less in the corners than neighbours do.
 _TELLING = 0.15
+#: And it is asked for where neighbours leave over more than places scatter by in good light, px.
+_LEFT_PX = 0.02
 
 
 def missing_nodes(ij: Ints) -> Ints:
@@ -57,7 +59,7 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
     rest = np.flatnonzero(~known)
     if len(rest):
         found[rest], left = _local_quadratic(ij, yx, at[rest], neighbours, width=1.6, alone=False)
-        trend = Trend.of(ij, yx)
+        trend = Trend.of(ij, yx) if left > _LEFT_PX else None
         if trend is not None:
             about = yx - trend.quadratic_at(ij, 1)[:, 0]
             more, less = _local_quadratic(ij, about, at[rest], neighbours, width=1.6, alone=False)

@@ -53,16 +53,16 @@ def without_contradicted(fit: DistortionFit, spots: Sequence[Spots]) -> Distorti
 
 def _unexplained(points: ControlPoints, used: Bools, spots: Spots) -> Floats:
     """Places (K, 2) px of spots that hold a node among used ones, but are not used; dirt between holes holds none."""
+    rest = np.ones(len(spots), bool)
+    rest[points.spot[used]] = False
+    yx = spots.yx[rest]
+    if len(yx) <= _GROUP:
+        return yx[:0]
     table = NodeTable.of(points.ij[used])
     have = table.cells >= 0
     # between used nodes of the same row, and of the same column
     sides = [np.logical_or.accumulate(have[way], axis=k)[way] for k in (0, 1) for way in (np.s_[:, :], _BACK[k])]
     among = np.logical_and.reduce(sides) & ~have
-    rest = np.ones(len(spots), bool)
-    rest[points.spot[used]] = False
-    yx = spots.yx[rest]
-    if not len(yx):
-        return yx
     good = points.select(used)
     near = np.asarray(cKDTree(good.yx).query(yx)[1])
     step = (yx - good.yx[near])[:, None] @ np.linalg.inv(local_bases(good)[near])
