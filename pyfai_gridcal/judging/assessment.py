@@ -96,7 +96,7 @@ def assess(
     mask : (ny, nx) pixels that never had a chance of being calibrated
     """
     sigma = float(np.sqrt(np.mean([np.median(p.sigma_yx**2) for p in fit.points])))
-    scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma, _caution(fit, sigma))
+    scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma)
     words: Words = {}
     figures = {
         **_looks(fit, spots, fit.distortion.pixel_size if pixel_given else (1.0, 1.0)),
@@ -228,7 +228,7 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
     words["prediction error, share of the pitch"] = f"{held:.2g} px: {cause}"
     words["extra scatter that photon noise does not explain, px"] = cause
-    sigma = np.hypot(_field_sigma(fit) * scale.caution, systematic)
+    sigma = np.hypot(_field_sigma(fit) * _caution(fit, scale.sigma), systematic)
     return {
         "prediction error, share of the pitch": held / scale.pitch,
         "error of the field, px": rms(sigma),

@@ -205,7 +205,7 @@ def infinite_everywhere(rng):
     return np.full(SHAPE, np.inf, np.float32)
 
 
-@kind(r"masked")
+@kind(r"mask ignores every pixel")
 def all_masked(rng):
     return grid(rng), {"mask": np.ones(SHAPE, bool)}
 

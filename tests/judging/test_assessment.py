@@ -10,7 +10,6 @@ from scipy import ndimage
 
 from pyfai_gridcal.fitting.fitting import fit_distortion
 from pyfai_gridcal.judging.assessment import assess
-from pyfai_gridcal.judging.limits import RULES, Scale
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.points import ControlPoints
 from pyfai_gridcal.records.spots import HoleProfile, Noise, Spots
@@ -297,9 +296,3 @@ def test_holes_in_plain_sight_that_are_no_spots() -> None:
     ij, yx = lattice()
     verdict = judged(ij, yx, spots=replace(spots_of(yx), passed_over=0.8))
     assert alarms(verdict) == {"holes that were passed over": "doubtful"}
-
-
-def test_that_points_are_few_is_a_reason_for_doubt_and_no_failure() -> None:
-    rule = next(r for r in RULES if r.name == "error of the field, px")
-    error, few, many = 2.3, Scale(PITCH, SIGMA, caution=3.3), Scale(PITCH, SIGMA)
-    assert [rule.check(error, scale, "").level for scale in (few, many)] == ["doubtful", "failed"]
