@@ -14,11 +14,11 @@ from scipy.spatial import cKDTree
 
 from ..base.arrays import Bools, Floats
 from ..base.frames import raster_places
-from ..indexing.nodes import local_bases
 from ..records.fit import DistortionFit
 from ..records.nodes import NodeTable
 from ..records.points import ControlPoints
 from ..records.spots import Spots
+from .regularities import steps_from, surrounded
 
 __all__ = ["without_contradicted"]
 
@@ -60,19 +60,12 @@ def _unexplained(points: ControlPoints, used: Bools, spots: Spots) -> Floats:
         return yx[:0]
     table = NodeTable.of(points.ij[used])
     have = table.cells >= 0
-    # between used nodes of the same row, and of the same column
-    sides = [np.logical_or.accumulate(have[way], axis=k)[way] for k in (0, 1) for way in (np.s_[:, :], _BACK[k])]
-    among = np.logical_and.reduce(sides) & ~have
+    among = surrounded(have) & ~have
     good = points.select(used)
-    near = np.asarray(cKDTree(good.yx).query(yx)[1])
-    step = (yx - good.yx[near])[:, None] @ np.linalg.inv(local_bases(good)[near])
-    node = good.ij[near] + np.rint(step[:, 0]).astype(int)
+    near, _, steps = steps_from(good, yx)
+    node = good.ij[near] + np.rint(steps).astype(int)
     at = np.clip(node - table.low, 0, np.array(have.shape) - 1)
     return yx[among[tuple(at.T)]]
-
-
-#: A table seen from its other end along an axis.
-_BACK = (np.s_[::-1, :], np.s_[:, ::-1])
 
 
 def _together(places: Floats, used: int, pitch: float) -> Floats:

@@ -109,6 +109,12 @@ def hole_share(points: ControlPoints, spots: Spots) -> float:
 def lattice_fill(points: ControlPoints) -> float:
     """Share of nodes that hold a point, among those between points of the same row and of the same column."""
     have = NodeTable.of(points.ij).cells[1:-1, 1:-1] >= 0
+    inside = surrounded(have)
+    return float(have[inside].mean()) if inside.any() else 0.0
+
+
+def surrounded(have: Bools) -> Bools:
+    """Which nodes of a table lie on, or between, those of the same row and of the same column that it has."""
 
     def between(axis: int) -> Bools:
         ahead = np.logical_or.accumulate(have, axis=axis)
@@ -116,8 +122,7 @@ def lattice_fill(points: ControlPoints) -> float:
         out: Bools = ahead & behind
         return out
 
-    inside = between(0) & between(1)
-    return float(have[inside].mean()) if inside.any() else 0.0
+    return between(0) & between(1)
 
 
 def broken_share(points: ControlPoints, *, limit: float = 0.25) -> float:
@@ -167,6 +172,18 @@ def corrected_anisotropy(scale: Floats) -> float:
 
 
 # ----------------------------------------------------------------------------------------------- what is not on it
+def steps_from(points: ControlPoints, yx: Floats) -> tuple[AnyArray, Floats, Floats]:
+    """Row (K,) of the point nearest to each place (K, 2) px, how far it is, in its longer local pitch, and the way from
+    it (K, 2) in local steps of i and j."""
+    distance, near = tree_of(points.yx).query(yx)
+    basis = local_bases(points)[near]
+    pitch = np.hypot(*basis.transpose(2, 0, 1))
+    flat = np.abs(np.linalg.det(basis)) < 0.05 * pitch.min(axis=1) ** 2
+    basis[flat] = points.basis_px
+    steps = (yx - points.yx[near])[:, None, :] @ np.linalg.inv(basis)
+    return np.asarray(near), distance / pitch.max(axis=1), steps[:, 0]
+
+
 def _between(points: ControlPoints, spots: Spots) -> AnyArray:
     """Rows of the spots without a node that lie beside points, and not where a node is by a quarter of the pitch."""
     rest = np.ones(len(spots), bool)
@@ -174,14 +191,9 @@ def _between(points: ControlPoints, spots: Spots) -> AnyArray:
     rows = np.flatnonzero(rest)
     if not len(rows) or len(points) < 4:
         return rows[:0]
-    distance, near = tree_of(points.yx).query(spots.yx[rows])
-    basis = local_bases(points)[near]
-    pitch = np.hypot(*basis.transpose(2, 0, 1))
-    flat = np.abs(np.linalg.det(basis)) < 0.05 * pitch.min(axis=1) ** 2
-    basis[flat] = points.basis_px
-    offset = (spots.yx[rows] - points.yx[near])[:, None, :] @ np.linalg.inv(basis)
-    off = np.abs(offset - np.rint(offset))[:, 0].max(axis=1)
-    return rows[(distance < 1.1 * pitch.max(axis=1)) & (off > 0.25)]
+    _, away, steps = steps_from(points, spots.yx[rows])
+    off = np.abs(steps - np.rint(steps)).max(axis=1)
+    return rows[(away < 1.1) & (off > 0.25)]
 
 
 def spots_between(points: ControlPoints, spots: Spots) -> float:
