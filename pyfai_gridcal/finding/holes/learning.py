@@ -66,7 +66,7 @@ class Instrument:
     limit : farthest that a fit may take a spot along an axis, px
     learned, maker : picture of the holes and noise of the pixels; makes templates of that picture
     workers : threads
-    dark : what pixels read without light, counts, holes positive
+    dark : what pixels read without light, counts, holes positive; None where the ground has light of its own
     """
 
     image: PreparedImage
@@ -78,7 +78,7 @@ class Instrument:
     learned: Learned
     maker: TemplateMaker
     workers: int
-    dark: float = 0.0
+    dark: float | None = 0.0
 
     @cached_property
     def profile_radius(self) -> float:

@@ -29,7 +29,8 @@ class LocalLight:
     amplitude, background : (N,) counts, holes positive
     amplitude_sigma, background_sigma : (N,) and one number: how far single spots scatter around them, counts
     slope_a, slope_b : (N, 2) relative gradients along (y, x), per px
-    dark : what pixels read without light, counts; 0 where the spots do not tell
+    dark : what pixels read without light, counts; 0 where the spots do not tell, None where the ground has light of
+        its own
     """
 
     amplitude: Floats
@@ -38,7 +39,7 @@ class LocalLight:
     background_sigma: float
     slope_a: Floats
     slope_b: Floats
-    dark: float = 0.0
+    dark: float | None = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Light:
         value, scatter = np.clip(value, *self.limits), self.level.scatter
         if self.line is None:
             value_b, gradient_b = self.ground.at(yx)
-            slope_b, dark = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1), 0.0
+            slope_b, dark = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1), None
             if self.polarity == "dark":
                 steep = np.clip(slope_b, -0.05, 0.05)
                 return LocalLight(value, value_b, scatter, self.ground.scatter, steep, slope_b)
@@ -102,8 +103,11 @@ def light_of(yx: Floats, amplitude: Floats, background: Floats, *, spacing: floa
     return Light(field, ground, (float(level.min()) - 1, float(level.max()) + 0.5), line, polarity)
 
 
-def lit_share(background: Floats, dark: float) -> Floats:
-    """Part of the backgrounds (N,), counts, that is light and not the dark level."""
+def lit_share(background: Floats, dark: float | None) -> Floats:
+    """Part of the backgrounds (N,), counts, that is the light on the holes, and not the `dark` level or, where that is
+    None, light of its own."""
+    if dark is None:
+        return np.zeros_like(background)
     return np.clip(1 - dark / _away_from_0(background), -1.0, 1.0)
 
 

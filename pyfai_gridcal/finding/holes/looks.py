@@ -65,9 +65,9 @@ class Look:
 
     def stiffened(self, columns: list[int], extra: Floats, size: Floats) -> Look:
         """The same once more is known of what is fitted besides: these columns of `extra` (N, 8), so far, are expected
-        to be of the `size` (N, 2)."""
+        to be of the `size` (N, 8)."""
         if columns:
-            stiff: Floats = np.repeat(np.maximum(size, _NOTHING) ** -2, (2, 6), axis=1)[:, columns]
+            stiff: Floats = np.maximum(size[:, columns], _NOTHING) ** -2
             own = np.arange(4, self.normal.shape[1])
             self.normal[:, own, own] += stiff
             self.right[:, 4:] -= extra[:, columns] * stiff
@@ -84,13 +84,13 @@ class Kit:
 
     With `light` the gradient of the light is fitted as well, which multiplies all but the `dark` level; with `ground`
     what comes on top of it. Where light is `steep` the ground has a slope of its own, too, since brighter neighbours
-    shine onto it.
+    shine onto it; where the ground has light of its own (`dark` is None), the gradient is that of the hole alone.
     """
 
     image: PreparedImage
     reach: int
     noise: Noise | None
-    dark: float
+    dark: float | None
     light: bool = False
     ground: bool = False
     steep: bool = False
@@ -103,13 +103,23 @@ class Kit:
     @property
     def on_ground(self) -> int:
         """How many of the odd polynomials come on top."""
-        return 6 if self.ground else 2 * self.steep
+        return 6 if self.ground else 2 * (self.steep and self.light)
+
+    def expected(self, size: Floats) -> Floats:
+        """Size (N, 8) of what is fitted besides, from that of light and ground (N, 2)."""
+        out = np.repeat(size, (2, 6), axis=1)
+        if self.steep and self.light:
+            out[:, 2:4] = np.maximum(out[:, 2:4], _LEANING)
+        return out
 
     def seen(self, state: SpotState, windows: Windows, bank: TemplateBank) -> Pixels:
         rows = np.empty((len(state), 2 * self.light + 5, windows.data.shape[1]), np.float32)
         level, _ = model_of(state, windows, bank, out=rows[:, :4])
         if self.light:
-            lit = level - np.float32(self.dark) if self.dark else level
+            if self.dark is None:
+                lit = rows[:, 2] * state.amplitude[:, None].astype(np.float32)
+            else:
+                lit = level - np.float32(self.dark) if self.dark else level
             for k, along in enumerate(ramp(self.reach)):
                 np.multiply(lit, along, out=rows[:, 4 + k])
         np.subtract(windows.data, level, out=rows[:, -1])
@@ -154,8 +164,7 @@ class Kit:
                 normal[:, k, k] += strength
                 now = state.amplitude if k == 2 else state.background
                 right[:, k] += strength * (state.prior[:, column] - now)
-        expected = size if self.ground else np.maximum(size, (0.0, _LEANING))
-        return Look(square, weight, lost, normal, right).stiffened(self.columns, extra, expected)
+        return Look(square, weight, lost, normal, right).stiffened(self.columns, extra, self.expected(size))
 
     def _with_ground(self, gram: Floats, weighted: AnyArray, weight: AnyArray, amplitude: Floats) -> Floats:
         """Sums of products (N, k, k) with those of the ground before the last: its columns are the same for all spots,

@@ -83,7 +83,7 @@ class SpotState:
             return part
         return with_rows(self, rows, {name: getattr(part, name) for name in _MOVING})
 
-    def topped(self, more: Floats, dark: float) -> SpotState:
+    def topped(self, more: Floats, dark: float | None) -> SpotState:
         """The same with more gradients and ground (N, 8), as in
         :attr:`~pyfai_gridcal.finding.holes.refinement.FittedSpots.extra`."""
         return replace(

@@ -83,7 +83,7 @@ class FittedSpots:
         """(N, 2) px^2."""
         return np.abs(np.einsum("nii->ni", self.covariance)[:, :2])
 
-    def after(self, state: SpotState, dark: float) -> SpotState:
+    def after(self, state: SpotState, dark: float | None) -> SpotState:
         """Where a fit that began at `state` has ended."""
         state = replace(state, yx=self.yx, amplitude=self.amplitude, background=self.background)
         return state.topped(self.extra, dark)
@@ -185,7 +185,7 @@ def _compare_chunk(
         one = replace(kit, light=light, ground=ground)
         keep = np.r_[:4, 4 + np.array(one.columns, int)]
         look = replace(every, normal=every.normal[:, keep[:, None], keep], right=every.right[:, keep])
-        look = look.stiffened(one.columns, none, size)
+        look = look.stiffened(one.columns, none, one.expected(size))
         part, more, move, _, covariance = _moved(one, look, state, state.yx, limit, core)
         return _summary(part, state.yx, limit, look.after(move), one, more, covariance, core)
 
@@ -238,7 +238,7 @@ def fit_spots(
     iterations: int,
     limit: float,
     extra: Floats | tuple[float, float] = (0.0, 0.0),
-    dark: float = 0.0,
+    dark: float | None = 0.0,
     workers: int = 2,
 ) -> FittedSpots:
     """Fit the profile of a hole at every spot of `state`.
@@ -253,11 +253,12 @@ def fit_spots(
     extra : of the spots where it is above 0, one pair or (N, 2), more is fitted: the gradient of the light, expected to
         differ by so much (relative, per px) from the slopes of the start, and what comes on top of it from elsewhere,
         expected to be so large (in units of the amplitude)
-    dark : what pixels read without light, holes positive: no gradient belongs to it
+    dark : what pixels read without light, holes positive: no gradient belongs to it; None where all of the ground has
+        light of its own
     workers : threads
     """
     sizes = np.broadcast_to(np.asarray(extra, float), (len(state), 2))
-    steep = (sizes[:, 0] > 0) & (np.hypot(*state.slope_a.T) > STEEP_LIGHT)
+    steep = (sizes[:, 0] > 0) & ((np.hypot(*state.slope_a.T) > STEEP_LIGHT) | (dark is None))
     # those that get a gradient go apart
     kind = 4 * steep + 2 * (sizes[:, 0] > 0) + (sizes[:, 1] > 0)
 
@@ -297,14 +298,14 @@ def compared(
     *,
     sizes: tuple[float, float],
     limit: float,
-    dark: float,
+    dark: float | None,
     workers: int = 2,
 ) -> tuple[FittedSpots, ...]:
     """One step of :func:`fit_spots` in three ways at the cost of one: with nothing more, with the ground, and with the
     gradient of the light, expected to be of these `sizes`. Who goes far is not looked at again."""
 
     def run(rows: AnyArray) -> tuple[FittedSpots, ...]:
-        kit = Kit(image, bank.reach, noise, dark, light=True, ground=True)
+        kit = Kit(image, bank.reach, noise, dark, light=True, ground=True, steep=dark is None)
         return _compare_chunk(kit, state.select(rows), bank.select(rows), np.tile(sizes, (len(rows), 1)), limit)
 
     return _in_pieces(run, bank, np.zeros(len(state), int), workers)
