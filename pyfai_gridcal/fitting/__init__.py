@@ -2,6 +2,7 @@
 
 Other rooms may use::
 
+    common              surely_common
     fitting             fit_distortion, folded_pixels, some_valid
     gauge               best_gauge, gauge_words
     plates.beside       Beside, MakeWitness, WholeUncertainty, shared_rows

@@ -11,6 +11,7 @@ from ..base.arrays import Bools, Floats
 from ..base.frames import raster_places
 from ..base.geometry import hull_of, within_hull
 from ..records.field import SampledField, bracket
+from .common import surely_common
 from .recipe import FieldFit, Sample
 
 __all__ = ["Support", "support_of"]
@@ -220,6 +221,8 @@ def support_of(
         square = fit.held_out[fit.used] ** 2
         variance = np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
         variance = variance * (1 + (distance[:, :1] / sample.spacing) ** 4)
+    # what neighbours share of what is left over the field does not follow
+    variance = variance + 0.5 * surely_common(sample.yx[fit.used], fit.held_out[fit.used]) ** 2
     if sample.shared is not None:
         # what neighbours have in common no fit makes smaller
         square = sample.shared[fit.used] ** 2

@@ -19,6 +19,7 @@ from ..base.arrays import Bools, Floats
 from ..base.robust import rms
 from ..base.threads import one_blas_thread
 from ..base.units import format_length
+from ..fitting.common import surely_common
 from ..fitting.fitting import folded_pixels
 from ..fitting.support import share_off
 from ..fitting.tiles.seams import Seam, find_seams
@@ -34,7 +35,6 @@ from .regularities import (
     amplitude_scatter,
     angular_structure,
     broken_share,
-    common_motion,
     corrected_anisotropy,
     hole_share,
     lattice_fill,
@@ -221,16 +221,18 @@ def _aspect_words(fit: DistortionFit, aspect: float, pitch_given: int) -> str:
 # ----------------------------------------------------------------------------------------------- accuracy
 def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     """How well points that were left out are predicted, how well the field is known, and what residuals share."""
-    held, scatter = fit.held_out_px, fit.plate_sigma_px
-    common = max(common_motion(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
-    waves = max(ripple(*row) for row in zip(fit.points, fit.held_out_yx, fit.used, strict=True))
-    systematic = max(common[0] if common[0] > 3 * common[1] else 0.0, waves)
+    scatter = fit.plate_sigma_px
+    rows = list(zip(fit.points, fit.held_out_yx, fit.used, strict=True))
+    common = max(surely_common(points.yx[used], held[used]) for points, held, used in rows)
+    waves = max(ripple(*row) for row in rows)
+    systematic = max(common, waves)
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
-    words["prediction error, share of the pitch"] = f"{held:.2g} px: {cause}"
+    words["prediction error, share of the pitch"] = f"{fit.held_out_px:.2g} px: {cause}"
     words["extra scatter that photon noise does not explain, px"] = cause
-    sigma = np.hypot(_field_sigma(fit) * _caution(fit, scale.sigma), systematic)
+    # what neighbours share is in the map of the uncertainty already
+    sigma = np.hypot(_field_sigma(fit) * _caution(fit, scale.sigma), waves)
     return {
-        "prediction error, share of the pitch": held / scale.pitch,
+        "prediction error, share of the pitch": fit.held_out_px / scale.pitch,
         "error of the field, px": rms(sigma),
         "area off by a tenth of a pixel": float(share_off(sigma).mean()),
         "common residuals of neighbours, px": systematic,

@@ -217,34 +217,6 @@ def second_lattice(points: ControlPoints, spots: Spots) -> float:
 
 
 # ----------------------------------------------------------------------------------------------- residuals
-def common_motion(points: ControlPoints, residual_yx: Floats, used: Bools) -> tuple[float, float]:
-    """What neighbours have in common in their residuals: an error of the field, not of single spots.
-
-    The mean product of the residuals of neighbours is the variance of the part they share; noise of spots and errors
-    of holes average out in it. Largest residuals are clipped at four times the median.
-
-    Parameters
-    ----------
-    residual_yx : (M, 2) held-out residuals, px
-    used : (M,)
-
-    Returns
-    -------
-    rms of the common part (px, length of the vector; 0 when neighbours disagree) and its standard uncertainty
-    """
-    pairs = np.concatenate([np.stack(pairs_of_nodes(points.ij, step), axis=1) for step in _STEPS])
-    pairs = pairs[used[pairs].all(axis=1)]
-    if len(pairs) < 8:
-        return 0.0, 0.0
-    top = 4 * spread(residual_yx[used], about=0.0)
-    clipped = np.clip(residual_yx, -top, top)
-    product = (clipped[pairs[:, 0]] * clipped[pairs[:, 1]]).sum(axis=1)
-    mean = float(product.mean())
-    error = float(product.std() / np.sqrt(len(product) / 2))
-    rms = float(np.sqrt(max(mean, 0.0)))
-    return rms, error / (2 * rms) if rms > 0 else float(np.sqrt(error))
-
-
 #: Chance alone makes the strongest of a few thousand waves up to 25 times as strong as the mean over nine of them
 #: would be, and the rim of the lit area up to 40 times; ripples that a field cannot follow are beyond 80.
 _WAVE = 60.0

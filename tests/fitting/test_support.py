@@ -113,3 +113,13 @@ def test_recipes_that_do_not_know_their_variance() -> None:
     at = support.field.at([[60.0, 60.0], [280.0, 300.0]])
     assert (at[1] > 5 * at[0]).all()
     assert (at[0] > 0.01).all()
+
+
+def test_what_neighbours_share_is_in_the_map() -> None:
+    """A wave that the field was not let to follow: no number of points makes that smaller."""
+    some, fit = sample(0.002), BSpline().fit(sample(0.002))
+    wave = 0.03 * np.sin(some.yx[:, ::-1] / (21, 27))
+    before, after = (support_of(one, some) for one in (fit, replace(fit, held_out=fit.held_out + wave)))
+    expected = np.sqrt(before.rms_inside**2 + (wave**2).mean())
+    assert after.rms_inside == pytest.approx(expected, rel=0.3)
+    assert after.rms_inside > 3 * before.rms_inside

@@ -174,30 +174,6 @@ def test_an_island_of_the_same_lattice_is_no_second_one() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- residuals
-def test_noise_has_nothing_in_common() -> None:
-    p = points(30, 30)
-    rng = np.random.default_rng(7)
-    used = np.ones(len(p), bool)
-    rms, error = regularities.common_motion(p, 0.1 * rng.standard_normal((len(p), 2)), used)
-    assert rms < 3 * error
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
-def test_a_wave_is_common(noise: float) -> None:
-    p = points(30, 30)
-    rng = np.random.default_rng(7)
-    wave = 0.1 * np.sin(p.yx / 70)
-    used = rng.random(len(p)) > 0.1
-    rms, error = regularities.common_motion(p, wave + noise * rng.standard_normal((len(p), 2)), used)
-    assert rms > 3 * error
-    assert rms == pytest.approx(np.sqrt((wave**2).sum(axis=1).mean()), rel=0.25)
-
-
-def test_too_few_neighbours_say_nothing() -> None:
-    p = points(2, 2)
-    assert regularities.common_motion(p, np.ones((4, 2)), np.ones(4, bool)) == (0.0, 0.0)
-
-
 @pytest.mark.parametrize("pitches", [2.2, 3.1])
 def test_a_ripple_shows_though_neighbours_have_nothing_in_common(pitches: float) -> None:
     p = points(24, 31)

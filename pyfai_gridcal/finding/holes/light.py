@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...base.arrays import Floats
+from ...base.arrays import Floats, largest_of
 from ...base.robust import cauchy_weights
 from ...records.spots import Polarity
 from .smoothing import LocalLines, SmoothField, smoothed
@@ -18,6 +18,8 @@ STEEPEST = 0.3
 _LEAST_LIGHT = 0.2
 #: The dark level is told where light is uneven by so much and makes amplitude and background alike to this correlation.
 _UNEVEN, _ALIKE = 0.03, 0.97
+#: Spots that say so by chance.
+_FEW = 9
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,8 @@ class LocalLight:
     amplitude, background : (N,) counts, holes positive
     amplitude_sigma, background_sigma : (N,) and one number: how far single spots scatter around them, counts
     slope_a, slope_b : (N, 2) relative gradients along (y, x), per px
-    dark : what pixels read without light, counts; 0 where the spots do not tell, None where the ground has light of
-        its own
+    dark : what pixels read without light, counts; 0 where the spots do not tell, None where the ground has light of its
+        own
     """
 
     amplitude: Floats
@@ -53,6 +55,7 @@ class Light:
     limits : least and largest value of the `level` that is believed
     line : what a pixel reads without light, counts, and the part of an amplitude that shines through the plate, of
         bright holes whose ground is lit by the same light; else None
+    own : whether the ground behind bright holes has light of its own
     polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have
         their own
     """
@@ -61,6 +64,7 @@ class Light:
     ground: SmoothField
     limits: tuple[float, float]
     line: tuple[float, float] | None
+    own: bool
     polarity: Polarity
 
     def at(self, yx: Floats) -> LocalLight:
@@ -69,7 +73,7 @@ class Light:
         value, scatter = np.clip(value, *self.limits), self.level.scatter
         if self.line is None:
             value_b, gradient_b = self.ground.at(yx)
-            slope_b, dark = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1), None
+            slope_b, dark = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1), None if self.own else 0.0
             if self.polarity == "dark":
                 steep = np.clip(slope_b, -0.05, 0.05)
                 return LocalLight(value, value_b, scatter, self.ground.scatter, steep, slope_b)
@@ -96,11 +100,12 @@ def light_of(yx: Floats, amplitude: Floats, background: Floats, *, spacing: floa
     lines, usual = LocalLines(yx, spacing), float(np.median(amplitude))
     ground = smoothed(lines, background)
     if polarity == "dark":
-        return Light(smoothed(lines, amplitude), ground, (_LEAST_LIGHT * usual, np.inf), None, polarity)
+        return Light(smoothed(lines, amplitude), ground, (_LEAST_LIGHT * usual, np.inf), None, False, polarity)
     level = np.log(np.maximum(amplitude, 1e-3 * usual))
     field = smoothed(lines, level)
     line = _ground_line(amplitude, background, (field.scatter * usual, ground.scatter))
-    return Light(field, ground, (float(level.min()) - 1, float(level.max()) + 0.5), line, polarity)
+    own = line is None and _has_own_light(amplitude, field.at(yx)[1], ground.at(yx)[1], spacing)
+    return Light(field, ground, (float(level.min()) - 1, float(level.max()) + 0.5), line, own, polarity)
 
 
 def lit_share(background: Floats, dark: float | None) -> Floats:
@@ -113,6 +118,14 @@ def lit_share(background: Floats, dark: float | None) -> Floats:
 
 def _away_from_0(values: Floats) -> Floats:
     return np.copysign(np.maximum(np.abs(values), 1e-6), values)
+
+
+def _has_own_light(amplitude: Floats, slope_a: Floats, gradient_b: Floats, spacing: float) -> bool:
+    """Whether the ground goes up or down from hole to hole, by a part of the amplitude that matters, where the relative
+    slopes (M, 2) of the light on the holes say that it should not."""
+    climb = gradient_b * spacing / np.maximum(amplitude, 1e-6 * np.median(amplitude))[:, None]
+    beyond = largest_of(climb) > np.maximum(_UNEVEN, largest_of(slope_a) * spacing)
+    return int(np.count_nonzero(beyond)) > max(_FEW, _UNEVEN * len(amplitude))
 
 
 def _ground_line(amplitude: Floats, background: Floats, noise: tuple[float, float]) -> tuple[float, float] | None:
