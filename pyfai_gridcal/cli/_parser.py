@@ -9,7 +9,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from ..base.errors import UsageError
 from ..base.units import UNITS, parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
@@ -62,10 +62,6 @@ class Parser(argparse.ArgumentParser):
         words = [word.partition("=")[0] for word in itertools.takewhile(lambda word: word != "--", self._given)]
         wrong = [w for w in words if w.startswith("--") and w not in known]
         return "".join(f"; there is no {w}{like(w, known, ', ')}" for w in wrong)
-
-
-#: What a command adds its parser to.
-Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def like(word: str, known: Iterable[str], before: str = "") -> str:

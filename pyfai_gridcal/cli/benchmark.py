@@ -7,12 +7,17 @@ from pathlib import Path
 
 from ..base.errors import UsageError
 from ._files import write_json
-from ._parser import Subparsers, positive
+from ._parser import positive
 from ._progress import ProgressLine
 
 SCENES = ("quick", "taper", "dark", "fine", "wide")
 METHODS = ("gridcal", "tutorial", "discorpy", "opencv")
 
+DESCRIPTION = (
+    "Draw scenes of which everything is known, calibrate them, and say how near to the truth, how "
+    "quick and with how much memory; beside it the procedure of pyFAI's tutorial, and discorpy and OpenCV where "
+    "they are installed."
+)
 EPILOG = """scenes: quick (0.3 Mpx), taper (4 Mpx, 500 spots), dark (3 Mpx, 3 300 dark dots), fine (4 Mpx, 38 000
 spots), wide (16 Mpx, 149 000 spots)
 
@@ -22,15 +27,7 @@ examples:
   pyFAI-gridcal benchmark --scaling --method gridcal   (growth from 1 to 16 Mpx as well)"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "benchmark",
-        help="accuracy, time and memory on this machine",
-        description="Draw scenes of which everything is known, calibrate them, and say how near to the truth, how "
-        "quick and with how much memory; beside it the procedure of pyFAI's tutorial, and discorpy and OpenCV where "
-        "they are installed.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scene", action="append", choices=SCENES, help="one of the scenes; may be given several times"
     )
@@ -48,7 +45,6 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     )
     parser.add_argument("-o", "--output", metavar="FOLDER", help="write benchmark.json and benchmark.png there")
     parser.add_argument("--json", metavar="FILE", help="the figures, for machines; - is standard output")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

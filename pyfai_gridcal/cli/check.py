@@ -7,8 +7,12 @@ from dataclasses import asdict
 
 from ._distortions import add_reading, reading_of, split_pair
 from ._files import write_json
-from ._parser import Subparsers
 
+DESCRIPTION = (
+    "Load distortion files with pyFAI, and with ImageD11 where it is installed, and say how far what "
+    "they make of it is from what is meant, in px, with a diagnosis. Of several files, each is compared with the "
+    "first."
+)
 EPILOG = """examples:
   pyFAI-gridcal check detector.h5
   pyFAI-gridcal check e2dx.edf --pixel 50um
@@ -17,19 +21,10 @@ EPILOG = """examples:
 exit status: 0 all is as it should be, 1 something is wrong, 2 wrong usage"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "check",
-        help="load files with the programs that will use them and compare",
-        description="Load distortion files with pyFAI, and with ImageD11 where it is installed, and say how far what "
-        "they make of it is from what is meant, in px, with a diagnosis. Of several files, each is compared with the "
-        "first.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="+", metavar="FILE", help="file, one of a pair of maps, or both: X.edf,Y.edf")
     parser.add_argument("--json", metavar="FILE", help="the same for machines; - is standard output")
     add_reading(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -13,11 +13,14 @@ from ..records.jobs import Compare
 from ._distortions import add_reading, reading_of, split_pair
 from ._files import check_outputs, write_json
 from ._options import add_fields
-from ._parser import Subparsers
 
 if TYPE_CHECKING:
     from ..judging.comparison import Comparison
 
+DESCRIPTION = (
+    "Compare calibrations of one detector with the first of them: the difference of the pixel "
+    "positions after removing shift and rotation, in px and in units of the combined uncertainty."
+)
 EPILOG = """examples:
   pyFAI-gridcal compare march.h5 april.h5
   pyFAI-gridcal compare 2026-*.h5 --picture drift.png        (a series: each one with the first)
@@ -25,18 +28,10 @@ EPILOG = """examples:
 exit status: 0 compared, 1 not possible, or different and --strict, 2 wrong usage"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "compare",
-        help="difference of calibrations, in px and in sigma",
-        description="Compare calibrations of one detector with the first of them: the difference of the pixel "
-        "positions after removing shift and rotation, in px and in units of the combined uncertainty.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="+", metavar="FILE", help="results of calibrate, or other distortion files")
     add_fields(parser, Compare)
     add_reading(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,12 +11,15 @@ from ..records.jobs import Correct
 from ._distortions import add_reading, reading_of, split_pair
 from ._files import check_images, write_json
 from ._options import add_fields, job_of
-from ._parser import Subparsers
 from ._progress import ProgressLine
 
 if TYPE_CHECKING:
     from ..correction.corrector import Corrector
 
+DESCRIPTION = (
+    "Flux-conserving correction of images: the counts of each pixel are split among the corrected "
+    "pixels that it covers. Masked pixels do not count. Corrected pixels without data get the dummy value."
+)
 EPILOG = """examples:
   pyFAI-gridcal correct detector.h5 image.edf -o corrected.edf
   pyFAI-gridcal correct detector.h5 scan_*.edf -o corrected/          (as many files, headers kept)
@@ -30,17 +33,9 @@ holds what is done."""
 HDF5 = (".h5", ".hdf5", ".nxs")
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "correct",
-        help="correct images by a detector file",
-        description="Flux-conserving correction of images: the counts of each pixel are split among the corrected "
-        "pixels that it covers. Masked pixels do not count. Corrected pixels without data get the dummy value.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(parser, Correct)
     add_reading(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -6,15 +6,11 @@ import argparse
 
 from ..records.settings import Settings
 from ._options import add_fields, given_settings
-from ._parser import Subparsers
+
+DESCRIPTION = "Find the distortion of a detector from the image of a grid of holes, in a window."
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "gui",
-        help="calibrate in a window",
-        description="Find the distortion of a detector from the image of a grid of holes, in a window.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "image", nargs="*", metavar="IMAGE", help="grid image(s), several are exposures of one plate; or a result file"
     )
@@ -24,7 +20,6 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         group.add_argument(f"-{role[0]}", f"--{role}", metavar="FILE", help=text)
     add_fields(parser, Settings, leave=("pitch",), only_given=True)
     parser.add_argument("--opengl", "--gl", action="store_true", help="draw with OpenGL (else matplotlib)")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -14,12 +14,12 @@ from ..records.options import documented, like, option, told
 from ..records.settings import STANDING, Settings
 from ._files import check_outputs, write_json
 from ._options import add_fields, job_of
-from ._parser import Subparsers
 from ._progress import ProgressLine
 
 if TYPE_CHECKING:
     from ..judging.planning import Plan
 
+DESCRIPTION = "Predict how well a calibration would know the detector, before a plate is bought or an image is taken."
 EPILOG = """examples:
   pyFAI-gridcal plan --pitch 1mm --hole 0.3mm --shape 2048,2048 --pixel 50um
   pyFAI-gridcal plan --pitch 1mm --hole 0.3mm --shape 2048 --pixel 50um --plate-error 5um --exposures 1,2,3,5,10"""
@@ -90,16 +90,8 @@ class Predict:
     picture: str | None = told(None, "map of the uncertainty", "file", group=_RESULTS)
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "plan",
-        help="predict the uncertainty for a plate and an exposure",
-        description="Predict how well a calibration would know the detector, before a plate is bought or an image is "
-        "taken.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(parser, Predict)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

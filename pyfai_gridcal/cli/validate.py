@@ -9,10 +9,10 @@ from ..base.errors import UsageError
 from ..records.jobs import Validate
 from ._files import check_geometry, check_images, check_outputs, write_json
 from ._options import add_fields, job_of
-from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
 
+DESCRIPTION = "Check a detector file: correct an image of the grid with it and measure the grid again."
 EPILOG = """pyFAI corrects the image. The spots are found and indexed again, and the plate is placed on them with a
 shift and a rotation. Only the distortion is taken from the detector file, so the result shows all errors together.
 
@@ -24,15 +24,8 @@ times.
   pyFAI-gridcal validate detector.h5 --rings CeO2.tif --poni geometry.poni --picture rings.png"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "validate",
-        help="correct the grid image and measure what distortion is left",
-        description="Check a detector file: correct an image of the grid with it and measure the grid again.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(parser, Validate)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
