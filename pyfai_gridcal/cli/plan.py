@@ -101,14 +101,11 @@ def run(options: argparse.Namespace) -> int:
     job = job_of(Predict, options)
     if job.hole is None and job.sigma is None:
         raise UsageError("neither --hole nor --sigma", expected="the diameter of the holes, or the sigma of a spot")
-    if job.hole is not None and job.hole >= min(job.pitch):
-        hole, pitch = format_length(job.hole), format_length(job.pitch)
-        raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
+    standing = {name: getattr(job, name) for name in STANDING if hasattr(job, name)}
+    budget = PlateBudget.of(Settings(job.pitch, hole=job.hole, **standing))
     check_outputs([job.json, job.picture], [])
     plate = Plate(job.pitch, job.angle, hole_m=job.hole)
     light = Illumination(job.peak, job.background, job.readout, job.gain, job.blur)
-    standing = {name: getattr(job, name) for name in STANDING if hasattr(job, name)}
-    budget = PlateBudget.of(Settings(job.pitch, **standing))
     plans = []
     with ProgressLine() as progress:
         for k, count in enumerate(job.exposures):
