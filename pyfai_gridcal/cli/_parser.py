@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from ..base.errors import UsageError
-from ..base.units import UNITS, parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
+from ..base.units import UNITS
 
 T = TypeVar("T")
 
@@ -92,32 +92,6 @@ def typed(parse: Callable[..., T], what: str) -> Callable[[str], T]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
-
-
-def length(what: str) -> Callable[[str], float]:
-    """Type of an argument: a length with a unit -> metres."""
-    return typed(parse_length, what)
-
-
-def lengths(what: str) -> Callable[[str], tuple[float, float]]:
-    """Type of an argument: one or two lengths with units -> (slow, fast) in metres."""
-    return typed(parse_lengths, what)
-
-
-def positions(what: str) -> Callable[[str], tuple[tuple[float, float], ...]]:
-    """Type of an argument: pairs of lengths with units, or a file of them -> metres."""
-    return typed(parse_positions, what)
-
-
-def shape(what: str) -> Callable[[str], tuple[int, int]]:
-    """Type of an argument: ``2160,2560`` -> (slow, fast) pixels."""
-    return typed(parse_shape, what)
-
-
-def positive(what: str) -> Callable[[str], float]:
-    """Type of an argument: a positive number."""
-
-    return typed(parse_positive, what)
 
 
 def pair(what: str) -> Callable[[str], tuple[float, float]]:

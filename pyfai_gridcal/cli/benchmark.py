@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..base.errors import UsageError
-from ._files import write_json
-from ._parser import positive
+from ..base.units import parse_positive
+from ._files import make_folder, write_json
+from ._parser import typed
 from ._progress import ProgressLine
 
 SCENES = ("quick", "taper", "dark", "fine", "wide")
@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs, the quickest counts (default: 3)")
     parser.add_argument(
         "--patience",
-        type=positive("patience"),
+        type=typed(parse_positive, "patience"),
         default=600.0,
         metavar="S",
         help="seconds for one method (default: 600)",
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.repeat < 1:
         raise UsageError(f"--repeat {options.repeat}", expected="1 or more")
-    folder = _folder(options.output)
+    folder = None if options.output is None else make_folder(options.output)
     default = BenchmarkPlan()
     plan = BenchmarkPlan(
         tuple(dict.fromkeys(options.scene or default.scenes)),
@@ -80,14 +80,3 @@ def run(options: argparse.Namespace) -> int:
             print(f"\nwritten: {folder / 'benchmark.json'}, {folder / 'benchmark.png'}")
     own = [one for one in measured if one.method == "gridcal"]
     return 1 if any("failed" in one.figures for one in own) else 0
-
-
-def _folder(name: str | None) -> Path | None:
-    if name is None:
-        return None
-    folder = Path(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"folder {folder} cannot be made: {error.strerror}") from None
-    return folder

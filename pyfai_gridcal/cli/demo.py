@@ -11,8 +11,9 @@ from typing import Any
 from ..base.atomic import save_figure
 from ..base.errors import FileFormatError, UsageError
 from ..base.progress import Progress, part_of
-from ..base.units import format_length
-from ._parser import shape
+from ..base.units import format_length, parse_shape
+from ._files import make_folder
+from ._parser import typed
 from ._progress import ProgressLine
 
 PITCH_PX = 38.3
@@ -29,7 +30,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FOLDER", default="gridcal-demo", help="where to write (default: %(default)s)"
     )
     parser.add_argument(
-        "--shape", type=shape("shape"), default=(1280, 1400), metavar="Y,X", help="pixels (default: 1280,1400)"
+        "--shape",
+        type=typed(parse_shape, "shape"),
+        default=(1280, 1400),
+        metavar="Y,X",
+        help="pixels (default: 1280,1400)",
     )
     parser.add_argument("--seed", type=int, default=5, help="another seed is another camera (default: %(default)s)")
 
@@ -40,10 +45,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"shape {options.shape}", expected="at least 230 pixels along both axes")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", expected="the name of a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"folder {folder} cannot be made: {error.strerror}") from None
+    make_folder(folder)
     with ProgressLine() as progress:
         calibration, picture, files = _make(options, folder, progress)
     pitch = format_length(picture.scene.plate.pitch_m)
