@@ -25,6 +25,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..gui.window import main
 
-    given = given_settings(options)
     files = {role: getattr(options, role) for role in ("dark", "flat", "mask")}
-    return main(options.image, backend="opengl" if options.opengl else "matplotlib", given={**given, **files})
+    backend = "opengl" if options.opengl else "matplotlib"
+    return main(options.image, backend=backend, given=given_settings(options), files=files)
