@@ -15,7 +15,7 @@ from ..records.jobs import Calibrate, CalibrateRings, corrections_of
 from ..records.options import options_of
 from ..records.settings import Settings
 from ._config import add_config, with_config
-from ._files import check_images, check_inputs, check_outputs, write_json
+from ._files import check_images, check_inputs, check_outputs, tell_both, write_json
 from ._options import add_fields, given_settings, job_of
 from ._progress import ProgressLine
 from ._session import tell
@@ -68,11 +68,8 @@ def _rings_alone(options: argparse.Namespace) -> int:
     with ProgressLine() as progress:
         found = calibrate_ring_files(job, progress=progress)
         found.save(output, name=job.name)
-    if job.json_file:
-        write_json({**found.summary(), "output": str(Path(output).absolute())}, job.json_file)
-    if job.json_file != "-":
-        print(found.report())
-        print(f"written: {output}")
+    record = {**found.summary(), "output": str(Path(output).absolute())}
+    tell_both(record, job.json_file, f"{found.report()}\nwritten: {output}")
     return 0
 
 

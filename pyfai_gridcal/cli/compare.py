@@ -11,7 +11,7 @@ from ..base.atomic import save_figure
 from ..base.errors import UsageError
 from ..records.jobs import Compare
 from ._distortions import add_reading, reading_of, split_pair
-from ._files import check_outputs, write_json
+from ._files import check_outputs, tell_both
 from ._options import add_fields
 
 if TYPE_CHECKING:
@@ -45,12 +45,9 @@ def run(options: argparse.Namespace) -> int:
     found = [read_to_compare(split_pair(name), reading) for name in options.file]
     comparisons = drift(found, gauge=options.gauge)
     different = [c.verdict == "different" for c in comparisons]
-    if options.json_file:
-        pairs = zip(options.file[1:], comparisons, strict=True)
-        write_json({"reference": options.file[0], "others": [_record(name, c) for name, c in pairs]}, options.json_file)
-    if options.json_file != "-":
-        for line in _table(names, comparisons):
-            print(line)
+    pairs = zip(options.file[1:], comparisons, strict=True)
+    record = {"reference": options.file[0], "others": [_record(name, c) for name, c in pairs]}
+    tell_both(record, options.json_file, "\n".join(_table(names, comparisons)))
     if options.picture:
         _draw(names, comparisons, options.picture)
         if options.json_file != "-":
@@ -65,7 +62,6 @@ def _record(name: str, c: Comparison) -> dict[str, Any]:
 def _table(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]:
     import numpy as np
 
-    first = f"compared with {names[0]}:"
     if len(comparisons) == 1:
         c = comparisons[0]
         turn = f"turned by {np.rad2deg(c.angle_rad):+.4f}°, moved by {c.shift_px[0]:+.3f}, {c.shift_px[1]:+.3f} px"
@@ -75,7 +71,7 @@ def _table(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]
         ]
     width = max(map(len, names))
     lines = [
-        first,
+        f"compared with {names[0]}:",
         f"{'':{width}}  {'rms px':>9} {'worst px':>9} {'sigma':>7} {'turn °':>9} {'scale - 1':>10}  verdict",
     ]
     for name, c in zip(names[1:], comparisons, strict=True):

@@ -7,7 +7,7 @@ import argparse
 from ..io.kinds.kinds import KINDS
 from ..records.jobs import Convert
 from ._distortions import READING, add_reading, kinds_text, split_pair
-from ._files import check_outputs, write_json
+from ._files import check_outputs, tell_both
 from ._options import add_fields, job_of
 from ._progress import ProgressLine
 
@@ -37,15 +37,12 @@ def run(options: argparse.Namespace) -> int:
     job = job_of(Convert, options, detector_file=[source] if isinstance(source, str) else source)
     with ProgressLine() as progress:
         done = convert_files(job, progress=progress)
-    if job.json_file:
-        record = {
-            "written": [str(p.absolute()) for p in done.written],
-            "kind": done.kind,
-            "largest_px": done.largest,
-            "rms_px": done.rms,
-            "remarks": list(done.remarks),
-        }
-        write_json(record, job.json_file)
-    if job.json_file != "-":
-        print(done.report())
+    record = {
+        "written": [str(p.absolute()) for p in done.written],
+        "kind": done.kind,
+        "largest_px": done.largest,
+        "rms_px": done.rms,
+        "remarks": list(done.remarks),
+    }
+    tell_both(record, job.json_file, done.report())
     return 0

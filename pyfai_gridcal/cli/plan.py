@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ..base.units import format_length
 from ..records.budget import PlateBudget
 from ..records.options import documented, like, option, told
 from ..records.settings import STANDING, Settings
-from ._files import check_outputs, write_json
+from ._files import check_outputs, tell_both
 from ._options import add_fields, job_of
 from ._progress import ProgressLine
 
@@ -123,11 +124,8 @@ def run(options: argparse.Namespace) -> int:
                 budget=budget,
             )
             plans.append(one)
-    if job.json:
-        records = [_record(count, one) for count, one in zip(job.exposures, plans, strict=True)]
-        write_json({"plans": records}, job.json)
-    if job.json != "-":
-        _print(job, plans, budget)
+    records = [_record(count, one) for count, one in zip(job.exposures, plans, strict=True)]
+    tell_both({"plans": records}, job.json, "\n".join(_lines(job, plans, budget)))
     if job.picture:
         _draw(plans[-1], job, job.picture)
         if job.json != "-":
@@ -149,20 +147,20 @@ def _record(exposures: int, one: Plan) -> dict[str, Any]:
     }
 
 
-def _print(job: Predict, plans: list[Plan], budget: PlateBudget) -> None:
+def _lines(job: Predict, plans: list[Plan], budget: PlateBudget) -> Iterator[str]:
     first = plans[0]
     hole = f", holes of {first.hole_px:.1f} px" if first.hole_px else ""
-    print(f"{first.spots} holes in view{hole}; a spot is known to {first.spot_sigma_px:.4f} px per axis at best")
-    print(f"{'exposures':>10} {'rms px':>9} {'worst px':>9} {'rms':>12}   known to 0.1 px")
+    yield f"{first.spots} holes in view{hole}; a spot is known to {first.spot_sigma_px:.4f} px per axis at best"
+    yield f"{'exposures':>10} {'rms px':>9} {'worst px':>9} {'rms':>12}   known to 0.1 px"
     micron = (job.pixel[0] * job.pixel[1]) ** 0.5
     for count, one in zip(job.exposures, plans, strict=True):
         rms = format_length(one.rms_px * micron, digits=3)
         share = 100 * one.coverage()
-        print(f"{count:10d} {one.rms_px:9.4f} {one.worst_px:9.4f} {rms:>12}   {share:.1f} % of the detector")
+        yield f"{count:10d} {one.rms_px:9.4f} {one.worst_px:9.4f} {rms:>12}   {share:.1f} % of the detector"
     if budget.told:
-        print(f"with the plate {plans[-1].with_plate_px:.4f} px rms: {', '.join(budget.words)}")
+        yield f"with the plate {plans[-1].with_plate_px:.4f} px rms: {', '.join(budget.words)}"
     if budget.assumed:
-        print(f"assumed: the plate {', '.join(budget.assumed)}")
+        yield f"assumed: the plate {', '.join(budget.assumed)}"
 
 
 def _draw(one: Plan, job: Predict, path: str) -> None:
