@@ -48,7 +48,7 @@ def existing() -> list[tuple[str, str]]:
     """(name, help) of the commands of this installation."""
     from pyfai_gridcal import cli
 
-    return [(name, text) for name, module, text in cli.COMMANDS if cli._exists(module)]
+    return list(cli.COMMANDS.items())
 
 
 def parser_of(name: str) -> argparse.ArgumentParser | None:

@@ -13,7 +13,7 @@ Other rooms may use::
     opening     HDF5_MAGIC, is_hdf5, make_hdf5, members, open_hdf5, reading_hdf5, text_of
     plain       fields_of, plain
     progress    Cancelled, Progress, part_of, untold
-    quantities  QUANTITIES
+    quantities  QUANTITIES, as_angle, as_share, as_source, as_temperature
     robust      NORMAL, cauchy_weights, rms, shares, spread
     silence     quiet, silenced_stdout
     threads     one_blas_thread, processors

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
@@ -102,13 +102,12 @@ def check_suffix(path: str | PathLike[str], suffixes: Sequence[str], what: str, 
 
 
 @contextmanager
-def replacing(path: str | PathLike[str], *, verify: Callable[[Path], None] | None = None) -> Iterator[Path]:
+def replacing(path: str | PathLike[str]) -> Iterator[Path]:
     """Give the name of an empty file beside `path` to write to; it takes the place of `path` when all went well.
 
     Parameters
     ----------
     path : file to write; one that exists already stays as it is until the new one is complete
-    verify : called with the complete new file before it replaces the old one; when it raises, the old one stays
 
     Raises
     ------
@@ -127,8 +126,6 @@ def replacing(path: str | PathLike[str], *, verify: Callable[[Path], None] | Non
             if error.errno in _WRITE_TROUBLE and getattr(error, "filename", None) in (None, str(beside), beside):
                 raise _refusal(target, error) from error
             raise
-        if verify is not None:
-            verify(beside)
         try:
             with suppress(FileNotFoundError):
                 os.chmod(beside, target.stat().st_mode & 0o7777)

@@ -10,33 +10,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
+from .shared import SharedChange
+
 _STDOUT = threading.RLock()
-
-
-class _Shared:
-    """A change to something global that lasts while anybody wants it: the first one makes it, the last one takes it
-    back.
-
-    If each of two threads that overlap did so for itself, one would take back what the other had made.
-    """
-
-    def __init__(self, change: Callable[[], Callable[[], None]]):
-        self._change, self._lock, self._users = change, threading.Lock(), 0
-        self._back: Callable[[], None] = lambda: None
-
-    @contextmanager
-    def wanted(self) -> Iterator[None]:
-        with self._lock:
-            if not self._users:
-                self._back = self._change()
-            self._users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    self._back()
 
 
 def _mute() -> Callable[[], None]:
@@ -61,8 +37,8 @@ def _cut_off(logger: logging.Logger) -> Callable[[], None]:
     return back
 
 
-_MUTED = _Shared(_mute)
-_CUT_OFF: dict[str, _Shared] = {}
+_MUTED = SharedChange(_mute)
+_CUT_OFF: dict[str, SharedChange] = {}
 
 
 def muted() -> AbstractContextManager[None]:
@@ -87,7 +63,7 @@ class _Collector(logging.Handler):
 def quiet(name: str) -> Iterator[list[str]]:
     """Keep the remarks of another package from the user: a list of what it logged; what it prints is dropped."""
     logger, collector = logging.getLogger(name), _Collector()
-    cut_off = _CUT_OFF.setdefault(name, _Shared(lambda: _cut_off(logger)))
+    cut_off = _CUT_OFF.setdefault(name, SharedChange(lambda: _cut_off(logger)))
     logger.addHandler(collector)
     try:
         with muted(), cut_off.wanted():

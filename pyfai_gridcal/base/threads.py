@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+
+from .shared import SharedChange
 
 _NAMES = (
     "scipy_openblas_{}_num_threads64_",
@@ -40,10 +41,20 @@ def _libraries() -> tuple[tuple[Callable[[], int], Callable[[int], None]], ...]:
     return tuple(found)
 
 
-#: The libraries have one number for the whole process: the first to ask changes it, the last to leave sets it back.
-_lock = threading.Lock()
-_inside = 0
-_before: list[tuple[Callable[[int], None], int]] = []
+def _only_one() -> Callable[[], None]:
+    before = [(setter, getter()) for getter, setter in _libraries()]
+    for setter, _ in before:
+        setter(1)
+
+    def back() -> None:
+        for setter, count in before:
+            setter(count)
+
+    return back
+
+
+#: The libraries have one number for the whole process.
+_ONLY_ONE = SharedChange(_only_one)
 
 
 @contextmanager
@@ -55,21 +66,8 @@ def one_blas_thread() -> Iterator[None]:
     on a machine that has something else to do. Products of long, narrow matrices wait for the memory and gain nothing
     by a second thread. May be nested, and used by several threads at a time.
     """
-    global _inside
-    with _lock:
-        if not _inside:
-            _before[:] = [(setter, getter()) for getter, setter in _libraries()]
-            for setter, _ in _before:
-                setter(1)
-        _inside += 1
-    try:
+    with _ONLY_ONE.wanted():
         yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if not _inside:
-                for setter, count in _before:
-                    setter(count)
 
 
 def processors() -> int:

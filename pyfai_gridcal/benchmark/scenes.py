@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -42,10 +44,8 @@ def _grid(
     *,
     strength: float,
     seed: int,
-    light: Light | None = None,
     camera: Camera | None = None,
     faults: Faults | None = None,
-    angle_deg: float = 2.3,
 ) -> Scene:
     """A fibre-optic taper of some strength behind a plate."""
     pixel = (48.1e-6, 47.3e-6)
@@ -53,21 +53,8 @@ def _grid(
     field = fields.taper(shape, np.random.default_rng(seed), strength=strength)
     distortion = Distortion(field, shape, pixel, gauge="truth")
     plate = Plate((pitch_px * size, pitch_px * size), hole_m=hole_px * size)
-    pose = place(distortion, plate, angle_deg=angle_deg)
-    return Scene(distortion, plate, pose, light or Light(), camera or Camera(), faults or Faults(seed=seed))
-
-
-def _quick() -> Scene:
-    return _grid((500, 560), 24.3, 7.4, strength=0.4, seed=11)
-
-
-def _taper() -> Scene:
-    return _grid((2048, 2100), 96.5, 10.6, strength=0.5, seed=12, faults=Faults(zingers=200, seed=12))
-
-
-def _fine() -> Scene:
-    # The hills of a taper grow with its side; at this pitch they would be hidden behind half a dozen holes.
-    return _grid((2048, 2000), 10.6, 4.2, strength=0.3, seed=13, camera=Camera(blur=1.0))
+    pose = place(distortion, plate, angle_deg=2.3)
+    return Scene(distortion, plate, pose, Light(), camera or Camera(), faults or Faults(seed=seed))
 
 
 def _dark() -> Scene:
@@ -79,22 +66,27 @@ def _dark() -> Scene:
     return Scene(distortion, plate, place(distortion, plate, angle_deg=-1.7), light, Camera(), Faults(missing=0.01))
 
 
-def _wide() -> Scene:
-    return _grid((4096, 4000), 10.6, 4.2, strength=0.15, seed=14, camera=Camera(blur=1.0))
+def _scene(name: str, text: str, shape: tuple[int, int], pitch_px: float, hole_px: float, **how: Any) -> BenchScene:
+    """A scene of a taper; see :func:`_grid`."""
+    return BenchScene(name, text, partial(_grid, shape, pitch_px, hole_px, **how), pitch_px, hole_px)
 
+
+_SHARP = Camera(blur=1.0)
 
 SCENES: dict[str, BenchScene] = {
     scene.name: scene
     for scene in (
-        BenchScene("quick", "0.28 Mpx, 500 spots: to try the benchmark", _quick, 24.3, 7.4),
-        BenchScene(
-            "taper", "4.3 Mpx, 500 spots 97 px apart: a tapered CCD, as in pyFAI's tutorial", _taper, 96.5, 10.6
-        ),
+        _scene("quick", "0.28 Mpx, 500 spots: to try the benchmark", (500, 560), 24.3, 7.4, strength=0.4, seed=11),
+        _scene("taper", "4.3 Mpx, 500 spots 97 px apart: a tapered CCD, as in pyFAI's tutorial", (2048, 2100), 96.5,
+               10.6, strength=0.5, seed=12, faults=Faults(zingers=200, seed=12)),
         BenchScene("dark", "2.9 Mpx, 3 300 dark dots 28 px apart: a camera with a lens", _dark, 28.3, 10.4),
-        BenchScene("fine", "4.1 Mpx, 38 000 spots 11 px apart", _fine, 10.6, 4.2),
-        BenchScene("wide", "16.4 Mpx, 149 000 spots 11 px apart", _wide, 10.6, 4.2),
+        # The hills of a taper grow with its side; at this pitch they would be hidden behind half a dozen holes.
+        _scene("fine", "4.1 Mpx, 38 000 spots 11 px apart", (2048, 2000), 10.6, 4.2,
+               strength=0.3, seed=13, camera=_SHARP),
+        _scene("wide", "16.4 Mpx, 149 000 spots 11 px apart", (4096, 4000), 10.6, 4.2,
+               strength=0.15, seed=14, camera=_SHARP),
     )
-}
+}  # fmt: skip
 
 
 def scene_of(name: str) -> BenchScene:
@@ -106,8 +98,5 @@ def scene_of(name: str) -> BenchScene:
     side, pitch = (value, 20) if kind == "pixels" else (2048, value)
     shape = (side, side + side // 32)
     hole = max(4.0, 0.3 * min(pitch, 32))
-
-    def make() -> Scene:
-        return _grid(shape, pitch, hole, strength=0.3 * 1024 / side, seed=17, camera=Camera(blur=1.0))
-
-    return BenchScene(name, f"{shape[0]} x {shape[1]} px, spots {pitch} px apart", make, pitch, hole)
+    text = f"{shape[0]} x {shape[1]} px, spots {pitch} px apart"
+    return _scene(name, text, shape, pitch, hole, strength=0.3 * 1024 / side, seed=17, camera=_SHARP)

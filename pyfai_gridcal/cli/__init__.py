@@ -1,6 +1,6 @@
 """The command ``pyFAI-gridcal`` and its sub-commands.
 
-Each sub-command is a module of this package with ``add_parser(subparsers) -> ArgumentParser`` and
+Each sub-command is a module of this package with ``DESCRIPTION``, perhaps ``EPILOG``, ``add_options(parser)`` and
 ``run(options) -> int``. A module is imported only when its command is run or asked for help, so that starting is quick.
 
 Exit status: 0 done, 1 failed or not to be trusted, 2 wrong usage, 130 interrupted.
@@ -14,7 +14,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from types import ModuleType
 
 from ._parser import Parser
@@ -22,23 +21,23 @@ from ._session import plain_where_needed, session
 
 __all__ = ["COMMANDS", "build_parser", "main"]
 
-#: (name, module in this package, help). A command whose module does not exist is not listed.
-COMMANDS: tuple[tuple[str, str, str], ...] = (
-    ("calibrate", "calibrate", "grid image(s) -> detector file"),
-    ("validate", "validate", "correct the grid image and measure what distortion is left"),
-    ("demo", "demo", "draw an example with a known distortion, calibrate it, compare with the truth"),
-    ("view", "view", "look at a result"),
-    ("gui", "gui", "calibrate in a window"),
-    ("calib2", "calib2", "pyFAI-calib2 with one more task: Distortion"),
-    ("correct", "correct", "correct images by a detector file"),
-    ("convert", "convert", "from one kind of distortion file to another"),
-    ("check", "check", "load files with the programs that will use them and compare"),
-    ("compare", "compare", "difference of calibrations, in px and in sigma"),
-    ("plan", "plan", "predict the uncertainty for a plate and an exposure"),
-    ("report", "report", "write the report of a result again"),
-    ("benchmark", "benchmark", "accuracy, time and memory on this machine"),
-    ("completion", "completion", "completion of the command line for bash and zsh"),
-)
+#: Name, which is that of its module in this package -> help.
+COMMANDS: dict[str, str] = {
+    "calibrate": "grid image(s) -> detector file",
+    "validate": "correct the grid image and measure what distortion is left",
+    "demo": "draw an example with a known distortion, calibrate it, compare with the truth",
+    "view": "look at a result",
+    "gui": "calibrate in a window",
+    "calib2": "pyFAI-calib2 with one more task: Distortion",
+    "correct": "correct images by a detector file",
+    "convert": "from one kind of distortion file to another",
+    "check": "load files with the programs that will use them and compare",
+    "compare": "difference of calibrations, in px and in sigma",
+    "plan": "predict the uncertainty for a plate and an exposure",
+    "report": "write the report of a result again",
+    "benchmark": "accuracy, time and memory on this machine",
+    "completion": "completion of the command line for bash and zsh",
+}
 
 DESCRIPTION = """Distortion of an area detector from the image of a grid of holes.
 
@@ -52,22 +51,27 @@ def build_parser(*with_options: str) -> Parser:
     parser.add_argument("--version", action=_Version, help="show the version and exit")
     _add_common(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
-    for name, module, text in COMMANDS:
-        if not _exists(module):
-            continue
-        if name in with_options:
-            own = load(name).add_parser(subparsers)
-            with contextlib.suppress(argparse.ArgumentError):  # a command that has borrowed its options may have these
-                _add_common(own)
-        else:
+    for name, text in COMMANDS.items():
+        if name not in with_options:
             subparsers.add_parser(name, help=text)
+            continue
+        command = load(name)
+        own = subparsers.add_parser(
+            name,
+            help=text,
+            description=command.DESCRIPTION,
+            epilog=getattr(command, "EPILOG", None),
+            conflict_handler=getattr(command, "CONFLICTS", "error"),
+        )
+        command.add_options(own)
+        with contextlib.suppress(argparse.ArgumentError):  # a command that has borrowed its options may have these
+            _add_common(own)
     return parser
 
 
 def load(name: str) -> ModuleType:
     """Import the module of a command."""
-    module = next(module for command, module, _ in COMMANDS if command == name)
-    return importlib.import_module(f".{module}", __package__)
+    return importlib.import_module(f".{name}", __package__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,12 +82,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
-    names = {name for name, module, _ in COMMANDS if _exists(module)}
     command = next((word for word in arguments if not word.startswith("-")), None)
     if command != "benchmark":  # which leaves other programs what they take
         _one_thread_for_algebra()
     try:
-        options = build_parser(*(name for name in names if name == command)).parse_args(arguments)
+        options = build_parser(command or "").parse_args(arguments)
     except SystemExit as error:
         return _status(error)
     if options.command is None:
@@ -106,10 +109,6 @@ def _one_thread_for_algebra() -> None:
 
 def _status(error: SystemExit) -> int:
     return error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-
-
-def _exists(module: str) -> bool:
-    return find_spec(f"{__package__}.{module}") is not None
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

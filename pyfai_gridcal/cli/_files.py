@@ -85,6 +85,24 @@ def check_images(images: Iterable[str], *, after: str = "") -> None:
             raise UsageError(f"{one} is a detector file", expected="an image", hint=hint)
 
 
+def make_folder(name: str | Path) -> Path:
+    """A folder to write to, made where there is none."""
+    folder = Path(name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"folder {folder} cannot be made: {error.strerror}") from None
+    return folder
+
+
+def tell_both(record: Mapping[str, Any], target: str | None, text: str) -> None:
+    """The outcome for machines, as :func:`write_json` where a file for it is named; in words, unless it is ``-``."""
+    if target:
+        write_json(record, target)
+    if target != "-":
+        print(text)
+
+
 def write_json(record: Mapping[str, Any], target: str | Path) -> None:
     """Write a record as JSON to a file (complete or not at all), or to standard output for ``-``."""
     told = str(target) == "-"  # in an encoding that may not hold all signs

@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ..base.quantities import QUANTITIES
+from ..base.units import parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
 from ..records.options import CLI, Option, default_of, options_of
 from ..records.settings import Settings
-from ._parser import length, lengths, pair, positions, positive, shape, typed
+from ._parser import pair, typed
 
 J = TypeVar("J")
 
@@ -47,12 +48,12 @@ def counts(text: str) -> tuple[int, ...]:
 
 #: Kind of an option -> how its text is read, once it is known what messages call it.
 TYPES: dict[str, Callable[[str], Callable[[str], Any]]] = {
-    "length": length,
-    "lengths": lengths,
-    "positions": positions,
-    "shape": shape,
+    "length": partial(typed, parse_length),
+    "lengths": partial(typed, parse_lengths),
+    "positions": partial(typed, parse_positions),
+    "shape": partial(typed, parse_shape),
     "pair": pair,
-    "positive": positive,
+    "positive": partial(typed, parse_positive),
     "number": lambda _: float,
     "count": lambda _: int,
     "counts": lambda _: counts,

@@ -9,10 +9,10 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from ..base.errors import UsageError
-from ..base.units import UNITS, parse_length, parse_lengths, parse_positions, parse_positive, parse_shape
+from ..base.units import UNITS
 
 T = TypeVar("T")
 
@@ -64,10 +64,6 @@ class Parser(argparse.ArgumentParser):
         return "".join(f"; there is no {w}{like(w, known, ', ')}" for w in wrong)
 
 
-#: What a command adds its parser to.
-Subparsers: TypeAlias = "argparse._SubParsersAction[Parser]"
-
-
 def like(word: str, known: Iterable[str], before: str = "") -> str:
     """What may be meant by a word that is none of the known ones, as a question after `before`; nothing if unclear."""
     near = difflib.get_close_matches(word, list(known), 1)
@@ -96,32 +92,6 @@ def typed(parse: Callable[..., T], what: str) -> Callable[[str], T]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return convert
-
-
-def length(what: str) -> Callable[[str], float]:
-    """Type of an argument: a length with a unit -> metres."""
-    return typed(parse_length, what)
-
-
-def lengths(what: str) -> Callable[[str], tuple[float, float]]:
-    """Type of an argument: one or two lengths with units -> (slow, fast) in metres."""
-    return typed(parse_lengths, what)
-
-
-def positions(what: str) -> Callable[[str], tuple[tuple[float, float], ...]]:
-    """Type of an argument: pairs of lengths with units, or a file of them -> metres."""
-    return typed(parse_positions, what)
-
-
-def shape(what: str) -> Callable[[str], tuple[int, int]]:
-    """Type of an argument: ``2160,2560`` -> (slow, fast) pixels."""
-    return typed(parse_shape, what)
-
-
-def positive(what: str) -> Callable[[str], float]:
-    """Type of an argument: a positive number."""
-
-    return typed(parse_positive, what)
 
 
 def pair(what: str) -> Callable[[str], tuple[float, float]]:

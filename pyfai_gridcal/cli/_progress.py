@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 PATIENCE = 2.0  # s before anything is shown
@@ -17,16 +18,16 @@ WIDTH = 24  # characters of the bar
 class ProgressLine:
     """A bar on a terminal, a line now and then in a log file; a context manager, and a callable (fraction, text)."""
 
-    def __init__(self, stream: TextIO | None = None, *, clock: object = None):
+    def __init__(self, stream: TextIO | None = None, *, clock: Callable[[], float] = time.monotonic):
         self._stream = sys.stderr if stream is None else stream
-        self._now = time.monotonic if clock is None else clock
+        self._now = clock
         self._terminal = bool(getattr(self._stream, "isatty", lambda: False)())
-        self._started = self._now()  # type: ignore[operator]
+        self._started = self._now()
         self._shown_at = -1e9
         self._shown = False
 
     def __call__(self, fraction: float, text: str) -> None:
-        now = self._now()  # type: ignore[operator]
+        now = self._now()
         if now - self._started < PATIENCE or now - self._shown_at < (REDRAW if self._terminal else SPARSE):
             return
         self._shown_at = now

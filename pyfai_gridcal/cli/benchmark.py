@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..base.errors import UsageError
-from ._files import write_json
-from ._parser import Subparsers, positive
+from ..base.units import parse_positive
+from ._files import make_folder, write_json
+from ._parser import typed
 from ._progress import ProgressLine
 
 SCENES = ("quick", "taper", "dark", "fine", "wide")
 METHODS = ("gridcal", "tutorial", "discorpy", "opencv")
 
+DESCRIPTION = (
+    "Draw scenes of which everything is known, calibrate them, and say how near to the truth, how "
+    "quick and with how much memory; beside it the procedure of pyFAI's tutorial, and discorpy and OpenCV where "
+    "they are installed."
+)
 EPILOG = """scenes: quick (0.3 Mpx), taper (4 Mpx, 500 spots), dark (3 Mpx, 3 300 dark dots), fine (4 Mpx, 38 000
 spots), wide (16 Mpx, 149 000 spots)
 
@@ -22,15 +27,7 @@ examples:
   pyFAI-gridcal benchmark --scaling --method gridcal   (growth from 1 to 16 Mpx as well)"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "benchmark",
-        help="accuracy, time and memory on this machine",
-        description="Draw scenes of which everything is known, calibrate them, and say how near to the truth, how "
-        "quick and with how much memory; beside it the procedure of pyFAI's tutorial, and discorpy and OpenCV where "
-        "they are installed.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scene", action="append", choices=SCENES, help="one of the scenes; may be given several times"
     )
@@ -41,14 +38,13 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs, the quickest counts (default: 3)")
     parser.add_argument(
         "--patience",
-        type=positive("patience"),
+        type=typed(parse_positive, "patience"),
         default=600.0,
         metavar="S",
         help="seconds for one method (default: 600)",
     )
     parser.add_argument("-o", "--output", metavar="FOLDER", help="write benchmark.json and benchmark.png there")
     parser.add_argument("--json", metavar="FILE", help="the figures, for machines; - is standard output")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.repeat < 1:
         raise UsageError(f"--repeat {options.repeat}", expected="1 or more")
-    folder = _folder(options.output)
+    folder = None if options.output is None else make_folder(options.output)
     default = BenchmarkPlan()
     plan = BenchmarkPlan(
         tuple(dict.fromkeys(options.scene or default.scenes)),
@@ -84,14 +80,3 @@ def run(options: argparse.Namespace) -> int:
             print(f"\nwritten: {folder / 'benchmark.json'}, {folder / 'benchmark.png'}")
     own = [one for one in measured if one.method == "gridcal"]
     return 1 if any("failed" in one.figures for one in own) else 0
-
-
-def _folder(name: str | None) -> Path | None:
-    if name is None:
-        return None
-    folder = Path(name)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"folder {folder} cannot be made: {error.strerror}") from None
-    return folder

@@ -6,29 +6,23 @@ import argparse
 
 from ..records.settings import Settings
 from ._options import add_fields, given_settings
-from ._parser import Subparsers
+
+DESCRIPTION = (
+    "pyFAI-calib2 with one more task at the head of its list: the distortion of the detector, from "
+    "the image of a grid of holes. All options of pyFAI-calib2 work as there; FILE is opened in the Distortion "
+    "task too, unless --grid names another image."
+)
+#: Ours count where pyFAI has the same.
+CONFLICTS = "resolve"
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "calib2",
-        help="pyFAI-calib2 with one more task: Distortion",
-        description="pyFAI-calib2 with one more task at the head of its list: the distortion of the detector, from "
-        "the image of a grid of holes. All options of pyFAI-calib2 work as there; FILE is opened in the Distortion "
-        "task too, unless --grid names another image.",
-        conflict_handler="resolve",
-    )
-    _add_calib2(parser)
-    group = parser.add_argument_group("distortion")
-    group.add_argument("--grid", metavar="IMAGE", help="image of the grid of holes")
-    add_fields(group, Settings, "pitch", only_given=True, short=False)  # -p is one of pyFAI-calib2
-    return parser
-
-
-def _add_calib2(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     from pyFAI.app.calib2 import configure_parser_arguments
 
     configure_parser_arguments(parser)
+    group = parser.add_argument_group("distortion")
+    group.add_argument("--grid", metavar="IMAGE", help="image of the grid of holes")
+    add_fields(group, Settings, "pitch", only_given=True, short=False)  # -p is one of pyFAI-calib2
 
 
 def run(options: argparse.Namespace) -> int:

@@ -15,9 +15,8 @@ from ..records.jobs import Calibrate, CalibrateRings, corrections_of
 from ..records.options import options_of
 from ..records.settings import Settings
 from ._config import add_config, with_config
-from ._files import check_images, check_inputs, check_outputs, write_json
+from ._files import check_images, check_inputs, check_outputs, tell_both, write_json
 from ._options import add_fields, given_settings, job_of
-from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 #: Part of the progress that is told of the reading.
 _READ = 0.1
 
+DESCRIPTION = "Find the distortion of a detector from the image of a grid of holes, and write a detector file."
 EPILOG = """examples:
   pyFAI-gridcal calibrate grid.edf --pitch 5mm
   pyFAI-gridcal calibrate grid.h5::/entry/data --pitch 3mm,2mm -o detector.h5
@@ -40,20 +40,13 @@ EPILOG = """examples:
 exit status: 0 good or doubtful (said why), 1 not to be trusted: no detector is written unless --force, 2 wrong usage"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "calibrate",
-        help="grid image(s) -> detector file",
-        description="Find the distortion of a detector from the image of a grid of holes, and write a detector file.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(parser, Settings, "pitch", only_given=True)
     add_config(parser)
     add_fields(parser, Calibrate, leave={f.name for f in fields(Settings)}, only_given=True)
     add_fields(parser, Settings, leave={"pitch"}, only_given=True)
     for action in parser._actions:
         action.required &= action.dest != "images"  # powder rings need none
-    return parser
 
 
 def _rings_alone(options: argparse.Namespace) -> int:
@@ -75,11 +68,8 @@ def _rings_alone(options: argparse.Namespace) -> int:
     with ProgressLine() as progress:
         found = calibrate_ring_files(job, progress=progress)
         found.save(output, name=job.name)
-    if job.json_file:
-        write_json({**found.summary(), "output": str(Path(output).absolute())}, job.json_file)
-    if job.json_file != "-":
-        print(found.report())
-        print(f"written: {output}")
+    record = {**found.summary(), "output": str(Path(output).absolute())}
+    tell_both(record, job.json_file, f"{found.report()}\nwritten: {output}")
     return 0
 
 

@@ -11,13 +11,16 @@ from ..base.atomic import save_figure
 from ..base.errors import UsageError
 from ..records.jobs import Compare
 from ._distortions import add_reading, reading_of, split_pair
-from ._files import check_outputs, write_json
+from ._files import check_outputs, tell_both
 from ._options import add_fields
-from ._parser import Subparsers
 
 if TYPE_CHECKING:
     from ..judging.comparison import Comparison
 
+DESCRIPTION = (
+    "Compare calibrations of one detector with the first of them: the difference of the pixel "
+    "positions after removing shift and rotation, in px and in units of the combined uncertainty."
+)
 EPILOG = """examples:
   pyFAI-gridcal compare march.h5 april.h5
   pyFAI-gridcal compare 2026-*.h5 --picture drift.png        (a series: each one with the first)
@@ -25,18 +28,10 @@ EPILOG = """examples:
 exit status: 0 compared, 1 not possible, or different and --strict, 2 wrong usage"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "compare",
-        help="difference of calibrations, in px and in sigma",
-        description="Compare calibrations of one detector with the first of them: the difference of the pixel "
-        "positions after removing shift and rotation, in px and in units of the combined uncertainty.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="+", metavar="FILE", help="results of calibrate, or other distortion files")
     add_fields(parser, Compare)
     add_reading(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,12 +45,9 @@ def run(options: argparse.Namespace) -> int:
     found = [read_to_compare(split_pair(name), reading) for name in options.file]
     comparisons = drift(found, gauge=options.gauge)
     different = [c.verdict == "different" for c in comparisons]
-    if options.json_file:
-        pairs = zip(options.file[1:], comparisons, strict=True)
-        write_json({"reference": options.file[0], "others": [_record(name, c) for name, c in pairs]}, options.json_file)
-    if options.json_file != "-":
-        for line in _table(names, comparisons):
-            print(line)
+    pairs = zip(options.file[1:], comparisons, strict=True)
+    record = {"reference": options.file[0], "others": [_record(name, c) for name, c in pairs]}
+    tell_both(record, options.json_file, "\n".join(_table(names, comparisons)))
     if options.picture:
         _draw(names, comparisons, options.picture)
         if options.json_file != "-":
@@ -70,7 +62,6 @@ def _record(name: str, c: Comparison) -> dict[str, Any]:
 def _table(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]:
     import numpy as np
 
-    first = f"compared with {names[0]}:"
     if len(comparisons) == 1:
         c = comparisons[0]
         turn = f"turned by {np.rad2deg(c.angle_rad):+.4f}°, moved by {c.shift_px[0]:+.3f}, {c.shift_px[1]:+.3f} px"
@@ -80,7 +71,7 @@ def _table(names: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]
         ]
     width = max(map(len, names))
     lines = [
-        first,
+        f"compared with {names[0]}:",
         f"{'':{width}}  {'rms px':>9} {'worst px':>9} {'sigma':>7} {'turn °':>9} {'scale - 1':>10}  verdict",
     ]
     for name, c in zip(names[1:], comparisons, strict=True):

@@ -7,13 +7,13 @@ import argparse
 from ..io.kinds.kinds import KINDS
 from ..records.jobs import Convert
 from ._distortions import READING, add_reading, kinds_text, split_pair
-from ._files import check_outputs, write_json
+from ._files import check_outputs, tell_both
 from ._options import add_fields, job_of
-from ._parser import Subparsers
 from ._progress import ProgressLine
 
-EPILOG = """kinds (the input's is told by its content, the output's by its suffix):
-{kinds}
+DESCRIPTION = "Read a distortion file of any kind, write it as another one, and say what was lost."
+EPILOG = f"""kinds (the input's is told by its content, the output's by its suffix):
+{kinds_text()}
 
 examples:
   pyFAI-gridcal convert camera.spline camera.h5
@@ -24,16 +24,9 @@ examples:
   pyFAI-gridcal convert detector.h5 new.poni --like old.poni         (the experiment of old.poni with this detector)"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "convert",
-        help="from one kind of distortion file to another",
-        description="Read a distortion file of any kind, write it as another one, and say what was lost.",
-        epilog=EPILOG.format(kinds=kinds_text()),
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(parser, Convert, leave=READING, choices={"kind": tuple(KINDS)})
     add_reading(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,15 +37,12 @@ def run(options: argparse.Namespace) -> int:
     job = job_of(Convert, options, detector_file=[source] if isinstance(source, str) else source)
     with ProgressLine() as progress:
         done = convert_files(job, progress=progress)
-    if job.json_file:
-        record = {
-            "written": [str(p.absolute()) for p in done.written],
-            "kind": done.kind,
-            "largest_px": done.largest,
-            "rms_px": done.rms,
-            "remarks": list(done.remarks),
-        }
-        write_json(record, job.json_file)
-    if job.json_file != "-":
-        print(done.report())
+    record = {
+        "written": [str(p.absolute()) for p in done.written],
+        "kind": done.kind,
+        "largest_px": done.largest,
+        "rms_px": done.rms,
+        "remarks": list(done.remarks),
+    }
+    tell_both(record, job.json_file, done.report())
     return 0

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import UsageError
 from ..records.jobs import Correct
 from ._distortions import add_reading, reading_of, split_pair
-from ._files import check_images, write_json
+from ._files import check_images, tell_both
 from ._options import add_fields, job_of
-from ._parser import Subparsers
 from ._progress import ProgressLine
 
 if TYPE_CHECKING:
     from ..correction.corrector import Corrector
 
+DESCRIPTION = (
+    "Flux-conserving correction of images: the counts of each pixel are split among the corrected "
+    "pixels that it covers. Masked pixels do not count. Corrected pixels without data get the dummy value."
+)
 EPILOG = """examples:
   pyFAI-gridcal correct detector.h5 image.edf -o corrected.edf
   pyFAI-gridcal correct detector.h5 scan_*.edf -o corrected/          (as many files, headers kept)
@@ -30,17 +33,9 @@ holds what is done."""
 HDF5 = (".h5", ".hdf5", ".nxs")
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "correct",
-        help="correct images by a detector file",
-        description="Flux-conserving correction of images: the counts of each pixel are split among the corrected "
-        "pixels that it covers. Masked pixels do not count. Corrected pixels without data get the dummy value.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(parser, Correct)
     add_reading(parser)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -61,31 +56,25 @@ def run(options: argparse.Namespace) -> int:
             )
         else:
             done = correct_files(images, corrector, plan, **common)
-    if options.json_file:
-        record = {
-            "written": [str(p) for p in done.written],
-            "frames": done.frames,
-            "resumed": done.resumed,
-            "shape": list(done.shape),
-            "lost_share": corrector.lost(),
-            "notes": [*corrector.notes, *done.notes],
-        }
-        write_json(record, options.json_file)
-    if options.json_file != "-":
-        again = f" ({done.resumed} more were done before)" if done.resumed else ""
-        frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
-        print(f"corrected: {frames}{again}, {done.shape[0]} x {done.shape[1]} pixels")
-        for note in (*corrector.notes, *done.notes):
-            print(f"note:      {note}")
-        lost = corrector.lost()
-        if lost > 1e-4:
-            print(
-                f"note:      {100 * lost:.2g} % of an even illumination falls outside of the image (--whole keeps it)"
-            )
-        where = (
-            str(done.written[0]) if len(done.written) == 1 else f"{done.written[0].parent} ({len(done.written)} files)"
-        )
-        print(f"written:   {where}")
+    lost, notes = corrector.lost(), [*corrector.notes, *done.notes]
+    record = {
+        "written": [str(p) for p in done.written],
+        "frames": done.frames,
+        "resumed": done.resumed,
+        "shape": list(done.shape),
+        "lost_share": lost,
+        "notes": notes,
+    }
+    again = f" ({done.resumed} more were done before)" if done.resumed else ""
+    frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
+    lines = [f"corrected: {frames}{again}, {done.shape[0]} x {done.shape[1]} pixels"]
+    if lost > 1e-4:
+        share = f"{100 * lost:.2g} % of an even illumination falls outside of the image (--whole keeps it)"
+        notes = [*notes, share]
+    lines += [f"note:      {note}" for note in notes]
+    first, many = done.written[0], len(done.written)
+    lines.append(f"written:   {first if many == 1 else f'{first.parent} ({many} files)'}")
+    tell_both(record, options.json_file, "\n".join(lines))
     return 0
 
 

@@ -11,29 +11,32 @@ from typing import Any
 from ..base.atomic import save_figure
 from ..base.errors import FileFormatError, UsageError
 from ..base.progress import Progress, part_of
-from ..base.units import format_length
-from ._parser import Subparsers, shape
+from ..base.units import format_length, parse_shape
+from ._files import make_folder
+from ._parser import typed
 from ._progress import ProgressLine
 
 PITCH_PX = 38.3
 _SAME_PX = 1e-3  # float32, in which corners are stored, holds a ten-thousandth of a pixel on the largest detectors
 
+DESCRIPTION = (
+    "Draw the image of a grid of holes as a distorted camera sees it, calibrate it without being told "
+    "more than the pitch, and print what was found beside the truth."
+)
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "demo",
-        help="draw an example with a known distortion, calibrate it, compare with the truth",
-        description="Draw the image of a grid of holes as a distorted camera sees it, calibrate it without being told "
-        "more than the pitch, and print what was found beside the truth.",
-    )
+
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", default="gridcal-demo", help="where to write (default: %(default)s)"
     )
     parser.add_argument(
-        "--shape", type=shape("shape"), default=(1280, 1400), metavar="Y,X", help="pixels (default: 1280,1400)"
+        "--shape",
+        type=typed(parse_shape, "shape"),
+        default=(1280, 1400),
+        metavar="Y,X",
+        help="pixels (default: 1280,1400)",
     )
     parser.add_argument("--seed", type=int, default=5, help="another seed is another camera (default: %(default)s)")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,10 +45,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"shape {options.shape}", expected="at least 230 pixels along both axes")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", expected="the name of a folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"folder {folder} cannot be made: {error.strerror}") from None
+    make_folder(folder)
     with ProgressLine() as progress:
         calibration, picture, files = _make(options, folder, progress)
     pitch = format_length(picture.scene.plate.pitch_m)

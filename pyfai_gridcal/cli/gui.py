@@ -6,15 +6,11 @@ import argparse
 
 from ..records.settings import Settings
 from ._options import add_fields, given_settings
-from ._parser import Subparsers
+
+DESCRIPTION = "Find the distortion of a detector from the image of a grid of holes, in a window."
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "gui",
-        help="calibrate in a window",
-        description="Find the distortion of a detector from the image of a grid of holes, in a window.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "image", nargs="*", metavar="IMAGE", help="grid image(s), several are exposures of one plate; or a result file"
     )
@@ -24,12 +20,11 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         group.add_argument(f"-{role[0]}", f"--{role}", metavar="FILE", help=text)
     add_fields(parser, Settings, leave=("pitch",), only_given=True)
     parser.add_argument("--opengl", "--gl", action="store_true", help="draw with OpenGL (else matplotlib)")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
     from ..gui.window import main
 
-    given = given_settings(options)
     files = {role: getattr(options, role) for role in ("dark", "flat", "mask")}
-    return main(options.image, backend="opengl" if options.opengl else "matplotlib", given={**given, **files})
+    backend = "opengl" if options.opengl else "matplotlib"
+    return main(options.image, backend=backend, given=given_settings(options), files=files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,14 @@ from ..base.units import format_length
 from ..records.budget import PlateBudget
 from ..records.options import documented, like, option, told
 from ..records.settings import STANDING, Settings
-from ._files import check_outputs, write_json
+from ._files import check_outputs, tell_both
 from ._options import add_fields, job_of
-from ._parser import Subparsers
 from ._progress import ProgressLine
 
 if TYPE_CHECKING:
     from ..judging.planning import Plan
 
+DESCRIPTION = "Predict how well a calibration would know the detector, before a plate is bought or an image is taken."
 EPILOG = """examples:
   pyFAI-gridcal plan --pitch 1mm --hole 0.3mm --shape 2048,2048 --pixel 50um
   pyFAI-gridcal plan --pitch 1mm --hole 0.3mm --shape 2048 --pixel 50um --plate-error 5um --exposures 1,2,3,5,10"""
@@ -90,16 +91,8 @@ class Predict:
     picture: str | None = told(None, "map of the uncertainty", "file", group=_RESULTS)
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "plan",
-        help="predict the uncertainty for a plate and an exposure",
-        description="Predict how well a calibration would know the detector, before a plate is bought or an image is "
-        "taken.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(parser, Predict)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -109,14 +102,11 @@ def run(options: argparse.Namespace) -> int:
     job = job_of(Predict, options)
     if job.hole is None and job.sigma is None:
         raise UsageError("neither --hole nor --sigma", expected="the diameter of the holes, or the sigma of a spot")
-    if job.hole is not None and job.hole >= min(job.pitch):
-        hole, pitch = format_length(job.hole), format_length(job.pitch)
-        raise UsageError(f"holes of {hole} at a pitch of {pitch}", expected="holes smaller than the pitch")
+    standing = {name: getattr(job, name) for name in STANDING if hasattr(job, name)}
+    budget = PlateBudget.of(Settings(job.pitch, hole=job.hole, **standing))
     check_outputs([job.json, job.picture], [])
     plate = Plate(job.pitch, job.angle, hole_m=job.hole)
     light = Illumination(job.peak, job.background, job.readout, job.gain, job.blur)
-    standing = {name: getattr(job, name) for name in STANDING if hasattr(job, name)}
-    budget = PlateBudget.of(Settings(job.pitch, **standing))
     plans = []
     with ProgressLine() as progress:
         for k, count in enumerate(job.exposures):
@@ -134,11 +124,8 @@ def run(options: argparse.Namespace) -> int:
                 budget=budget,
             )
             plans.append(one)
-    if job.json:
-        records = [_record(count, one) for count, one in zip(job.exposures, plans, strict=True)]
-        write_json({"plans": records}, job.json)
-    if job.json != "-":
-        _print(job, plans, budget)
+    records = [_record(count, one) for count, one in zip(job.exposures, plans, strict=True)]
+    tell_both({"plans": records}, job.json, "\n".join(_lines(job, plans, budget)))
     if job.picture:
         _draw(plans[-1], job, job.picture)
         if job.json != "-":
@@ -160,20 +147,20 @@ def _record(exposures: int, one: Plan) -> dict[str, Any]:
     }
 
 
-def _print(job: Predict, plans: list[Plan], budget: PlateBudget) -> None:
+def _lines(job: Predict, plans: list[Plan], budget: PlateBudget) -> Iterator[str]:
     first = plans[0]
     hole = f", holes of {first.hole_px:.1f} px" if first.hole_px else ""
-    print(f"{first.spots} holes in view{hole}; a spot is known to {first.spot_sigma_px:.4f} px per axis at best")
-    print(f"{'exposures':>10} {'rms px':>9} {'worst px':>9} {'rms':>12}   known to 0.1 px")
+    yield f"{first.spots} holes in view{hole}; a spot is known to {first.spot_sigma_px:.4f} px per axis at best"
+    yield f"{'exposures':>10} {'rms px':>9} {'worst px':>9} {'rms':>12}   known to 0.1 px"
     micron = (job.pixel[0] * job.pixel[1]) ** 0.5
     for count, one in zip(job.exposures, plans, strict=True):
         rms = format_length(one.rms_px * micron, digits=3)
         share = 100 * one.coverage()
-        print(f"{count:10d} {one.rms_px:9.4f} {one.worst_px:9.4f} {rms:>12}   {share:.1f} % of the detector")
+        yield f"{count:10d} {one.rms_px:9.4f} {one.worst_px:9.4f} {rms:>12}   {share:.1f} % of the detector"
     if budget.told:
-        print(f"with the plate {plans[-1].with_plate_px:.4f} px rms: {', '.join(budget.words)}")
+        yield f"with the plate {plans[-1].with_plate_px:.4f} px rms: {', '.join(budget.words)}"
     if budget.assumed:
-        print(f"assumed: the plate {', '.join(budget.assumed)}")
+        yield f"assumed: the plate {', '.join(budget.assumed)}"
 
 
 def _draw(one: Plan, job: Predict, path: str) -> None:

@@ -10,10 +10,10 @@ from ..base.errors import FileFormatError, GridcalError
 from ..records.jobs import Validate
 from ._files import check_geometry, check_outputs
 from ._options import add_fields
-from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
 
+DESCRIPTION = "Write the report of a calibration from its result file, as one HTML page or as JSON."
 EPILOG = """The result file holds images, spots, control points and the fit. Only the corrected image is computed again.
 
   pyFAI-gridcal report detector.h5
@@ -21,13 +21,7 @@ EPILOG = """The result file holds images, spots, control points and the fit. Onl
   pyFAI-gridcal report detector.h5 --rings CeO2.tif --poni CeO2.poni    (does it help these powder rings?)"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "report",
-        help="write the report of a result again",
-        description="Write the report of a calibration from its result file, as one HTML page or as JSON.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("result", metavar="RESULT.h5", help="file written by pyFAI-gridcal calibrate")
     parser.add_argument(
         "-o",
@@ -42,7 +36,6 @@ def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
         help="do not correct the image and measure it again, which takes the most time",
     )
     add_fields(parser, Validate, leave={f.name for f in fields(Validate)} - {"rings", "poni", "calibrant"})
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,12 +7,12 @@ import sys
 
 from ..base.errors import UsageError
 from ..records.jobs import Validate
-from ._files import check_geometry, check_images, check_outputs, write_json
+from ._files import check_geometry, check_images, check_outputs, tell_both
 from ._options import add_fields, job_of
-from ._parser import Subparsers
 from ._progress import ProgressLine
 from ._session import tell
 
+DESCRIPTION = "Check a detector file: correct an image of the grid with it and measure the grid again."
 EPILOG = """pyFAI corrects the image. The spots are found and indexed again, and the plate is placed on them with a
 shift and a rotation. Only the distortion is taken from the detector file, so the result shows all errors together.
 
@@ -24,15 +24,8 @@ times.
   pyFAI-gridcal validate detector.h5 --rings CeO2.tif --poni geometry.poni --picture rings.png"""
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "validate",
-        help="correct the grid image and measure what distortion is left",
-        description="Check a detector file: correct an image of the grid with it and measure the grid again.",
-        epilog=EPILOG,
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(parser, Validate)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,12 +43,8 @@ def run(options: argparse.Namespace) -> int:
         from ..correction.table import save_image
 
         save_image(job.output, validation.corrected.data, validation.corrected.header())
-    if job.json_file:
-        write_json({**validation.summary(), "good": good}, job.json_file)
-    if job.json_file != "-":
-        print(validation.report())
-        if job.output:
-            print(f"written: {job.output}")
+    written = f"\nwritten: {job.output}" if job.output else ""
+    tell_both({**validation.summary(), "good": good}, job.json_file, validation.report() + written)
     if not good:
         sys.stdout.flush()
         tell(
@@ -77,10 +66,6 @@ def _rings(job: Validate) -> int:
     check_outputs([job.picture, job.json_file], inputs)
     with ProgressLine() as progress:
         found = judge_files(job, progress=progress)
-    if job.json_file:
-        write_json(found.summary(), job.json_file)
-    if job.json_file != "-":
-        print(found.report())
-        if job.picture:
-            print(f"written: {job.picture}")
+    written = f"\nwritten: {job.picture}" if job.picture else ""
+    tell_both(found.summary(), job.json_file, found.report() + written)
     return 1 if found.verdict == "harms" else 0

@@ -6,20 +6,17 @@ import argparse
 from pathlib import Path
 
 from ..base.errors import FileFormatError
-from ._parser import Subparsers
+
+DESCRIPTION = (
+    "Show a result: maps and vectors over the image, control points, the image before and after, the "
+    "report, and all that is in the file. Any other file of a distortion (spline, maps, detector) can be shown "
+    "too, as far as it goes."
+)
 
 
-def add_parser(subparsers: Subparsers) -> argparse.ArgumentParser:
-    parser = subparsers.add_parser(
-        "view",
-        help="look at a result",
-        description="Show a result: maps and vectors over the image, control points, the image before and after, the "
-        "report, and all that is in the file. Any other file of a distortion (spline, maps, detector) can be shown "
-        "too, as far as it goes.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("result", metavar="RESULT", help="file written by pyFAI-gridcal, or another distortion")
     parser.add_argument("--opengl", "--gl", action="store_true", help="draw with OpenGL (else matplotlib)")
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import AnyArray
-from ..base.errors import FileFormatError, ImageError
+from ..base.errors import ImageError
 from ..base.opening import open_hdf5
 from ..base.units import Region
 from ..io.images.frames import Frames, parse_address
@@ -154,10 +154,7 @@ def _packed_reader(source: Frames) -> _StoredFrames | None:
         return None
     import h5py
 
-    try:
-        file = open_hdf5(source.path)
-    except FileFormatError:
-        return None
+    file = open_hdf5(source.path)
     dataset = file.get(address.data_path)
     plan = dataset.id.get_create_plist() if isinstance(dataset, h5py.Dataset) else None
     filters = [plan.get_filter(k)[0] for k in range(plan.get_nfilters())] if plan is not None else []

@@ -5,6 +5,7 @@ Each input model has the fields of one record of :mod:`pyfai_gridcal.records.job
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING
 from os import PathLike, fspath
 from typing import Annotated, Any, Literal, cast, get_args, get_type_hints
@@ -13,7 +14,7 @@ import numpy as np
 from ewokscore.model import BaseInputModel, BaseOutputModel
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 
-from ..base.quantities import QUANTITIES
+from ..base.quantities import as_angle, as_share, as_source, as_temperature
 from ..base.units import as_length, as_lengths
 from ..records.jobs import Calibrate, CalibrateRings, Compare, Convert, Correct, Validate
 from ..records.options import EWOKS, Option, default_of, options_of
@@ -33,13 +34,8 @@ def _text(value: object) -> object:
     return fspath(value) if isinstance(value, PathLike) else value
 
 
-def _read(kind: str) -> BeforeValidator:
-    read = QUANTITIES[kind][0]
+def _read(read: Callable[[Any], object]) -> BeforeValidator:
     return BeforeValidator(lambda value: None if value is None else read(value))
-
-
-def _metres(value: object) -> object:
-    return None if value is None else as_lengths(value)
 
 
 Array = Annotated[np.ndarray, WithJsonSchema({"type": "array", "title": "image in memory"})]
@@ -51,12 +47,12 @@ TYPES: dict[str, Any] = {
     "file": File,
     "files": Files,
     "images": Annotated[list[File | Array], BeforeValidator(_listed)],
-    "length": Annotated[float, BeforeValidator(lambda value: None if value is None else as_length(value))],
-    "lengths": Annotated[float | Two, BeforeValidator(_metres)],
-    "angle": Annotated[float, _read("angle")],
-    "share": Annotated[float, _read("share")],
-    "temperature": Annotated[Two, _read("temperature")],
-    "source": Annotated[float | str, _read("source")],
+    "length": Annotated[float, _read(as_length)],
+    "lengths": Annotated[float | Two, _read(as_lengths)],
+    "angle": Annotated[float, _read(as_angle)],
+    "share": Annotated[float, _read(as_share)],
+    "temperature": Annotated[Two, _read(as_temperature)],
+    "source": Annotated[float | str, _read(as_source)],
 }
 
 
@@ -106,12 +102,17 @@ CorrectInputs = _inputs(Correct, "Inputs of CorrectImages.")
 CompareInputs = _inputs(Compare, "Inputs of CompareCalibrations.")
 
 
-class CalibrateOutputs(BaseOutputModel):
-    """Outputs of CalibrateGrid; `detector` and `detector_config` are what ewoksxrpd's tasks take."""
+class _DetectorOutputs(BaseOutputModel):
+    """Of what writes a detector file; `detector` and `detector_config` are what ewoksxrpd's tasks take."""
 
     detector_file: str | None = Field(description="detector file that was written; None when it was refused")
     detector: str | None = Field(description="pyFAI's name for detectors that a file describes")
     detector_config: dict[str, Any] | None = Field(description="arguments of that detector: the file")
+
+
+class CalibrateOutputs(_DetectorOutputs):
+    """Outputs of CalibrateGrid; `detector` and `detector_config` are what ewoksxrpd's tasks take."""
+
     verdict: Level = Field(description="whether the result can be trusted")
     reasons: list[str] = Field(description="why not, in words")
     held_out_px: float | None = Field(description="error of control points that the fit has not seen, px rms")
@@ -119,12 +120,9 @@ class CalibrateOutputs(BaseOutputModel):
     summary: dict[str, Any] = Field(description="all figures, as the command line writes them with --json")
 
 
-class CalibrateRingsOutputs(BaseOutputModel):
+class CalibrateRingsOutputs(_DetectorOutputs):
     """Outputs of CalibrateRings; `detector` and `detector_config` are what ewoksxrpd's tasks take."""
 
-    detector_file: str | None = Field(description="detector file that was written; None when it was refused")
-    detector: str | None = Field(description="pyFAI's name for detectors that a file describes")
-    detector_config: dict[str, Any] | None = Field(description="arguments of that detector: the file")
     held_out_px: float | None = Field(description="error in parts of the rings that the fit has not seen, px rms")
     undetermined: list[str] = Field(description="what the rings do not tell, in words")
     summary: dict[str, Any] = Field(description="all figures, or the error")

@@ -11,6 +11,7 @@ from silx.gui import qt
 
 from ..base.arrays import AnyArray
 from ..base.errors import GridcalError
+from ..io.nexus.contents import holds_result
 from .application import settings
 from .comparison import compare_on_demand
 from .document import Document
@@ -28,6 +29,7 @@ from .panels.messages import TITLE, error_box, words_of
 from .panels.panel import WorkPanel
 from .updates import Updates
 from .work.core import Core
+from .work.draft import Draft
 from .work.state import WorkExposure
 from .work.views import WorkView
 from .work.workspace import Workspace
@@ -61,14 +63,14 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
     def __init__(self, parent: qt.QWidget | None = None, *, backend: str | None = None, core: Core | None = None):
         super().__init__(parent)
         self.core = core if core is not None else Core()
-        self.workspace = Workspace(self.core, self.core.settings())
+        self.workspace = Workspace(self.core, Draft())
         self.worker = Worker(self)
         self.document = Document(self.core, self.workspace, self.worker)
         self.keeper = Keeper(self.core, self.document, self)
         self.plot = GridPlot(self, backend=backend)
         self.layers = LayerBar(self.plot, self)
         self.compare = BeforeAfter(self, backend=backend)
-        self.panel = WorkPanel(self.core.choices(), self)
+        self.panel = WorkPanel(self)
         self.updates = Updates(self.workspace, self.worker, self.layers.map)
         self.dialogs = Dialogs(self, self.document, self.tell)
         self.recent = RecentMenu(settings("gui"), lambda name: self.openFiles([name]), self)
@@ -145,7 +147,7 @@ class DistortionWidget(qt.QWidget):  # type: ignore[misc]
 
     def openFiles(self, names: Sequence[str]) -> None:
         """Open a result, or the image in a file; further files are further exposures."""
-        if self.core.is_result(names[0]):
+        if holds_result(names[0]):
             self.document.open(names[0])
             return
         self.openImage(names[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from silx.gui import qt
@@ -86,23 +86,22 @@ class GridcalWindow(qt.QMainWindow):  # type: ignore[misc]
         event.accept()
 
 
-def main(images: Sequence[str] = (), *, backend: str = "matplotlib", given: dict[str, Any] | None = None) -> int:
-    """Open the window on images (exposures of one plate) or on a result file, with settings that were given."""
+def main(images: Sequence[str], *, backend: str, given: Mapping[str, Any], files: Mapping[str, str | None]) -> int:
+    """Open the window on images (exposures of one plate) or on a result file, with settings and files (dark, flat,
+    mask) that were given."""
     app = application()
     window = GridcalWindow(BACKENDS[backend])
     if not window.task.takeUp():
-        begin(window.task, images, given or {})
+        begin(window.task, images, given, files)
     return run_application(app, window, settings("gui"))
 
 
-def begin(task: DistortionWidget, images: Sequence[str], given: dict[str, Any]) -> None:
+def begin(
+    task: DistortionWidget, images: Sequence[str], given: Mapping[str, Any], files: Mapping[str, str | None]
+) -> None:
     """Open what the command line names."""
-    roles = ("dark", "flat", "mask")
-    wanted = {name: value for name, value in given.items() if name not in roles}
-    if wanted:
-        task.workspace.set_settings(**wanted)
-    if any(given.get(role) for role in roles):
-        task.workspace.set_files(**{role: given.get(role) for role in roles})
+    task.workspace.set_settings(**given)
+    task.workspace.set_files(**files)
     if images:
         task.openFiles(images)
     task.workspace.forget_past()

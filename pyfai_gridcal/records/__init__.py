@@ -16,7 +16,7 @@ Other rooms may use::
     plate       LatticeKind, Plate, error_sigma, with_errors, without_errors
     points      ControlPoints
     result      Result
-    settings    LATTICES, MODELS, POLARITIES, STANDING, Settings, require_model
+    settings    MODELS, STANDING, Settings, require_model
     spots       HoleProfile, Noise, Polarity, SpotFlag, Spots
     traits      IMAGES, NO_TRAITS, Sensor, Traits
     verdict     Check, Level, Verdict, check_above, check_below

@@ -8,7 +8,7 @@ Other rooms may use::
     figures       PageFigure
     page          PagePart
     pictures      displacement_with_arrows, grid
-    plots.canvas  nice
+    plots.canvas  nice, sampled_vectors
     plots.maps    reduced
     redo          changed_settings, versions
 """

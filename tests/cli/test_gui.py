@@ -28,7 +28,8 @@ def test_an_empty_window(opened: list[tuple[Any, dict[str, Any]]]) -> None:
     images, options = opened[0]
     assert images == []
     assert options["backend"] == "matplotlib"
-    assert {name: value for name, value in options["given"].items() if value is not None} == {}
+    assert options["given"] == {}
+    assert set(options["files"].values()) == {None}
 
 
 def test_images_settings_and_files_reach_the_window(opened: list[tuple[Any, dict[str, Any]]]) -> None:
@@ -37,8 +38,8 @@ def test_images_settings_and_files_reach_the_window(opened: list[tuple[Any, dict
     images, options = opened[0]
     assert images == ["a.edf", "b.edf"]
     assert options["backend"] == "opengl"
-    given = {name: value for name, value in options["given"].items() if value is not None}
-    assert given == {"pitch": (0.003, 0.002), "polarity": "dark", "dark": "d.edf", "mask": "Pilatus1M"}
+    assert options["given"] == {"pitch": (0.003, 0.002), "polarity": "dark"}
+    assert options["files"] == {"dark": "d.edf", "flat": None, "mask": "Pilatus1M"}
 
 
 def test_what_cannot_be_meant_opens_no_window(

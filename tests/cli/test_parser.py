@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 
 import pytest
 
-from pyfai_gridcal.cli._parser import Parser, length, lengths, pair, shape
+from pyfai_gridcal.cli._options import TYPES
+from pyfai_gridcal.cli._parser import Parser
 
 
 @pytest.fixture
 def parser() -> Parser:
     parser = Parser(prog="tool", description="A paragraph\nthat goes on.\n\n  as it is   written\n")
-    parser.add_argument("--pitch", type=length("pitch"))
+    parser.add_argument("--pitch", type=TYPES["length"]("pitch"))
     parser.add_argument("--kind", choices=["spline", "polynomial"])
     return parser
 
@@ -66,17 +66,17 @@ def test_examples_keep_their_lines_and_paragraphs_flow(parser: Parser) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        (length, "5mm", 0.005),
-        (lengths, "3mm,2mm", (0.003, 0.002)),
-        (shape, "2160,2560", (2160, 2560)),
-        (pair, "1023.5,1000", (1023.5, 1000.0)),
+        ("length", "5mm", 0.005),
+        ("lengths", "3mm,2mm", (0.003, 0.002)),
+        ("shape", "2160,2560", (2160, 2560)),
+        ("pair", "1023.5,1000", (1023.5, 1000.0)),
     ],
 )
-def test_types(kind: Callable[[str], Callable[[str], object]], text: str, value: object) -> None:
-    assert kind("what")(text) == value
+def test_types(kind: str, text: str, value: object) -> None:
+    assert TYPES[kind]("what")(text) == value
 
 
-@pytest.mark.parametrize(("kind", "text"), [(length, "five"), (lengths, "2,5mm"), (shape, "-3"), (pair, "1")])
-def test_types_say_what_they_were_given(kind: Callable[[str], Callable[[str], object]], text: str) -> None:
+@pytest.mark.parametrize(("kind", "text"), [("length", "five"), ("lengths", "2,5mm"), ("shape", "-3"), ("pair", "1")])
+def test_types_say_what_they_were_given(kind: str, text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=f"plate.*{text}"):
-        kind("plate")(text)
+        TYPES[kind]("plate")(text)

@@ -39,7 +39,7 @@ def test_command_line_opens_what_it_names(go, image, wait, monkeypatch):
     words = ["gui", str(image), "--pitch", "1.4mm", "--mask", str(image), "--model", "spline", "--gl"]
     assert command(words) == 0
     assert seen["backend"] == "opengl"
-    module.begin(task, seen["images"], {**seen["given"], "mask": None})
+    module.begin(task, seen["images"], seen["given"], {**seen["files"], "mask": None})
     assert task.workspace.state.settings.pitch == (0.0014, 0.0014)
     assert task.workspace.state.settings.model == "spline"
     assert task.panel.editor("model").currentText() == "spline"

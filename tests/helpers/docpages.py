@@ -16,7 +16,7 @@ DOC = ROOT / "doc"
 PAGES = sorted(p for p in DOC.rglob("*.md") if p.relative_to(DOC).parts[0] not in ("_build", "commands", "examples"))
 EVERY = [*PAGES, ROOT / "README.md"]
 SCRIPTS = sorted(p for p in (DOC / "gallery").glob("*.py") if not p.name.startswith("_"))
-COMMANDS = {name for name, module, _ in cli.COMMANDS if cli._exists(module)}
+COMMANDS = set(cli.COMMANDS)
 
 
 def name_of(path: Path) -> str:

@@ -12,7 +12,7 @@ from silx.gui.widgets.ElidedLabel import ElidedLabel
 from ...base.units import format_length
 from ...io.kinds.kinds import KINDS
 from ...records.budget import PlateBudget, plate_figures
-from ...records.settings import STANDING
+from ...records.settings import MODELS, STANDING
 from ..drawing.calm import ignore_wheel
 from ..layouts import Part, button, column, holder, row
 from ..work.layers import SpotKind
@@ -69,7 +69,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
     #: Name of a kind of file, or LIKE.
     sigExport = qt.Signal(str)
 
-    def __init__(self, choices: dict[str, Sequence[str]], parent: qt.QWidget | None = None):
+    def __init__(self, parent: qt.QWidget | None = None):
         super().__init__(parent)
         self._forms: list[SettingsForm] = []
         self.imageLabel, self.spotLabel = _label("image-found"), _label("spots-found")
@@ -77,7 +77,7 @@ class WorkPanel(qt.QWidget):  # type: ignore[misc]
         self.forgetButton = button("Forget all edits", self.sigForgetEdits.emit)
         self.forgetButton.setVisible(False)
         self.verdict, self.quality = VerdictLabel(), QualityView()
-        model = self._form(rows_of("model", "pixel", "sensor", "max_sigma", choices=choices))
+        model = self._form(rows_of("model", "pixel", "sensor", "max_sigma", choices={"model": MODELS}))
         helped = _label("help")
         helped.setText(HELP)
         inside = column(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -21,10 +21,9 @@ from ...io.images.images import Image, load_image
 from ...io.kinds.kinds import write_distortion
 from ...io.kinds.options import Writing
 from ...io.kinds.poni import keeping
-from ...io.nexus.contents import holds_result
 from ...records.plate import LatticeKind
 from ...records.points import ControlPoints
-from ...records.settings import LATTICES, MODELS, POLARITIES, Settings
+from ...records.settings import Settings
 from ...records.spots import SpotFlag, Spots
 from ...report import write_report
 from .draft import Draft
@@ -42,14 +41,6 @@ class Core:
 
     def __init__(self) -> None:
         self._exposures: dict[Hashable, tuple[Image, Exposure]] = {}
-
-    def settings(self) -> Draft:
-        """Settings to begin with: the core's defaults."""
-        return Draft()
-
-    def choices(self) -> dict[str, Sequence[str]]:
-        """What can be chosen, by setting."""
-        return {"lattice": LATTICES, "polarity": POLARITIES, "model": MODELS}
 
     # -- the stages
     def load(self, exposure: WorkExposure, state: WorkState, progress: Progress) -> Image:
@@ -105,11 +96,7 @@ class Core:
     def open(self, path: str, progress: Progress) -> tuple[WorkState, Calibration, tuple[Spots, ...]]:
         """Take up the work of a result file."""
         progress(0.1, "reading")
-        return read_work(path, self.settings())
-
-    def is_result(self, path: str) -> bool:
-        """Whether a file holds a calibration."""
-        return holds_result(path)
+        return read_work(path)
 
     def export(
         self,

@@ -18,7 +18,7 @@ from ...base.frames import edge_from_index, index_from_edge, raster_places
 from ...judging.measures import largest_rows
 from ...records.distortion import Distortion
 from ...records.fit import DistortionFit
-from ...report.plots.canvas import nice
+from ...report.plots.canvas import nice, sampled_vectors
 from .state import ExposureResults
 
 MapName = Literal["dy", "dx", "magnitude", "sigma", "residual"]
@@ -189,15 +189,7 @@ def vector_lines(distortion: Distortion, *, count: int = 30, stretch: float = 1.
 
     The scale is a round number that makes the longest arrow about as long as their distance, times `stretch`.
     """
-    step = max(distortion.shape) / count
-    axes = [index_from_edge(np.arange(step / 2, n, step)) for n in distortion.shape]
-    yx = raster_places(*axes).reshape(-1, 2)
-    vector = distortion.displacement(yx)
-    known = np.isfinite(vector).all(axis=1)
-    if distortion.mask is not None:
-        nearest = np.clip(np.rint(yx).astype(int), 0, np.array(distortion.shape) - 1)
-        known &= ~distortion.mask[tuple(nearest.T)]
-    yx, vector = yx[known], vector[known]
+    yx, vector, step = sampled_vectors(distortion, count)
     longest = float(np.hypot(*vector.T).max()) if len(vector) else 0.0
     scale = nice(stretch * step / longest) if longest > 0 else 1.0
     tip = yx + scale * vector

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 from ...base.atomic import replacing
@@ -48,12 +48,8 @@ def save_work(
     return Path(path)
 
 
-def read_work(path: str | Path, blank: Draft) -> tuple[WorkState, Calibration, tuple[Spots, ...]]:
+def read_work(path: str | Path) -> tuple[WorkState, Calibration, tuple[Spots, ...]]:
     """Take up the work of a result file.
-
-    Parameters
-    ----------
-    blank : settings of the window, to be filled with those of the file
 
     Returns
     -------
@@ -79,7 +75,7 @@ def read_work(path: str | Path, blank: Draft) -> tuple[WorkState, Calibration, t
         mask = calibration.masks[number] if number < len(calibration.masks) else None
         exposures.append(WorkExposure(source or _source_of(calibration, number, path), image, mask, edits))
         found.append(spots if spots is not None else calibration.spots[number])
-    return WorkState(replace(blank, **settings), tuple(exposures)), calibration, tuple(found)
+    return WorkState(Draft(**settings), tuple(exposures)), calibration, tuple(found)
 
 
 def _read_notes(path: str | Path) -> dict[int, tuple[str, tuple[Edit, ...], Spots | None]]:

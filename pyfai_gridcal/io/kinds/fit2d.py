@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -114,17 +114,6 @@ class Fit2DSpline:
         elif (ymin, xmin) != (0, 0):
             field = FieldFrom(field, (ymin, xmin))
         return Distortion(field, out, self.pixel_size, mask, gauge="as in the Fit2D spline")
-
-    def binned(self, binning: tuple[int, int]) -> Fit2DSpline:
-        """The same camera read out with `binning` (slow, fast) pixels in one."""
-        by, bx = binning
-        return replace(
-            self,
-            dx=TensorSpline(self.dx.knots_x / bx, self.dx.knots_y / by, self.dx.coefficients / bx),
-            dy=TensorSpline(self.dy.knots_x / bx, self.dy.knots_y / by, self.dy.coefficients / by),
-            region=(self.region[0] / bx, self.region[1] / by, self.region[2] / bx, self.region[3] / by),
-            pixel_um=(self.pixel_um[0] * bx, self.pixel_um[1] * by),
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,6 @@ def fit_spline(
     tolerance: float = 0.01,
     inverse: bool = False,
     force: bool = False,
-    grid_um: float = 1000.0,
     progress: Progress | None = None,
 ) -> SplineFit:
     """Fit a Fit2D spline to a distortion.
@@ -66,7 +65,6 @@ def fit_spline(
     tolerance : largest deviation wanted at the corners of the pixels that are not masked, px
     inverse : make the other kind, from ideal to distorted
     force : accept a field with jumps (modules), and a deviation above `tolerance`
-    grid_um : the pitch that the header tells, µm; readers do not use it
     progress : called with (fraction, text) now and then
 
     Raises
@@ -105,7 +103,7 @@ def fit_spline(
     if largest > tolerance and not force:
         raise _out_of_reach(distortion, largest, rms(size), tolerance)
     (ny, nx), (py, px) = distortion.shape, distortion.pixel_size
-    spline = Fit2DSpline(dx, dy, (0.0, 0.0, float(nx), float(ny)), (px * 1e6, py * 1e6), grid_um, inverse)
+    spline = Fit2DSpline(dx, dy, (0.0, 0.0, float(nx), float(ny)), (px * 1e6, py * 1e6), inverse=inverse)
     return SplineFit(spline, largest, rms(size) if len(size) else 0.0, tolerance)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...base import robust
 from ...base.arrays import Floats
-from ...base.frames import raster_places
+from ...base.frames import index_from_edge, raster_places
 from ...records.distortion import Distortion
 
 if TYPE_CHECKING:
@@ -82,16 +82,22 @@ def directions() -> Colormap:
     return ListedColormap(0.8 * colormaps["hsv"](np.linspace(0, 1, 256))[:, :3], "directions")
 
 
-def field_arrows(ax: Axes, distortion: Distortion, count: int, **style: Any) -> None:
-    """The displacement as arrows, about `count` along the longer side, where it is known."""
+def sampled_vectors(distortion: Distortion, count: int) -> tuple[Floats, Floats, float]:
+    """Places (N, 2) where the displacement is known, about `count` along the longer side, it (N, 2), and their
+    distance, px."""
     step = max(distortion.shape) / count
-    axes = [np.arange(step / 2, n, step) for n in distortion.shape]
+    axes = [index_from_edge(np.arange(step / 2, n, step)) for n in distortion.shape]
     yx = raster_places(*axes).reshape(-1, 2)
     value = distortion.displacement(yx)
     known = np.isfinite(value).all(axis=1)
     if distortion.mask is not None:
         known &= ~distortion.mask[tuple(np.rint(yx).astype(int).clip(0, np.array(distortion.shape) - 1).T)]
-    arrows(ax, yx[known], value[known], step, **style)
+    return yx[known], value[known], step
+
+
+def field_arrows(ax: Axes, distortion: Distortion, count: int, **style: Any) -> None:
+    """The displacement as arrows, about `count` along the longer side, where it is known."""
+    arrows(ax, *sampled_vectors(distortion, count), **style)
 
 
 def arrows(

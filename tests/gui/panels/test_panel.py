@@ -10,7 +10,7 @@ from calibrated import demo
 from qtest import qt, write
 
 from pyfai_gridcal.gui.panels.panel import WorkPanel, _model_words
-from pyfai_gridcal.gui.work.core import Core
+from pyfai_gridcal.gui.work.draft import Draft
 from pyfai_gridcal.gui.work.state import Results
 from pyfai_gridcal.gui.work.views import WorkView
 from pyfai_gridcal.io.kinds.kinds import KINDS
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.gui
 
 @pytest.fixture
 def panel(qapp, keep):
-    return keep(WorkPanel(Core().choices()))
+    return keep(WorkPanel())
 
 
 def test_what_was_found(panel, view):
@@ -57,7 +57,7 @@ def test_buttons_and_files_are_passed_on(panel):
 
 def test_the_angle_is_that_of_an_oblique_grid(panel):
     for lattice in ("auto", "oblique"):
-        panel.setSettings(replace(Core().settings(), lattice=lattice))
+        panel.setSettings(replace(Draft(), lattice=lattice))
         assert panel.editor("angle").isVisible() == (lattice == "oblique")
     with pytest.raises(KeyError):
         panel.editor("colour")

@@ -30,7 +30,7 @@ def test_edits_and_spots_come_back(calibration: Calibration, tmp_path: Path) -> 
     state = WorkState(Draft(), (WorkExposure("grid.edf", edits=edits),))
     found = calibration.spots[0].select(np.arange(20))
     path = save_work(calibration, state, (found,), tmp_path / "d.h5", untold)
-    again, opened, spots = read_work(path, Draft())
+    again, opened, spots = read_work(path)
     assert again.exposures[0].source == "grid.edf"
     assert again.exposures[0].edits == edits
     assert again.settings.pitch == calibration.settings.pitch
@@ -41,7 +41,7 @@ def test_edits_and_spots_come_back(calibration: Calibration, tmp_path: Path) -> 
 
 def test_a_file_of_the_command_line_has_no_edits(calibration: Calibration, tmp_path: Path) -> None:
     path = calibration.save(tmp_path / "d.h5")
-    state, _, spots = read_work(path, Draft())
+    state, _, spots = read_work(path)
     assert state.exposures[0].edits == ()
     np.testing.assert_array_equal(spots[0].yx, calibration.spots[0].yx)
 
@@ -54,10 +54,10 @@ def test_edits_that_cannot_be_read_are_refused(calibration: Calibration, tmp_pat
         assert process is not None
         process["workspace/exposure_0/edits"][()] = "{"
     with pytest.raises(FileFormatError, match="edit"):
-        read_work(path, Draft())
+        read_work(path)
 
 
 def test_a_result_without_its_image_is_for_looking_only(calibration: Calibration, tmp_path: Path) -> None:
     path = replace(calibration, images=()).save(tmp_path / "d.h5")
     with pytest.raises(FileFormatError, match="no image"):
-        read_work(path, Draft())
+        read_work(path)

@@ -122,16 +122,6 @@ def test_inverse_kind_has_its_headline_and_direction(tmp_path):
     assert np.allclose(observed, corrected + g, atol=0.01)
 
 
-def test_binned_spline(fitted):
-    small = fitted.spline.binned((2, 3))
-    at = np.array([[40.2, 55.7]])
-    fine = (at + 0.5) * (2, 3) - 0.5
-    expected = fitted.spline.distortion().displacement(fine) / (2, 3)
-    assert np.allclose(small.distortion().displacement(at), expected, atol=1e-9)
-    assert small.shape == (115, 103)
-    assert small.pixel_size == pytest.approx((2 * PIXEL[0], 3 * PIXEL[1]))
-
-
 # -- reading what others wrote, and what nobody should have written
 def test_blank_separated_numbers_and_exponents_of_fortran(text):
     loose = "\n".join(
