@@ -1,7 +1,7 @@
 """How fields are bent on the whole: their mean second derivatives, each as large as the others may be expected to be.
 
-Of a field f that is alike everywhere and knows no direction, the mean squares of second derivatives are integrals of its
-spectrum over products of four wave numbers, so that, whatever the spectrum::
+Of a field f that is alike everywhere and knows no direction, the mean squares of second derivatives are integrals of
+its spectrum over products of four wave numbers, so that, whatever the spectrum::
 
     E[f_ij f_kl] = c (δ_ij δ_kl + δ_ik δ_jl + δ_il δ_jk)
 
