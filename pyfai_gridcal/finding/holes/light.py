@@ -55,7 +55,7 @@ class Light:
     limits : least and largest value of the `level` that is believed
     line : what a pixel reads without light, counts, and the part of an amplitude that shines through the plate, of
         bright holes whose ground is lit by the same light; else None
-    own : whether the ground behind bright holes has light of its own
+    own : whether the ground has light of its own
     polarity : dark dots absorb a share of the light, so their amplitude follows the background; bright holes have
         their own
     """
@@ -75,8 +75,9 @@ class Light:
             value_b, gradient_b = self.ground.at(yx)
             slope_b, dark = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1), None if self.own else 0.0
             if self.polarity == "dark":
-                steep = np.clip(slope_b, -0.05, 0.05)
-                return LocalLight(value, value_b, scatter, self.ground.scatter, steep, slope_b)
+                own = slope / value[:, None] if self.own else slope_b
+                steep = np.clip(own, -0.05, 0.05)
+                return LocalLight(value, value_b, scatter, self.ground.scatter, steep, slope_b, dark)
         # Light multiplies: what falls off as a beam does is a parabola as a logarithm, and never below nothing.
         value, slope = np.exp(value), np.clip(slope, -STEEPEST, STEEPEST)
         if self.line is not None:
@@ -100,11 +101,14 @@ def light_of(yx: Floats, amplitude: Floats, background: Floats, *, spacing: floa
     lines, usual = LocalLines(yx, spacing), float(np.median(amplitude))
     ground = smoothed(lines, background)
     if polarity == "dark":
-        return Light(smoothed(lines, amplitude), ground, (_LEAST_LIGHT * usual, np.inf), None, False, polarity)
+        field, least = smoothed(lines, amplitude), _LEAST_LIGHT * usual
+        slope = field.at(yx)[1] / np.maximum(amplitude, least)[:, None]
+        own = _has_own_light(amplitude, slope, ground.at(yx), spacing, field.scatter / usual)
+        return Light(field, ground, (least, np.inf), None, own, polarity)
     level = np.log(np.maximum(amplitude, 1e-3 * usual))
     field = smoothed(lines, level)
     line = _ground_line(amplitude, background, (field.scatter * usual, ground.scatter))
-    own = line is None and _has_own_light(amplitude, field.at(yx)[1], ground.at(yx)[1], spacing)
+    own = line is None and _has_own_light(amplitude, field.at(yx)[1], ground.at(yx), spacing, field.scatter)
     return Light(field, ground, (float(level.min()) - 1, float(level.max()) + 0.5), line, own, polarity)
 
 
@@ -120,11 +124,17 @@ def _away_from_0(values: Floats) -> Floats:
     return np.copysign(np.maximum(np.abs(values), 1e-6), values)
 
 
-def _has_own_light(amplitude: Floats, slope_a: Floats, gradient_b: Floats, spacing: float) -> bool:
-    """Whether the ground goes up or down from hole to hole, by a part of the amplitude that matters, where the relative
-    slopes (M, 2) of the light on the holes say that it should not."""
-    climb = gradient_b * spacing / np.maximum(amplitude, 1e-6 * np.median(amplitude))[:, None]
-    beyond = largest_of(climb) > np.maximum(_UNEVEN, largest_of(slope_a) * spacing)
+def _has_own_light(
+    amplitude: Floats, slope: Floats, ground: tuple[Floats, Floats], spacing: float, noise: float
+) -> bool:
+    """Whether the `ground` (value and gradient) goes up or down from hole to hole, by a part of the amplitude that
+    matters, where the relative `slope` (M, 2) of the amplitudes, of such a relative `noise`, says that it should not.
+    """
+    usual = np.maximum(amplitude, _LEAST_LIGHT * np.median(amplitude))
+    climb = largest_of(ground[1]) * spacing / usual
+    # one light makes the ground go up by the share that it has of the light on a hole: around dark dots more than that
+    lit = (largest_of(slope) * spacing + noise) * np.maximum(1.0, np.abs(ground[0]) / usual)
+    beyond = climb > np.maximum(_UNEVEN, lit)
     return int(np.count_nonzero(beyond)) > max(_FEW, _UNEVEN * len(amplitude))
 
 

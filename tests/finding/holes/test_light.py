@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pyfai_gridcal.base.arrays import Floats
 from pyfai_gridcal.finding.detection import find_spots
 from pyfai_gridcal.finding.holes.light import light_of
 from pyfai_gridcal.records.distortion import Distortion
 from pyfai_gridcal.records.plate import Plate
-from pyfai_gridcal.records.spots import SpotFlag
+from pyfai_gridcal.records.spots import Polarity, SpotFlag
 from pyfai_gridcal.synthetic import Light as Lamp
 from pyfai_gridcal.synthetic import Scene, fields, match_spots, place
 
@@ -48,18 +49,19 @@ def test_a_corner_where_the_light_falls_off_steeply() -> None:
     assert score.over_sigma < 1.6
 
 
-def test_a_glow_on_top_is_no_light_of_the_holes() -> None:
+@pytest.mark.parametrize(("polarity", "peak"), [("bright", 40000.0), ("dark", 8000.0)])
+def test_a_glow_on_top_is_no_light_of_the_holes(polarity: Polarity, peak: float) -> None:
     """Where the ground climbs and the amplitudes stay, its slope says nothing of the light on a hole."""
     shape, rng = (520, 610), np.random.default_rng(3)
     camera = Distortion(fields.linear(shape), shape, (50e-6, 54e-6))
     plate = Plate((0.9e-3, 0.9e-3), hole_m=0.33e-3)
-    lamp = Lamp(peak=8000.0, background=600.0, vignetting=0.02)
+    lamp = Lamp(peak=8000.0, background=600.0, vignetting=0.02, polarity=polarity)
     picture = Scene(camera, plate, place(camera, plate, angle_deg=7.0), lamp).render(rng)
     y, x = np.ogrid[: shape[0], : shape[1]]
-    glow = 40000.0 / (1 + np.exp((0.6 * x + 0.8 * y - 480) / 20.0))
+    glow = peak / (1 + np.exp((0.6 * x + 0.8 * y - 480) / 20.0))
     spots = find_spots(picture.image + rng.poisson(glow))
-    at = np.rint(spots.yx).astype(int).clip(0, np.array(shape) - 1)
-    steep = (glow[tuple(at.T)] > 2000) & (glow[tuple(at.T)] < 38000) & ((spots.flags & SpotFlag.BORDER) == 0)
+    here = glow[tuple(np.rint(spots.yx).astype(int).clip(0, np.array(shape) - 1).T)] / peak
+    steep = (here > 0.05) & (here < 0.95) & ((spots.flags & SpotFlag.BORDER) == 0)
     assert steep.sum() > 220
     score = match_spots(spots.select(steep), picture.truth)
     assert score.rms_px < 0.03
@@ -70,9 +72,11 @@ def test_a_glow_is_told_from_uneven_light() -> None:
     at = np.stack(np.meshgrid(np.arange(19.0), np.arange(23.0), indexing="ij"), axis=-1).reshape(-1, 2) * PITCH
     even, glow = np.full(len(at), 900.0), 5000 / (1 + np.exp(-(at[:, 1] - 300) / 40))
 
-    def dark(amplitude: np.ndarray, background: np.ndarray) -> float | None:
-        return light_of(at, amplitude, background, spacing=PITCH, polarity="bright").at(at[:3]).dark
+    def dark(amplitude: Floats, background: Floats, polarity: Polarity = "bright") -> float | None:
+        return light_of(at, amplitude, background, spacing=PITCH, polarity=polarity).at(at[:3]).dark
 
     assert dark(even, 80 + glow) is None
+    assert dark(even, -2000 - glow, "dark") is None
     assert dark(even, np.full(len(at), 80.0)) == 0
     assert dark(even + glow, 80 + 0.2 * (even + glow)) == pytest.approx(80, abs=5)
+    assert dark(even + glow, -80 - 4 * (even + glow), "dark") == 0
