@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from ._distortions import add_reading, reading_of, split_pair
-from ._files import tell_both
+from ._files import check_outputs, tell_both
 
 DESCRIPTION = (
     "Load distortion files with pyFAI, and with ImageD11 where it is installed, and say how far what "
@@ -30,6 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     from ..judging.checking import check_file, difference
 
+    check_outputs([options.json], options.file)
     reading = reading_of(options)
     checks = [check_file(split_pair(name), reading) for name in options.file]
     usable = [(c.path, c.source.distortion) for c in checks if c.source is not None]

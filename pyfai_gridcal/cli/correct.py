@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.errors import UsageError
 from ..records.jobs import Correct
 from ._distortions import add_reading, reading_of, split_pair
-from ._files import check_images, tell_both
+from ._files import check_images, check_outputs, tell_both
 from ._options import add_fields, job_of
 from ._progress import ProgressLine
 
@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
     packing = Packing.parse(options.compression)
     job = job_of(Correct, options)
     check_images(job.images, after="correct")
+    check_outputs([options.json_file], [*job.detector_file, *job.images])
     images, plan = _plan(options)
     with ProgressLine() as progress:
         progress(0.0, "look-up table")

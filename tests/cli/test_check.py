@@ -38,6 +38,13 @@ def test_the_same_for_machines(folder: Path, capsys: pytest.CaptureFixture[str])
     assert len(record["differences"]) == 1
 
 
+def test_a_target_that_cannot_be_is_refused_before_the_work(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", folder / "a.h5", "--json", folder / "a.h5") == 2
+    printed, error = capsys.readouterr()
+    assert "is one of the inputs" in error
+    assert not printed
+
+
 def test_what_is_no_distortion_is_wrong(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "junk.h5").write_bytes(b"nothing")
     assert run("check", folder / "a.h5", tmp_path / "junk.h5") == 1

@@ -34,6 +34,10 @@ def test_missing_frames_are_an_error_or_told(tmp_path: Path, capsys: pytest.Capt
     assert run(*command) == 1
     assert "1 of 2 frames" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.table-*"))
+    # where the record cannot go is told before anything is written
+    assert run(*command, "--missing", "skip", "--json", tmp_path / "nowhere" / "out.json") == 2
+    assert not list(tmp_path.glob("out*"))
+    capsys.readouterr()
     assert run(*command, "--missing", "skip", "--json", tmp_path / "out.json") == 0
     assert "cannot read gone.h5::data; they are left out" in capsys.readouterr().out
     told = json.loads((tmp_path / "out.json").read_text())

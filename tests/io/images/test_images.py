@@ -16,6 +16,7 @@ from pyfai_gridcal.base.arrays import AnyArray
 from pyfai_gridcal.base.errors import ImageError, UsageError
 from pyfai_gridcal.io.images import images
 from pyfai_gridcal.io.images.images import Image, load_image
+from pyfai_gridcal.io.images.sources import ORIENTATION
 
 SHAPE = (34, 47)
 
@@ -80,6 +81,13 @@ def test_jpeg_and_colour(tmp_path: Path) -> None:
     grey = np.tile(np.linspace(20, 200, SHAPE[1]), (SHAPE[0], 1)).astype(np.uint8)
     pillow.fromarray(grey).save(tmp_path / "grey.jpg", quality=100)
     assert load_image(tmp_path / "grey.jpg").notes == ()
+    # a camera that was held upright: pixels are what counts, not how the picture is to be shown
+    tags = pillow.Exif()
+    tags[ORIENTATION] = 6
+    pillow.fromarray(grey).save(tmp_path / "upright.jpg", quality=100, exif=tags)
+    upright = load_image(tmp_path / "upright.jpg")
+    assert upright.shape == SHAPE
+    assert any("EXIF" in note for note in upright.notes)
     colour = np.dstack([grey, grey // 2, grey // 4])
     for name in ("colour.png", "colour.tif", "colour.npy"):
         if name.endswith("npy"):
