@@ -25,6 +25,6 @@ def bends(y: Axis, x: Axis, aspect: float) -> Floats:
     parabolas = np.stack([(gy / aspect) ** 2, gy * gx / aspect, gx**2])
     yy, yx, xx = parabolas @ band_of_stencil(roughness_stencil(y, x, 2)).dense()
     whole, differ, mixed, none = (yy + xx) / 2**0.5, (yy - xx) / 2**0.5, 2**0.5 * yx, np.zeros(gy.size)
-    # one of whole has the variance of two of the others, of which those rows have one of each component
+    # rows of both components have the variance of two such numbers, and so has one of `whole`
     rows = [(differ, mixed), (mixed, -differ), (differ, -mixed), (mixed, differ), (whole, none), (none, whole)]
     return np.array([np.concatenate([aspect * slow, fast]) for slow, fast in rows])

@@ -139,9 +139,8 @@ def test_a_strong_field_without_distances(amplitude_px: float) -> None:
     pull, error = pulls_without_distances(SETS, amplitude_px)
     pull = np.abs(pull)
     logging.getLogger(__name__).info("%d: %.3f, %.3f", len(pull), np.mean(pull < 1), np.mean(pull < 1.96))
-    # of fifty other drawings of each 71 and 94 % (3 px), 64 and 87 % (8 px)
-    assert np.mean(pull < 1) == pytest.approx(0.68, abs=0.1)
-    assert np.mean(pull < 1.96) == pytest.approx(0.95, abs=0.1)
+    assert 0.63 < np.mean(pull < 1) < 0.84
+    assert np.mean(pull < 1.96) > 0.86
     assert error < 0.05 * amplitude_px
 
 
