@@ -1,7 +1,7 @@
 """How fields are bent on the whole: their mean second derivatives, each as large as the others may be expected to be.
 
-Of a field f that is alike everywhere and knows no direction, the mean squares of second derivatives are integrals of its
-spectrum over products of four wave numbers, so that, whatever the spectrum::
+Of a field f that is alike everywhere and knows no direction, the mean squares of second derivatives are integrals of
+its spectrum over products of four wave numbers, so that, whatever the spectrum::
 
     E[f_ij f_kl] = c (δ_ij δ_kl + δ_ik δ_jl + δ_il δ_jk)
 
@@ -24,7 +24,7 @@ def bends(y: Axis, x: Axis, aspect: float) -> Floats:
     # in sides of a pixel along fast
     parabolas = np.stack([(gy / aspect) ** 2, gy * gx / aspect, gx**2])
     yy, yx, xx = parabolas @ band_of_stencil(roughness_stencil(y, x, 2)).dense()
-    whole, differ, none = (yy + xx) / 2, (yy - xx) / 2**0.5, np.zeros(gy.size)
-    mixed = 2**0.5 * yx
+    whole, differ, mixed, none = (yy + xx) / 2**0.5, (yy - xx) / 2**0.5, 2**0.5 * yx, np.zeros(gy.size)
+    # rows of both components have the variance of two such numbers, and so has one of `whole`
     rows = [(differ, mixed), (mixed, -differ), (differ, -mixed), (mixed, differ), (whole, none), (none, whole)]
     return np.array([np.concatenate([aspect * slow, fast]) for slow, fast in rows])
