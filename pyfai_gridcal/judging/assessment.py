@@ -229,8 +229,9 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"
     words["prediction error, share of the pitch"] = f"{fit.held_out_px:.2g} px: {cause}"
     words["extra scatter that photon noise does not explain, px"] = cause
-    # what neighbours share is in the map of the uncertainty already
-    sigma = np.hypot(_field_sigma(fit) * _caution(fit, scale.sigma), waves)
+    # what neighbours share is in the map of the uncertainty, too; few points leave the rest unsure, not what they show
+    rest = np.sqrt(np.maximum(_field_sigma(fit) ** 2 - common**2, 0.0))
+    sigma = np.hypot(rest * _caution(fit, scale.sigma), systematic)
     return {
         "prediction error, share of the pitch": fit.held_out_px / scale.pitch,
         "error of the field, px": rms(sigma),
