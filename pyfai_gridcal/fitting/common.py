@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..base.arrays import Floats
-from ..base.geometry import tree_of
 from ..base.robust import spread
 
 #: Neighbours of a point: those along the rows of a square grid.
@@ -14,7 +14,7 @@ _NEIGHBOURS = 4
 _FEWEST = 9
 
 
-def common_motion(yx: Floats, residual_yx: Floats) -> tuple[float, float]:
+def common_motion(tree: cKDTree, residual_yx: Floats) -> tuple[float, float]:
     """What neighbours have in common in their residuals.
 
     The mean product of the residuals of neighbours is the variance of the part they share; noise of spots and errors
@@ -22,27 +22,25 @@ def common_motion(yx: Floats, residual_yx: Floats) -> tuple[float, float]:
 
     Parameters
     ----------
-    yx : (M, 2) points that are used, px
+    tree : of the M points that are used, px
     residual_yx : (M, 2) their held-out residuals, px
 
     Returns
     -------
-    rms of the common part (px, length of the vector; 0 when neighbours disagree) and its standard uncertainty
+    mean square of the common part (px^2, length of the vector; below 0 when neighbours disagree) and its standard
+    uncertainty
     """
-    if len(yx) < _FEWEST:
+    if tree.n < _FEWEST:
         return 0.0, 0.0
     top = 4 * spread(residual_yx, about=0.0)
     clipped = np.clip(residual_yx, -top, top)
-    near = np.asarray(tree_of(yx).query(yx, k=range(2, _NEIGHBOURS + 2), workers=2)[1])
+    near = np.asarray(tree.query(tree.data, k=range(2, _NEIGHBOURS + 2), workers=2)[1])
     product = (clipped[:, None] * clipped[near]).sum(axis=2)
-    mean = float(product.mean())
     # most pairs are there twice, and neighbouring pairs are no two opinions
-    error = float(product.std() / np.sqrt(product.size / 4))
-    rms = float(np.sqrt(max(mean, 0.0)))
-    return rms, error / (2 * rms) if rms > 0 else float(np.sqrt(error))
+    return float(product.mean()), float(product.std() / np.sqrt(product.size / 4))
 
 
-def surely_common(yx: Floats, residual_yx: Floats) -> float:
-    """The same, px, where its square is three of its own errors, more than chance makes; else 0."""
-    rms, error = common_motion(yx, residual_yx)
-    return rms if rms > 2 * 3 * error else 0.0
+def surely_common(tree: cKDTree, residual_yx: Floats) -> float:
+    """Its root, px, where it is three of its own errors, more than chance makes; else 0."""
+    square, error = common_motion(tree, residual_yx)
+    return float(np.sqrt(square)) if square > 3 * error else 0.0

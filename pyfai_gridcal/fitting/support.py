@@ -222,7 +222,7 @@ def support_of(
         variance = np.einsum("nk,nkc->nc", weight, square[around]) / weight.sum(axis=1)[:, None]
         variance = variance * (1 + (distance[:, :1] / sample.spacing) ** 4)
     # what neighbours share of what is left over the field does not follow
-    variance = variance + 0.5 * surely_common(sample.yx[fit.used], fit.held_out[fit.used]) ** 2
+    variance = variance + 0.5 * surely_common(tree, fit.held_out[fit.used]) ** 2
     if sample.shared is not None:
         # what neighbours have in common no fit makes smaller
         square = sample.shared[fit.used] ** 2

@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..base.arrays import Bools, Floats
+from ..base.geometry import tree_of
 from ..base.robust import rms
 from ..base.threads import one_blas_thread
 from ..base.units import format_length
@@ -223,7 +224,7 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     """How well points that were left out are predicted, how well the field is known, and what residuals share."""
     scatter = fit.plate_sigma_px
     rows = list(zip(fit.points, fit.held_out_yx, fit.used, strict=True))
-    common = max(surely_common(points.yx[used], held[used]) for points, held, used in rows)
+    common = max(surely_common(tree_of(points.yx[used]), held[used]) for points, held, used in rows)
     waves = max(ripple(*row) for row in rows)
     systematic = max(common, waves)
     cause = "the field is rougher than the model follows" if systematic > scatter else "errors of the plate, or jumps"

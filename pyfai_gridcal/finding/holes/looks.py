@@ -103,12 +103,12 @@ class Kit:
     @property
     def on_ground(self) -> int:
         """How many of the odd polynomials come on top."""
-        return 6 if self.ground else 2 * (self.steep and self.light)
+        return 6 if self.ground else 2 * self.steep
 
     def expected(self, size: Floats) -> Floats:
         """Size (N, 8) of what is fitted besides, from that of light and ground (N, 2)."""
         out = np.repeat(size, (2, 6), axis=1)
-        if self.steep and self.light:
+        if self.steep:
             out[:, 2:4] = np.maximum(out[:, 2:4], _LEANING)
         return out
 

@@ -182,7 +182,7 @@ def _compare_chunk(
     core = inverses(every.normal[:, :4, :4])
 
     def way(light: bool, ground: bool) -> FittedSpots:
-        one = replace(kit, light=light, ground=ground)
+        one = replace(kit, light=light, ground=ground, steep=kit.steep and light)
         keep = np.r_[:4, 4 + np.array(one.columns, int)]
         look = replace(every, normal=every.normal[:, keep[:, None], keep], right=every.right[:, keep])
         look = look.stiffened(one.columns, none, one.expected(size))

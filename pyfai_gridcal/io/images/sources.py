@@ -23,8 +23,6 @@ from .frames import Address, Frames, parse_address, select_frames, unreadable
 
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nexus", ".cxi")
 PILLOW_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
-#: Tag of how a picture is to be turned for being shown (EXIF 2.3, table 4); 1 for as it is stored.
-ORIENTATION = 274
 MAX_HEADER_ENTRIES = 100  # as many as cameras write; some programs append a log
 
 
@@ -125,6 +123,7 @@ def _complain(remarks: list[str], address: Address) -> None:
 
 def _open_pillow(address: Address) -> Frames:
     import PIL
+    from PIL import ExifTags
     from PIL import Image as pillow
 
     try:
@@ -136,7 +135,7 @@ def _open_pillow(address: Address) -> Frames:
                 chosen = select_frames(getattr(image, "n_frames", 1), address.index, address)
                 frames = [_picture(image, k) for k in chosen]
                 header = _tidy({str(k): v for k, v in image.info.items() if isinstance(v, str | int | float)})
-                header["exif_orientation"] = str(image.getexif().get(ORIENTATION, 1))
+                header["exif_orientation"] = str(image.getexif().get(ExifTags.Base.Orientation, 1))
     except PIL.UnidentifiedImageError:
         return _open_fabio(address)
     if not frames:

@@ -10,13 +10,13 @@ import fabio
 import h5py
 import numpy as np
 import pytest
+from PIL import ExifTags
 from PIL import Image as pillow
 
 from pyfai_gridcal.base.arrays import AnyArray
 from pyfai_gridcal.base.errors import ImageError, UsageError
 from pyfai_gridcal.io.images import images
 from pyfai_gridcal.io.images.images import Image, load_image
-from pyfai_gridcal.io.images.sources import ORIENTATION
 
 SHAPE = (34, 47)
 
@@ -83,7 +83,7 @@ def test_jpeg_and_colour(tmp_path: Path) -> None:
     assert load_image(tmp_path / "grey.jpg").notes == ()
     # a camera that was held upright: pixels are what counts, not how the picture is to be shown
     tags = pillow.Exif()
-    tags[ORIENTATION] = 6
+    tags[ExifTags.Base.Orientation] = 6
     pillow.fromarray(grey).save(tmp_path / "upright.jpg", quality=100, exif=tags)
     upright = load_image(tmp_path / "upright.jpg")
     assert upright.shape == SHAPE
