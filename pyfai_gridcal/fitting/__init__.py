@@ -2,9 +2,9 @@
 
 Other rooms may use::
 
-    common              surely_common
     fitting             fit_distortion, folded_pixels, some_valid
     gauge               best_gauge, gauge_words
+    neighbours          surely_common
     plates.beside       Beside, MakeWitness, WholeUncertainty, shared_rows
     plates.joint        Exposure, JointProblem, JointSolution
     plates.uncertainty  joint_uncertainty

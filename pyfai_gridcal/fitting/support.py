@@ -11,7 +11,7 @@ from ..base.arrays import Bools, Floats
 from ..base.frames import raster_places
 from ..base.geometry import hull_of, within_hull
 from ..records.field import SampledField, bracket
-from .common import surely_common
+from .neighbours import surely_common
 from .recipe import FieldFit, Sample
 
 __all__ = ["Support", "support_of"]

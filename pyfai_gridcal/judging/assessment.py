@@ -20,8 +20,8 @@ from ..base.geometry import tree_of
 from ..base.robust import rms
 from ..base.threads import one_blas_thread
 from ..base.units import format_length
-from ..fitting.common import surely_common
 from ..fitting.fitting import folded_pixels
+from ..fitting.neighbours import surely_common
 from ..fitting.support import share_off
 from ..fitting.tiles.seams import Seam, find_seams
 from ..indexing.regularity import regularity_of

@@ -7,7 +7,7 @@ import pytest
 
 from pyfai_gridcal.base.arrays import Floats
 from pyfai_gridcal.base.geometry import tree_of
-from pyfai_gridcal.fitting.common import common_motion, surely_common
+from pyfai_gridcal.fitting.neighbours import common_motion, surely_common
 
 RNG_SEED = 7
 
