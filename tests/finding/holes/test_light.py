@@ -80,3 +80,6 @@ def test_a_glow_is_told_from_uneven_light() -> None:
     assert dark(even, np.full(len(at), 80.0)) == 0
     assert dark(even + glow, 80 + 0.2 * (even + glow)) == pytest.approx(80, abs=5)
     assert dark(even + glow, -80 - 4 * (even + glow), "dark") == 0
+    # dots that are sharper where there is less light have more contrast there, and are lit alike
+    light = 1 + 0.25 * np.sin(at[:, 0] / 130)
+    assert dark(900 * light * (1 - 0.07 * np.sin(at[:, 0] / 130)), -1100 * light, "dark") == 0
