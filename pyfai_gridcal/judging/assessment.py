@@ -97,7 +97,7 @@ def assess(
     mask : (ny, nx) pixels that never had a chance of being calibrated
     """
     sigma = float(np.sqrt(np.mean([np.median(p.sigma_yx**2) for p in fit.points])))
-    scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma)
+    scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma, _caution(fit, sigma))
     words: Words = {}
     figures = {
         **_looks(fit, spots, fit.distortion.pixel_size if pixel_given else (1.0, 1.0)),
@@ -232,7 +232,7 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     words["extra scatter that photon noise does not explain, px"] = cause
     # what neighbours share is in the map of the uncertainty, too; few points leave the rest unsure, not what they show
     rest = np.sqrt(np.maximum(_field_sigma(fit) ** 2 - common**2, 0.0))
-    sigma = np.hypot(rest * _caution(fit, scale.sigma), systematic)
+    sigma = np.hypot(rest * scale.caution, systematic)
     return {
         "prediction error, share of the pitch": fit.held_out_px / scale.pitch,
         "error of the field, px": rms(sigma),
