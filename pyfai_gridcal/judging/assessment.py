@@ -45,6 +45,7 @@ from .regularities import (
     ripple,
     second_lattice,
     spots_between,
+    tile_offset,
     two_kinds,
 )
 from .steps import row_step, stays
@@ -159,12 +160,14 @@ def _lattice(fit: DistortionFit, spots: tuple[Spots, ...]) -> Figures:
     # holes that a seam cuts are known to be wrong
     whole = [p.select(used) if fit.distortion.is_tiled else p for p, used in zip(fit.points, fit.used, strict=True)]
     irregular = (regularity_of(p, len(s)).irregularity for p, s in every)
+    # pieces of lattice that do not touch, and tiles that it grew across where they happened to fit
+    apart = [max(p.seam_doubt, tile_offset(fit.distortion, p)) for p in fit.points]
     return {
         "second lattice": max(second_lattice(p, s) for p, s in every),
         "spots between the nodes": max(spots_between(p, s) for p, s in every),
         "irregularity of the lattice, pitch": max(np.nan_to_num(value) for value in irregular),
         "spots inconsistent with their neighbours": max(map(broken_share, whole)),
-        "tiles offset by about half a pitch, pitch": max(p.seam_doubt for p in fit.points),
+        "tiles offset by about half a pitch, pitch": max(apart),
         "points apart from the others": max(map(pieces, fit.points)),
         "filling of the lattice": min(map(lattice_fill, fit.points)),
     }

@@ -130,6 +130,14 @@ def test_a_jump_between_tiles_is_no_contradiction_below_half_a_pitch() -> None:
     assert any("inconsistent" in reason for reason in found[1].reasons)
 
 
+def test_a_tile_that_may_be_a_row_off() -> None:
+    """The lattice may grow on where the tiles happen to fit; beyond half a pitch, the next row would fit better."""
+    ij, yx = lattice()
+    moved = np.where(yx[:, 1:] > 203, yx + 0.44 * BASIS[0] - 0.1 * BASIS[1], yx)
+    found = alarms(judged(ij, moved, model="mosaic"))
+    assert found == {"tiles offset by about half a pitch, pitch": "doubtful"}
+
+
 def test_a_piece_far_away() -> None:
     ij, yx = lattice()
     keep = (ij[:, 1] < -3) | (ij[:, 1] > 2)
