@@ -128,7 +128,7 @@ def _sigma(
         counted = np.maximum(counted, tools.learned.rims)
     # of a hole of which one side is seen, the rest is assumed
     assumed = _one_sided(tools, fitted.yx, usual)
-    seen = np.hypot(counted, assumed)
+    seen = np.sqrt(counted**2 + assumed**2 + fitted.unsure)
     # whatever covers a part of the hole may move its middle by as much of its radius; and light is no exponential
     # where it ends within a hole: the third order moves it by an eighth of the cube
     slope = np.hypot(*fitted.slope.T)

@@ -64,6 +64,7 @@ class FittedSpots:
     extra_variance : (N, 8) of these
     lever : (N, 8) square of the move along (y, x, y, x, ...), px^2, that 1 of each makes when it is left out
     slope : (N, 2) relative gradient of the light on the hole, all in all, per px
+    unsure : (N, 2) variance of the place beyond what the pixels tell, px^2
     """
 
     yx: Floats
@@ -77,6 +78,7 @@ class FittedSpots:
     extra_variance: Floats
     lever: Floats
     slope: Floats
+    unsure: Floats
 
     @property
     def position_variance(self) -> Floats:
@@ -226,6 +228,7 @@ def _summary(
         variance,
         lever,
         state.slope_a,
+        np.zeros_like(state.yx),
     )
 
 
