@@ -1,9 +1,9 @@
 """What a cut does to the place of a hole, as whole holes beside it show that are looked at through the same cut.
 
 No picture of a hole is right to the last: blur, halo and size go by the place, or are a hole's own. In a whole hole
-what is wrong with it moves little, and all around alike; where a part is hidden it pulls to one side. How far, the nearest
-whole holes tell: the same part of them is hidden, they are fitted once more, and what that makes of their places is
-what the cut makes of any, as far as they agree.
+what is wrong with it moves little, and all around alike; where a part is hidden it pulls to one side. How far, the
+nearest whole holes tell: the same part of them is hidden, they are fitted once more, and what that makes of their
+places is what the cut makes of any, as far as they agree.
 """
 
 from __future__ import annotations
@@ -98,10 +98,12 @@ def _through(image: PreparedImage, tutors: Floats, pupils: Floats, reach: int) -
         rows = -(-len(windows) // columns)
         whole = np.zeros((rows * columns, side, side), windows.dtype)
         whole[: len(windows)] = windows.reshape(-1, side, side)
-        whole = whole.reshape(rows, columns, side, side).swapaxes(1, 2).reshape(rows * side, columns * side)
-        return np.pad(whole, image.pad)
+        side_by_side = whole.reshape(rows, columns, side, side).swapaxes(1, 2).reshape(rows * side, columns * side)
+        return np.pad(side_by_side, image.pad)
 
-    new, k = copy(image), np.arange(len(tutors))
+    new = copy(image)
     new.data, new.usable, new.whole, new.saturated = laid(own.data), laid(own.usable & other.usable), False, None
-    new.shape = tuple(n - 2 * image.pad for n in new.data.shape)
-    return new, np.stack([k // columns, k % columns], axis=1) * side + half - middle
+    ny, nx = new.data.shape
+    new.shape = (ny - 2 * image.pad, nx - 2 * image.pad)
+    place = np.stack(np.divmod(np.arange(float(len(tutors))), columns), axis=1) * side + half
+    return new, place - middle
