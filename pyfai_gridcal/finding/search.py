@@ -35,7 +35,7 @@ from .picking import Candidates
 from .rehearsal import rehearsed
 from .selection import SIGNIFICANT, UNLIKE, Usual, chosen, left_over, oddity, usual_misfit
 from .survey import HoleGuess
-from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
+from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, dimmed, learn_tilts, shading, unsure_slopes
 
 #: Holes have no neighbour nearer than so many pitches, those of the next nodes aside, which no optics squeezes more
 #: than to the first; points of a lattice, and their share, that are enough without those that have.
@@ -231,6 +231,7 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     renew(fitted, ~there | tilt.any(axis=1), lambda rows: tools.fit(state.select(rows), 4, tilt[rows]))
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
+    fitted = replace(fitted, unsure=fitted.unsure + dimmed(tools, fitted, expected, whole, _STRANGE)[:, None] ** 2)
     look = FirstLook(tools, state, fitted, good, light, tilts, usual, plain_stretch, vary)
     return replace(look, fitted=rehearsed(tools, look.tutors, fitted, tilt))
 

@@ -128,7 +128,7 @@ def _sigma(
         counted = np.maximum(counted, tools.learned.rims)
     # of a hole of which one side is seen, the rest is assumed
     assumed = _one_sided(tools, fitted.yx, usual)
-    seen = np.sqrt(counted**2 + assumed**2 + fitted.unsure)
+    seen = np.hypot(counted, assumed)
     # whatever covers a part of the hole may move its middle by as much of its radius; and light is no exponential
     # where it ends within a hole: the third order moves it by an eighth of the cube
     slope = np.hypot(*fitted.slope.T)
@@ -155,7 +155,7 @@ def _sigma(
     if usual.faults is not None:
         beyond = counted * np.sqrt(1 - 1 / np.maximum(fitted.chi2, 1.0))[:, None]
         shared = usual.faults.at(yx, np.hypot(beyond, own[:, None]))
-    return np.hypot(seen, own[:, None]), shared, np.asarray(measured)
+    return np.sqrt(seen**2 + own[:, None] ** 2 + fitted.unsure), shared, np.asarray(measured)
 
 
 def _crowded(yx: Floats, off: Bools, far: float) -> Bools:
