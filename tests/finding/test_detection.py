@@ -113,6 +113,15 @@ def test_gradients_of_the_light_within_a_hole_are_fitted_where_they_show() -> No
     assert score.over_sigma < 2.2
 
 
+def test_light_that_ends_within_small_holes_makes_them_as_unsure_as_it_moves_them() -> None:
+    lamp = Light(6000.0, 200.0, penumbra=(57.0, 18.0))
+    dim = scene(pitch_px=21.3, hole_px=6.5, field=BEND, light=lamp, camera=Camera(blur=1.1))
+    picture = dim.render(np.random.default_rng(5))
+    score = match_spots(find_spots(picture.image), picture.truth)
+    assert score.recall > 0.93
+    assert score.over_sigma < 1.3
+
+
 def test_places_that_rest_on_assumptions_are_none() -> None:
     """Of a hole whose middle lies beyond the last rows only one rim is seen: where it is, only its size could tell."""
     picture = scene(field=BEND, pitch_px=44, hole_px=16).render(np.random.default_rng(3))

@@ -39,9 +39,9 @@ TOLERANCE, _GLARING = 0.12, 0.8
 _ASKED = 50
 #: Light that changes by more than this share per px is steep.
 STEEP_LIGHT = 0.007
-#: Chi square must become less by so much, as chance makes it once in ninety times by two more numbers,
-#: where a ground with a slope of its own is believed.
-_SHONE = 9.0
+#: A ground with a slope of its own, two more numbers, is believed where chi square becomes less by so much, as chance
+#: makes it once in twelve times: in vain it costs half of the precision, and where it is there, a place is off without.
+_SHONE = 5.0
 #: A spot has come near its place when a step is shorter than this, px, and changes the light at the rim of the window
 #: by less than this share: the next one ends it.
 NEAR = 0.03
@@ -284,7 +284,7 @@ def fit_spots(
     if iterations > 1:
         far = _went_far(found.yx - state.yx, found.extra, bank.reach)
         renew(found, far | (found.lost > 0), lambda rows: fit(rows, iterations, own))
-    steep = np.flatnonzero(lit & (np.hypot(*state.slope_a.T) > STEEP_LIGHT)) if not own else []
+    steep = np.flatnonzero(lit & (np.hypot(*state.slope_a.T) > STEEP_LIGHT) & (not own))
     if len(steep):
         # brighter neighbours may shine onto the ground; what they do takes the place of light that is looked for
         shone = fit(steep, iterations, True)
