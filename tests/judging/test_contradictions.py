@@ -83,7 +83,7 @@ def test_holes_that_a_seam_cuts_contradict_nothing() -> None:
     labels = np.zeros(SHAPE, int)
     labels[:, 204:] = 1
     near = np.abs(flat[:, 1] - 203.5) < 0.35 * PITCH
-    yx = yx + (3.0, 2.0) * near[:, None]
+    yx = yx + (0.3, 0.2) * near[:, None]
     fit, spots = fitted(ij, flat, yx, labels)
     assert fit.distortion.is_tiled
     mask = without_contradicted(fit, (spots,)).distortion.mask
