@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from scipy import ndimage
 
 from ..base.arrays import AnyArray, Bools
 from ..base.errors import IndexingError, PickingError
@@ -44,6 +45,9 @@ _PLAIN = 0.9
 #: Share of the image that holes cover at the least where the survey has seen them sharply: it clips the one per cent
 #: that stands out most along with hot pixels, and its guess is good to 30 %.
 _SPARSE = 0.025
+#: Specks are so many times as bright as most of what stands out, with a halo of so many px around, and cover at most
+#: this share of the image: holes in the middle of a beam are two or three times as bright as most.
+_FAR_ABOVE, _HALO, _SPECKS = 4.0, 2, 0.1
 #: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most, unless its
 #: merit is hopeless beside that of the best: that of holes of half the radius is a tenth.
 _STEP, _CLIMB, _HOPELESS = 2**0.5, 4, 0.1
@@ -161,20 +165,17 @@ def search_spots(
         raise PickingError(f"mask of shape {mask.shape} for an image of shape {image.shape}")
     say = progress or untold
     say(0.0, "looking for holes")
-    ignore = mask
-    if saturation is not None and not np.isfinite(image).all():
-        ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
-    # the survey guesses polarity and size, unless they are given
-    smooth, per = squared(filled(image, ignore), aspect)
-    if hole_px is not None:
-        names = [polarity] if polarity else [g.polarity for g in survey(smooth, workers=workers)[:1]]
-        guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2 * np.sqrt(per.max())) for name in names)
-    else:
-        guesses = survey(smooth, polarity=polarity, workers=workers)
-    # candidates for each guess, until those of one form a lattice
-    found = _best_guess(smooth, guesses, threshold, lattice, mask, aspect).without_crowds(lattice, aspect)
-    # its size was seen on pixels of the shorter side
-    found = replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
+    first = partial(_found, image, guess=(polarity, hole_px), at_least=threshold, lattice=lattice)
+    first = partial(first, aspect=aspect, workers=workers)
+    try:
+        found = first(mask, saturation)
+    except IndexingError:
+        # specks far brighter than holes hide these
+        specks = _glaring(filled(image, mask), polarity)
+        if specks is None:
+            raise
+        mask = specks if mask is None else mask | specks
+        found = first(mask, saturation)
     say(0.3, f"fitting {len(found.candidates)} spots")
     prepared = prepared_for(image, mask, saturation, found)
     factor = prepared.factor
@@ -191,6 +192,47 @@ def search_spots(
     spots = replace(spots, passed_over=_passed_over(found, spots, image.shape))
     say(1.0, "spots found")
     return SpotsFound(spots, lattice, grown, aspect)
+
+
+def _found(
+    image: AnyArray,
+    mask: Bools | None,
+    saturation: float | None,
+    *,
+    guess: tuple[Polarity | None, float | None],
+    at_least: float,
+    lattice: LatticeKind,
+    aspect: float,
+    workers: int,
+) -> Found:
+    """The candidates, with the guess that made a lattice of them; of holes whose polarity and diameter may be known."""
+    ignore, (polarity, hole_px) = mask, guess
+    if saturation is not None and not np.isfinite(image).all():
+        ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
+    # the survey guesses polarity and size, unless they are given
+    smooth, per = squared(filled(image, ignore), aspect)
+    if hole_px is not None:
+        names = [polarity] if polarity else [g.polarity for g in survey(smooth, workers=workers)[:1]]
+        guesses: tuple[HoleGuess, ...] = tuple(HoleGuess(name, hole_px / 2 * np.sqrt(per.max())) for name in names)
+    else:
+        guesses = survey(smooth, polarity=polarity, workers=workers)
+    # candidates for each guess, until those of one form a lattice
+    found = _best_guess(smooth, guesses, at_least, lattice, mask, aspect).without_crowds(lattice, aspect)
+    # its size was seen on pixels of the shorter side
+    return replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
+
+
+def _glaring(image: AnyArray, polarity: Polarity | None) -> Bools | None:
+    """Specks (ny, nx) that stand out far more than most of what does, or None: clusters of hot pixels, reflexes."""
+    for guess in survey(image, polarity=polarity)[:1]:
+        contrast = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=0.0).contrast
+        if len(contrast):
+            sign = 1.0 if guess.polarity == "bright" else -1.0
+            far = sign * (image - np.median(image)) > _FAR_ABOVE * np.median(contrast)
+            specks: Bools = ndimage.binary_dilation(far, iterations=_HALO)
+            if far.any() and specks.mean() < _SPECKS:
+                return specks
+    return None
 
 
 @dataclass(frozen=True, eq=False)

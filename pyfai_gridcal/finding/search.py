@@ -9,6 +9,7 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -31,9 +32,10 @@ from .holes.sizes import by_their_rims, learn_sizes
 from .holes.templates import TemplateMaker
 from .holes.windows import PreparedImage
 from .picking import Candidates
+from .rehearsal import rehearsed
 from .selection import SIGNIFICANT, UNLIKE, Usual, chosen, left_over, oddity, usual_misfit
 from .survey import HoleGuess
-from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, learn_tilts, shading, unsure_slopes
+from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, dimmed, learn_tilts, shading, unsure_slopes
 
 #: Holes have no neighbour nearer than so many pitches, those of the next nodes aside, which no optics squeezes more
 #: than to the first; points of a lattice, and their share, that are enough without those that have.
@@ -140,6 +142,12 @@ class FirstLook:
     stretch: Floats | None
     vary: bool = False
 
+    @cached_property
+    def tutors(self) -> tuple[SpotState, FittedSpots, Light | None]:
+        """Whole spots that tell what a cut does to others; see :func:`~pyfai_gridcal.finding.rehearsal.rehearsed`."""
+        rows = np.flatnonzero(self.good & self.fitted.good)
+        return self.state.select(rows), select_rows(self.fitted, rows, *vars(self.fitted)), self.light
+
 
 def instrument_of(
     image: PreparedImage, found: Found, noise: Noise | None, workers: int
@@ -223,7 +231,9 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     renew(fitted, ~there | tilt.any(axis=1), lambda rows: tools.fit(state.select(rows), 4, tilt[rows]))
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
-    return FirstLook(tools, state, fitted, good, light, tilts, usual, plain_stretch, vary)
+    fitted = replace(fitted, unsure=fitted.unsure + dimmed(tools, fitted, expected, whole, _STRANGE)[:, None] ** 2)
+    look = FirstLook(tools, state, fitted, good, light, tilts, usual, plain_stretch, vary)
+    return replace(look, fitted=rehearsed(tools, look.tutors, fitted, tilt))
 
 
 def _light_of(tools: Instrument, fitted: FittedSpots, good: Bools) -> Light:
@@ -356,7 +366,7 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
         start = usual.sizes.given_to(start)
     tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)
     tilt[:, 0] = np.maximum.reduce([tilt[:, 0], shading(tools, start, whole), unsure_slopes(start)])
-    fitted = tools.fit(start, 5, tilt)
+    fitted = rehearsed(tools, look.tutors, tools.fit(start, 5, tilt), tilt)
     typical = np.median(look.fitted.amplitude[look.good]) if look.good.any() else 0.0
     local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)
     # a prior on the amplitude would make every empty place look like a spot: judge cut ones by a fit without it

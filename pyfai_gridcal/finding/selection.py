@@ -155,7 +155,7 @@ def _sigma(
     if usual.faults is not None:
         beyond = counted * np.sqrt(1 - 1 / np.maximum(fitted.chi2, 1.0))[:, None]
         shared = usual.faults.at(yx, np.hypot(beyond, own[:, None]))
-    return np.hypot(seen, own[:, None]), shared, np.asarray(measured)
+    return np.sqrt(seen**2 + own[:, None] ** 2 + fitted.unsure), shared, np.asarray(measured)
 
 
 def _crowded(yx: Floats, off: Bools, far: float) -> Bools:

@@ -14,6 +14,7 @@ import numpy as np
 from ..base.arrays import AnyArray, Bools, Floats, largest_of, with_rows
 from ..base.geometry import tree_of
 from .holes.learning import Instrument
+from .holes.light import LocalLight
 from .holes.model import SpotState
 from .holes.refinement import NEAR, STEEP_LIGHT, FittedSpots, renew
 from .selection import oddity
@@ -67,6 +68,16 @@ def unsure_slopes(state: SpotState) -> Floats:
     follow light that ends between two of them."""
     slope = np.hypot(*state.slope_a.T)
     return np.where(slope > STEEP_LIGHT, _UNSURE * slope, 0.0)
+
+
+def dimmed(tools: Instrument, fitted: FittedSpots, light: LocalLight, whole: Bools, sure: float) -> Floats:
+    """By how much (N,) px the `whole` spots (N,) that are less bright than those around, by `sure` times what these
+    scatter, may be off: light that ends in a hole within as little as its radius, which does not look like a gradient,
+    moves it by a quarter of the share of the radius that is gone.
+    """
+    less = 1 - fitted.amplitude / light.amplitude
+    dim = whole & (less > sure * light.amplitude_sigma / light.amplitude)
+    return np.where(dim, less, 0.0) * tools.profile_radius / 4
 
 
 def learn_tilts(

@@ -45,6 +45,7 @@ from .regularities import (
     ripple,
     second_lattice,
     spots_between,
+    tile_offset,
     two_kinds,
 )
 from .steps import row_step, stays
@@ -97,7 +98,7 @@ def assess(
     mask : (ny, nx) pixels that never had a chance of being calibrated
     """
     sigma = float(np.sqrt(np.mean([np.median(p.sigma_yx**2) for p in fit.points])))
-    scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma)
+    scale = Scale(min(min(p.pitch_px) for p in fit.points), sigma, _caution(fit, sigma))
     words: Words = {}
     figures = {
         **_looks(fit, spots, fit.distortion.pixel_size if pixel_given else (1.0, 1.0)),
@@ -159,12 +160,14 @@ def _lattice(fit: DistortionFit, spots: tuple[Spots, ...]) -> Figures:
     # holes that a seam cuts are known to be wrong
     whole = [p.select(used) if fit.distortion.is_tiled else p for p, used in zip(fit.points, fit.used, strict=True)]
     irregular = (regularity_of(p, len(s)).irregularity for p, s in every)
+    # pieces of lattice that do not touch, and tiles that it grew across where they happened to fit
+    apart = [max(p.seam_doubt, tile_offset(fit.distortion, p)) for p in fit.points]
     return {
         "second lattice": max(second_lattice(p, s) for p, s in every),
         "spots between the nodes": max(spots_between(p, s) for p, s in every),
         "irregularity of the lattice, pitch": max(np.nan_to_num(value) for value in irregular),
         "spots inconsistent with their neighbours": max(map(broken_share, whole)),
-        "tiles offset by about half a pitch, pitch": max(p.seam_doubt for p in fit.points),
+        "tiles offset by about half a pitch, pitch": max(apart),
         "points apart from the others": max(map(pieces, fit.points)),
         "filling of the lattice": min(map(lattice_fill, fit.points)),
     }
@@ -232,7 +235,7 @@ def _accuracy(fit: DistortionFit, scale: Scale, words: Words) -> Figures:
     words["extra scatter that photon noise does not explain, px"] = cause
     # what neighbours share is in the map of the uncertainty, too; few points leave the rest unsure, not what they show
     rest = np.sqrt(np.maximum(_field_sigma(fit) ** 2 - common**2, 0.0))
-    sigma = np.hypot(rest * _caution(fit, scale.sigma), systematic)
+    sigma = np.hypot(rest * scale.caution, systematic)
     return {
         "prediction error, share of the pitch": fit.held_out_px / scale.pitch,
         "error of the field, px": rms(sigma),

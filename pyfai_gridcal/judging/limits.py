@@ -13,10 +13,13 @@ _NEGLIGIBLE = 0.1
 
 @dataclass(frozen=True)
 class Scale:
-    """What limits are relative to, px: the smallest pitch, and the usual uncertainty of a spot."""
+    """What limits are relative to: the smallest pitch and the usual uncertainty of a spot, px, and the factor by which
+    the error of the field is raised because points are few: a reason to doubt what it may be, not to say that it is.
+    """
 
     pitch: float
     sigma: float
+    caution: float = 1.0
 
 
 #: A limit; one that depends on the image as a function of its scale.
@@ -102,7 +105,7 @@ RULES = (
     Rule("not one-to-one", 0.0, 0.01, "the field is not one-to-one on {percent:.2g} % of the pixels"),
     # How well is the field known?
     Rule("prediction error, share of the pitch", 0.03, 0.12, "left-out holes are predicted no better than {cause}"),
-    Rule("error of the field, px", _NEGLIGIBLE, lambda scale: max(1.0, 0.05 * scale.pitch),
+    Rule("error of the field, px", _NEGLIGIBLE, lambda scale: scale.caution * max(1.0, 0.05 * scale.pitch),
          "the field is known no better than {value:.2g} px"),
     Rule("area off by a tenth of a pixel", 0.01, None,
          "{percent:.1f} % of the calibrated area may be off by more than a tenth of a pixel"),

@@ -9,13 +9,15 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..base.arrays import AnyArray, Bools, Floats
+from ..base.arrays import AnyArray, Bools, Floats, length
 from ..base.errors import IndexingError
 from ..base.geometry import tree_of
 from ..base.robust import spread
 from ..indexing.indexing import index_spots
 from ..indexing.nodes import local_bases
 from ..indexing.regularity import regularity_of
+from ..records.distortion import Distortion
+from ..records.field import TiledField
 from ..records.nodes import NodeTable
 from ..records.plate import Plate
 from ..records.points import ControlPoints
@@ -26,6 +28,8 @@ from .measures import pairs_of_nodes
 _STEPS = ((1, 0), (0, 1))
 #: Fewest pairs of neighbours that tell of two kinds of holes.
 _FEWEST_PAIRS = 24
+#: Places of a tile are known where their uncertainty is below this part of the pitch: a third of what is doubted.
+_SETTLED = 0.1
 #: So many spots tell what is usual among them to two per cent.
 _SOME = 4000
 
@@ -152,6 +156,31 @@ def pieces(points: ControlPoints, *, gap: int = 2) -> float:
     labels, _ = ndimage.label(near, structure=np.ones((3, 3)))
     count = np.bincount(labels[have])
     return float(1 - count.max() / count.sum())
+
+
+def tile_offset(distortion: Distortion, points: ControlPoints) -> float:
+    """How far the fields of two tiles are apart along their border, in nodes: the larger coordinate of their mean
+    difference, of the pair for which it is largest. Near half a node, a row more or less is as likely. Borders where
+    one is not known say nothing.
+    """
+    field, largest = distortion.field, 0.0
+    if not isinstance(field, TiledField):
+        return largest
+    known = _SETTLED * min(points.pitch_px)
+    sides = []
+    for axis in (0, 1):
+        behind = np.argwhere(np.diff(field.labels, axis=axis))
+        sides.append(np.stack([behind, behind + (np.arange(2) == axis)]))
+    both = np.concatenate(sides, axis=1)
+    if distortion.sigma is not None:
+        both = both[:, np.all([length(distortion.sigma.at(one)) < known for one in both], axis=0)]
+    pairs = np.sort([field.labels[tuple(one.T)] for one in both], axis=0).T
+    for pair in np.unique(pairs, axis=0):
+        border = both.mean(axis=0)[(pairs == pair).all(axis=1)]
+        if len(border) > min(points.pitch_px):  # tiles that meet in a corner say little
+            one, other = (field.fields[k].at(border) for k in pair)
+            largest = max(largest, float(np.abs((one - other).mean(axis=0) @ np.linalg.inv(points.basis_px)).max()))
+    return largest
 
 
 def lattice_scale(points: ControlPoints, plate: Plate, pixel_size: tuple[float, float] = (1.0, 1.0)) -> Floats:

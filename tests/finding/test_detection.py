@@ -113,6 +113,15 @@ def test_gradients_of_the_light_within_a_hole_are_fitted_where_they_show() -> No
     assert score.over_sigma < 2.2
 
 
+def test_light_that_ends_within_small_holes_makes_them_as_unsure_as_it_moves_them() -> None:
+    lamp = Light(6000.0, 200.0, penumbra=(57.0, 18.0))
+    dim = scene(pitch_px=21.3, hole_px=6.5, field=BEND, light=lamp, camera=Camera(blur=1.1))
+    picture = dim.render(np.random.default_rng(5))
+    score = match_spots(find_spots(picture.image), picture.truth)
+    assert score.recall > 0.93
+    assert score.over_sigma < 1.3
+
+
 def test_places_that_rest_on_assumptions_are_none() -> None:
     """Of a hole whose middle lies beyond the last rows only one rim is seen: where it is, only its size could tell."""
     picture = scene(field=BEND, pitch_px=44, hole_px=16).render(np.random.default_rng(3))
@@ -132,6 +141,20 @@ def test_hot_pixels_and_missing_holes() -> None:
     assert score.recall > 0.98
     assert score.precision > 0.97
     assert (spots.flags & SpotFlag.CLIPPED).any()
+
+
+@pytest.mark.parametrize("bright", [1.4, 20.0])
+def test_clusters_of_hot_pixels_as_large_as_holes_do_not_hide_them(bright: float) -> None:
+    one = CASES["bright"]
+    picture = one.render(np.random.default_rng(8))
+    rng, image = np.random.default_rng(4), picture.image.astype(float)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    for middle in rng.uniform(9, np.array(SHAPE) - 9, (90, 2)):
+        disk = np.hypot(y - middle[0], x - middle[1]) < rng.uniform(2.5, 5.5)
+        image[disk] = np.minimum(image[disk] + bright * one.light.peak, 65535)
+    score = match_spots(find_spots(image), picture.truth)
+    assert score.recall > 0.75  # what lies on holes hides them
+    assert score.over_sigma < 1.6
 
 
 def test_border_and_gap_spots_are_used_with_what_they_show() -> None:

@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import looking
 import numpy as np
+import pytest
 from holes import NOISE, RADIUS, REACH, lattice, picture, profile
 
 from pyfai_gridcal.finding.holes.learning import Instrument, Learned
+from pyfai_gridcal.finding.holes.light import LocalLight
 from pyfai_gridcal.finding.holes.model import SpotState, start_from
 from pyfai_gridcal.finding.holes.templates import TemplateMaker
 from pyfai_gridcal.finding.holes.windows import PreparedImage
-from pyfai_gridcal.finding.tilts import LocalTilts, learn_tilts, shading, unsure_slopes
+from pyfai_gridcal.finding.tilts import LocalTilts, dimmed, learn_tilts, shading, unsure_slopes
 from pyfai_gridcal.records.spots import Noise
 
 YX = lattice()
@@ -51,6 +53,19 @@ def test_one_shaded_hole_gets_a_gradient_of_its_own() -> None:
     size = shading(tools, state, whole)
     assert np.flatnonzero(size).tolist() == [40]
     assert 0.03 < size[40] < 0.2
+
+
+def test_holes_far_less_bright_than_those_around_may_be_off() -> None:
+    tools, state, whole = started(picture(YX))
+    fitted = tools.fit(state, 3)
+    level, one = np.full(len(YX), 1000.0), np.ones(len(YX))
+    light = LocalLight(
+        np.where(np.arange(len(YX)) == 17, 2 * level, level), 300 * one, 20.0, 5.0, state.slope_a, state.slope_b
+    )
+    off = dimmed(tools, fitted, light, whole, 3.0)
+    assert np.flatnonzero(off).tolist() == [17]
+    assert off[17] == pytest.approx(RADIUS / 8, rel=0.05)
+    assert not dimmed(tools, fitted, light, np.zeros_like(whole), 3.0).any()
 
 
 def test_other_places_ask_the_nearest() -> None:

@@ -13,7 +13,7 @@ from pyfai_gridcal.judging.assessment import assess
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.points import ControlPoints
 from pyfai_gridcal.records.spots import HoleProfile, Noise, Spots
-from pyfai_gridcal.records.verdict import Verdict
+from pyfai_gridcal.records.verdict import Check, Verdict
 
 SHAPE = (330, 420)
 PITCH = 23.1
@@ -128,6 +128,14 @@ def test_a_jump_between_tiles_is_no_contradiction_below_half_a_pitch() -> None:
     ]
     assert [v.level for v in found] == ["good", "failed"]
     assert any("inconsistent" in reason for reason in found[1].reasons)
+
+
+def test_a_tile_that_may_be_a_row_off() -> None:
+    """The lattice may grow on where the tiles happen to fit; beyond half a pitch, the next row would fit better."""
+    ij, yx = lattice()
+    moved = np.where(yx[:, 1:] > 203, yx + 0.44 * BASIS[0] - 0.1 * BASIS[1], yx)
+    found = alarms(judged(ij, moved, model="mosaic"))
+    assert found == {"tiles offset by about half a pitch, pitch": "doubtful"}
 
 
 def test_a_piece_far_away() -> None:
@@ -248,18 +256,23 @@ def test_masked_pixels_are_not_missed() -> None:
 def test_the_claim_of_few_points_in_a_rough_field_is_believed_less(
     rough: float, count: int, least: float, most: float
 ) -> None:
-    assert least <= claim_over_map(rough, count) < most
+    assert least <= claim_over_map(rough, count)[0] < most
+
+
+def test_that_is_a_reason_to_doubt_and_none_to_fail() -> None:
+    raised, check = claim_over_map(2.0, 3)
+    assert (check.doubtful, check.failed) == (0.1, pytest.approx(raised * 0.05 * PITCH, rel=0.05))
 
 
 @pytest.mark.slow
 def test_each_tile_has_its_own_few_points() -> None:
     labels = np.arange(SHAPE[0])[:, None] // 110 * 4 + np.arange(SHAPE[1]) // 105
-    assert claim_over_map(1.0, 20) < 1.5
-    assert claim_over_map(1.0, 20, labels) > 2.0
+    assert claim_over_map(1.0, 20)[0] < 1.5
+    assert claim_over_map(1.0, 20, labels)[0] > 2.0
 
 
-def claim_over_map(rough: float, count: int, labels: np.ndarray | None = None) -> float:
-    """What a verdict says of the error of a field, over what the map of its uncertainty says."""
+def claim_over_map(rough: float, count: int, labels: np.ndarray | None = None) -> tuple[float, Check]:
+    """What a verdict says of the error of a field, over what the map of its uncertainty says; and that check."""
     ij, yx = lattice()
     yx = yx + rough * np.sin(yx[:, ::-1] / 17)
     some = np.abs(ij).max(axis=1) <= count
@@ -272,8 +285,9 @@ def claim_over_map(rough: float, count: int, labels: np.ndarray | None = None) -
     assert maps is not None
     assert fit.distortion.mask is not None
     claimed = np.sqrt(np.mean((maps[0] ** 2 + maps[1] ** 2)[~fit.distortion.mask[::8, ::8]]))
-    checks = {c.name: c.value for c in assess(fit, (spots_of(yx[some]),)).checks}
-    return float(checks["error of the field, px"] / claimed)
+    checks = {c.name: c for c in assess(fit, (spots_of(yx[some]),)).checks}
+    check = checks["error of the field, px"]
+    return float(check.value / claimed), check
 
 
 @pytest.mark.parametrize(("hole_px", "level"), [(8.0, "good"), (16.0, "failed")])

@@ -30,14 +30,18 @@ def seen() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return ij, flat, yx
 
 
-def fitted(ij: np.ndarray, flat: np.ndarray, yx: np.ndarray) -> tuple[DistortionFit, Spots]:
+def fitted(
+    ij: np.ndarray, flat: np.ndarray, yx: np.ndarray, labels: np.ndarray | None = None
+) -> tuple[DistortionFit, Spots]:
     """A fit to what fits, as indexing leaves it, and all spots, with some dirt between the holes."""
     good = np.hypot(*(yx - flat).T) < 0.5
     n = int(good.sum())
     rows = np.flatnonzero(good)
     points = ControlPoints(yx[good], np.full((n, 2), 0.02), ij[good], rows, np.zeros(n, np.uint8), BASIS)
     middle = flat[np.argsort(np.hypot(*(flat - DIRT).T))[:5]] + 0.5 * (BASIS[0] + BASIS[1])
-    return fit_distortion(points, plate=Plate(1.1e-3), shape=SHAPE), Spots.from_positions(np.concatenate([yx, middle]))
+    model = "auto" if labels is None else "tiles"
+    fit = fit_distortion(points, plate=Plate(1.1e-3), shape=SHAPE, labels=labels, model=model)
+    return fit, Spots.from_positions(np.concatenate([yx, middle]))
 
 
 def test_what_a_drop_covers_is_not_known() -> None:
@@ -57,6 +61,36 @@ def test_what_a_drop_covers_is_not_known() -> None:
     assert not mask[240:260, 180:200].any()
     assert (mask & ~before).mean() < 0.2
     assert "contradict the field" in found.notes[-1]
+
+
+def test_a_crease_is_not_known_along_all_of_it() -> None:
+    ij, flat, _ = seen()
+    along, across = np.array([0.81, 0.59]), np.array([0.59, -0.81])
+    from_it = (flat - (150.0, 180.0)) @ across
+    every_third = np.arange(len(ij)) % 3 == 0
+    yx = flat + 3.0 * ((np.abs(from_it) < 0.45 * PITCH) & every_third)[:, None] * across
+    fit, spots = fitted(ij, flat, yx)
+    found = without_contradicted(fit, (spots,)).distortion.mask
+    assert found is not None
+    line = np.rint((150.0, 180.0) + np.arange(-110.0, 100.0)[:, None] * along).astype(int)
+    assert found[tuple(line.T)].mean() > 0.95
+    aside = np.rint((150.0, 180.0) + 3 * PITCH * across + np.arange(-60.0, 60.0)[:, None] * along).astype(int)
+    assert not found[tuple(aside.T)].any()
+
+
+def test_holes_that_a_seam_cuts_contradict_nothing() -> None:
+    ij, flat, yx = seen()
+    labels = np.zeros(SHAPE, int)
+    labels[:, 204:] = 1
+    near = np.abs(flat[:, 1] - 203.5) < 0.35 * PITCH
+    yx = yx + (0.3, 0.2) * near[:, None]
+    fit, spots = fitted(ij, flat, yx, labels)
+    assert fit.distortion.is_tiled
+    mask = without_contradicted(fit, (spots,)).distortion.mask
+    assert mask is not None
+    assert mask[131, 270]
+    assert fit.distortion.mask is not None
+    assert not (mask & ~fit.distortion.mask)[215:, 150:260].any()
 
 
 def test_a_field_that_explains_its_holes_stays_as_it_is() -> None:

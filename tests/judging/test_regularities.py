@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pyfai_gridcal.judging import regularities
+from pyfai_gridcal.records.distortion import Distortion
+from pyfai_gridcal.records.field import SampledField, TiledField
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.points import ControlPoints
 from pyfai_gridcal.records.spots import HoleProfile, Noise, Spots
@@ -200,3 +204,20 @@ def test_an_oval_in_long_pixels_may_be_round() -> None:
     raw, real = (regularities.angular_structure(HoleProfile(table, 5), aspect)[2] for aspect in (1.0, 2.0))
     assert raw > 0.3
     assert real < 0.02
+
+
+# ------------------------------------------------------------------------------------------------- tiles
+def constant(yx: np.ndarray) -> SampledField:
+    return SampledField(np.array([0.0, 300.0]), np.array([0.0, 400.0]), np.broadcast_to(yx, (2, 2, 2)))
+
+
+def test_tiles_are_apart_by_nodes_not_pixels() -> None:
+    labels = (np.arange(300)[:, None] > 120).astype(int) + 0 * np.arange(400)
+    labels[:, 330:] = 2  # meets both
+    moves = ((0.0, 0.0), -0.31 * BASIS[0] + 0.17 * BASIS[1], 0.08 * BASIS[0] + 0.22 * BASIS[1])
+    field = TiledField(labels, tuple(map(constant, moves)))
+    distortion = Distortion(field, (300, 400), (50e-6, 60e-6))
+    assert regularities.tile_offset(distortion, points()) == pytest.approx(0.39)
+    unknown = TiledField(labels, tuple(constant(np.full(2, s)) for s in (0.1, 0.1, 3.0)))
+    assert regularities.tile_offset(replace(distortion, sigma=unknown), points()) == pytest.approx(0.31)
+    assert regularities.tile_offset(replace(distortion, field=constant(moves[1])), points()) == 0.0

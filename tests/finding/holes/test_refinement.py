@@ -113,6 +113,20 @@ def test_a_gradient_does_not_belong_to_what_pixels_read_without_light() -> None:
     assert np.abs(np.median(found.extra[:, :2], axis=0)).max() < 1e-3
 
 
+def test_light_that_explains_the_ground_needs_no_slope_of_the_ground_beside() -> None:
+    """Where light is thought to be steep, the ground may have a slope of its own, which would hide what it tells."""
+    yx, image = lattice(), picture(lattice())
+    along = np.arange(-REACH - 1, REACH + 2)
+    for y, x in np.rint(yx).astype(int):
+        image[y - REACH - 1 : y + REACH + 2, x - REACH - 1 : x + REACH + 2] *= np.exp(-0.04 * along)
+    prepared = PreparedImage(image, None, "bright")
+    thought = np.tile([0.0, -0.008], (len(yx), 1))
+    start = replace(start_from(prepared, yx, REACH, RADIUS), slope_a=thought, slope_b=thought)
+    found = fit(prepared, start, extra=(0.15, 0.0))
+    assert np.abs((found.yx - yx).mean(axis=0)).max() < 0.01
+    assert found.slope.mean(axis=0) == pytest.approx([0.0, -0.04], abs=0.002)
+
+
 def test_pieces_are_put_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     from pyfai_gridcal.finding.holes import refinement
 
