@@ -28,7 +28,7 @@ from .holes.light import Light, LocalLight, light_of
 from .holes.model import SpotState, start_from, stretched
 from .holes.profile import window_reach
 from .holes.refinement import NEAR, FittedSpots, renew
-from .holes.sizes import by_their_rims, learn_sizes
+from .holes.sizes import HoleSizes, by_their_rims, learn_sizes
 from .holes.templates import TemplateMaker
 from .holes.windows import PreparedImage
 from .picking import Candidates
@@ -129,7 +129,7 @@ class FirstLook:
     tilts : how far the gradient of the light at single spots differs from what the neighbours say; None: too few
     usual : what most spots are like
     stretch : (N, 2, 2) as the lattice tells it, without the size of the holes
-    vary : whether holes have the size and blur of those around
+    sizes : size and blur of the holes by place; None where they are alike, or do not tell
     """
 
     tools: Instrument
@@ -140,7 +140,7 @@ class FirstLook:
     tilts: LocalTilts | None
     usual: Usual
     stretch: Floats | None
-    vary: bool = False
+    sizes: HoleSizes | None = None
 
     @cached_property
     def tutors(self) -> tuple[SpotState, FittedSpots, Light | None]:
@@ -206,8 +206,8 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     plain_stretch = state.stretch
     # size and blur of the holes by place; with these, pixels scatter less
     calm = good & (fitted.lost == 0)
-    sizes, vary = learn_sizes(tools, state, calm if calm.sum() >= _CALM else good)
-    if sizes is not None and vary:
+    sizes = learn_sizes(tools, state, calm if calm.sum() >= _CALM else good)
+    if sizes is not None:
         state = sizes.given_to(state)
         tools = tools.listening(state.select(np.flatnonzero(good)[:: int(good.sum()) // _NOISE + 1]))
         # holes that are larger than they were thought to be were taken for brighter ones
@@ -230,9 +230,9 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     # those that have a plain place, and came to it by the way, stay there
     renew(fitted, ~there | tilt.any(axis=1), lambda rows: tools.fit(state.select(rows), 4, tilt[rows]))
     faults = learn_faults(tools, state, fitted, good)
-    usual = Usual(usual_misfit(tools, fitted, good), stretch_error, sizes, faults)
+    usual = Usual(usual_misfit(tools, fitted, good), stretch_error, faults)
     fitted = replace(fitted, unsure=fitted.unsure + dimmed(tools, fitted, expected, whole, _STRANGE)[:, None] ** 2)
-    look = FirstLook(tools, state, fitted, good, light, tilts, usual, plain_stretch, vary)
+    look = FirstLook(tools, state, fitted, good, light, tilts, usual, plain_stretch, sizes)
     return replace(look, fitted=rehearsed(tools, look.tutors, fitted, tilt))
 
 
@@ -362,8 +362,8 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     whole = tools.image.is_whole(places, tools.reach)
     if look.light is not None:
         start = _lit(tools, start, look.light, ~whole)[0]
-    if look.vary and usual.sizes is not None:
-        start = usual.sizes.given_to(start)
+    if look.sizes is not None:
+        start = look.sizes.given_to(start)
     tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)
     tilt[:, 0] = np.maximum.reduce([tilt[:, 0], shading(tools, start, whole), unsure_slopes(start)])
     fitted = rehearsed(tools, look.tutors, tools.fit(start, 5, tilt), tilt)

@@ -13,7 +13,6 @@ from ..records.spots import SpotFlag, Spots
 from .faults import SharedFaults
 from .holes.learning import STEPS, Instrument
 from .holes.refinement import TOLERANCE, FittedSpots
-from .holes.sizes import HoleSizes
 from .holes.windows import ramp
 
 #: A fitted spot must have an amplitude of so many sigma: of a million empty places none has it by chance.
@@ -54,14 +53,12 @@ class Usual:
     ----------
     misfit : that of most whole spots, in units of the amplitude
     stretch_error : of the stretch of a hole, relative
-    sizes : of the holes by place; None where they do not tell
     faults : of their picture that neighbours share; None where they do not tell
     sigma : that most spots have, px; infinite as long as that is not known
     """
 
     misfit: float = 0.0
     stretch_error: float = 0.0
-    sizes: HoleSizes | None = None
     faults: SharedFaults | None = None
     sigma: float = float("inf")
 
@@ -185,7 +182,7 @@ def _flags(tools: Instrument, fitted: FittedSpots, *, predicted: bool) -> AnyArr
 
 
 def _one_sided(tools: Instrument, yx: Floats, usual: Usual) -> Floats:
-    """Error (N, 2) px that the unknown true radius and stretch make where only one side of a hole is seen.
+    """Error (N, 2) px that the unknown true radius and stretch make at least where only one side of a hole is seen.
 
     A wrong radius moves the spot towards the side that is seen, a wrong shear across it as well.
     """
@@ -197,10 +194,7 @@ def _one_sided(tools: Instrument, yx: Floats, usual: Usual) -> Floats:
     count = np.maximum(usable.sum(axis=1), 1)
     lean = np.stack([np.abs((usable * o[inside]).sum(axis=1)) / count for o in (y, x)], axis=1)
     lean = np.minimum(lean, 0.5 * radius)
-    size_error, cut = np.full(len(yx), _RADIUS_ERROR), np.flatnonzero(lean.any(axis=1))
-    if usual.sizes is not None and len(cut):
-        size_error[cut] = usual.sizes.at(yx[cut])[1][:, 0]
-    return 2 * np.hypot((size_error[:, None] + usual.stretch_error) * lean, usual.stretch_error * lean[:, ::-1])
+    return 2 * np.hypot((_RADIUS_ERROR + usual.stretch_error) * lean, usual.stretch_error * lean[:, ::-1])
 
 
 def _misfit(tools: Instrument, fitted: FittedSpots) -> Floats:

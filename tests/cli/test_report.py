@@ -55,6 +55,7 @@ def test_a_fit_alone_is_no_calibration(tmp_path: Path, capsys: pytest.CaptureFix
     assert not (tmp_path / "fit.html").exists()
 
 
+@pytest.mark.slow
 def test_rings_judge_on_the_page_and_in_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A sentence, a table and four figures; and what is missing is told before the work."""
     from pyFAI.detectors import Detector

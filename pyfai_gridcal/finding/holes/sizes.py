@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from ...base.arrays import Bools, Floats
 from ...base.normal import solved
@@ -20,14 +19,11 @@ from .smoothing import LocalLines, SmoothField, smoothed
 from .templates import TemplateBank
 from .windows import ramp
 
-#: Fewest holes that tell how size and blur vary, most that are asked, and those around a place that tell how single
-#: ones scatter.
-_FEWEST, _MOST, _AROUND = 20, 3000, 12
+#: Fewest holes that tell how size and blur vary, and most that are asked.
+_FEWEST, _MOST = 20, 3000
 #: Size and blur vary when they do by so much (of the radius, of the square of the blur) over most of the image: less
 #: moves no spot, not even a cut one, by more than its sigma.
 _VARIED = (0.01, 0.1)
-#: Errors of size and squared blur that any hole is expected to have, relative: 2 µm of half a millimetre.
-_LEAST_ERROR = (0.004, 0.02)
 #: A pixel that is off by such a share of the amplitude is no matter of size.
 _GLARING = 0.2
 #: A rim ends so many blurs inside of where it is half as bright; rounds at most that bring a hole to a size of its own,
@@ -53,23 +49,6 @@ class HoleSizes:
     variance: Floats
     spacing: float
 
-    def at(self, yx: Floats) -> tuple[Floats, Floats]:
-        """Expected values at places (M, 2) px, and by how much a single hole there may differ; (M, 2) each."""
-        near = np.asarray(cKDTree(self.yx).query(yx, k=min(_AROUND, len(self.yx)))[1])
-        value, error = np.empty((len(yx), 2)), np.empty((len(yx), 2))
-        for k, field in enumerate(self._fields):
-            here, there = field.at(self.yx)[0], field.at(yx)[0]
-            # what single holes around scatter beyond their noise; at least half of what all do
-            rest = np.clip(self.own[:, k] - here, -6 * field.scatter, 6 * field.scatter)
-            noise = float(np.median(self.variance[:, k]))
-            usual = max(float(np.median(rest**2)) / 0.4549 - noise, 0.0)
-            beyond = np.maximum((rest[near] ** 2 - self.variance[near, k]).mean(axis=1), 0.5 * usual)
-            # and what the smooth value may be off by: its noise, and a part of what is extrapolated
-            carried = 0.3 * (here[near[:, 0]] - there)
-            error[:, k] = np.sqrt(beyond + noise / 4 + carried**2 + _LEAST_ERROR[k] ** 2)
-            value[:, k] = there
-        return np.clip(value, *_BOUNDS), error
-
     @cached_property
     def _fields(self) -> list[SmoothField]:
         """Smooth fields through either column."""
@@ -91,21 +70,17 @@ def sized(state: SpotState, value: Floats) -> SpotState:
     return replace(state, stretch=stretch * value[:, 0, None, None], wider=np.sqrt(value[:, 1]))
 
 
-def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleSizes | None, bool]:
-    """Size and blur over the image, and whether they vary so much that all holes should have them.
+def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> HoleSizes | None:
+    """Size and blur over the image, where they vary so much that all holes should have them; else None.
 
     Parameters
     ----------
     state : fitted spots
     good : (N,) whole ones that look as usual
-
-    Returns
-    -------
-    None of too few
     """
     rows = np.flatnonzero(good)
     if len(rows) < _FEWEST:
-        return None, False
+        return None
     every = len(rows) // _MOST + 1
     some, apart = state.select(rows[::every]), tools.spacing * every**0.5
     radius, square = tools.profile_radius, tools.maker.blur**2
@@ -119,14 +94,14 @@ def learn_sizes(tools: Instrument, state: SpotState, good: Bools) -> tuple[HoleS
         step = np.clip(np.nan_to_num(moves[:, 4:] / [radius, square]), -0.5 * value, [[0.5, 1.0]] * value)
         known = np.isfinite(moves).all(axis=1) & np.isfinite(variance).all(axis=1)
         if known.sum() < _FEWEST:
-            return None, False
+            return None
         own = value + step
         sizes = HoleSizes(some.yx[known], own[known], variance[known] / np.array([radius, square]) ** 2, apart)
         value = sizes.value(some.yx)
         if turn == 0 and not _varies(value, sizes):
-            return sizes, False
+            return None
         some = _moved(some, np.nan_to_num(moves), 0.3)
-    return sizes, True
+    return sizes
 
 
 def _moved(state: SpotState, moves: Floats, most: float) -> SpotState:
