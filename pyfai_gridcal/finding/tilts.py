@@ -28,6 +28,8 @@ _STEEP_TILT, ANY_GROUND, _LARGEST = 0.15, 0.3, 0.2
 _TILTED = 0.3
 #: The slope of steep light is known to a seventh: logistic edges as wide as half a pitch are followed so well.
 _UNSURE = 0.15
+#: Share of the light that is gone where light ends; smooth light is known to some per cent in corners.
+_GONE = 0.05
 #: Gradients of the light are at most so many times what makes neighbours differ in brightness.
 _STEEPER = 2.0
 #: Neighbours that are asked for what they share, and how many of its own errors that must be.
@@ -76,7 +78,7 @@ def dimmed(tools: Instrument, fitted: FittedSpots, light: LocalLight, whole: Boo
     moves it by a quarter of the share of the radius that is gone.
     """
     less = 1 - fitted.amplitude / light.amplitude
-    dim = whole & (less > sure * light.amplitude_sigma / light.amplitude)
+    dim = whole & (less > np.maximum(_GONE, sure * light.amplitude_sigma / light.amplitude))
     return np.where(dim, less, 0.0) * tools.profile_radius / 4
 
 
