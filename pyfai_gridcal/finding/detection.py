@@ -165,17 +165,17 @@ def search_spots(
         raise PickingError(f"mask of shape {mask.shape} for an image of shape {image.shape}")
     say = progress or untold
     say(0.0, "looking for holes")
-    first = partial(_found, image, guess=(polarity, hole_px), at_least=threshold, lattice=lattice)
-    first = partial(first, aspect=aspect, workers=workers)
+    first = partial(_found, image, saturation=saturation, polarity=polarity, hole_px=hole_px)
+    first = partial(first, threshold=threshold, lattice=lattice, aspect=aspect, workers=workers)
     try:
-        found = first(mask, saturation)
+        found = first(mask)
     except IndexingError:
         # specks far brighter than holes hide these
         specks = _glaring(filled(image, mask), polarity)
         if specks is None:
             raise
         mask = specks if mask is None else mask | specks
-        found = first(mask, saturation)
+        found = first(mask)
     say(0.3, f"fitting {len(found.candidates)} spots")
     prepared = prepared_for(image, mask, saturation, found)
     factor = prepared.factor
@@ -197,16 +197,17 @@ def search_spots(
 def _found(
     image: AnyArray,
     mask: Bools | None,
-    saturation: float | None,
     *,
-    guess: tuple[Polarity | None, float | None],
-    at_least: float,
+    saturation: float | None,
+    polarity: Polarity | None,
+    hole_px: float | None,
+    threshold: float,
     lattice: LatticeKind,
     aspect: float,
     workers: int,
 ) -> Found:
-    """The candidates, with the guess that made a lattice of them; of holes whose polarity and diameter may be known."""
-    ignore, (polarity, hole_px) = mask, guess
+    """The candidates, with the guess that made a lattice of them; see :func:`find_spots`."""
+    ignore = mask
     if saturation is not None and not np.isfinite(image).all():
         ignore = ~np.isfinite(image) if mask is None else mask | ~np.isfinite(image)
     # the survey guesses polarity and size, unless they are given
@@ -217,22 +218,21 @@ def _found(
     else:
         guesses = survey(smooth, polarity=polarity, workers=workers)
     # candidates for each guess, until those of one form a lattice
-    found = _best_guess(smooth, guesses, at_least, lattice, mask, aspect).without_crowds(lattice, aspect)
+    found = _best_guess(smooth, guesses, threshold, lattice, mask, aspect).without_crowds(lattice, aspect)
     # its size was seen on pixels of the shorter side
     return replace(found, guess=replace(found.guess, radius_px=found.guess.radius_px / np.sqrt(per.max())))
 
 
 def _glaring(image: AnyArray, polarity: Polarity | None) -> Bools | None:
     """Specks (ny, nx) that stand out far more than most of what does, or None: clusters of hot pixels, reflexes."""
-    for guess in survey(image, polarity=polarity)[:1]:
-        contrast = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=0.0).contrast
-        if len(contrast):
-            sign = 1.0 if guess.polarity == "bright" else -1.0
-            far = sign * (image - np.median(image)) > _FAR_ABOVE * np.median(contrast)
-            specks: Bools = ndimage.binary_dilation(far, iterations=_HALO)
-            if far.any() and specks.mean() < _SPECKS:
-                return specks
-    return None
+    guess = survey(image, polarity=polarity)[0]
+    contrast = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=0.0).contrast
+    if not len(contrast):
+        return None
+    sign = 1.0 if guess.polarity == "bright" else -1.0
+    far = sign * (image - np.median(image)) > _FAR_ABOVE * np.median(contrast)
+    specks: Bools = ndimage.binary_dilation(far, iterations=_HALO)
+    return specks if 0 < specks.mean() < _SPECKS else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,22 +31,22 @@ _STEPS, _WAY = 4, 2
 
 
 def rehearsed(
-    tools: Instrument, tutors: tuple[SpotState, FittedSpots, Light | None], fitted: FittedSpots, extra: Floats
+    tools: Instrument, tutors: tuple[SpotState, FittedSpots, Bools, Light | None], fitted: FittedSpots, extra: Floats
 ) -> FittedSpots:
     """The fitted spots, those that are cut without what the cut has done to them, as far as it is known.
 
     Parameters
     ----------
-    tutors : whole holes that look as usual: where their fits began, what these found, and the light on them
+    tutors : where fits began, what they found, which are whole holes that look as usual, and the light on them
     fitted : spots
     extra : (N, 2) how much gradient and ground they were allowed, see
         :func:`~pyfai_gridcal.finding.holes.refinement.fit_spots`
     """
-    state, known, light = tutors
-    cut = np.flatnonzero(fitted.good & _is_cut(tools, fitted.yx))
-    if not len(cut) or len(state) < _TUTORS:
+    state, known, usual, light = tutors
+    cut, whole = np.flatnonzero(fitted.good & _is_cut(tools, fitted.yx)), np.flatnonzero(usual)
+    if not len(cut) or len(whole) < _TUTORS:
         return fitted
-    near = np.asarray(tree_of(known.yx).query(fitted.yx[cut], k=_TUTORS)[1]).ravel()
+    near = whole[np.asarray(tree_of(known.yx[whole]).query(fitted.yx[cut], k=_TUTORS)[1]).ravel()]
     pupil, places = np.repeat(cut, _TUTORS), known.yx[near]
     start = replace(state.select(near), yx=places)
     if light is not None:

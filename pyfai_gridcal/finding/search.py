@@ -9,7 +9,6 @@ scatter. The first look (:class:`FirstLook`) knows besides where each hole is an
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -142,11 +141,10 @@ class FirstLook:
     stretch: Floats | None
     sizes: HoleSizes | None = None
 
-    @cached_property
-    def tutors(self) -> tuple[SpotState, FittedSpots, Light | None]:
-        """Whole spots that tell what a cut does to others; see :func:`~pyfai_gridcal.finding.rehearsal.rehearsed`."""
-        rows = np.flatnonzero(self.good & self.fitted.good)
-        return self.state.select(rows), select_rows(self.fitted, rows, *vars(self.fitted)), self.light
+    @property
+    def tutors(self) -> tuple[SpotState, FittedSpots, Bools, Light | None]:
+        """The spots that tell what a cut does to others; see :func:`~pyfai_gridcal.finding.rehearsal.rehearsed`."""
+        return self.state, self.fitted, self.good & self.fitted.good, self.light
 
 
 def instrument_of(

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from ..base.arrays import Bools, Floats
@@ -90,12 +89,10 @@ def _together(places: Floats, used: int, pitch: float) -> Floats:
 
 
 def _far_from_seams(field: TiledField, yx: Floats) -> Floats:
-    """Distance (K,) px of places (K, 2) from the nearest pixel of another tile."""
-    labels, inner = field.labels, np.ones(field.labels.shape, bool)
-    inner[1:] &= labels[1:] == labels[:-1]
-    inner[:, 1:] &= labels[:, 1:] == labels[:, :-1]
-    at = np.clip(np.rint(yx).astype(int), 0, np.array(labels.shape) - 1)
-    return np.asarray(distance_transform_edt(inner)[tuple(at.T)])
+    """Distance (K,) px of the pixels at places (K, 2) from the nearest one beside another tile."""
+    behind = field.borders()[1]
+    at = np.clip(np.rint(yx), 0, np.array(field.labels.shape) - 1)
+    return np.asarray(cKDTree(behind).query(at)[0]) if len(behind) else np.full(len(yx), np.inf)
 
 
 def _in_line(places: Floats, shape: tuple[int, int], pitch: float) -> Floats:

@@ -166,12 +166,7 @@ def tile_offset(distortion: Distortion, points: ControlPoints) -> float:
     field, largest = distortion.field, 0.0
     if not isinstance(field, TiledField):
         return largest
-    known = _SETTLED * min(points.pitch_px)
-    sides = []
-    for axis in (0, 1):
-        behind = np.argwhere(np.diff(field.labels, axis=axis))
-        sides.append(np.stack([behind, behind + (np.arange(2) == axis)]))
-    both = np.concatenate(sides, axis=1)
+    known, both = _SETTLED * min(points.pitch_px), field.borders()
     if distortion.sigma is not None:
         both = both[:, np.all([length(distortion.sigma.at(one)) < known for one in both], axis=0)]
     pairs = np.sort([field.labels[tuple(one.T)] for one in both], axis=0).T

@@ -163,6 +163,14 @@ class TiledField:
             out[here] = self.fields[k].at(yx[here])
         return out
 
+    def borders(self) -> AnyArray:
+        """(2, K, 2) pixels beside each other that belong to different tiles: those before a border, and behind it."""
+        sides = []
+        for axis in (0, 1):
+            before = np.argwhere(np.diff(self.labels, axis=axis))
+            sides.append(np.stack([before, before + (np.arange(2) == axis)]))
+        return np.concatenate(sides, axis=1)
+
     def on_grid(self, y: AnyArray, x: AnyArray) -> Floats:
         y, x = np.asarray(y, float), np.asarray(x, float)
         i = np.clip(np.rint(y).astype(int), 0, self.labels.shape[0] - 1)

@@ -92,6 +92,14 @@ def test_tiles_jump_where_they_meet():
         field.corners((3, 3))
 
 
+def test_borders_are_the_pixels_on_both_sides():
+    labels = np.zeros((3, 4), int)
+    labels[2, 1:] = 1
+    before, behind = TiledField(labels, (Wave(), Wave(0.5))).borders()
+    assert before.tolist() == [[1, 1], [1, 2], [1, 3], [2, 0]]
+    assert behind.tolist() == [[2, 1], [2, 2], [2, 3], [2, 1]]
+
+
 def test_gaps_take_the_nearest_tile():
     labels = np.full(SHAPE, -1)
     labels[:, :20], labels[:, 30:] = 0, 1

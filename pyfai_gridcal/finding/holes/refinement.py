@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools, Floats, largest_of
+from ...base.arrays import AnyArray, Bools, Floats, largest_of, select_rows
 from ...base.normal import inverses, solved
 from ...base.robust import spread
 from ...records.spots import Noise
@@ -290,8 +290,9 @@ def fit_spots(
         shone = fit(steep, iterations, True)
         gain = (found.chi2[steep] - shone.chi2) * (2 * bank.reach + 1) ** 2
         better = (gain > _SHONE) | ~found.good[steep]
-        for name, column in vars(found).items():
-            column[steep[better]] = getattr(shone, name)[better]
+        which = np.zeros(len(state), bool)
+        which[steep[better]] = True
+        renew(found, which, lambda _: select_rows(shone, better, *vars(shone)))
     return found
 
 
