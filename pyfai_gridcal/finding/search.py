@@ -224,7 +224,7 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     if stepped is not None:
         fitted = with_rows(fitted, np.flatnonzero(asked), vars(stepped))
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
-    tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(state))
+    tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(tools, expected, fitted))
     # those that have a plain place, and came to it by the way, stay there
     renew(fitted, ~there | tilt.any(axis=1), lambda rows: tools.fit(state.select(rows), 4, tilt[rows]))
     faults = learn_faults(tools, state, fitted, good)
@@ -358,12 +358,14 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     stretch, like = None if look.stretch is None else look.stretch[nearest], look.state.select(nearest)
     start = replace(start, stretch=stretch, bend=like.bend, room=like.room)
     whole = tools.image.is_whole(places, tools.reach)
+    unsure = np.zeros(len(places))
     if look.light is not None:
-        start = _lit(tools, start, look.light, ~whole)[0]
+        start, _, light = _lit(tools, start, look.light, ~whole)
+        unsure = unsure_slopes(tools, light, look.fitted)
     if look.sizes is not None:
         start = look.sizes.given_to(start)
     tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)
-    tilt[:, 0] = np.maximum.reduce([tilt[:, 0], shading(tools, start, whole), unsure_slopes(start)])
+    tilt[:, 0] = np.maximum.reduce([tilt[:, 0], shading(tools, start, whole), unsure])
     fitted = rehearsed(tools, look.tutors, tools.fit(start, 5, tilt), tilt)
     typical = np.median(look.fitted.amplitude[look.good]) if look.good.any() else 0.0
     local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)

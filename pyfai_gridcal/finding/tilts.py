@@ -65,11 +65,14 @@ class LocalTilts:
         return np.asarray(out)
 
 
-def unsure_slopes(state: SpotState) -> Floats:
-    """By how much (N,) the slope of steep light may be wrong, relative per px: what is smooth over some holes does not
-    follow light that ends between two of them."""
-    slope = np.hypot(*state.slope_a.T)
-    return np.where(slope > STEEP_LIGHT, _UNSURE * slope, 0.0)
+def unsure_slopes(tools: Instrument, light: LocalLight, fitted: FittedSpots) -> Floats:
+    """By how much (N,) the slope of the light may be wrong, relative per px, where that would move spots like those
+    `fitted`: what is smooth over some holes does not follow light that ends between two of them, or bends at its rim.
+    """
+    slope = np.hypot(*light.slope_a.T)
+    unsure = np.maximum(np.where(slope > STEEP_LIGHT, _UNSURE * slope, 0.0), light.unsure)
+    least = _TILTED * float(np.sqrt(np.median(fitted.position_variance[fitted.good]))) if fitted.good.any() else np.inf
+    return np.where(unsure * tools.radius**2 / 4 > least, unsure, 0.0)
 
 
 def dimmed(tools: Instrument, fitted: FittedSpots, light: LocalLight, whole: Bools, sure: float) -> Floats:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import looking
 import numpy as np
 import pytest
 from holes import NOISE, RADIUS, REACH, lattice, picture, profile
@@ -59,9 +56,8 @@ def test_holes_far_less_bright_than_those_around_may_be_off() -> None:
     tools, state, whole = started(picture(YX))
     fitted = tools.fit(state, 3)
     level, one = np.full(len(YX), 1000.0), np.ones(len(YX))
-    light = LocalLight(
-        np.where(np.arange(len(YX)) == 17, 2 * level, level), 300 * one, 20.0, 5.0, state.slope_a, state.slope_b
-    )
+    bright = np.where(np.arange(len(YX)) == 17, 2 * level, level)
+    light = LocalLight(bright, 300 * one, 20.0, 5.0, state.slope_a, state.slope_b, 0 * one)
     off = dimmed(tools, fitted, light, whole, 3.0)
     assert np.flatnonzero(off).tolist() == [17]
     assert off[17] == pytest.approx(RADIUS / 8, rel=0.05)
@@ -78,11 +74,16 @@ def test_other_places_ask_the_nearest() -> None:
     assert not tilts.at(np.array([[0.0, 1.0]]), np.array([True])).any()
 
 
-def test_only_steep_slopes_are_unsure() -> None:
-    state = replace(looking.search()[2].state, slope_a=np.zeros_like(looking.search()[2].state.slope_a))
-    slope = state.slope_a.copy()
+def test_slopes_are_unsure_where_they_are_steep_or_bend_at_the_border() -> None:
+    tools, state, _ = started(picture(YX))
+    fitted = tools.fit(state, 3)
+    slope, bent = np.zeros((len(YX), 2)), np.zeros(len(YX))
     slope[3] = (0.03, 0.04)
     slope[4] = (0.001, 0.0)
-    unsure = unsure_slopes(replace(state, slope_a=slope))
-    assert np.flatnonzero(unsure).tolist() == [3]
+    bent[7:9] = 0.02, 1e-6
+    light = LocalLight(1000 + bent, 300 + bent, 20.0, 5.0, slope, slope, bent)
+    unsure = unsure_slopes(tools, light, fitted)
+    # so little as that of the last one moves no spot by what noise moves it by
+    assert np.flatnonzero(unsure).tolist() == [3, 7]
     assert 0.05 * 0.05 < unsure[3] < 0.05
+    assert unsure[7] == 0.02

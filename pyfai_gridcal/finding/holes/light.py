@@ -33,6 +33,7 @@ class LocalLight:
     amplitude, background : (N,) counts, holes positive
     amplitude_sigma, background_sigma : (N,) and one number: how far single spots scatter around them, counts
     slope_a, slope_b : (N, 2) relative gradients along (y, x), per px
+    unsure : (N,) how far the first may be off
     dark : what pixels read without light, counts; 0 where the spots do not tell, None where the ground has light of its
         own
     """
@@ -43,6 +44,7 @@ class LocalLight:
     background_sigma: float
     slope_a: Floats
     slope_b: Floats
+    unsure: Floats
     dark: float | None = 0.0
 
 
@@ -72,6 +74,7 @@ class Light:
     def at(self, yx: Floats) -> LocalLight:
         """What is expected at places (N, 2) px."""
         value, slope = self.level.at(yx)
+        unsure = largest_of(self.level.turned(yx))
         value, scatter = np.clip(value, *self.limits), self.level.scatter
         if self.line is None:
             value_b, gradient_b = self.ground.at(yx)
@@ -79,7 +82,7 @@ class Light:
             if self.polarity == "dark":
                 own = slope / value[:, None] if self.own else slope_b
                 steep = np.clip(own, -0.05, 0.05)
-                return LocalLight(value, value_b, scatter, self.ground.scatter, steep, slope_b, dark)
+                return LocalLight(value, value_b, scatter, self.ground.scatter, steep, slope_b, unsure / value, dark)
         # Light multiplies: what falls off as a beam does is a parabola as a logarithm, and never below nothing.
         value, slope = np.exp(value), np.clip(slope, -STEEPEST, STEEPEST)
         if self.line is not None:
@@ -87,7 +90,7 @@ class Light:
             dark, share = self.line
             value_b = dark + share * value
             slope_b = slope * lit_share(value_b, dark)[:, None]
-        return LocalLight(value, value_b, scatter * value, self.ground.scatter, slope, slope_b, dark)
+        return LocalLight(value, value_b, scatter * value, self.ground.scatter, slope, slope_b, unsure, dark)
 
 
 def light_of(yx: Floats, amplitude: Floats, background: Floats, *, spacing: float, polarity: Polarity) -> Light:
