@@ -176,7 +176,7 @@ def test_validation_with_the_pitch_that_the_file_knows(scene: synthetic.Scene, t
 
 
 def test_failure_is_raised_or_reported(folder: Path) -> None:
-    noise = np.random.default_rng(0).poisson(100, (110, 130))
+    noise = np.random.default_rng(0).poisson(100, (170, 210))
     given = {"images": noise, "pitch": 2e-3, "output": str(folder / "noise.h5")}
     with pytest.raises(TaskExecutionError):
         run(tasks.CalibrateGrid, **given)
