@@ -47,15 +47,12 @@ def test_rows_and_columns_are_not_mixed_up(picture: SyntheticImage, calibration:
         assert np.std(difference) < 0.02
 
 
-def test_a_given_pixel_size_is_kept(picture: SyntheticImage) -> None:
-    c = calibrate(picture.image, pitch=picture.scene.plate.pitch_m[0], pixel=(50e-6, 55e-6))
+def test_a_given_pixel_size_is_kept_and_the_origin_is_the_hole_that_was_named(picture: SyntheticImage) -> None:
+    pitch = picture.scene.plate.pitch_m[0]
+    c = calibrate(picture.image, pitch=pitch, pixel=(50e-6, 55e-6), origin=(100.0, 200.0))
     assert c.pixel_size == (50e-6, 55e-6)
     score = field_error(c.distortion, picture.distortion, spots=picture.truth)
     assert score.rms_px < 0.05
-
-
-def test_origin_is_the_hole_that_was_named(picture: SyntheticImage) -> None:
-    c = calibrate(picture.image, pitch=picture.scene.plate.pitch_m[0], origin=(100.0, 200.0))
     zero = c.points[0].yx[(c.points[0].ij == 0).all(axis=1)][0]
     assert np.hypot(*(zero - (100, 200))) < 0.75 * 24
 

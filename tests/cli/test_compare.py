@@ -8,22 +8,28 @@ from pathlib import Path
 import fabio
 import numpy as np
 import pytest
+from calibrated import PITCH_PX, SHAPE, demo
+from fieldtruth import observe
 
-from pyfai_gridcal import cli
+from pyfai_gridcal import cli, fit_distortion
+from pyfai_gridcal.io.nexus.result import save_result
 from pyfai_gridcal.synthetic import demo_scene
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The same camera twice under other noise, and another camera of the same size."""
+    """The same camera twice under other noise, and another camera of the same size, of which points were given."""
     folder = tmp_path_factory.mktemp("results")
-    names = []
-    for k, (seed, noise) in enumerate(((3, 1), (3, 2), (4, 3))):
-        picture = demo_scene((290, 342), pitch_px=24.3, seed=seed).render(np.random.default_rng(noise), bounds=False)
-        fabio.edfimage.EdfImage(data=picture.image).write(f"{folder}/{k}.edf")
-        names.append(f"{folder}/{k}.h5")
-        pitch = f"{1e6 * picture.scene.plate.pitch_m[0]:.6f}um"
-        assert cli.main(["calibrate", f"{folder}/{k}.edf", "--pitch", pitch, "--pixel", "52um", "-o", names[-1]]) == 0
+    names = [f"{folder}/{k}.h5" for k in range(3)]
+    demo().save(names[0])
+    picture = demo_scene(SHAPE, pitch_px=PITCH_PX, seed=3).render(np.random.default_rng(2), bounds=False)
+    fabio.edfimage.EdfImage(data=picture.image).write(f"{folder}/1.edf")
+    pitch = f"{1e6 * picture.scene.plate.pitch_m[0]:.6f}um"
+    assert cli.main(["calibrate", f"{folder}/1.edf", "--pitch", pitch, "-o", names[1]]) == 0
+    other = demo_scene(SHAPE, pitch_px=PITCH_PX, seed=4)
+    plate, size = other.plate, other.distortion.pixel_size
+    seen = observe(other.distortion.field, plate=plate, shape=SHAPE, pixel_size=size, sigma=0.01)
+    save_result(fit_distortion(seen.points, plate=plate, shape=SHAPE, pixel_size=size), names[2])
     return names
 
 

@@ -147,9 +147,9 @@ def test_clusters_of_hot_pixels_as_large_as_holes_do_not_hide_them() -> None:
     one = CASES["bright"]
     picture = one.render(np.random.default_rng(8))
     rng, image = np.random.default_rng(4), picture.image.astype(float)
-    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
     for middle in rng.uniform(9, np.array(SHAPE) - 9, (90, 2)):
-        disk = np.hypot(y - middle[0], x - middle[1]) < rng.uniform(2.5, 5.5)
+        disk = (y - middle[0]) ** 2 + (x - middle[1]) ** 2 < rng.uniform(2.5, 5.5) ** 2
         image[disk] = np.minimum(image[disk] + 20 * one.light.peak, 65535)
     score = match_spots(find_spots(image), picture.truth)
     assert score.recall > 0.75  # what lies on holes hides them
@@ -274,7 +274,7 @@ def test_holes_of_a_second_kind_are_seen(centres: float, least: float) -> None:
     assert least <= passed_over <= least + 0.3
 
 
-@pytest.mark.parametrize("turn_deg", [3.0, 13.0])
+@pytest.mark.parametrize("turn_deg", [pytest.param(3.0, marks=pytest.mark.slow), 13.0])
 def test_holes_of_a_second_kind_are_no_marks(turn_deg: float) -> None:
     """Found by their rims, as holes with a mark in their middle are, all were taken for the same kind."""
     image = plate_image((360, 420), pitch=46.0, radius=8.5, centres=0.7, blur=1.2, turn_deg=turn_deg)
@@ -289,7 +289,7 @@ def test_holes_in_the_dark_are_not_passed_over() -> None:
     assert find_spots(image).passed_over < 0.2
 
 
-@pytest.mark.parametrize("aspect", [3.0, 1 / 3])
+@pytest.mark.parametrize("aspect", [3.0, pytest.param(1 / 3, marks=pytest.mark.slow)])
 def test_a_lattice_on_long_pixels_is_that_of_real_lengths(aspect: float) -> None:
     shape = (220, 600) if aspect > 1 else (600, 220)
     image = plate_image(shape, aspect=aspect, radius=8.0, turn_deg=40.0)

@@ -29,7 +29,11 @@ def drawn(shape: tuple[int, int], pitch: tuple[float, float], radius: float) -> 
 
 @pytest.mark.parametrize(
     ("levels", "polarity"),
-    [((0, 254), "dark"), pytest.param((0, 255), "bright", marks=pytest.mark.slow), ((30, 210), "dark")],
+    [
+        ((0, 254), "dark"),
+        pytest.param((0, 255), "bright", marks=pytest.mark.slow),
+        pytest.param((30, 210), "dark", marks=pytest.mark.slow),
+    ],
 )
 def test_a_drawing_without_noise_is_solved_with_an_honest_sigma(levels: tuple[int, int], polarity: Polarity) -> None:
     inside, truth = drawn((310, 385), (25.0, 27.0), 6.0)

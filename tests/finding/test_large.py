@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from pyfai_gridcal.base.arrays import Floats
 from pyfai_gridcal.finding.detection import find_spots
 from pyfai_gridcal.finding.holes.profile import disk_profile
 from pyfai_gridcal.finding.large import enlarged, prepared_for, shrunk
@@ -30,7 +31,7 @@ def scene(hole_px: float, polarity: Polarity, blur: float) -> Scene:
 
 @pytest.mark.parametrize(("hole_px", "polarity", "blur"), [(64.0, "dark", 1.5), (100.0, "bright", 1.6)])
 def test_large_holes_are_measured_as_well_as_small_ones(hole_px: float, polarity: Polarity, blur: float) -> None:
-    picture = scene(hole_px, polarity, blur).render(np.random.default_rng(1))
+    picture = scene(hole_px, polarity, blur).render(np.random.default_rng(1), bounds=False)
     spots = find_spots(picture.image)
     whole = match_spots(spots.select((spots.flags & 1) == 0), picture.truth)
     assert match_spots(spots, picture.truth).recall == 1.0
@@ -88,16 +89,22 @@ def test_larger_pixels_and_back() -> None:
     assert edge == pytest.approx(46.5, abs=0.1)
 
 
+def around(centre: Floats, shape: tuple[int, int]) -> tuple[tuple[slice, slice], Floats]:
+    """The part of an image in which a hole of 20 px is drawn, and how far its pixels are from the centre."""
+    y, x = (slice(max(0, int(c) - 45), int(c) + 46) for c in centre)
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    return (y, x), np.hypot(rows[y] - centre[0], columns[:, x] - centre[1])
+
+
 def test_holes_that_mark_an_origin_are_found_by_their_rims() -> None:
     """Dots with a bright middle, larger than the others, as on plates for stereo cameras."""
-    y, x = np.mgrid[:430, :520]
     rng, image = np.random.default_rng(4), np.full((430, 520), 200.0)
     truth = np.stack(np.meshgrid(45.3 + 68 * np.arange(6), 52.6 + 69 * np.arange(7), indexing="ij"), -1).reshape(-1, 2)
     truth += rng.uniform(-0.5, 0.5, truth.shape)
     for k, centre in enumerate(truth):
-        far, marked = np.hypot(y - centre[0], x - centre[1]), k in (16, 24, 30)
-        image -= 150 * expit(((21.6 if marked else 20.0) - far) / 0.8)
-        image += 140 * marked * expit((8.0 - far) / 0.8)
+        (here, far), marked = around(centre, image.shape), k in (16, 24, 30)
+        image[here] -= 150 * expit(((21.6 if marked else 20.0) - far) / 0.8)
+        image[here] += 140 * marked * expit((8.0 - far) / 0.8)
     spots = find_spots(rng.normal(image, 3.0).round())
     assert len(spots) == len(truth)
     near = [int(np.hypot(*(spots.yx - truth[k]).T).argmin()) for k in (16, 24, 30)]
@@ -113,7 +120,8 @@ def test_a_hole_in_a_shadow_is_no_mark() -> None:
     truth = np.stack(np.meshgrid(45.3 + 68 * np.arange(6), 52.6 + 69 * np.arange(7), indexing="ij"), -1).reshape(-1, 2)
     truth += rng.uniform(-0.5, 0.5, truth.shape)
     for centre in truth:
-        light += 150 * expit((20.0 - np.hypot(y - centre[0], x - centre[1])) / 0.8)
+        here, far = around(centre, light.shape)
+        light[here] += 150 * expit((20.0 - far) / 0.8)
     shadow = expit((y + 0.4 * x - 95) / 6.0)
     spots = find_spots(rng.normal(20 + light * (0.25 + 0.75 * shadow), 1.0))
     assert len(spots) >= 38

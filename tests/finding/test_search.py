@@ -179,7 +179,7 @@ def test_of_many_spots_some_tell_of_the_light(monkeypatch: pytest.MonkeyPatch) -
     assert match_spots(some, plate.truth).over_sigma < 1.3
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_small_plate_of_which_nothing_is_left_to_do(seed: int) -> None:
     """One step brings all of its holes to their places."""
     scene = replace(demo_scene((300, 340), pitch_px=31.0, seed=4), light=Light(9000.0, 700.0, vignetting=0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
@@ -33,22 +34,25 @@ DISPLACEMENT = np.array([2.0, -3.0])
 
 
 @pytest.fixture(scope="session")
-def qapp(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The application of the session, with a cache and settings of its own."""
+def qapp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The application of the session, with a cache and settings of its own; icons are painted once."""
     for kind in ("CACHE", "CONFIG"):
         os.environ[f"XDG_{kind}_HOME"] = str(tmp_path_factory.mktemp(kind))
     from pyfai_gridcal.gui.application import application
+    from pyfai_gridcal.gui.drawing import artwork
 
     app = application()
     app.setQuitOnLastWindowClosed(False)
-    gc.freeze()  # what was imported by now need not be gone through after each window
-    return app
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artwork, "_pixmap", functools.cache(artwork._pixmap))
+        yield app
 
 
 @pytest.fixture(scope="package", autouse=True)
 def garbage_is_collected_again() -> Iterator[None]:
     """Windows keep garbage from being collected in other threads; other tests have none."""
     yield
+    gc.collect()
     gc.enable()
 
 
@@ -79,8 +83,11 @@ def wait(qapp: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def keep(qapp: Any) -> Iterator[Callable[[Any], Any]]:
-    """Show a window and take it down after the test."""
+    """Show a window and take it down after the test. Those of the tests before are collected first, as pytest holds
+    them until their tests have ended; what is there then is there to stay, and need not be gone through again."""
     windows: list[Any] = []
+    gc.collect()
+    gc.freeze()
 
     def show(window: Any) -> Any:
         windows.append(window)
@@ -98,7 +105,6 @@ def keep(qapp: Any) -> Iterator[Callable[[Any], Any]]:
         window.deleteLater()
     qapp.sendPostedEvents(None, 52)  # DeferredDelete
     qapp.processEvents()
-    gc.collect()
 
 
 @pytest.fixture

@@ -9,18 +9,17 @@ import pytest
 import scenes
 from qtest import LEFT, QTest, qt, write
 
-from pyfai_gridcal.calibration import calibrate
 from pyfai_gridcal.cli import main as command
 from pyfai_gridcal.gui.work.core import Core
 
 pytestmark = pytest.mark.gui
 
 
-def test_the_result_is_the_core_s(go, image, wait):
+def test_the_result_is_the_core_s(go, wait):
     core = Core()
     go.task.core.find, go.task.core.calibrate = core.find, core.calibrate
     task = go.calibrated()
-    expected = calibrate(str(image), pitch=scenes.PITCH)
+    expected = scenes.calibrated()
     fit = task.view().fit
     np.testing.assert_array_equal(fit.points[0].yx, expected.points[0].yx)
     np.testing.assert_array_equal(fit.points[0].ij, expected.points[0].ij)

@@ -37,14 +37,19 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+@cache
+def tree_of(name: str) -> ast.Module:
+    """A module as parsed: not before a test asks for it, as all workers import this to collect tests."""
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
 @cache
 def imports_of(name: str) -> tuple[Import, ...]:
     """All imports of a module, those inside functions and for the type checker too."""
     is_package = MODULES[name].name == "__init__.py"
-    return tuple(imports_in(TREES[name], [PACKAGE, *name.split(".")], is_package))
+    return tuple(imports_in(tree_of(name), [PACKAGE, *name.split(".")], is_package))
 
 
 def imports_in(node: ast.AST, here: list[str], is_package: bool, *, deferred: bool = False) -> Iterator[Import]:
@@ -79,7 +84,7 @@ def room_of(name: str) -> str:
 
 def functions_of(name: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Functions and methods of a module that do something: those of protocols, and overloads, are none."""
-    for node in ast.walk(TREES[name]):
+    for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             rest = [
                 line for line in node.body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))

@@ -41,7 +41,7 @@ def plate_image(
     i = (np.cos(turn) * y - np.sin(turn) * x + bend) / pitch
     j = (np.sin(turn) * y + np.cos(turn) * x - bend) / pitch
     light = np.zeros_like(y)
-    for shift, size in ((0.0, 1.0), (0.5, centres)):
+    for shift, size in ((0.0, 1.0), (0.5, centres))[: 2 if centres else 1]:
         u, v = (w - shift - np.rint(w - shift) for w in (i, j))
         far = np.maximum(np.abs(u), np.abs(v)) if square else np.hypot(u, v)
         there = ~np.isin(np.rint(i - shift), rows_gone)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from housemap import MODULES, PACKAGE, ROOT, TREES, functions_of, imports_in, imports_of, own_module, room_of
+from housemap import MODULES, PACKAGE, ROOT, functions_of, imports_in, imports_of, own_module, room_of, tree_of
 
 from pyfai_gridcal.synthetic import demo_scene
 
@@ -72,7 +72,7 @@ def test_hdf5_files_are_opened_in_one_place() -> None:
     found = {
         (name, ast.unparse(node.func))
         for name in MODULES
-        for node in ast.walk(TREES[name])
+        for node in ast.walk(tree_of(name))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in openers
     }
     assert found == {("base.opening", "h5py.File")}
@@ -205,7 +205,7 @@ def test_only_the_command_line_prints() -> None:
         f"{name}, line {node.lineno}: {ast.unparse(node.func)}"
         for name in MODULES
         if room_of(name) != "cli"
-        for node in ast.walk(TREES[name])
+        for node in ast.walk(tree_of(name))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "logging.basicConfig"}
     ]
     assert wrong == []

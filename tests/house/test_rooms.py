@@ -13,7 +13,7 @@ from functools import cache
 
 import pytest
 from docpages import DOC, EVERY
-from housemap import MODULES, PACKAGE, ROOT, TREES, Import, imports_in, imports_of, own_module, room_of
+from housemap import MODULES, PACKAGE, ROOT, Import, imports_in, imports_of, own_module, room_of, tree_of
 
 ROOMS = [name for name, path in MODULES.items() if path.name == "__init__.py" and "." not in name]
 #: These gather what their modules make, for users: what is in their `__all__` is open without being listed again.
@@ -23,7 +23,7 @@ GATHER = {"report", "report.plots", "synthetic", "benchmark", "cli"}
 def defined(name: str) -> set[str]:
     """Names that a module makes itself, or that it exports."""
     out = set()
-    for node in ast.walk(TREES[name]):
+    for node in ast.walk(tree_of(name)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             out.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -33,7 +33,7 @@ def defined(name: str) -> set[str]:
 
 def value_of(name: str, variable: str) -> object:
     """Value of a variable at the top of a module, None where it has none of this name."""
-    for node in TREES[name].body:
+    for node in tree_of(name).body:
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and target.id == variable:
             return ast.literal_eval(node.value)  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ def lent() -> dict[str, set[str]]:
     out = defaultdict(set)
     for name in MODULES:
         for found in imports_of(name):
-            for module, what in taken(TREES[name], found):
+            for module, what in taken(tree_of(name), found):
                 if room_of(module) != room_of(name):
                     out[module].add(what)
     for module, what in [*_by_the_front_door(), *_by_the_documentation()]:
@@ -123,7 +123,7 @@ def as_text(lent: dict[str, tuple[str, ...]]) -> str:
 
 def listed(room: str) -> dict[str, tuple[str, ...]]:
     """The list that a room has."""
-    return listed_in(ast.get_docstring(TREES[room]) or "")
+    return listed_in(ast.get_docstring(tree_of(room)) or "")
 
 
 def listed_in(docstring: str) -> dict[str, tuple[str, ...]]:
@@ -157,7 +157,7 @@ def test_what_is_listed_exists_and_is_nobodys_own(room: str) -> None:
 
 @pytest.mark.parametrize("room", [name for name, path in MODULES.items() if path.name == "__init__.py"])
 def test_a_room_says_its_sentence_and_imports_nothing(room: str) -> None:
-    text = ast.get_docstring(TREES[room]) or ""
+    text = ast.get_docstring(tree_of(room)) or ""
     first = text.partition("\n\n")[0]
     assert re.fullmatch(r"[^.?]+[^.?\s][.?]", re.sub(r"\w\.\w|:?`[^`]*`|\.\.\.", "x", first)), (
         f"one sentence, not {first!r}"

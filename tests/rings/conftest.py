@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded() -> None:
+    """What is there to stay need not be gone through each time that pyFAI makes an integrator, and collects garbage."""
+    import pyFAI.goniometer
+    import pyFAI.integrator.azimuthal  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -71,12 +71,12 @@ def test_sharp_pictures_do_not_follow_the_pixels() -> None:
     ky, kx = np.mgrid[:28, :33]
     truth = np.stack([12.2 + 9.96 * ky + 0.02 * kx, 11.7 + 10.03 * kx - 0.02 * ky], axis=-1).reshape(-1, 2)
     image, fine = np.zeros((310, 360)), 8
-    offset = (np.arange(-8.5 * fine, 8.5 * fine) + 0.5) / fine
+    offset = (np.arange(-4.5 * fine, 4.5 * fine) + 0.5) / fine
     for centre in truth:
         y, x = np.rint(centre).astype(int)
         far = np.hypot((y + offset - centre[0])[:, None], x + offset - centre[1])
-        inside = ndtr((3.3 - far) / 0.12).reshape(17, fine, 17, fine)
-        image[y - 8 : y + 9, x - 8 : x + 9] += inside.mean(axis=(1, 3))
+        inside = ndtr((3.3 - far) / 0.12).reshape(9, fine, 9, fine)
+        image[y - 4 : y + 5, x - 4 : x + 5] += inside.mean(axis=(1, 3))
     spots = find_spots(np.random.default_rng(5).poisson(60 + 3000 * image).astype(float))
     distance, row = cKDTree(truth).query(spots.yx)
     assert len(spots) == len(truth)
