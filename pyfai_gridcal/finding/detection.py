@@ -46,7 +46,8 @@ _PLAIN = 0.9
 #: that stands out most along with hot pixels, and its guess is good to 30 %.
 _SPARSE = 0.025
 #: Specks are so many times as bright as most of what stands out, with a halo of so many px around, and cover at most
-#: this share of the image: holes in the middle of a beam are two or three times as bright as most.
+#: this share of the image: holes in the middle of a beam are two or three times as bright as most. They hide these
+#: where most of the contrast, squared, is theirs; elsewhere a search without them finds what the first one did.
 _FAR_ABOVE, _HALO, _SPECKS = 4.0, 2, 0.1
 #: Sizes about the best guess are this factor apart, as those of the survey; that far a guess goes at most, unless its
 #: merit is hopeless beside that of the best: that of holes of half the radius is a tenth.
@@ -226,13 +227,16 @@ def _found(
 def _glaring(image: AnyArray, polarity: Polarity | None) -> Bools | None:
     """Specks (ny, nx) that stand out far more than most of what does, or None: clusters of hot pixels, reflexes."""
     guess = survey(image, polarity=polarity)[0]
-    contrast = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=0.0).contrast
-    if not len(contrast):
+    every = pick(image, polarity=guess.polarity, radius_px=guess.radius_px, threshold=0.0)
+    if not len(every):
         return None
     sign = 1.0 if guess.polarity == "bright" else -1.0
-    far = sign * (image - np.median(image)) > _FAR_ABOVE * np.median(contrast)
+    far = sign * (image - np.median(image)) > _FAR_ABOVE * np.median(every.contrast)
     specks: Bools = ndimage.binary_dilation(far, iterations=_HALO)
-    return specks if 0 < specks.mean() < _SPECKS else None
+    at = np.clip(np.rint(every.yx).astype(int), 0, np.array(image.shape) - 1)
+    theirs = every.contrast[specks[tuple(at.T)]]
+    hide = 2 * (theirs**2).sum() > (every.contrast**2).sum()
+    return specks if hide and specks.mean() < _SPECKS else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,9 +21,9 @@ from .survey import binned
 
 #: Hole radius on the image that is searched, px: enough to tell a hole from a hot pixel, few enough pixels to be quick.
 _SEARCH_RADIUS = 1.75
-#: On more pixels, or with more maxima, these are listed by a maximum filter: the watershed takes time for every one of
-#: them, and the result is the same (a test compares).
-_WATERSHED_PIXELS, _WATERSHED_MAXIMA = 250_000, 12_000
+#: On more pixels, 256 x 256, or with more maxima, these are listed by a maximum filter: the watershed takes time for
+#: every one of them, and to be loaded; the result is the same (a test compares).
+_WATERSHED_PIXELS, _WATERSHED_MAXIMA = 1 << 16, 12_000
 #: Side of the hills that replace the noise, px, odd: wide enough to be few, low enough to be climbed in seven steps.
 _HILL = 15
 #: Pixels that are looked at together: few enough for the cache of a core.

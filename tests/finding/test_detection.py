@@ -156,6 +156,17 @@ def test_clusters_of_hot_pixels_as_large_as_holes_do_not_hide_them() -> None:
     assert score.over_sigma < 1.6
 
 
+def test_what_holds_little_of_the_contrast_is_no_reason_to_search_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches, first = [], detection._found
+    y, x = np.mgrid[:410, :370]
+    away = np.hypot(y - 200, x - 130)
+    rings = 50 + 3000 * np.exp(-((away % 83 - 40) ** 2) / 8) / (1 + away / 100)
+    monkeypatch.setattr(detection, "_found", lambda *args, **options: searches.append(1) or first(*args, **options))
+    with pytest.raises(IndexingError, match="form no lattice"):
+        find_spots(np.random.default_rng(5).poisson(rings))
+    assert len(searches) == 1
+
+
 def test_border_and_gap_spots_are_used_with_what_they_show() -> None:
     picture = scene(field=BEND).render(np.random.default_rng(3))
     mask = np.zeros(SHAPE, bool)
