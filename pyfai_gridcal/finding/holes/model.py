@@ -20,6 +20,9 @@ _FEWEST = 12
 _SAMPLE = 1000
 #: Stretch that a profile notices: by 1 % the rim of a hole of 10 px moves by 0.05 px.
 _STRETCHED = 0.01
+#: Where neighbouring stretches differ by more than this, what frames say is none: strong lenses, mosaics and wrinkles
+#: make them differ by 0.005 to 0.04, pieces of many lattices by 0.6.
+_SENSELESS = 0.3
 #: Bending within a hole is looked at when it moves rims by so many px: a tenth of the precision of a good spot.
 _BENT = 5e-4
 #: How many times larger bending is than neighbours differ in it: noise makes 0.9 to 1.6, fields make more.
@@ -274,7 +277,10 @@ def stretched(
     near = tree_of(points.yx).query(some, k=min(5, len(points)))[1]
     rows, place = np.unique(near, return_inverse=True)
     local, bend = frames_at(rows)
-    error = _UNSURE * _differ(local[place.reshape(near.shape)])
+    differ = _differ(local[place.reshape(near.shape)])
+    if differ > _SENSELESS:
+        return replace(state, stretch=None, bend=None, room=None), 0.0
+    error = _UNSURE * differ
     unround = np.abs(local - np.eye(2)).max() > _STRETCHED
     usual = float(np.quantile(np.abs(bend), 0.9))
     # neighbours bend alike; what single ones make of the noise of their places would move holes

@@ -95,3 +95,17 @@ def test_the_noise_of_places_bends_no_hole_and_is_taken_back_once_places_are_kno
     bent = true + 4e-5 * (true - centre)[:, ::-1] ** 2
     found, _ = stretched(state, points, image, reach=24, radius=20.0, places=bent[rows])
     assert found.bend is not None
+
+
+def test_frames_without_a_lattice_stretch_no_hole() -> None:
+    """Each had a stretch of its own, and templates for it: half of the time of a search that finds no plate."""
+    ij = np.argwhere(np.ones((9, 10)))
+    true = 30.0 + ij * (52.0, 55.0)
+    points = index_spots(Spots.from_positions(true))
+    image = PreparedImage(np.zeros((520, 580)), None, "bright")
+    state = start_from(image, points.yx, 24, 20.0)
+    jittered = points.yx + np.random.default_rng(1).normal(0, 5.0, true.shape)
+    torn = points.yx + np.random.default_rng(1).choice([0.0, 130.0], true.shape)
+    for places, is_stretched in ((jittered, True), (torn, False)):
+        found, error = stretched(state, points, image, reach=24, radius=20.0, places=places)
+        assert (found.stretch is not None, error > 0) == (is_stretched, is_stretched)
