@@ -64,6 +64,8 @@ _SEEN = 0.3
 _RIMS_APART = 6.0
 #: What leaving out the middle must leave of the square of the misfit at most, if that is where a hole differs.
 _IN_THE_RIM = 0.2
+#: Marks stand in at most this share of the holes; of two kinds in turns, a quarter at least is of the other kind.
+_MARKED = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,4 +388,7 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     near = (np.hypot(*(rims.yx - places[left]).T) < farthest) & (rims.amplitude > 0.5 * local[left])
     # where the rim is as wrong as the middle there is no mark, but a shadow, the end of the light, bleeding
     near &= left_over(tools, rims) < _IN_THE_RIM * left_over(tools, fitted)[left]
+    # and where many are so, they are holes of another kind
+    if near.sum() > _MARKED * look.good.sum():
+        return spots
     return spots.joined(chosen(tools, rims, usual, there=near)[0])

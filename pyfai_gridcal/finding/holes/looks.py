@@ -8,6 +8,7 @@ import numpy as np
 
 from ...base.arrays import AnyArray, Bools, Floats, with_rows
 from ...records.spots import Noise
+from .light import lit_share
 from .model import SpotState, model_of, within_room
 from .templates import TemplateBank
 from .windows import PreparedImage, Windows, odd_powers, ramp
@@ -116,10 +117,8 @@ class Kit:
         rows = np.empty((len(state), 2 * self.light + 5, windows.data.shape[1]), np.float32)
         level, _ = model_of(state, windows, bank, out=rows[:, :4])
         if self.light:
-            if self.dark is None:
-                lit = rows[:, 2] * state.amplitude[:, None].astype(np.float32)
-            else:
-                lit = level - np.float32(self.dark) if self.dark else level
+            ground = state.background * lit_share(state.background, self.dark)
+            lit = rows[:, 2] * state.amplitude[:, None].astype(np.float32) + ground[:, None].astype(np.float32)
             for k, along in enumerate(ramp(self.reach)):
                 np.multiply(lit, along, out=rows[:, 4 + k])
         np.subtract(windows.data, level, out=rows[:, -1])
