@@ -26,8 +26,6 @@ FREE_TILT = 0.05
 _STEEP_TILT, ANY_GROUND, _LARGEST = 0.15, 0.3, 0.2
 #: The gradient is fitted when leaving it out would move spots by so many of their sigma: 0.3 makes 4 % of the error.
 _TILTED = 0.3
-#: The slope of steep light is known to a seventh: logistic edges as wide as half a pitch are followed so well.
-_UNSURE = 0.15
 #: Share of the light that is gone where light ends; smooth light is known to some per cent in corners.
 _GONE = 0.05
 #: Gradients of the light are at most so many times what makes neighbours differ in brightness.
@@ -67,12 +65,9 @@ class LocalTilts:
 
 def unsure_slopes(tools: Instrument, light: LocalLight, fitted: FittedSpots) -> Floats:
     """By how much (N,) the slope of the light may be wrong, relative per px, where that would move spots like those
-    `fitted`: what is smooth over some holes does not follow light that ends between two of them, or bends at its rim.
-    """
-    slope = np.hypot(*light.slope_a.T)
-    unsure = np.maximum(np.where(slope > STEEP_LIGHT, _UNSURE * slope, 0.0), light.unsure)
+    `fitted`: what is smooth over some holes does not follow light that bends at its rim."""
     least = _TILTED * float(np.sqrt(np.median(fitted.position_variance[fitted.good]))) if fitted.good.any() else np.inf
-    return np.where(unsure * tools.radius**2 / 4 > least, unsure, 0.0)
+    return np.where(light.unsure * tools.radius**2 / 4 > least, light.unsure, 0.0)
 
 
 def dimmed(tools: Instrument, fitted: FittedSpots, light: LocalLight, whole: Bools, sure: float) -> Floats:

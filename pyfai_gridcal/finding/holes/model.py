@@ -277,8 +277,7 @@ def stretched(
     near = tree_of(points.yx).query(some, k=min(5, len(points)))[1]
     rows, place = np.unique(near, return_inverse=True)
     local, bend = frames_at(rows)
-    differ = _differ(local[place.reshape(near.shape)])
-    if differ > _SENSELESS:
+    if (differ := _differ(local[place.reshape(near.shape)])) > _SENSELESS:
         return replace(state, stretch=None, bend=None, room=None), 0.0
     error = _UNSURE * differ
     unround = np.abs(local - np.eye(2)).max() > _STRETCHED
