@@ -21,8 +21,8 @@ _SAMPLE = 1000
 #: Stretch that a profile notices: by 1 % the rim of a hole of 10 px moves by 0.05 px.
 _STRETCHED = 0.01
 #: Where neighbouring stretches differ by more than this, what frames say is none: strong lenses, mosaics and wrinkles
-#: make them differ by 0.005 to 0.04, pieces of many lattices by 0.6.
-_SENSELESS = 0.3
+#: make them differ by 0.003 to 0.04, pieces of many lattices by 0.08 to 0.6.
+_SENSELESS = 0.06
 #: Bending within a hole is looked at when it moves rims by so many px: a tenth of the precision of a good spot.
 _BENT = 5e-4
 #: How many times larger bending is than neighbours differ in it: noise makes 0.9 to 1.6, fields make more.
