@@ -36,6 +36,7 @@ from .regularities import (
     amplitude_scatter,
     angular_structure,
     broken_share,
+    copy_share,
     corrected_anisotropy,
     hole_share,
     lattice_fill,
@@ -121,6 +122,7 @@ def _looks(fit: DistortionFit, spots: tuple[Spots, ...], pixel: tuple[float, flo
     figures: dict[str, Callable[[Spots], float]] = {
         # blur goes by pixels: where these are long, it makes ovals of round holes
         "oval spots": lambda s: _harmonics(s, aspect, 2) / max(aspect, 1 / aspect) ** 0.5,
+        "copies beside the spots": lambda s: 0.0 if s.profile is None else copy_share(s.profile, aspect),
         "differences of spot shape": _typical_misfit,
         "share of odd spots": _odd_share,
         "scatter of the amplitudes": amplitude_scatter,

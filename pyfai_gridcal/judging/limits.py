@@ -62,6 +62,9 @@ RULES = (
          " chessboard, or holes that are not round?"),
     Rule("oval spots", 0.2, 0.5,
          "the spots are not round (oval, {percent:.0f} % off a disk): motion, tilt, or lines instead of holes?"),
+    # reflexes and smears of read-out reach 0.1, coma 0.12
+    Rule("copies beside the spots", 0.2, None,
+         "beside each spot lies a copy of it, with {percent:.0f} % of its light: exposed twice, or a reflex?"),
     Rule("differences of spot shape", 0.06, 0.25,
          "the spots differ in shape or are not round: their shape differs from the common one by {percent:.0f} % of"
          " the amplitude. Moved during the exposure, exposed twice, or no holes?"),

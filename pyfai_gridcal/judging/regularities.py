@@ -49,17 +49,37 @@ def angular_structure(profile: HoleProfile, aspect: float = 1.0) -> dict[int, fl
     -------
     {2: ..., 4: ..., 6: ..., 8: ...}, 0 for a disk
     """
+    radius, values = _rings(profile, aspect)
+    power = 2 * np.abs(np.fft.rfft(values, axis=1) / values.shape[1]) ** 2
+    mean = values.mean(axis=1)
+    whole = float((radius * (mean - mean[-1]) ** 2).sum())
+    return {m: float(np.sqrt((radius * power[:, m]).sum() / max(whole, 1e-12))) for m in (2, 4, 6, 8)}
+
+
+def copy_share(profile: HoleProfile, aspect: float = 1.0) -> float:
+    """Light, relative to that of a hole, of a copy beside it that all holes have; 0 for none. The profile, symmetric
+    about its centre, has half of it on either side.
+
+    `aspect` is that of a pixel, slow over fast.
+    """
+    radius, values = _rings(profile, aspect)
+    usual = np.median(values, axis=1)
+    half, tenth = (radius[usual >= part * usual.max()][-1] for part in (0.5, 0.1))
+    # beyond corners and the ends of ovals by twice as much as it takes to fall to a tenth there is nothing of the hole
+    rim = radius[values.max(axis=1) >= 0.5 * usual.max()][-1]
+    beyond = (values - usual[:, None])[radius > rim + 2 * (tenth - half)]
+    return 2 * float(max(beyond.max(initial=0.0), 0.0))
+
+
+def _rings(profile: HoleProfile, aspect: float) -> tuple[Floats, Floats]:
+    """Radii (R,) px, and the profile on these all around, (R, 64); a round hole is on pixels of this `aspect`, too."""
     table, s = profile.table, profile.oversampling
     middle = table.shape[0] // 2
     radius = np.arange(1, int(4 * profile.reach) - 1) / 4
     turn = np.arange(64) / 64 * 2 * np.pi
     scale = np.sqrt([aspect, 1 / aspect]) * max(aspect, 1 / aspect) ** 0.5
     places = [middle + s * radius[:, None] * f(turn)[None, :] / k for f, k in zip((np.sin, np.cos), scale, strict=True)]
-    values = ndimage.map_coordinates(table, places, order=1)
-    power = 2 * np.abs(np.fft.rfft(values, axis=1) / turn.size) ** 2
-    mean = values.mean(axis=1)
-    whole = float((radius * (mean - mean[-1]) ** 2).sum())
-    return {m: float(np.sqrt((radius * power[:, m]).sum() / max(whole, 1e-12))) for m in (2, 4, 6, 8)}
+    return radius, np.asarray(ndimage.map_coordinates(table, places, order=1))
 
 
 def profile_misfit(spots: Spots) -> Floats:

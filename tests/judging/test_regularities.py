@@ -63,6 +63,16 @@ def test_squares_have_more_corners_than_hexagons() -> None:
     assert regularities.angular_structure(profile(4))[4] > 2 * regularities.angular_structure(profile(6))[6]
 
 
+@pytest.mark.parametrize("share", [0.0, 0.15, 0.4])
+def test_a_copy_beside_each_spot_is_seen_with_its_share(share: float) -> None:
+    """A profile that is symmetric about its centre has half of it on either side; ovals and corners are none."""
+    one = profile(0)
+    both = sum(0.5 * share * np.roll(one.table, (way * 23, way * -31), axis=(0, 1)) for way in (1, -1))
+    assert regularities.copy_share(HoleProfile(one.table + both, one.oversampling)) == pytest.approx(share, abs=0.02)
+    for other in (profile(4), profile(6), profile(0, stretch=1.2)):
+        assert regularities.copy_share(other) < 0.1
+
+
 def test_ovals_are_ovals() -> None:
     slight, strong = (regularities.angular_structure(profile(0, stretch=s)) for s in (1.1, 1.6))
     assert slight[4] < 0.03

@@ -94,18 +94,9 @@ def test_a_plate_with_large_errors_is_doubtful() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [0.4, 0.8])
-def test_exposed_twice_is_not_good_unless_it_is_right(share: float) -> None:
-    """A copy of two fifths that moves all holes alike may leave the field as well known as is said; one that rivals
-    them may not."""
-
+def test_exposed_twice_is_not_good() -> None:
     def twice(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return image + share * ndimage.shift(image, (9.3, 6.1), order=1, mode="nearest")
+        return image + 0.4 * ndimage.shift(image, (9.3, 6.1), order=1, mode="nearest")
 
-    calibration, field, _ = result(CLEAN, twice)
-    if share < 0.5 and calibration.verdict.level == "good":
-        claimed = next(check.value for check in calibration.verdict.checks if check.name == "error of the field, px")
-        assert field.rms_px < 1.3 * claimed
-        assert field.p95_px < 0.06
-    else:
-        assert calibration.verdict.level in ("doubtful", "failed")
+    calibration, _, _ = result(CLEAN, twice)
+    assert calibration.verdict.level in ("doubtful", "failed")
