@@ -358,14 +358,13 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     stretch, like = None if look.stretch is None else look.stretch[nearest], look.state.select(nearest)
     start = replace(start, stretch=stretch, bend=like.bend, room=like.room)
     whole = tools.image.is_whole(places, tools.reach)
-    unsure = np.zeros(len(places))
+    tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)
     if look.light is not None:
         start, _, light = _lit(tools, start, look.light, ~whole)
-        unsure = unsure_slopes(tools, light, look.fitted)
+        tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(tools, light, look.fitted))
     if look.sizes is not None:
         start = look.sizes.given_to(start)
-    tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)
-    tilt[:, 0] = np.maximum.reduce([tilt[:, 0], shading(tools, start, whole), unsure])
+    tilt[:, 0] = np.maximum(tilt[:, 0], shading(tools, start, whole))
     fitted = rehearsed(tools, look.tutors, tools.fit(start, 5, tilt), tilt)
     typical = np.median(look.fitted.amplitude[look.good]) if look.good.any() else 0.0
     local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)

@@ -73,11 +73,11 @@ class Light:
 
     def at(self, yx: Floats) -> LocalLight:
         """What is expected at places (N, 2) px."""
-        value, slope = self.level.at(yx)
-        unsure = largest_of(self.level.turned(yx))
-        value, scatter = np.clip(value, *self.limits), self.level.scatter
+        slope, turned = self.level.gradient(yx)
+        unsure = largest_of(turned)
+        value, scatter = np.clip(self.level.value(yx), *self.limits), self.level.scatter
         if self.line is None:
-            value_b, gradient_b = self.ground.at(yx)
+            value_b, gradient_b = self.ground.value(yx), self.ground.gradient(yx)[0]
             slope_b, dark = np.clip(gradient_b / _away_from_0(value_b)[:, None], -1, 1), None if self.own else 0.0
             if self.polarity == "dark":
                 own = slope / value[:, None] if self.own else slope_b
@@ -107,13 +107,15 @@ def light_of(yx: Floats, amplitude: Floats, background: Floats, *, spacing: floa
     ground = smoothed(lines, background)
     if polarity == "dark":
         field, least = smoothed(lines, amplitude), _LEAST_LIGHT * usual
-        slope = field.at(yx)[1] / np.maximum(amplitude, least)[:, None]
-        own = _has_own_light(amplitude, slope, ground.at(yx), spacing, field.scatter / usual)
+        slope = field.gradient(yx)[0] / np.maximum(amplitude, least)[:, None]
+        own = _has_own_light(amplitude, slope, ground, spacing=spacing, noise=field.scatter / usual)
         return Light(field, ground, (least, np.inf), None, own, polarity)
     level = np.log(np.maximum(amplitude, 1e-3 * usual))
     field = smoothed(lines, level)
     line = _ground_line(amplitude, background, (field.scatter * usual, ground.scatter))
-    own = line is None and _has_own_light(amplitude, field.at(yx)[1], ground.at(yx), spacing, field.scatter)
+    own = line is None and _has_own_light(
+        amplitude, field.gradient(yx)[0], ground, spacing=spacing, noise=field.scatter
+    )
     return Light(field, ground, (float(level.min()) - 1, float(level.max()) + 0.5), line, own, polarity)
 
 
@@ -129,16 +131,15 @@ def _away_from_0(values: Floats) -> Floats:
     return np.copysign(np.maximum(np.abs(values), 1e-6), values)
 
 
-def _has_own_light(
-    amplitude: Floats, slope: Floats, ground: tuple[Floats, Floats], spacing: float, noise: float
-) -> bool:
-    """Whether the `ground` (value and gradient) goes up or down from hole to hole, by a part of the amplitude that
-    matters, where the relative `slope` (M, 2) of the amplitudes, of such a relative `noise`, says that it should not.
+def _has_own_light(amplitude: Floats, slope: Floats, ground: SmoothField, *, spacing: float, noise: float) -> bool:
+    """Whether the `ground` goes up or down from hole to hole, by a part of the amplitude that matters, where the
+    relative `slope` (M, 2) of the amplitudes, of such a relative `noise`, says that it should not.
     """
+    yx = ground.lines.yx
     usual = np.maximum(amplitude, _LEAST_LIGHT * np.median(amplitude))
-    climb = largest_of(ground[1]) * spacing / usual
+    climb = largest_of(ground.gradient(yx)[0]) * spacing / usual
     # one light makes the ground go up by the share that it has of the light on a hole: around dark dots more than that
-    lit = (largest_of(slope) * spacing + noise) * np.maximum(1.0, np.abs(ground[0]) / usual)
+    lit = (largest_of(slope) * spacing + noise) * np.maximum(1.0, np.abs(ground.value(yx)) / usual)
     beyond = climb > np.maximum(_UNEVEN, _TWICE * lit)
     return int(np.count_nonzero(beyond)) > max(_FEW, _UNEVEN * len(amplitude))
 

@@ -57,7 +57,7 @@ class HoleSizes:
 
     def value(self, yx: Floats) -> Floats:
         """Expected values (M, 2) at places (M, 2) px."""
-        return np.clip(np.stack([field.at(yx)[0] for field in self._fields], axis=1), *_BOUNDS)
+        return np.clip(np.stack([field.value(yx) for field in self._fields], axis=1), *_BOUNDS)
 
     def given_to(self, state: SpotState) -> SpotState:
         """The spots with holes as large and as blurred as those around."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -117,30 +118,34 @@ class SmoothField:
     ----------
     trend, lines : the polynomial; the raster of the lines
     rest : (3, ny, nx) of :meth:`LocalLines.through`
-    bend : (2, 2, ny, nx) second derivatives of the rest, per cell squared
     scatter : of single values around the field
     """
 
     trend: _Trend
     lines: LocalLines
     rest: Floats
-    bend: Floats
     scatter: float
 
-    def at(self, yx: Floats) -> tuple[Floats, Floats]:
-        """Value (K,) and gradient (K, 2) per px at places (K, 2) px."""
-        cell, place = self.lines.placed(yx)
-        value, *slope = self.rest.reshape(3, -1)[:, cell]
-        value += slope[0] * place[0] + slope[1] * place[1]
-        gradient = np.stack(slope, axis=1) / self.lines.cell + self.turned(yx)
-        return self.trend.value(yx) + value, self.trend.gradient(yx) + gradient
+    @cached_property
+    def bend(self) -> Floats:
+        """(2, 2, ny, nx) second derivatives of the rest, per cell squared."""
+        slopes = self.rest[1:].reshape(2, -1)[:, self.lines.near]
+        return np.stack([self.lines.through(slope)[1:] for slope in slopes])
 
-    def turned(self, yx: Floats) -> Floats:
-        """What the gradient (K, 2) per px at these places has from its bend: a line has the slope of the middle of what
-        it goes through, which at the border lies farther inside."""
+    def value(self, yx: Floats) -> Floats:
+        """(K,) at places (K, 2) px."""
+        cell, (y, x) = self.lines.placed(yx)
+        value, along_y, along_x = self.rest.reshape(3, -1)[:, cell]
+        return self.trend.value(yx) + (value + (along_y * y + along_x * x))
+
+    def gradient(self, yx: Floats) -> tuple[Floats, Floats]:
+        """Gradient (K, 2) per px at places (K, 2) px, and what it has from its bend: a line has the slope of the middle
+        of what it goes through, which at the border lies farther inside."""
         cell, place = self.lines.placed(yx)
         off = place - np.stack([mean.reshape(-1)[cell] for mean in self.lines.means])
-        return np.asarray(np.einsum("abn,bn->na", self.bend.reshape(2, 2, -1)[:, :, cell], off) / self.lines.cell)
+        turned = np.einsum("abn,bn->na", self.bend.reshape(2, 2, -1)[:, :, cell], off) / self.lines.cell
+        slope = self.rest.reshape(3, -1)[1:, cell].T / self.lines.cell
+        return self.trend.gradient(yx) + (slope + turned), turned
 
 
 def smoothed(lines: LocalLines, values: Floats) -> SmoothField:
@@ -158,10 +163,9 @@ def smoothed(lines: LocalLines, values: Floats) -> SmoothField:
         value, along_y, along_x = more.reshape(3, -1)[:, lines.near]
         value += along_y * lines.y + along_x * lines.x
         fields, clean, rest = fields + more, clean - value, rest - value
-    bend = np.stack([lines.through(slope)[1:] for slope in fields[1:].reshape(2, -1)[:, lines.near]])
     scatter = spread(rest, about=0.0)
     scatter += 1e-9 * abs(float(np.median(values))) + 1e-12
-    return SmoothField(trend, lines, fields, bend, 1.3 * scatter)
+    return SmoothField(trend, lines, fields, 1.3 * scatter)
 
 
 def _tamed(yx: Floats, rest: Floats, cut: Floats) -> Floats:

@@ -19,7 +19,7 @@ def yx() -> Floats:
 
 def through(yx: Floats, values: Floats) -> tuple[Floats, Floats, float]:
     field = smoothed(LocalLines(yx, SPACING), values)
-    return *field.at(yx), field.scatter
+    return field.value(yx), field.gradient(yx)[0], field.scatter
 
 
 def test_a_parabola_is_kept_with_its_gradient_up_to_the_border(yx: Floats) -> None:
