@@ -11,6 +11,8 @@ with J the linear effect, r what is left of the points now, and b what is quadra
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 
@@ -28,6 +30,9 @@ _ORDER = 3
 _HELD = 1e6
 #: Inversions are looked at up to so many sigmas, at these steps: a second solution was seen at 14.
 _FAR, _STEP = 20.0, 0.25
+#: The mean is the place for another mean, at most so often, unless it moved by less than this part of a sigma: far from
+#: a solution more than squares count (once, 85 % of errors in fields of 8 px were within 1.96 sigma, 90 % now).
+_TIMES, _STILL = 6, 0.1
 
 
 def joined(beside: Beside, y: Axis, x: Axis, smoothness: float) -> JointSolution:
@@ -38,6 +43,17 @@ def joined(beside: Beside, y: Axis, x: Axis, smoothness: float) -> JointSolution
 
 def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) -> tuple[RingWitness, Floats]:
     """The mean of all that the points allow the inversions to be, and the covariance about it."""
+    for _ in range(_TIMES):
+        witness, solution, moved = _averaged(witness, y, x, solution)
+        if moved < _STILL:
+            break
+    return witness, solution.covariance
+
+
+def _averaged(
+    witness: RingWitness, y: Axis, x: Axis, solution: JointSolution
+) -> tuple[RingWitness, JointSolution, float]:
+    """That of squares about a solution: things as they are there, the solution there, and how many sigmas it is off."""
     # along the valley rounds may go to and fro: from where they ended, which is no minimum then, to that of all else
     further = solution.further.copy()
     further[-witness.geometry.size :] = 0.0
@@ -93,7 +109,7 @@ def averaged(witness: RingWitness, y: Axis, x: Axis, solution: JointSolution) ->
     beside.right[:size] += _HELD * tells.T @ (tells @ here[:size] + mean)
     held = joined(beside, y, x, solution.smoothness)
     new = there.after(y, x, held.coefficients, held.further)
-    return new, np.asarray(covariance - along @ along.T + spread)
+    return new, replace(held, covariance=covariance - along @ along.T + spread), float(np.hypot(*mean))
 
 
 def _unknowns(coefficients: Floats, further: Floats) -> Floats:
