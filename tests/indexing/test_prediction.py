@@ -43,6 +43,17 @@ def test_frames_of_a_quadratic_field(missing: float) -> None:
     np.testing.assert_allclose(bent, np.broadcast_to([0.05 - 0.01, 0.03 / 4 + 0.005], bent.shape), atol=3e-3)
 
 
+def test_short_waves_are_bent_as_they_are() -> None:
+    """A wave of seven steps bends neighbours differently: a quadratic through them took it for a quarter straighter."""
+    ij, flat = np.argwhere(np.ones((20, 23))), 2 * np.pi / 7
+    yx = ij * (31.0, 37.0) + 0.4 * np.sin(flat * ij[:, 1:]) * (1.0, -0.5)
+    inner = ij[((ij > 1) & (ij < (18, 21))).all(axis=1)]
+    _, bend = local_frames(ij, yx, inner)
+    true = -0.5 * (flat / 37) ** 2 * 0.4 * np.sin(flat * inner[:, 1:]) * (1.0, -0.5)
+    np.testing.assert_allclose(bend[:, 2], true, atol=0.03 * np.abs(true).max())
+    np.testing.assert_allclose(bend[:, :2], 0, atol=1e-3 * np.abs(true).max())
+
+
 def barrel(ij: np.ndarray) -> np.ndarray:
     """Places on a lattice that a lens pulls together in the corners, by up to 400 px."""
     flat = 2 * (np.asarray(ij, float) - (2.3, 21.7)) @ BASIS

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...base.arrays import AnyArray, Bools, Floats, largest_of, select_rows, with_rows
+from ...base.arrays import AnyArray, Bools, Floats, Ints, largest_of, select_rows, with_rows
 from ...base.geometry import inverted, tree_of
+from ...base.robust import spread
 from ...indexing.prediction import local_frames
+from ...records.nodes import NodeTable
 from ...records.points import ControlPoints
 from .light import STEEPEST, LocalLight, lit_share
 from .templates import TemplateBank
@@ -25,8 +27,9 @@ _STRETCHED = 0.01
 _SENSELESS = 0.06
 #: Bending within a hole is looked at when it moves rims by so many px: a tenth of the precision of a good spot.
 _BENT = 5e-4
-#: How many times larger bending is than neighbours differ in it: noise makes 0.9 to 1.6, fields make more.
-_ALIKE = 1.6
+#: Bends, in noise of places over a pitch squared, from which on they are those of the field: noise makes 1.5, which is
+#: the 90 % quantile (1.64 sigma) of what :func:`~pyfai_gridcal.indexing.prediction.local_frames` makes of it (0.91).
+_TOLD = 3.0
 #: A hole is thought to be squeezed to 0.4 or stretched to 2.5 of the mean one at most; no optics does more, but frames
 #: of false candidates say anything.
 _LEAST_STRETCH, _MOST_STRETCH = 0.4, 2.5
@@ -282,8 +285,9 @@ def stretched(
     error = _UNSURE * differ
     unround = np.abs(local - np.eye(2)).max() > _STRETCHED
     usual = float(np.quantile(np.abs(bend), 0.9))
-    # neighbours bend alike; what single ones make of the noise of their places would move holes
-    bent = usual > max(_BENT / radius**2, _ALIKE * _differ(bend[place.reshape(near.shape)]))
+    # what the noise of places seems to bend would move holes
+    noise = _noise_of(points.ij[whole], places[whole])
+    bent = usual > max(_BENT / radius**2, _TOLD * noise / min(points.pitch_px) ** 2)
     if not (unround or bent):
         return replace(state, stretch=None, bend=None, room=None), error
     # each spot takes what the nearest point says: of those asked for a start, of all once they have been measured
@@ -298,6 +302,18 @@ def stretched(
 def _differ(around: Floats) -> float:
     """How far one of some neighbours (N, n, k, l) is from their mean at most, in the median."""
     return float(np.median(np.abs(around - around.mean(axis=1, keepdims=True)).max(axis=(1, 2, 3))))
+
+
+def _noise_of(ij: Ints, yx: Floats) -> float:
+    """Noise of places (N, 2), px, by fourth differences along lines; infinite where no five are in line."""
+    table, asked = NodeTable.of(ij), ij[:: max(1, len(ij) // _SAMPLE)]
+    padded, differ = np.vstack([yx, np.full(2, np.nan)]), []
+    for step in ((1, 0), (0, 1)):
+        line = table.line(asked, step, 2)
+        differ.append(sum(weight * padded[line[k]] for k, weight in enumerate((1, -4, 6, -4, 1), -2)))
+    known = np.abs(np.concatenate(differ))
+    known = known[np.isfinite(known)]
+    return spread(known, about=0.0) / 70**0.5 if len(known) else np.inf
 
 
 def _room_in(stretch: Floats, half: float, reach: int, rows: AnyArray) -> Floats | None:

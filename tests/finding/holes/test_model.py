@@ -95,6 +95,10 @@ def test_the_noise_of_places_bends_no_hole_and_is_taken_back_once_places_are_kno
     bent = true + 4e-5 * (true - centre)[:, ::-1] ** 2
     found, _ = stretched(state, points, image, reach=24, radius=20.0, places=bent[rows])
     assert found.bend is not None
+    # and one that bends neighbours to and fro
+    waves = true + 0.8 * np.sin(2 * np.pi * ij / 7) + np.random.default_rng(2).normal(0, 0.02, true.shape)
+    found, _ = stretched(state, points, image, reach=24, radius=20.0, places=waves[rows])
+    assert found.bend is not None
 
 
 def test_frames_without_a_lattice_stretch_no_hole() -> None:
