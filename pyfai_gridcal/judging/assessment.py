@@ -122,7 +122,6 @@ def _looks(fit: DistortionFit, spots: tuple[Spots, ...], pixel: tuple[float, flo
     figures: dict[str, Callable[[Spots], float]] = {
         # blur goes by pixels: where these are long, it makes ovals of round holes
         "oval spots": lambda s: _harmonics(s, aspect, 2) / max(aspect, 1 / aspect) ** 0.5,
-        "copies beside the spots": lambda s: 0.0 if s.profile is None else copy_share(s.profile, aspect),
         "differences of spot shape": _typical_misfit,
         "share of odd spots": _odd_share,
         "scatter of the amplitudes": amplitude_scatter,
@@ -132,8 +131,14 @@ def _looks(fit: DistortionFit, spots: tuple[Spots, ...], pixel: tuple[float, flo
     # square holes are as good as round ones; a chessboard, and the cells between lines, are no holes
     every = list(zip(fit.points, spots, strict=True))
     cornered = [_harmonics(s, aspect, 4, 6, 8) for p, s in every if hole_share(p, s) > _CROWDED]
-    kinds = max(two_kinds(p, s) for p, s in every)
-    return {"corners of the spots": max(cornered, default=0.0), **worst, "two kinds of spots": kinds}
+    return {
+        "corners of the spots": max(cornered, default=0.0),
+        "copies beside the spots": max(
+            0.0 if s.profile is None else copy_share(s.profile, 0.5 * min(p.pitch_px), aspect) for p, s in every
+        ),
+        **worst,
+        "two kinds of spots": max(two_kinds(p, s) for p, s in every),
+    }
 
 
 def _harmonics(spots: Spots, aspect: float, *which: int) -> float:

@@ -56,13 +56,14 @@ def angular_structure(profile: HoleProfile, aspect: float = 1.0) -> dict[int, fl
     return {m: float(np.sqrt((radius * power[:, m]).sum() / max(whole, 1e-12))) for m in (2, 4, 6, 8)}
 
 
-def copy_share(profile: HoleProfile, aspect: float = 1.0) -> float:
+def copy_share(profile: HoleProfile, within: float, aspect: float = 1.0) -> float:
     """Light, relative to that of a hole, of a copy beside it that all holes have; 0 for none. The profile, symmetric
     about its centre, has half of it on either side.
 
-    `aspect` is that of a pixel, slow over fast.
+    It is looked for `within` px, half way to the next hole; `aspect` is that of a pixel, slow over fast.
     """
     radius, values = _rings(profile, aspect)
+    radius, values = radius[radius <= within], values[radius <= within]
     usual = np.median(values, axis=1)
     half, tenth = (radius[usual >= part * usual.max()][-1] for part in (0.5, 0.1))
     # beyond corners and the ends of ovals by twice as much as it takes to fall to a tenth there is nothing of the hole

@@ -68,9 +68,12 @@ def test_a_copy_beside_each_spot_is_seen_with_its_share(share: float) -> None:
     """A profile that is symmetric about its centre has half of it on either side; ovals and corners are none."""
     one = profile(0)
     both = sum(0.5 * share * np.roll(one.table, (way * 23, way * -31), axis=(0, 1)) for way in (1, -1))
-    assert regularities.copy_share(HoleProfile(one.table + both, one.oversampling)) == pytest.approx(share, abs=0.02)
+    twice = HoleProfile(one.table + both, one.oversampling)
+    assert regularities.copy_share(twice, one.reach) == pytest.approx(share, abs=0.02)
+    # what lies nearer to the next hole is the next hole
+    assert regularities.copy_share(twice, 0.6 * np.hypot(23, 31) / one.oversampling) < 0.02
     for other in (profile(4), profile(6), profile(0, stretch=1.2)):
-        assert regularities.copy_share(other) < 0.1
+        assert regularities.copy_share(other, one.reach) < 0.1
 
 
 def test_ovals_are_ovals() -> None:
