@@ -24,6 +24,7 @@ from .picking import Candidates, pick
 from .search import REGULAR, Found, completed, instrument_of, lattice_of, look_at
 from .selection import chosen
 from .survey import HoleGuess, filled, squared, survey, without_lines
+from .units import in_usual_units
 
 __all__ = ["SpotsFound", "find_spots", "search_spots"]
 
@@ -140,6 +141,7 @@ def find_spots(
 
 
 @one_blas_thread()
+@in_usual_units
 def search_spots(
     image: AnyArray,
     *,

@@ -284,9 +284,8 @@ def stretched(
         return replace(state, stretch=None, bend=None, room=None), 0.0
     error = _UNSURE * differ
     unround = np.abs(local - np.eye(2)).max() > _STRETCHED
-    usual = float(np.quantile(np.abs(bend), 0.9))
     # what the noise of places seems to bend would move holes
-    noise = _noise_of(points.ij[whole], places[whole])
+    usual, noise = float(np.quantile(np.abs(bend), 0.9)), _noise_of(points.ij[whole], places[whole])
     bent = usual > max(_BENT / radius**2, _TOLD * noise / min(points.pitch_px) ** 2)
     if not (unround or bent):
         return replace(state, stretch=None, bend=None, room=None), error
