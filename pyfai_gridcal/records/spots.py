@@ -20,7 +20,7 @@ class SpotFlag(IntFlag):
     """What is special about a spot; 0 is a whole, clean one."""
 
     BORDER = 1  #: cut by the border of the image
-    MASKED = 2  #: partly under the mask (gap, dead pixel)
+    MASKED = 2  #: on one side under the mask (gap, dead line)
     SATURATED = 4  #: flat top
     CLIPPED = 8  #: outlying pixels (zingers) were left out
     PREDICTED = 16  #: not seen at first, found where the lattice said it should be

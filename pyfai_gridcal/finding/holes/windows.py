@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ...base.arrays import AnyArray, Bools, Floats, every, frozen_array, select_rows, with_rows
+from ...base.arrays import AnyArray, Bools, Floats, every, frozen_array, largest_of, select_rows, with_rows
 from ...records.spots import Polarity
 from ..survey import binned
 
@@ -18,6 +18,9 @@ _PLATEAU = 20
 _ALONE = 2
 #: Pixels along the border of the image that are not fitted, whatever the blur; a blur that is known leaves out more.
 _RIM = 2
+#: A window is whole with this share of its pixels at least if those that are missing do not lie to one side: by at most
+#: so many times what chance makes. A border, or a dead line through its outer third, makes more.
+_MOST, _CHANCE = 0.7, 2.5
 
 
 def ramp(reach: int) -> tuple[AnyArray, AnyArray]:
@@ -161,11 +164,14 @@ class PreparedImage:
         return np.asarray(self._around(self.saturated, yx, reach).any(axis=1))
 
     def is_whole(self, yx: Floats, reach: int) -> Bools:
-        """(N,) whether all pixels of the window are usable."""
+        """(N,) whether the window is usable all around: single pixels may be missing here and there."""
         if self.whole:
             inside = every(np.rint(yx) >= reach)
             return inside & every(np.rint(yx) <= np.array(self.shape) - 1 - reach)
-        return np.asarray(self._around(self.usable, yx, reach).all(axis=1))
+        missing, offsets = ~self._around(self.usable, yx, reach), np.stack(ramp(reach), axis=1)
+        count, lean = missing.sum(axis=1), largest_of(missing @ offsets)
+        by_chance = np.sqrt(count * (offsets[:, 0] ** 2).mean())
+        return np.asarray((count <= (1 - _MOST) * len(offsets)) & (lean <= _CHANCE * by_chance))
 
     def _around(self, flags: Bools, yx: Floats, reach: int) -> Bools:
         """(N, m * m) flags, of the padded image, in the windows around spots (N, 2): a filter of the whole image would

@@ -12,10 +12,10 @@ from pyfai_gridcal.records.spots import Polarity
 def test_windows_that_a_mask_or_saturation_touches() -> None:
     image = np.full((80, 90), 100.0)
     mask = np.zeros(image.shape, bool)
-    mask[40, 50] = True
+    mask[36:45, 50] = True
     image[20, 30] = 255
     prepared = PreparedImage(image, mask, "bright", saturation=255)
-    yx = np.array([[40, 50], [44, 50], [40, 54], [45, 50], [36, 46], [20, 34], [20, 35]], float)
+    yx = np.array([[40, 53], [40, 47], [40, 54], [40, 50], [36, 46], [20, 34], [20, 35]], float)
     assert prepared.is_whole(yx, 4).tolist() == [False, False, False, True, False, True, True]
     assert prepared.touches_saturation(yx, 4).tolist() == [False] * 5 + [True, False]
     assert not prepared.is_whole(np.array([[3.0, 60.0]]), 4).any()
@@ -91,9 +91,17 @@ def test_windows_that_are_whole(image: np.ndarray) -> None:
     at = np.array([[30.0, 40.0], [2.0, 40.0], [30.0, 82.0]])
     assert PreparedImage(image, None, "bright").is_whole(at, 3).tolist() == [True, False, False]
     mask = np.zeros(SHAPE, bool)
-    mask[33, 43] = True
+    mask[27:34, 43] = True
     assert not PreparedImage(image, mask, "bright").is_whole(at, 3).any()
     assert PreparedImage(image, mask, "bright").is_whole(at, 2)[0]
+
+
+def test_pixels_missing_here_and_there_cut_nothing(image: np.ndarray) -> None:
+    at = np.array([[30.0, 40.0], [30.0, 60.0], [5.0, 40.0]])
+    mask = np.random.default_rng(1).uniform(size=SHAPE) < 0.15
+    assert PreparedImage(image, mask, "bright").is_whole(at, 6).tolist() == [True, True, False]
+    # but too many do
+    assert not PreparedImage(image, mask | (np.indices(SHAPE).sum(axis=0) % 3 == 0), "bright").is_whole(at, 6).any()
 
 
 def test_larger_pixels_are_usable_where_all_of_theirs_are() -> None:
