@@ -17,11 +17,14 @@ from .noise import correlation_of, grain_factor, noise_of
 from .profile import disk_profile, learned_profile, normalised, profile_radius
 from .refinement import FittedSpots, compared, fit_spots
 from .templates import TemplateBank, TemplateMaker
+from .undersampled import sharp_disk, sharp_profile
 from .windows import PreparedImage, ramp
 
 #: More spots than these would not make the profile better than the pixels' noise lets it be; while it is still coming
 #: into shape a quarter of them puts some ten pixels into each of its bins. The number of turns is a convention.
 _SPOTS, _FIRST, _TURNS = 800, 200, 5
+#: Turns after which the profile is a blurred disk.
+_DISKS = 2
 #: Square of the slope of the profile, relative to its steepest, up to which pixels tell the noise, and up to which they
 #: tell how neighbours share it: what a profile leaves over at the rims is shared by neighbours, too.
 _QUIET, _FLAT = 0.25, 0.003
@@ -191,11 +194,15 @@ def learn(
     # a profile that is still coming into shape needs no more spots than its bins
     sample = whole.select(np.arange(0, len(whole), max(1, len(whole) // _FIRST)))
     # the first turn knows nothing: a blurred disk, and all pixels weigh the same
-    profile, noise = disk_profile(radius, max(0.8, 0.15 * radius), reach), None
+    profile, noise, sharp = disk_profile(radius, max(0.8, 0.15 * radius), reach), None, None
     for turn in range(_TURNS):
         # each turn fits with the profile so far; the last one fits all of the spots, and to the end
         if turn == _TURNS - 1:
             sample = whole
+        # of holes of a pixel or two each turn finds a better disk, and only the last one what it is not
+        if turn == _DISKS or sharp is not None:
+            sharp = sharp_disk(image, sample, profile, noise, known=sharp, limit=limit, workers=workers)
+            profile = profile if sharp is None else sharp_profile(sharp, reach)
         # while the profile is still coming into shape, so may its stretched copies
         maker = TemplateMaker(profile, reach, coarseness=2.0 if turn < _TURNS - 2 else 1.0, workers=workers)
         bank = maker.bank(sample.stretch, len(sample))
@@ -207,7 +214,7 @@ def learn(
         if len(sample) >= 12:
             sample = _lit(sample, image, spacing)
         # what it left over corrects the profile, at first its radius and blur alone, and soon tells the noise
-        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach, disk=turn < 2)
+        level, residual, steep, profile = _relearn(image, sample, profile, bank.select(rows), reach, disk=turn < _DISKS)
         if turn >= 1:
             noise = _noise(image, level, residual, steep)
     assert noise is not None

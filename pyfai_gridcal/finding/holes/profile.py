@@ -28,12 +28,14 @@ _WIDTH, _LIGHT = 1.6, 0.5
 _STEPS, _LAST_PX = 12, 1e-3
 
 
-def disk_profile(radius_px: float, blur_px: float, reach: int, oversampling: int = 4) -> HoleProfile:
+def disk_profile(
+    radius_px: float, blur_px: float, reach: int, oversampling: int = 4, *, sharpest: float = _SHARPEST
+) -> HoleProfile:
     """A blurred disk as a start: 1 inside `radius_px`, of standard deviation `blur_px`, known up to `reach` px.
 
-    Of the blur the mean over the square of a pixel is a part, which sharp images show.
+    Of the blur the mean over the square of a pixel is a part, which sharp images show; the rest is at least `sharpest`.
     """
-    gauss = np.sqrt(max(blur_px**2 - 1 / 12, _SHARPEST**2))
+    gauss = np.sqrt(max(blur_px**2 - 1 / 12, sharpest**2))
     # samples fine enough for the Gaussian, in a radius and in the plane
     finer = ceil(1 / (oversampling * 0.25 * min(gauss, 1.0)))
     step = finer * oversampling
