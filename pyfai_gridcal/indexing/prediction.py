@@ -43,7 +43,7 @@ def predicted(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats
     at : (K, 2) nodes; one that is itself among `ij` is predicted without itself
     neighbours : how many points are asked
     """
-    return _local_quadratic(ij, yx, at, neighbours, width=2.5, alone=True)[0][:, 0]
+    return _local_fit(ij, yx, at, neighbours, width=2.5, alone=True)[0][:, 0]
 
 
 def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tuple[Floats, Floats]:
@@ -58,11 +58,11 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
     found, known = _by_stencil(ij, yx, at, width=1.6)
     rest = np.flatnonzero(~known)
     if len(rest):
-        found[rest], left = _local_quadratic(ij, yx, at[rest], neighbours, width=1.6, alone=False)
+        found[rest], left = _one_sided(ij, yx, at[rest], neighbours)
         trend = Trend.of(ij, yx) if left > _LEFT_PX else None
         if trend is not None:
             about = yx - trend.quadratic_at(ij, 1)[:, 0]
-            more, less = _local_quadratic(ij, about, at[rest], neighbours, width=1.6, alone=False)
+            more, less = _one_sided(ij, about, at[rest], neighbours)
             if less < _TELLING * left:
                 found, _ = _by_stencil(ij, about, at, width=1.6)
                 found[rest] = more
@@ -80,7 +80,7 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
 
 
 def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats, AnyArray]:
-    """The same coefficients as :func:`_local_quadratic` finds, those of the second order better, and where they are
+    """The same coefficients as :func:`_local_fit` finds, those of the second order better, and where they are
     known: at the nodes that have all neighbours up to two steps away, since there the fit is one and the same sum."""
     out, known = np.empty((len(at), 6, 2)), np.zeros(len(at), bool)
     if np.prod(np.ptp(ij, axis=0) + 5.0) > 50 * len(ij) + 10_000:  # pieces far apart
@@ -111,27 +111,39 @@ def _fit_of(design: Floats, away: Floats) -> Floats:
     return np.asarray(np.linalg.solve(weighted.T @ design, weighted.T))
 
 
-def _local_quadratic(
-    ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool
+def _one_sided(ij: Ints, yx: Floats, at: Ints, neighbours: int) -> tuple[Floats, float]:
+    """Coefficients (K, 6, 2) where neighbours are missing, those of the second order as of :func:`_by_stencil` by a
+    quartic, for which more neighbours are asked; and what the quadratic leaves over."""
+    found, left = _local_fit(ij, yx, at, neighbours, width=1.6, alone=False)
+    found[:, 3:] = _local_fit(ij, yx, at, 2 * neighbours, width=2.5, alone=False, degree=4)[0][:, 3:6]
+    return found, left
+
+
+def _local_fit(
+    ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool, degree: int = 2
 ) -> tuple[Floats, float]:
-    """Coefficients (K, 6, 2) of 1, i, j, i i, i j, j j around each node, and what they leave over of the points."""
-    tree = cKDTree(ij)
-    k = min(neighbours + 1, len(ij))
-    distance, near = tree.query(at, k=k)
-    d = (ij[near] - at[:, None, :]).astype(float)
-    weight = np.exp(-0.5 * (distance / width) ** 2) + 1e-6
-    if alone:
-        weight = np.where(distance > 0, weight, 0.0)
-    design = _monomials(d)
-    weighted = design * weight[..., None]
-    normal = np.matmul(weighted.transpose(0, 2, 1), design)
-    # curvature is kept small where the neighbours lie to one side and cannot tell
-    normal += np.diag([1e-9, 1e-9, 1e-9, 0.02, 0.02, 0.02])
-    mean = yx[near].mean(axis=1, keepdims=True)
-    right = np.matmul(weighted.transpose(0, 2, 1), yx[near] - mean)
-    out: Floats = np.linalg.solve(normal, right)
-    left = (weight[..., None] * np.abs(yx[near] - mean - design @ out)).sum(axis=1) / weight.sum(axis=1)[:, None]
-    out[:, :1] += mean
+    """Coefficients (K, U, 2) of 1, i, j, i i, i j, j j, ... around each node, and what they leave over of the
+    points."""
+    tree, k = cKDTree(ij), min(neighbours + 1, len(ij))
+    # curvature is kept small where the neighbours lie to one side and cannot tell, or what a quartic has beyond it
+    small = np.full((degree + 1) * (degree + 2) // 2, 0.1)
+    small[:3], small[3:6] = 1e-9, 0.02 if degree == 2 else 1e-3
+    out, left = np.empty((len(at), len(small), 2)), np.empty((len(at), 2))
+    for rows in np.array_split(np.arange(len(at)), len(at) // (_CHUNK // 4) + 1):
+        distance, near = tree.query(at[rows], k=k)
+        weight = np.exp(-0.5 * (distance / width) ** 2) + 1e-6
+        if alone:
+            weight = np.where(distance > 0, weight, 0.0)
+        design = _monomials((ij[near] - at[rows, None, :]).astype(float), degree)
+        weighted = design * weight[..., None]
+        normal = np.matmul(weighted.transpose(0, 2, 1), design) + np.diag(small)
+        mean = yx[near].mean(axis=1, keepdims=True)
+        right = np.matmul(weighted.transpose(0, 2, 1), yx[near] - mean)
+        found = np.linalg.solve(normal, right)
+        miss = weight[..., None] * np.abs(yx[near] - mean - design @ found)
+        left[rows] = miss.sum(axis=1) / weight.sum(axis=1)[:, None]
+        found[:, :1] += mean
+        out[rows] = found
     return out, float(np.median(left))
 
 
