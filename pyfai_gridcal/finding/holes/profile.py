@@ -149,13 +149,15 @@ def disk_and_blur(profile: HoleProfile) -> tuple[float, float]:
     count = np.bincount(ring)[:n]
     mean = np.bincount(ring, table.ravel())[:n] / count
     r, count, mean = (np.arange(n) / s)[::2], count[::2], mean[::2]
-    # the mean over rings, weighed by their number of samples, against a blurred disk of free height
-    half = profile_radius(profile)
+    # the mean over rings, weighed by their number of samples, against a blurred disk of free height on a free ground: a
+    # profile is made 0 at the end of its window, but between soft holes it is never dark
+    half, weight = profile_radius(profile), count / count.sum()
 
     def misfit(p: Floats) -> Floats:
         model = blurred_disk(p[0], p[1], r)
-        size = (model * count * mean).sum() / max((model * model * count).sum(), 1e-12)
-        return np.asarray((mean - size * model) * np.sqrt(count))
+        about, level = model - weight @ model, mean - weight @ mean
+        size = (weight * about) @ level / max(float((weight * about) @ about), 1e-12)
+        return np.asarray((level - size * about) * np.sqrt(count))
 
     start = np.array([half, max(0.5, 0.2 * half)])
     radius, blur = _least_squares(misfit, start, np.array([0.3, 0.25]), np.array([2 * half + 1, half + 1]))

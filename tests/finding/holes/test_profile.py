@@ -31,3 +31,15 @@ def test_radius_of_what_is_no_hole_stays_within_bounds():
     radius, blur = disk_and_blur(HoleProfile(table, 4))
     assert 0.3 <= radius <= 8
     assert 0.25 <= blur <= 5
+
+
+@pytest.mark.parametrize(("radius", "blur"), [(4.4, 2.7), (2.3, 2.6), (9.6, 2.2)])
+def test_soft_holes_that_overlap_keep_their_radius_and_blur(radius, blur):
+    """A profile is 0 at the end of its window, the light of the hole is not: blur seemed half of it to four fifths."""
+    reach = radius + 1.6 * blur
+    n = round(4 * reach)
+    y, x = np.mgrid[-n : n + 1, -n : n + 1] / 4
+    light = blurred_disk(radius, blur, np.hypot(y, x).ravel()).reshape(y.shape)
+    rim = blurred_disk(radius, blur, np.array([reach]))[0]
+    found = disk_and_blur(HoleProfile((light - rim) / (light.max() - rim), 4))
+    np.testing.assert_allclose(found, (radius, blur), rtol=0.02)
