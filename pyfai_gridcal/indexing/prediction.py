@@ -21,6 +21,8 @@ _CHUNK = 20_000
 _TELLING = 0.15
 #: And it is asked for where neighbours leave over more than places scatter by in good light, px.
 _LEFT_PX = 0.02
+#: A quartic is torn where it leaves over so many times what most do.
+_TORN = 3.0
 
 
 def missing_nodes(ij: Ints) -> Ints:
@@ -115,20 +117,23 @@ def _one_sided(ij: Ints, yx: Floats, at: Ints, neighbours: int) -> tuple[Floats,
     """Coefficients (K, 6, 2) where neighbours are missing, those of the second order as of :func:`_by_stencil` by a
     quartic, for which more neighbours are asked; and what the quadratic leaves over."""
     found, left = _local_fit(ij, yx, at, neighbours, width=1.6, alone=False)
-    found[:, 3:] = _local_fit(ij, yx, at, 2 * neighbours, width=2.5, alone=False, degree=4)[0][:, 3:6]
-    return found, left
+    wide, rest = _local_fit(ij, yx, at, 2 * neighbours, width=2.5, alone=False, degree=4)
+    # beyond a jump lie others
+    alike = rest < _TORN * np.median(rest)
+    found[alike, 3:] = wide[alike, 3:6]
+    return found, float(np.median(left))
 
 
 def _local_fit(
     ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool, degree: int = 2
-) -> tuple[Floats, float]:
-    """Coefficients (K, U, 2) of 1, i, j, i i, i j, j j, ... around each node, and what they leave over of the
-    points."""
+) -> tuple[Floats, Floats]:
+    """Coefficients (K, U, 2) of 1, i, j, i i, i j, j j, ... around each node, and what they leave over of the points,
+    (K,) px."""
     tree, k = cKDTree(ij), min(neighbours + 1, len(ij))
     # curvature is kept small where the neighbours lie to one side and cannot tell, or what a quartic has beyond it
     small = np.full((degree + 1) * (degree + 2) // 2, 0.1)
     small[:3], small[3:6] = 1e-9, 0.02 if degree == 2 else 1e-3
-    out, left = np.empty((len(at), len(small), 2)), np.empty((len(at), 2))
+    out, left = np.empty((len(at), len(small), 2)), np.empty(len(at))
     for rows in np.array_split(np.arange(len(at)), len(at) // (_CHUNK // 4) + 1):
         distance, near = tree.query(at[rows], k=k)
         weight = np.exp(-0.5 * (distance / width) ** 2) + 1e-6
@@ -141,10 +146,10 @@ def _local_fit(
         right = np.matmul(weighted.transpose(0, 2, 1), yx[near] - mean)
         found = np.linalg.solve(normal, right)
         miss = weight[..., None] * np.abs(yx[near] - mean - design @ found)
-        left[rows] = miss.sum(axis=1) / weight.sum(axis=1)[:, None]
+        left[rows] = miss.sum(axis=1).mean(axis=1) / weight.sum(axis=1)
         found[:, :1] += mean
         out[rows] = found
-    return out, float(np.median(left))
+    return out, left
 
 
 def away_from(places: Floats, others: Floats, least: float) -> AnyArray:
