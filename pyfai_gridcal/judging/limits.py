@@ -65,7 +65,8 @@ RULES = (
     # reflexes and smears of read-out reach 0.1, coma 0.12
     Rule("copies beside the spots", 0.2, None,
          "beside each spot lies a copy of it, with {percent:.0f} % of its light: exposed twice, or a reflex?"),
-    Rule("differences of spot shape", 0.06, 0.25,
+    # good holes reach 0.038 (burrs), triangles 0.056 to 0.066
+    Rule("differences of spot shape", 0.05, 0.25,
          "the spots differ in shape or are not round: their shape differs from the common one by {percent:.0f} % of"
          " the amplitude. Moved during the exposure, exposed twice, or no holes?"),
     Rule("share of odd spots", 0.1, 0.6,
