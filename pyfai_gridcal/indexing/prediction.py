@@ -45,7 +45,7 @@ def predicted(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> Floats
     at : (K, 2) nodes; one that is itself among `ij` is predicted without itself
     neighbours : how many points are asked
     """
-    return _local_fit(ij, yx, at, neighbours, width=2.5, alone=True)[0][:, 0]
+    return _local_fit(cKDTree(ij), yx, at, neighbours, width=2.5, alone=True)[0][:, 0]
 
 
 def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tuple[Floats, Floats]:
@@ -60,11 +60,12 @@ def local_frames(ij: Ints, yx: Floats, at: Ints, *, neighbours: int = 14) -> tup
     found, known = _by_stencil(ij, yx, at, width=1.6)
     rest = np.flatnonzero(~known)
     if len(rest):
-        found[rest], left = _one_sided(ij, yx, at[rest], neighbours)
+        tree = cKDTree(ij)
+        found[rest], left = _one_sided(tree, yx, at[rest], neighbours)
         trend = Trend.of(ij, yx) if left > _LEFT_PX else None
         if trend is not None:
             about = yx - trend.quadratic_at(ij, 1)[:, 0]
-            more, less = _one_sided(ij, about, at[rest], neighbours)
+            more, less = _one_sided(tree, about, at[rest], neighbours)
             if less < _TELLING * left:
                 found, _ = _by_stencil(ij, about, at, width=1.6)
                 found[rest] = more
@@ -103,8 +104,10 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
 
 def _monomials(d: Floats, degree: int = 2) -> Floats:
     """1, i, j, i i, i j, j j, ... of the steps `d` (..., 2)."""
-    a, b = d[..., 0], d[..., 1]
-    return np.stack([a ** (n - k) * b**k for n in range(degree + 1) for k in range(n + 1)], axis=-1)
+    power = [np.ones_like(d), d]
+    while len(power) <= degree:
+        power.append(power[-1] * d)
+    return np.stack([power[n - k][..., 0] * power[k][..., 1] for n in range(degree + 1) for k in range(n + 1)], axis=-1)
 
 
 def _fit_of(design: Floats, away: Floats) -> Floats:
@@ -113,11 +116,11 @@ def _fit_of(design: Floats, away: Floats) -> Floats:
     return np.asarray(np.linalg.solve(weighted.T @ design, weighted.T))
 
 
-def _one_sided(ij: Ints, yx: Floats, at: Ints, neighbours: int) -> tuple[Floats, float]:
+def _one_sided(tree: cKDTree, yx: Floats, at: Ints, neighbours: int) -> tuple[Floats, float]:
     """Coefficients (K, 6, 2) where neighbours are missing, those of the second order as of :func:`_by_stencil` by a
     quartic, for which more neighbours are asked; and what the quadratic leaves over."""
-    found, left = _local_fit(ij, yx, at, neighbours, width=1.6, alone=False)
-    wide, rest = _local_fit(ij, yx, at, 2 * neighbours, width=2.5, alone=False, degree=4)
+    found, left = _local_fit(tree, yx, at, neighbours, width=1.6, alone=False)
+    wide, rest = _local_fit(tree, yx, at, 2 * neighbours, width=2.5, alone=False, degree=4)
     # beyond a jump lie others
     alike = rest < _TORN * np.median(rest)
     found[alike, 3:] = wide[alike, 3:6]
@@ -125,11 +128,11 @@ def _one_sided(ij: Ints, yx: Floats, at: Ints, neighbours: int) -> tuple[Floats,
 
 
 def _local_fit(
-    ij: Ints, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool, degree: int = 2
+    tree: cKDTree, yx: Floats, at: Ints, neighbours: int, *, width: float, alone: bool, degree: int = 2
 ) -> tuple[Floats, Floats]:
-    """Coefficients (K, U, 2) of 1, i, j, i i, i j, j j, ... around each node, and what they leave over of the points,
-    (K,) px."""
-    tree, k = cKDTree(ij), min(neighbours + 1, len(ij))
+    """Coefficients (K, U, 2) of 1, i, j, i i, i j, j j, ... around each node, by the places of the nodes of a `tree`,
+    and what they leave over of these, (K,) px."""
+    k = min(neighbours + 1, tree.n)
     # curvature is kept small where the neighbours lie to one side and cannot tell, or what a quartic has beyond it
     small = np.full((degree + 1) * (degree + 2) // 2, 0.1)
     small[:3], small[3:6] = 1e-9, 0.02 if degree == 2 else 1e-3
@@ -139,7 +142,7 @@ def _local_fit(
         weight = np.exp(-0.5 * (distance / width) ** 2) + 1e-6
         if alone:
             weight = np.where(distance > 0, weight, 0.0)
-        design = _monomials((ij[near] - at[rows, None, :]).astype(float), degree)
+        design = _monomials(tree.data[near] - at[rows, None, :], degree)
         weighted = design * weight[..., None]
         normal = np.matmul(weighted.transpose(0, 2, 1), design) + np.diag(small)
         mean = yx[near].mean(axis=1, keepdims=True)

@@ -310,7 +310,7 @@ def _noise_of(ij: Ints, yx: Floats) -> float:
     for step in ((1, 0), (0, 1)):
         line = table.line(asked, step, 2)
         differ.append(sum(weight * padded[line[k]] for k, weight in enumerate((1, -4, 6, -4, 1), -2)))
-    known = np.abs(np.concatenate(differ))
+    known = np.concatenate(differ)
     known = known[np.isfinite(known)]
     return spread(known, about=0.0) / 70**0.5 if len(known) else np.inf
 

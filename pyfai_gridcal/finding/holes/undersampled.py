@@ -73,7 +73,7 @@ def sharp_disk(
 
     tried = {disk: left(disk) for disk in ([known] if known else _FIRST)}
     step = _NEAR if known else _FAR
-    while step > _LAST / 2:
+    while step >= _LAST:
         best = min(tried, key=tried.__getitem__)
         around = [(float(radius), float(blur)) for radius, blur in best + step * _STEPS]
         tried |= {d: left(d) for d in around if d not in tried and d[0] > _LEAST[0] and d[1] > _LEAST[1]}
