@@ -21,8 +21,9 @@ _CHUNK = 20_000
 _TELLING = 0.15
 #: And it is asked for where neighbours leave over more than places scatter by in good light, px.
 _LEFT_PX = 0.02
-#: A quartic is torn where it leaves over so many times what most do.
-_TORN = 3.0
+#: A quartic's curvature may differ by so much of itself from that of a lower degree. Waves of 4.5 steps differ by 0.5,
+#: longer ones by less, jumps by 0.85 and more, unless they run aslant through the outermost neighbours.
+_SAME = 0.6
 
 
 def missing_nodes(ij: Ints) -> Ints:
@@ -92,14 +93,22 @@ def _by_stencil(ij: Ints, yx: Floats, at: Ints, *, width: float) -> tuple[Floats
     step = raster_places(*[np.arange(-2, 3)] * 2).reshape(-1, 2)
     step = step[np.hypot(*step.T) < 2.5]
     # a quadratic takes a wave of seven steps for a quarter less bent than it is; a quartic for a hundredth less
-    stencil, bent = (_fit_of(_monomials(step.astype(float), n), np.hypot(*step.T) / width) for n in (2, 4))
-    stencil[3:] = bent[3:6]
+    low, high = (_fit_of(_monomials(step.astype(float), n), np.hypot(*step.T) / width) for n in (2, 4))
+    stencil = np.concatenate([low, high[3:6]])
     for start in range(0, len(at), _CHUNK):
         rows = slice(start, start + _CHUNK)
         near = table.rows(at[rows][:, None] + step)
         known[rows] = (near >= 0).all(axis=1)
-        out[rows] = np.moveaxis(columns[:, near] @ stencil.T, 0, 2)
+        both = np.moveaxis(columns[:, near] @ stencil.T, 0, 2)
+        out[rows, :3], out[rows, 3:] = both[:, :3], _steady(both[:, 6:], both[:, 3:6])
     return out, known
+
+
+def _steady(curved: Floats, lower: Floats) -> Floats:
+    """Curvatures (K, 3, 2) of a quartic, or none where one of a `lower` degree says otherwise: it is a jump's, then, or
+    mostly noise, and bends no hole."""
+    off, size = (np.abs(v).max(axis=(1, 2)) for v in (curved - lower, curved))
+    return np.where((off <= _SAME * size)[:, None, None], curved, 0.0)
 
 
 def _monomials(d: Floats, degree: int = 2) -> Floats:
@@ -120,10 +129,11 @@ def _one_sided(tree: cKDTree, yx: Floats, at: Ints, neighbours: int) -> tuple[Fl
     """Coefficients (K, 6, 2) where neighbours are missing, those of the second order as of :func:`_by_stencil` by a
     quartic, for which more neighbours are asked; and what the quadratic leaves over."""
     found, left = _local_fit(tree, yx, at, neighbours, width=1.6, alone=False)
-    wide, rest = _local_fit(tree, yx, at, 2 * neighbours, width=2.5, alone=False, degree=4)
-    # beyond a jump lie others
-    alike = rest < _TORN * np.median(rest)
-    found[alike, 3:] = wide[alike, 3:6]
+    low, high = (
+        _local_fit(tree, yx, at, count, width=width, alone=False, degree=degree)[0][:, 3:6]
+        for count, width, degree in ((24, 2.0, 3), (28, 2.5, 4))
+    )
+    found[:, 3:] = _steady(high, low)
     return found, float(np.median(left))
 
 

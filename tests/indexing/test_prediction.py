@@ -70,6 +70,20 @@ def test_waves_are_bent_at_the_rim_and_at_a_gap(node: tuple[int, int], off: floa
     assert rms(np.array(missed)) < off / 2**0.5
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_jumps_bend_nothing(axis: int) -> None:
+    """A quartic goes through both sides of a jump: of modules of five holes, three quarters seemed bent."""
+    ij = np.argwhere(np.ones((20, 23)))
+    aside = np.floor(ij[:, axis, None] / 5) % 2 * (0.5, -0.3)
+    flat = 2 * np.pi / 9
+    _, bend = local_frames(ij, ij * (31.0, 37.0) + aside, ij)
+    assert (np.abs(bend).max(axis=(1, 2)) > 1e-5).mean() < 0.1
+    # a wave does, but where it goes straight through zero
+    wave = 0.4 * np.sin(flat * ij[:, axis, None] + 0.3) * (1.0, -0.5)
+    _, bend = local_frames(ij, ij * (31.0, 37.0) + wave, ij)
+    assert (np.abs(bend).max(axis=(1, 2)) > 1e-5).mean() > 0.8
+
+
 def barrel(ij: np.ndarray) -> np.ndarray:
     """Places on a lattice that a lens pulls together in the corners, by up to 400 px."""
     flat = 2 * (np.asarray(ij, float) - (2.3, 21.7)) @ BASIS
