@@ -152,9 +152,9 @@ def _smooth(sample: Sample, start: Placement, nothing: Bools) -> Choice:
     some = evenly_drawn(len(sample))
     rival = Polynomial().fit(sample.select(some))
     trials = [_trial(fit, chosen=True), replace(_trial(rival), note=rival.note)]
-    if _predicts_better(rival, fit, some):
+    if _predicts_better(rival, fit, some, of=len(sample)):
         other = Polynomial().fit(sample)
-        if _predicts_better(other, fit, np.arange(len(sample))):
+        if _predicts_better(other, fit, np.arange(len(sample)), of=len(sample)):
             known = support_of(other, sample)
             # what left out holes do not tell: the places between them, and in gaps
             if known.rms_inside <= support.rms_inside:
@@ -163,8 +163,9 @@ def _smooth(sample: Sample, start: Placement, nothing: Bools) -> Choice:
     return Choice(fit, support, start, tuple(trials), nothing)
 
 
-def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
-    """Whether a rival, fitted to the points `rows` of a fit, predicts left out points clearly or surely better.
+def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray, *, of: int) -> bool:
+    """Whether a rival, fitted to the points `rows` of a fit, predicts left out points clearly or, as far as these tell
+    it of all the points, surely better.
 
     Both are asked for the same points, whose own noise is nearly all that either is off by; so in a near tie what
     counts is the difference at each point, and how much the differences scatter.
@@ -173,9 +174,11 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray) -> bool:
         return True
     both = rival.used & fit.used[rows]
     sigma = np.ones_like(fit.residual[rows]) if fit.sigma is None else fit.sigma[rows]
-    gain = (fit.held_out[rows] ** 2 - rival.held_out**2)[both] / sigma[both] ** 2
-    each = gain.mean(axis=1)
-    return bool(len(each) > 2 and each.mean() > _SURE * each.std() / np.sqrt(len(each)))
+    # fitted to all of them, a point would have as much less of a share in its own prediction
+    share = len(rows) / of
+    square = rival.held_out**2 * (1 - rival.leverage) / (1 - share * rival.leverage)
+    each = ((fit.held_out[rows] ** 2 - square)[both] / sigma[both] ** 2).mean(axis=1)
+    return bool(len(each) > 2 and each.mean() > _SURE * each.std() * np.sqrt(share / len(each)))
 
 
 def _layout(

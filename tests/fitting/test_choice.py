@@ -125,7 +125,7 @@ def test_few_columns_of_holes_tell_the_field_between_them(seed: int) -> None:
 
 def test_a_polynomial_must_be_known_between_the_holes(bent: PlateView, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it predicts left out holes, but says little of what lies between, the spline stays."""
-    monkeypatch.setattr(choice_module, "_predicts_better", lambda *_: True)
+    monkeypatch.setattr(choice_module, "_predicts_better", lambda *_, **__: True)
     assert chosen_of(choose(bent)) == ["spline"]
     # a field that is a polynomial is known better by one
     assert chosen_of(choose(seen(fields.radial(SMALL, 0.03, -0.01)))) == ["polynomial"]

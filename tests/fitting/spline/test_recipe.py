@@ -72,6 +72,30 @@ def barrel_and_waves(seed: int) -> Callable[[np.ndarray], np.ndarray]:
     return at
 
 
+def of_waves(seed: int, **options: float) -> tuple[Sample, np.ndarray]:
+    """Points on such a field, and the field at the places `inside` the detector, px."""
+    field, still = barrel_and_waves(seed), sample(fields.linear(SHAPE), sigma=0.003, seed=seed, **options)
+    return replace(still, d=still.d + field(still.yx)), field(inside())
+
+
+def test_few_holes_on_long_waves_ask_for_a_high_order() -> None:
+    """What a lens does has no roughness of a low order to speak of: held-out holes tell that."""
+    square = {True: 0.0, False: 0.0}
+    for seed in range(6):
+        points, truth = of_waves(seed, pitch=70.0)
+        for low in square:
+            fit = (BSpline(orders=(4, 3, 2)) if low else BSpline()).fit(points)
+            square[low] += float(((fit.field.at(inside()) - truth) ** 2).mean())
+    assert square[False] < 0.6 * square[True]
+
+
+def test_a_rough_field_keeps_its_low_order() -> None:
+    points = sample(fields.smooth(SHAPE, 8.0, 70.0, np.random.default_rng(4)), pitch=17.0)
+    fit, low = BSpline().fit(points), BSpline(orders=(4, 3, 2)).fit(points)
+    assert "order 5" not in fit.note
+    np.testing.assert_array_equal(fit.field.at(inside()), low.field.at(inside()))
+
+
 def test_sigma_is_that_of_the_errors_behind_a_covered_corner() -> None:
     """Left-out points know how the field goes on over one spacing, not over five."""
     ratios = []
