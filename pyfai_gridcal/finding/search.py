@@ -34,7 +34,7 @@ from .picking import Candidates
 from .rehearsal import rehearsed
 from .selection import SIGNIFICANT, UNLIKE, Usual, chosen, left_over, oddity, usual_misfit
 from .survey import HoleGuess
-from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, dimmed, learn_tilts, shading, unsure_slopes
+from .tilts import ANY_GROUND, FREE_TILT, LocalTilts, dimmed, learn_tilts, shading, unsure_slopes, with_slopes_assumed
 
 #: Holes have no neighbour nearer than so many pitches, those of the next nodes aside, which no optics squeezes more
 #: than to the first; points of a lattice, and their share, that are enough without those that have.
@@ -224,9 +224,11 @@ def look_at(tools: Instrument, state: SpotState, stretch_error: float) -> FirstL
     if stepped is not None:
         fitted = with_rows(fitted, np.flatnonzero(asked), vars(stepped))
     tilt = np.zeros((len(state), 2)) if tilts is None else tilts.at(state.yx, ~whole)
-    tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(tools, expected, fitted))
+    unsure = unsure_slopes(tools, expected, fitted)
+    tilt[:, 0] = np.maximum(tilt[:, 0], unsure)
     # those that have a plain place, and came to it by the way, stay there
     renew(fitted, ~there | tilt.any(axis=1), lambda rows: tools.fit(state.select(rows), 4, tilt[rows]))
+    fitted = with_slopes_assumed(fitted, unsure, tilt[:, 0])
     faults = learn_faults(tools, state, fitted, good)
     usual = Usual(usual_misfit(tools, fitted, good), stretch_error, faults)
     fitted = replace(fitted, unsure=fitted.unsure + dimmed(tools, fitted, expected, whole, _STRANGE)[:, None] ** 2)
@@ -359,13 +361,14 @@ def refine_at(look: FirstLook, places: Floats, farthest: float, usual: Usual) ->
     start = replace(start, stretch=stretch, bend=like.bend, room=like.room)
     whole = tools.image.is_whole(places, tools.reach)
     tilt = np.zeros((len(places), 2)) if look.tilts is None else look.tilts.at(places, ~whole)
+    unsure = np.zeros(len(places))
     if look.light is not None:
         start, _, light = _lit(tools, start, look.light, ~whole)
-        tilt[:, 0] = np.maximum(tilt[:, 0], unsure_slopes(tools, light, look.fitted))
+        unsure = unsure_slopes(tools, light, look.fitted)
     if look.sizes is not None:
         start = look.sizes.given_to(start)
-    tilt[:, 0] = np.maximum(tilt[:, 0], shading(tools, start, whole))
-    fitted = rehearsed(tools, look.tutors, tools.fit(start, 5, tilt), tilt)
+    tilt[:, 0] = np.maximum.reduce([tilt[:, 0], unsure, shading(tools, start, whole)])
+    fitted = rehearsed(tools, look.tutors, with_slopes_assumed(tools.fit(start, 5, tilt), unsure, tilt[:, 0]), tilt)
     typical = np.median(look.fitted.amplitude[look.good]) if look.good.any() else 0.0
     local = start.prior[:, 0] if start.prior is not None else np.full(len(places), typical)
     # a prior on the amplitude would make every empty place look like a spot: judge cut ones by a fit without it

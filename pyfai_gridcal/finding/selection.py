@@ -152,6 +152,9 @@ def _sigma(
     if usual.faults is not None:
         beyond = counted * np.sqrt(1 - 1 / np.maximum(fitted.chi2, 1.0))[:, None]
         shared = usual.faults.at(yx, np.hypot(beyond, own[:, None]))
+    # nor what is expected of the light
+    if fitted.assumed.any():
+        shared = np.sqrt(fitted.assumed + (0.0 if shared is None else shared**2))
     return np.sqrt(seen**2 + own[:, None] ** 2 + fitted.unsure), shared, np.asarray(measured)
 
 

@@ -70,6 +70,16 @@ def unsure_slopes(tools: Instrument, light: LocalLight, fitted: FittedSpots) -> 
     return np.where(light.unsure * tools.radius**2 / 4 > least, light.unsure, 0.0)
 
 
+def with_slopes_assumed(fitted: FittedSpots, unsure: Floats, size: Floats) -> FittedSpots:
+    """The spots with the variance that they share with neighbours where the slope of the light is `unsure` (N,), wrong
+    alike at all of them, and gradients were expected to be of a `size` (N,): what noise hides of them stays in the
+    places by the share that the variance of the gradient has in the square of that.
+    """
+    rows = unsure > 0
+    left = fitted.extra_variance[rows, :2] * (unsure[rows] / size[rows] ** 2)[:, None]
+    return with_rows(fitted, rows, {"assumed": fitted.lever[rows, :2] * left**2})
+
+
 def dimmed(tools: Instrument, fitted: FittedSpots, light: LocalLight, whole: Bools, sure: float) -> Floats:
     """By how much (N,) px the `whole` spots (N,) that are less bright than those around, by `sure` times what these
     scatter, may be off: light that ends in a hole within as little as its radius, which does not look like a gradient,

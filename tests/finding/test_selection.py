@@ -163,3 +163,12 @@ def test_what_a_model_is_wrong_by_is_shared_as_the_pixels_say() -> None:
     assert spots.shared_yx is not None
     assert not spots.shared_yx[:, 0].any()
     np.testing.assert_allclose(spots.shared_yx[:, 1], 0.9 * np.sqrt(2 / 3) * spots.sigma_yx.max(axis=1), rtol=0.1)
+
+
+def test_what_was_assumed_of_the_light_is_shared_by_neighbours() -> None:
+    tools, found = fitted(picture(YX))
+    assert chosen(tools, found, Usual())[0].shared_yx is None
+    found = replace(found, assumed=np.tile((0.03, 0.04), (len(YX), 1)) ** 2)
+    shared = chosen(tools, found, Usual())[0].shared_yx
+    assert shared is not None
+    np.testing.assert_allclose(shared, np.tile((0.03, 0.04), (len(shared), 1)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from holes import NOISE, RADIUS, REACH, lattice, picture, profile
+from scipy.spatial import cKDTree
 
 from pyfai_gridcal.finding.holes.learning import Instrument, Learned
 from pyfai_gridcal.finding.holes.light import LocalLight
 from pyfai_gridcal.finding.holes.model import SpotState, start_from
 from pyfai_gridcal.finding.holes.templates import TemplateMaker
 from pyfai_gridcal.finding.holes.windows import PreparedImage
-from pyfai_gridcal.finding.tilts import LocalTilts, dimmed, learn_tilts, shading, unsure_slopes
+from pyfai_gridcal.finding.tilts import LocalTilts, dimmed, learn_tilts, shading, unsure_slopes, with_slopes_assumed
 from pyfai_gridcal.records.spots import Noise
 
 YX = lattice()
@@ -84,3 +85,29 @@ def test_slopes_are_unsure_where_they_bend_at_the_border() -> None:
     # so little as that of the last one moves no spot by what noise moves it by
     assert np.flatnonzero(unsure).tolist() == [7]
     assert unsure[7] == 0.02
+
+
+def test_what_noise_hides_of_an_unsure_slope_is_shared() -> None:
+    """Where all holes are brighter to the right than was thought, those too faint to show it are off together."""
+    image, tilt = picture(YX), 0.02
+    y, x = (axis.ravel() for axis in np.indices(image.shape))
+    off = x - YX[cKDTree(YX).query(np.stack([y, x], axis=1))[1], 1]
+    image = image * np.exp(tilt * off).reshape(image.shape)
+    shift, assumed = {}, {}
+    for share in (1.0, 0.012):
+        faint = share * image + np.random.default_rng(3).normal(0, NOISE, image.shape)
+        tools, state, _ = started(faint)
+        found = tools.fit(state, 5, np.tile((tilt, 0.0), (len(YX), 1)))
+        every, half = np.full(len(YX), tilt), np.where(np.arange(len(YX)) % 2, tilt, 0.0)
+        shift[share] = np.abs((found.yx - YX).mean(axis=0))
+        known = with_slopes_assumed(found, half, every).assumed
+        assert not known[::2].any()
+        np.testing.assert_array_equal(known[1::2], with_slopes_assumed(found, every, every).assumed[1::2])
+        # half as unsure as the gradients were allowed to be: half as far
+        np.testing.assert_allclose(with_slopes_assumed(found, half / 2, every).assumed, known / 4)
+        assumed[share] = np.sqrt(known[1::2].mean(axis=0))
+    assert shift[1.0][1] < 0.004
+    assert assumed[1.0].max() < 0.004
+    # the gradient may lie along either axis, as far as anybody knows
+    assert 0.5 < shift[0.012][1] / assumed[0.012][1] < 1.5
+    assert assumed[0.012] == pytest.approx(assumed[0.012][::-1], rel=0.1)

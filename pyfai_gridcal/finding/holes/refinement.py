@@ -68,6 +68,7 @@ class FittedSpots:
     lever : (N, 8) square of the move along (y, x, y, x, ...), px^2, that 1 of each makes when it is left out
     slope : (N, 2) relative gradient of the light on the hole, all in all, per px
     unsure : (N, 2) variance of the place beyond what the pixels tell, px^2
+    assumed : (N, 2) variance of the place that is alike at neighbours, since light was expected alike there, px^2
     """
 
     yx: Floats
@@ -82,6 +83,7 @@ class FittedSpots:
     lever: Floats
     slope: Floats
     unsure: Floats
+    assumed: Floats
 
     @property
     def position_variance(self) -> Floats:
@@ -231,6 +233,7 @@ def _summary(
         variance,
         lever,
         state.slope_a,
+        np.zeros_like(state.yx),
         np.zeros_like(state.yx),
     )
 
