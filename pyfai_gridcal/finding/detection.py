@@ -20,6 +20,7 @@ from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Polarity, Spots
 from .large import enlarged, prepared_for, shrunk
+from .phases import without_phases
 from .picking import Candidates, pick
 from .search import REGULAR, Found, completed, instrument_of, lattice_of, look_at
 from .selection import chosen
@@ -190,6 +191,8 @@ def search_spots(
     if complete:
         say(0.8, "looking again where holes are missing")
         spots, grown = completed(look, spots, usual, lattice, aspect)
+        if grown is not None:
+            spots = without_phases(spots, grown.points(spots))
     if factor > 1:
         spots, grown = enlarged(spots, factor), None
     spots = replace(spots, passed_over=_passed_over(found, spots, image.shape))
