@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.polynomial.legendre import legvander
 
 from ...base.errors import FittingError
 from ..recipe import FieldFit, Sample
@@ -29,6 +30,9 @@ _DECISIVE = 12
 
 #: A held-out error is clearly smaller by this factor: about what a few hundred points tell of an rms.
 _CLEARLY = 0.97
+
+#: Points determine polynomials of which none is so many times smaller at all of them than another.
+_DETERMINED = 1e-4
 
 #: Share of the smoothness of the largest likelihood in the uncertainty, beside that which predicts best.
 _LIKELY = 1 / 3
@@ -199,9 +203,18 @@ class BSpline:
         return Trial(solution, replace(trial.state, smoothness={trial.order: solution.smoothness}))
 
     def _possible(self, sample: Sample) -> list[int]:
-        """Orders whose polynomials the points can determine."""
-        count = int(sample.used.sum())
-        return [k for k in self.orders if 1.5 * k * (k + 1) / 2 <= count] or [min(self.orders)]
+        """Orders whose polynomials the points can determine: those of four straight rows no fourth degree across."""
+        yx = sample.yx[sample.used]
+        low, high = yx.min(axis=0), yx.max(axis=0)
+        y, x = (legvander(u, max(self.orders) - 1) for u in (2 * (yx - low) / np.maximum(high - low, 1.0) - 1).T)
+        known = [k for k in self.orders if 1.5 * k * (k + 1) / 2 <= len(yx)]
+
+        def least(order: int) -> float:
+            terms = [y[:, a] * x[:, b] for a in range(order) for b in range(order - a)]
+            size = np.linalg.svd(np.stack(terms, axis=1), compute_uv=False)
+            return float(size[-1] / size[0])
+
+        return [k for k in known if least(k) > _DETERMINED] or [min(self.orders)]
 
     def _converge(
         self, sample: Sample, state: SplineState, cells: int | tuple[Axis, Axis], order: int, rounds: int

@@ -96,6 +96,18 @@ def test_a_rough_field_keeps_its_low_order() -> None:
     np.testing.assert_array_equal(fit.field.at(inside()), low.field.at(inside()))
 
 
+@pytest.mark.parametrize("rows", [2, 3, 4, 5])
+def test_straight_rows_leave_out_orders_that_they_do_not_determine(rows: int) -> None:
+    """A polynomial of the fourth degree may be anything across four of them."""
+    i, j = (axis.ravel() for axis in np.indices((rows, 26)))
+    yx = np.stack([100 + 24.0 * i, 12 + 23.0 * j], axis=1)
+    truth = fields.radial(SHAPE, 0.03)
+    d = truth.at(yx) + np.random.default_rng(0).normal(0, 0.01, yx.shape)
+    fit = BSpline().fit(Sample(yx, d, np.full(yx.shape, 0.01), SHAPE, 23.5, np.ones(len(yx), bool), nugget=0.03))
+    assert int(fit.note.split()[3]) <= rows
+    assert np.abs(fit.field.at(yx) - truth.at(yx)).max() < 0.04
+
+
 def test_sigma_is_that_of_the_errors_behind_a_covered_corner() -> None:
     """Left-out points know how the field goes on over one spacing, not over five."""
     ratios = []
