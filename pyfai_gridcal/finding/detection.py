@@ -19,6 +19,7 @@ from ..indexing.regularity import Regularity, regularity_of
 from ..records.plate import LatticeKind
 from ..records.points import ControlPoints
 from ..records.spots import Noise, Polarity, Spots
+from .holes.undersampled import UNDERSAMPLED
 from .large import enlarged, prepared_for, shrunk
 from .phases import without_phases
 from .picking import Candidates, pick
@@ -191,7 +192,8 @@ def search_spots(
     if complete:
         say(0.8, "looking again where holes are missing")
         spots, grown = completed(look, spots, usual, lattice, aspect)
-        if grown is not None:
+        # holes of a pixel have been asked with places free
+        if grown is not None and tools.profile_radius > UNDERSAMPLED:
             spots = without_phases(spots, grown.points(spots))
     if factor > 1:
         spots, grown = enlarged(spots, factor), None

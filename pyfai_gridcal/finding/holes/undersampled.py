@@ -21,7 +21,7 @@ from .windows import PreparedImage
 
 #: Radius of holes that may be undersampled, px, and the largest blur (pixel area included) at which they are: of 0.5 a
 #: wrong profile moves places by less than a hundredth.
-_SMALL, _SHARP = 1.1, 0.5
+UNDERSAMPLED, _SHARP = 1.1, 0.5
 #: Disks to begin with; first steps of the radius, far from the best or near to it, and the last; those of the blur
 #: are half as long.
 _FIRST = tuple(product((0.5, 0.8, 1.1), (0.33, 0.42, 0.55)))
@@ -60,7 +60,7 @@ def sharp_disk(
     profile : of their picture so far
     known : what was found before, with less known of the noise
     """
-    if known is None and profile_radius(profile) >= _SMALL:
+    if known is None and profile_radius(profile) >= UNDERSAMPLED:
         return None
     state, reach = state.select(np.arange(0, len(state), len(state) // _SPOTS + 1)), int(profile.reach) - 1
 
