@@ -182,7 +182,10 @@ class BSpline:
             best = first
             for order in way:
                 state = replace(best.state, smoothness={order: best.solution.smoothness_for(order)})
-                other = self._converge(sample, state, best.cells, order, 4)
+                try:
+                    other = self._converge(sample, state, best.cells, order, 4)
+                except FittingError:  # these points hardly determine it
+                    break
                 if other.score >= best.score:
                     break
                 best = other
