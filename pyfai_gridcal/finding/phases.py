@@ -73,15 +73,16 @@ def _changes(three: Floats) -> Floats:
 
 def _rows_of_three(points: ControlPoints) -> tuple[AnyArray, AnyArray]:
     """Rows (3, M) of whole points that follow one another along either axis of the lattice, some of many."""
-    cells = NodeTable.of(points.ij).cells
+    table = NodeTable.of(points.ij)
 
-    def along(table: AnyArray) -> AnyArray:
-        triples = np.stack([table[:-2], table[1:-1], table[2:]]).reshape(3, -1)
+    def along(step: tuple[int, int]) -> AnyArray:
+        line = table.line(points.ij, step)
+        triples = np.stack([line[-1], line[0], line[1]])
         triples = triples[:, (triples >= 0).all(axis=0)]
         triples = triples[:, (points.flags[triples] == 0).all(axis=0)]
         return triples[:, :: triples.shape[1] // _MOST + 1]
 
-    return along(cells), along(cells.T)
+    return along((1, 0)), along((0, 1))
 
 
 def _lean(at: Floats, sigma: Floats, ways: tuple[AnyArray, AnyArray], part: AnyArray) -> tuple[Floats, Floats] | None:
@@ -91,7 +92,6 @@ def _lean(at: Floats, sigma: Floats, ways: tuple[AnyArray, AnyArray], part: AnyA
     The covariance is that of parts (N,) which err each in its own way (K.-Y. Liang, S. L. Zeger, Biometrika 73 (1986)
     13, doi:10.1093/biomet/73.1.13).
     """
-
     many = [t for t in ways if t.shape[1] >= 10 * _HARMONICS]
     told = [t for t in many if np.median(np.abs(_changes(at[t])).max(axis=1)) > _CHANGES]
     if not told:

@@ -15,7 +15,7 @@ from ..records.fit import TrialScore
 from ..records.settings import require_model
 from .interpolation import GridData, ThinPlate
 from .polynomial import Polynomial
-from .recipe import FieldFit, Recipe, Sample
+from .recipe import CLEARLY, FieldFit, Recipe, Sample
 from .rigid import Placement, RigidBody
 from .spline.recipe import BSpline
 from .support import Support, support_of
@@ -33,10 +33,7 @@ _RECIPES: dict[str, Callable[[], Recipe]] = {
     "rigid": RigidBody,
 }
 
-#: A more complicated model must predict better by this factor: about what a few hundred points tell of an rms.
-_CLEARLY = 0.97
-
-#: The same for seams that only the points tell of: a narrow ridge looks like one.
+#: By this factor tiles must predict better where only the points tell of seams: a narrow ridge looks like one.
 _BEYOND_DOUBT = 0.5
 
 #: On few knots it must at least predict better by this one to be looked into. Seams of mosaics reach a tenth.
@@ -127,7 +124,7 @@ def choose(
         return tiled
     # tiles against one smooth field: a rough one first, which is enough where the difference is large
     progress(0.4, "comparing tiles with a smooth field")
-    clearly = _CLEARLY if layout.cut is None else _BEYOND_DOUBT
+    clearly = CLEARLY if layout.cut is None else _BEYOND_DOUBT
     rough = BSpline(orders=(3,), most_cells=24).fit(sample)
     if tiled.fit.held_out_px < 0.5 * clearly * rough.held_out_of(tiled.fit.used):
         return _with_rival(tiled, rough)
@@ -170,7 +167,7 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray, *, of: int)
     Both are asked for the same points, whose own noise is nearly all that either is off by; so in a near tie what
     counts is the difference at each point, and how much the differences scatter.
     """
-    if rival.held_out_px < _CLEARLY * fit.held_out_of(fit.used):
+    if rival.held_out_px < CLEARLY * fit.held_out_of(fit.used):
         return True
     both = rival.used & fit.used[rows]
     sigma = np.ones_like(fit.residual[rows]) if fit.sigma is None else fit.sigma[rows]

@@ -14,7 +14,10 @@ from ..base.geometry import tree_of
 from ..base.robust import rms
 from ..records.field import Field
 
-__all__ = ["FieldFit", "Recipe", "Sample"]
+__all__ = ["CLEARLY", "FieldFit", "Recipe", "Sample"]
+
+#: A model predicts clearly better by this factor: about what a few hundred points tell of an rms.
+CLEARLY = 0.97
 
 
 @dataclass(frozen=True, eq=False)

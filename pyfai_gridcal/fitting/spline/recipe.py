@@ -9,8 +9,8 @@ import numpy as np
 from numpy.polynomial.legendre import legvander
 
 from ...base.errors import FittingError
-from ..recipe import FieldFit, Sample
-from .basis import Axis, uniform_axes
+from ..recipe import CLEARLY, FieldFit, Sample
+from .basis import uniform_axes
 from .problem import SplineProblem, SplineSolution
 from .state import Doubted, SplineState, Trial
 
@@ -27,9 +27,6 @@ _CURVE_CELLS = 40
 
 #: A model counts by this power of its held-out error: an eighth as much when that is larger by a fifth.
 _DECISIVE = 12
-
-#: A held-out error is clearly smaller by this factor: about what a few hundred points tell of an rms.
-_CLEARLY = 0.97
 
 #: Points determine polynomials of which none is so many times smaller at all of them than another.
 _DETERMINED = 1e-4
@@ -49,7 +46,7 @@ class BSpline:
 
     Attributes
     ----------
-    orders : derivatives to be tried as roughness; a single one is taken without trial
+    orders : derivatives to be tried as roughness, the highest first; a single one is taken without trial
     degree : of the polynomial pieces, at least; roughness of a higher order has pieces of its own degree
     first_cells : intervals along the longer axis to start with
     most_cells : never more intervals than this
@@ -190,7 +187,7 @@ class BSpline:
                     break
                 best = other
             found.append(best)
-            if best.score < _CLEARLY * first.score:
+            if best.score < CLEARLY * first.score:
                 break
         return min(found, key=lambda trial: trial.score)
 
@@ -210,21 +207,18 @@ class BSpline:
         yx = sample.yx[sample.used]
         low, high = yx.min(axis=0), yx.max(axis=0)
         y, x = (legvander(u, max(self.orders) - 1) for u in (2 * (yx - low) / np.maximum(high - low, 1.0) - 1).T)
-        known = [k for k in self.orders if 1.5 * k * (k + 1) / 2 <= len(yx)]
-
-        def least(order: int) -> float:
+        for k, order in enumerate(self.orders[:-1]):
             terms = [y[:, a] * x[:, b] for a in range(order) for b in range(order - a)]
-            size = np.linalg.svd(np.stack(terms, axis=1), compute_uv=False)
-            return float(size[-1] / size[0])
+            if 1.5 * len(terms) <= len(yx):
+                size = np.linalg.svd(np.stack(terms, axis=1), compute_uv=False)
+                # who determines the polynomials of one degree determines those of all lower ones
+                if size[-1] > _DETERMINED * size[0]:
+                    return list(self.orders[k:])
+        return [self.orders[-1]]
 
-        return [k for k in known if least(k) > _DETERMINED] or [min(self.orders)]
-
-    def _converge(
-        self, sample: Sample, state: SplineState, cells: int | tuple[Axis, Axis], order: int, rounds: int
-    ) -> Trial:
-        """Solve on knots of this density (or on these) until smoothness, nugget and outliers stay."""
-        degree = max(self.degree, order)
-        y, x = uniform_axes(*_window(sample), cells, degree) if isinstance(cells, int) else cells
+    def _converge(self, sample: Sample, state: SplineState, cells: int, order: int, rounds: int) -> Trial:
+        """Solve on knots of this density until smoothness, nugget and outliers stay."""
+        y, x = uniform_axes(*_window(sample), cells, max(self.degree, order))
         problem = SplineProblem(y, x, sample.yx, sample.d, order)
         smoothness, last_step = state.smoothness.get(order, 0.0), 0.0
         weighed: SplineState | None = None
