@@ -175,7 +175,9 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray, *, of: int)
     share = len(rows) / of
     square = rival.held_out**2 * (1 - rival.leverage) / (1 - share * rival.leverage)
     each = ((fit.held_out[rows] ** 2 - square)[both] / sigma[both] ** 2).mean(axis=1)
-    return bool(len(each) > 2 and each.mean() > _SURE * each.std() * np.sqrt(share / len(each)))
+    # some of very many points cannot tell a tie, which does not matter there: it would cost much to decide it
+    sure = max(_SURE * np.sqrt(share), 1.0)
+    return bool(len(each) > 2 and each.mean() > sure * each.std() / np.sqrt(len(each)))
 
 
 def _layout(

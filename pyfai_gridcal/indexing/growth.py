@@ -124,25 +124,36 @@ class Patch:
 
 
 class _Ledger:
-    """Which point holds which node, and which node each point has."""
+    """Which point holds which node, and which node each point has; nodes as numbers of cells in a flat table."""
 
     def __init__(self, n: int, span: int):
-        self.node = np.zeros((n, 2), np.int64)
+        self.node, self.cell = np.zeros((n, 2), np.int64), np.zeros(n, np.int64)
         self.basis = np.full((n, 2, 2), np.nan)
         self.has = np.zeros(n, bool)
-        self.half = span
-        self.table = np.full((2 * span + 1, 2 * span + 1), -1, np.int32)
+        self.half, self.width = span, 2 * span + 1
+        self.table = np.full(self.width**2, -1, np.int32)
         # no need to clear these: a claim is compared with what was written a moment ago
         self.claim, self.claims = np.empty(n, np.int32), np.empty_like(self.table)
 
+    def cells(self, ij: AnyArray) -> AnyArray:
+        """Cells (...) of the nodes `ij` (..., 2); a generation keeps its nodes inside the table."""
+        out: AnyArray = ij[..., 0] * self.width
+        out += ij[..., 1]
+        out += self.half * (self.width + 1)
+        return out
+
     def at(self, ij: AnyArray) -> AnyArray:
-        """Points of the nodes `ij`, -1 where there is none; a generation keeps its nodes inside the table."""
-        return self.table[ij[..., 0] + self.half, ij[..., 1] + self.half]
+        """Points of the nodes `ij`, -1 where there is none."""
+        return self.table.take(self.cells(ij))
+
+    def around(self, rows: AnyArray, steps: AnyArray) -> AnyArray:
+        """Points (N, S) at these steps (S, 2) from those of the `rows`, -1 where there is none."""
+        return self.table.take(self.cell.take(rows)[:, None] + (steps[:, 0] * self.width + steps[:, 1]))
 
     def put(self, rows: AnyArray, ij: AnyArray, basis: Floats) -> None:
         self.node[rows], self.basis[rows], self.has[rows] = ij, basis, True
-        k = ij + self.half
-        self.table[k[:, 0], k[:, 1]] = rows
+        self.cell[rows] = cells = self.cells(ij)
+        self.table[cells] = rows
 
     def stand(self, rows: AnyArray, ij: AnyArray) -> AnyArray:
         """Of claims of points `rows` to nodes `ij`, those that stand: the last one of each point, and of these the
@@ -150,21 +161,20 @@ class _Ledger:
         number = np.arange(len(rows))
         self.claim[rows] = number
         left = number[self.claim[rows] == number]
-        k = ij[left] + self.half
-        self.claims[k[:, 0], k[:, 1]] = left
-        return left[self.claims[k[:, 0], k[:, 1]] == left]
+        cells = self.cells(ij[left])
+        self.claims[cells] = left
+        return left[self.claims[cells] == left]
 
     def measure(self, yx: Floats, rows: AnyArray) -> None:
         """Renew the lattice vectors of these points from the neighbours that have nodes."""
-        here = yx[rows]
+        here = yx.take(rows, axis=0)
         for axis, step in enumerate(np.eye(2, dtype=np.int64)):
-            ahead, behind = self.at(self.node[rows] + step), self.at(self.node[rows] - step)
-            after, before = ahead >= 0, behind >= 0
-            both = np.where(after[:, None], yx[ahead] - here, 0) + np.where(before[:, None], here - yx[behind], 0)
-            count = after.astype(np.int64) + before
-            self.basis[rows, axis] = np.where(
-                (count > 0)[:, None], both / np.maximum(count, 1)[:, None], self.basis[rows, axis]
-            )
+            ahead, behind = self.around(rows, np.array([step, -step])).T
+            onward, back = yx.take(ahead, axis=0) - here, here - yx.take(behind, axis=0)
+            onward[ahead < 0] = back[behind < 0] = 0
+            count = (ahead >= 0).astype(np.int64) + (behind >= 0)
+            some = count > 0
+            self.basis[rows[some], axis] = (onward + back)[some] / count[some, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,14 +241,13 @@ def grow_on(cloud: Cloud, start: Patch, taken: Bools | None = None) -> Patch:
 
 
 def _neighbours(ledger: _Ledger, rows: AnyArray) -> AnyArray:
-    around = ledger.at(ledger.node[rows][:, None, :] + _NEAR[None])
+    around = ledger.around(rows, _NEAR)
     return around[around >= 0]
 
 
 def _open_border(ledger: _Ledger, steps: AnyArray) -> AnyArray:
     rows = np.flatnonzero(ledger.has)
-    around = ledger.at(ledger.node[rows][:, None, :] + steps[None])
-    return rows[(around < 0).any(axis=1)]
+    return rows[(ledger.around(rows, steps) < 0).any(axis=1)]
 
 
 def _generation(

@@ -24,7 +24,7 @@ from .sublattice import finer, reduced
 
 __all__ = ["GrownLattice", "grow_lattice", "index_spots", "lattice_kind"]
 
-#: Points that are asked for the lattice around them before anything has grown: enough for a median.
+#: Points that are asked where a median is wanted: for the lattice around them before anything has grown, for misses.
 _SAMPLE = 1000
 
 #: A lattice with more nodes must take in so many times more spots: a finer one of which every other node is empty would
@@ -320,7 +320,8 @@ def _smooth(yx: Floats, sigma: Floats, patch: Patch) -> Patch:
                 misses.append(length(place - where) / gain)
     miss = np.array(misses)
     known = np.isfinite(miss).sum(axis=0)
-    typical = float(np.nanmedian(miss)) if np.isfinite(miss).any() else 0.0
+    some = miss[:, :: len(where) // _SAMPLE + 1]
+    typical = float(np.nanmedian(some)) if np.isfinite(some).any() else 0.0
     best = np.min(np.where(np.isfinite(miss), miss, np.inf), axis=0)
     wild = (best > np.maximum(_WILD * np.hypot(typical, own), _WILD_PITCH * pitch)) & (known >= 4)
     return patch.select(~wild)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from fieldtruth import PIXEL, PLATE, SHAPE, SQUARE, Truth, observe
@@ -129,3 +132,30 @@ def test_a_polynomial_must_be_known_between_the_holes(bent: PlateView, monkeypat
     assert chosen_of(choose(bent)) == ["spline"]
     # a field that is a polynomial is known better by one
     assert chosen_of(choose(seen(fields.radial(SMALL, 0.03, -0.01)))) == ["polynomial"]
+
+
+@pytest.mark.parametrize(
+    ("sure", "of", "better"),
+    [
+        (2.8, 1200, False),  # all of the points, and not quite sure
+        (3.2, 1200, True),
+        (2.8, 2939, True),  # as much of all of them is surely better
+        (0.6, 165_796, False),  # a tie, which more points may decide, but nobody needs to know
+        (1.5, 165_796, True),
+    ],
+)
+def test_some_points_tell_whether_to_ask_all(sure: float, of: int, better: bool) -> None:
+    """By how many times its own uncertainty a rival, fitted to some of the points, predicts these better."""
+    gain = np.random.default_rng(0).normal(size=1200)
+    gain = (gain - gain.mean()) / gain.std() + sure / np.sqrt(1200)
+    used, spline, other = np.ones(1200, bool), np.sqrt(10 + np.stack([gain, gain], axis=1)), np.full((1200, 2), 10**0.5)
+
+    def fitted(held_out: np.ndarray) -> Any:
+        rms = float(np.sqrt((held_out**2).mean()))
+        zero = np.zeros_like(held_out)
+        one = SimpleNamespace(held_out=held_out, residual=zero, leverage=zero, sigma=None, used=used, held_out_px=rms)
+        one.held_out_of = lambda _: rms
+        return one
+
+    told = choice_module._predicts_better(fitted(other), fitted(spline), np.arange(1200), of=of)
+    assert told is better

@@ -18,7 +18,7 @@ from ...base.frames import CORNERS
 from ...records.corners import corners_of_nodes
 from .packing import Offset, compressed, new_dataset
 
-_CHUNK = (256, 64, 4, 1)  # fits the cache of a core; what repeats from row to row is near
+_CHUNK = (64, 256, 4, 1)  # fits the cache of a core; long rows, since what is copied byte by byte likes them
 
 
 def write_corners(group: h5py.Group, nodes: AnyArray, shape: tuple[int, int]) -> tuple[h5py.Dataset, str]:
