@@ -15,7 +15,7 @@ from ..records.fit import TrialScore
 from ..records.settings import require_model
 from .interpolation import GridData, ThinPlate
 from .polynomial import Polynomial
-from .recipe import CLEARLY, FieldFit, Recipe, Sample
+from .recipe import CLEARLY, SURE, FieldFit, Recipe, Sample, sureness
 from .rigid import Placement, RigidBody
 from .spline.recipe import BSpline
 from .support import Support, support_of
@@ -38,9 +38,6 @@ _BEYOND_DOUBT = 0.5
 
 #: On few knots it must at least predict better by this one to be looked into. Seams of mosaics reach a tenth.
 _MAY_PAY = 0.8
-
-#: By less than "clearly", a polynomial must predict better by so many times the uncertainty of the difference.
-_SURE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +173,7 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray, *, of: int)
     square = rival.held_out**2 * (1 - rival.leverage) / (1 - share * rival.leverage)
     each = ((fit.held_out[rows] ** 2 - square)[both] / sigma[both] ** 2).mean(axis=1)
     # some of very many points cannot tell a tie, which does not matter there: it would cost much to decide it
-    sure = max(_SURE * np.sqrt(share), 1.0)
-    return bool(len(each) > 2 and each.mean() > sure * each.std() / np.sqrt(len(each)))
+    return sureness(each) > max(SURE * float(np.sqrt(share)), 1.0)
 
 
 def _layout(

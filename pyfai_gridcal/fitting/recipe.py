@@ -14,10 +14,12 @@ from ..base.geometry import tree_of
 from ..base.robust import rms
 from ..records.field import Field
 
-__all__ = ["CLEARLY", "FieldFit", "Recipe", "Sample"]
+__all__ = ["CLEARLY", "SURE", "FieldFit", "Recipe", "Sample", "gains", "sureness"]
 
 #: A model predicts clearly better by this factor: about what a few hundred points tell of an rms.
 CLEARLY = 0.97
+#: And surely where the mean of what it gains at each point is so many times its uncertainty.
+SURE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,3 +139,17 @@ class Recipe(Protocol):
     def fit(self, sample: Sample) -> FieldFit:
         """Fit a field to the points of the sample that are to be used."""
         ...
+
+
+def gains(fit: FieldFit, other: FieldFit) -> Floats:
+    """(K,) by how much a fit is nearer than another one to the points that both use, when each is left out: squares, in
+    units of the variance of the point."""
+    both = fit.used & other.used
+    sigma = np.ones_like(fit.residual) if fit.sigma is None else fit.sigma
+    square: Floats = (other.held_out[both] ** 2 - fit.held_out[both] ** 2) / sigma[both] ** 2
+    return square.mean(axis=1)
+
+
+def sureness(gain: Floats) -> float:
+    """By how many times its uncertainty the mean of what is gained at each point (K,) is above 0."""
+    return float(gain.mean() * np.sqrt(len(gain)) / max(gain.std(), 1e-300)) if len(gain) > 2 else 0.0

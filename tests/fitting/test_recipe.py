@@ -9,7 +9,7 @@ import pytest
 
 from pyfai_gridcal.base.robust import rms
 from pyfai_gridcal.fitting.polynomial import Polynomial
-from pyfai_gridcal.fitting.recipe import FieldFit, Sample
+from pyfai_gridcal.fitting.recipe import SURE, FieldFit, Sample, gains, sureness
 
 
 @pytest.fixture
@@ -72,3 +72,19 @@ def test_every_column_has_the_order_of_the_sample(noisy: Sample) -> None:
         assert getattr(fit, name).shape == (60, 2), name
     np.testing.assert_allclose(fit.residual, fit.field.at(noisy.yx) - noisy.d, atol=1e-9)
     np.testing.assert_allclose(fit.held_out, fit.residual / (1 - fit.leverage), rtol=1e-6)
+
+
+def test_what_one_fit_gains_over_another_and_how_surely(sample: Sample) -> None:
+    """Where both use a point, in squares of what it is known by; by hand."""
+    better, plain = Polynomial(1).fit(sample), Polynomial(0).fit(sample)
+    plain = replace(plain, used=plain.used & (np.arange(80) > 4))
+    gain = gains(better, plain)
+    both = np.flatnonzero(better.used & plain.used)
+    assert gain.shape == both.shape
+    for row, value in zip(both[::9], gain[::9], strict=True):
+        by_hand = (plain.held_out[row] ** 2 - better.held_out[row] ** 2) / sample.sigma[row] ** 2
+        assert value == pytest.approx(by_hand.mean())
+    assert sureness(gain) == pytest.approx(gain.mean() / (gain.std() / np.sqrt(len(gain))))
+    assert sureness(gain) > SURE
+    assert sureness(-gain) == -sureness(gain)
+    assert sureness(np.array([3.0, 4.0])) == 0, "two points are sure of nothing"

@@ -111,17 +111,16 @@ class SpotState:
 def start_from(image: PreparedImage, yx: Floats, reach: int, radius: float) -> SpotState:
     """A start at `yx` (N, 2): amplitude and background from the middle and the rim of each window."""
     windows = image.windows(yx, reach)
-    y, x = ramp(reach)
-    r = np.hypot(y, x)
-
-    def mean(where: AnyArray) -> Floats:
-        w = windows.usable[:, where]
-        m: Floats = (windows.data[:, where] * w).sum(axis=1, dtype=float) / np.maximum(w.sum(axis=1), 1)
-        return m
-
-    background = mean(r >= reach - 0.5)
+    r = np.hypot(*ramp(reach))
+    middle, rim = r <= max(1.0, 0.5 * radius), r >= reach - 0.5
+    # sums over middles and rims of all windows: the product of two matrices
+    both, usable = np.stack([middle, rim], axis=1).astype(np.float32), windows.usable
+    data, count = windows.data, both.sum(axis=0)
+    if not usable.all():
+        data, count = data * usable, usable @ both
+    inside, background = (data @ both / np.maximum(count, 1)).astype(float).T
     zero = np.zeros((len(yx), 6))
-    amplitude = np.maximum(mean(r <= max(1.0, 0.5 * radius)) - background, 1e-3)
+    amplitude = np.maximum(inside - background, 1e-3)
     return SpotState(yx, amplitude, background, zero[:, :2], zero[:, :2], zero)
 
 

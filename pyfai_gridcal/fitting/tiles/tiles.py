@@ -13,7 +13,7 @@ from ...base.errors import FittingError
 from ...base.geometry import hull_of
 from ...base.robust import rms
 from ...records.field import Field, SampledField, TiledField, label_at
-from ..recipe import FieldFit, Recipe, Sample
+from ..recipe import SURE, FieldFit, Recipe, Sample, gains, sureness
 from ..rigid import Placement, RigidBody, place
 from ..support import Support, support_of
 
@@ -79,7 +79,7 @@ def fit_tiles(sample: Sample, labels: AnyArray, recipes: Sequence[Recipe], *, ke
     ----------
     sample : the points of all tiles, displaced with respect to one plate
     labels : (slow, fast) tile of each pixel, 0 .. count - 1
-    recipes : simplest first; a later one must predict better by two per cent
+    recipes : simplest first; a later one must predict better by two per cent, and surely
     keep_empty : leave tiles without enough points where they nominally are, instead of masking them
 
     Raises
@@ -98,7 +98,7 @@ def fit_tiles(sample: Sample, labels: AnyArray, recipes: Sequence[Recipe], *, ke
     best: dict[int, FieldFit] | None = None
     for recipe in recipes:
         fits = {k: recipe.fit(samples[k]) for k in rich}
-        if best is None or _missed(fits) < 0.98 * _missed(best):
+        if best is None or (_missed(fits) < 0.98 * _missed(best) and _surely_better(fits, best)):
             best, chosen = fits, recipe
     assert best is not None
     # uncertainty and field of each tile; those without points have none
@@ -144,6 +144,11 @@ def _missed(fits: dict[int, FieldFit]) -> float:
     """Rms held-out residual of all tiles, outliers of a tile aside."""
     held_out = np.concatenate([f.held_out[f.used] for f in fits.values()])
     return rms(held_out, np.concatenate([f.sigma[f.used] for f in fits.values() if f.sigma is not None]))
+
+
+def _surely_better(fits: dict[int, FieldFit], others: dict[int, FieldFit]) -> bool:
+    """Whether chance would not make as large a difference: tiles of few points have many parameters to follow it."""
+    return sureness(np.concatenate([gains(fit, others[k]) for k, fit in fits.items()])) > SURE
 
 
 def _joined(sample: Sample, tile: Ints, fits: dict[int, FieldFit], field: TiledField, name: str) -> FieldFit:
