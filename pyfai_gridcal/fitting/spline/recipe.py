@@ -28,6 +28,10 @@ _CURVE_CELLS = 40
 #: A model counts by this power of its held-out error: an eighth as much when that is larger by a fifth.
 _DECISIVE = 12
 
+#: A higher order must predict better by this share where nearly each point has a parameter of its own: what holes tell
+#: of a spacing is not so below. Real tapers of which it predicts the holes a tenth better are no better known between.
+_UNTOLD = 0.15
+
 #: Points determine polynomials of which none is so many times smaller at all of them than another.
 _DETERMINED = 1e-4
 
@@ -150,8 +154,7 @@ class BSpline:
         others = []
         if likely.solution.smoothness < trial.solution.smoothness:
             others.append((likely.solution, _LIKELY))
-        crowded = float(np.clip((trial.freedom / max(int(trial.state.used.sum()), 1) - 0.5) / 0.4, 0.0, 1.0))
-        order = trial.order - 1
+        order, crowded = trial.order - 1, trial.crowded
         if crowded > 0 and order in self.orders:
             state = replace(trial.state, smoothness={order: trial.solution.smoothness_for(order)})
             careful = self._converge(sample, state, trial.cells, order, 1)
@@ -183,7 +186,7 @@ class BSpline:
                     other = self._converge(sample, state, best.cells, order, 4)
                 except FittingError:  # these points hardly determine it
                     break
-                if other.score >= best.score:
+                if other.score >= best.score * (1 - _UNTOLD * best.crowded if order > best.order else 1):
                     break
                 best = other
             found.append(best)

@@ -129,6 +129,11 @@ class Trial:
         return float(self.solution.leverage.sum()) / 2
 
     @property
+    def crowded(self) -> float:
+        """0 where points share parameters, 1 where nearly each of them has one of its own."""
+        return float(np.clip((self.freedom / max(int(self.state.used.sum()), 1) - 0.5) / 0.4, 0.0, 1.0))
+
+    @property
     def is_smooth(self) -> bool:
         """Whether the field needs far fewer parameters than there are knots and points."""
         return self.freedom < 0.25 * self.solution.coefficients[..., 0].size and self.freedom < 0.3 * len(

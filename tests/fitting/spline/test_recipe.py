@@ -204,3 +204,38 @@ def test_unequal_sigma_of_the_two_coordinates() -> None:
     miss = error(fit, smooth_field())
     assert miss[:, 0].std() < 0.05
     assert miss[:, 1].std() < 0.015
+
+
+def waves_of_all_lengths(seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Displacements at places (N, 2), px, rough like those of a taper: waves from 80 to 900 px, whose sizes grow with
+    the third power of the length."""
+    rng = np.random.default_rng(seed)
+    waves = []
+    for component in (0, 1):
+        for _ in range(150):
+            length, turn = 80 * np.exp(rng.uniform(0, np.log(900 / 80))), rng.uniform(0, 2 * np.pi)
+            size = 8 * (length / 900) ** 3 * rng.normal()
+            waves.append(
+                (component, size, 2 * np.pi / length * np.array([np.cos(turn), np.sin(turn)]), rng.uniform(0, 6.3))
+            )
+
+    def at(yx: np.ndarray) -> np.ndarray:
+        out = np.zeros_like(yx)
+        for component, size, wave, phase in waves:
+            out[:, component] += size * np.cos(yx @ wave + phase)
+        return out
+
+    return at
+
+
+def test_holes_that_tell_little_of_what_lies_between_keep_the_order() -> None:
+    """Each hole has a parameter of its own: a fifth order predicts left out ones a little better, and is too sure."""
+    field, still = waves_of_all_lengths(2), sample(fields.linear(SHAPE), sigma=0.005, seed=2, pitch=40.0)
+    points = replace(still, d=still.d + field(still.yx))
+    fit, fifth = BSpline().fit(points), BSpline(orders=(5,)).fit(points)
+    assert fit.freedom > 0.95 * len(points)
+    assert 0.9 * fit.held_out_px < fifth.held_out_px < fit.held_out_px
+    assert "order 4" in fit.note
+    assert fit.uncertainty is not None
+    assert fifth.uncertainty is not None
+    assert fit.uncertainty.variance(inside()).mean() > 1.3 * fifth.uncertainty.variance(inside()).mean()

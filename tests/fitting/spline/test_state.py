@@ -134,3 +134,20 @@ def test_held_out_error_is_what_leaving_a_point_out_gives() -> None:
     np.testing.assert_allclose(trial.held_out[row], expected, rtol=1e-6)
     result = trial.result(trial.state.sample, "spline")
     assert result.held_out_px == pytest.approx(trial.held_out_px)
+
+
+def test_points_are_crowded_by_parameters() -> None:
+    """Not where two and more share one, altogether where nine of ten have one of their own."""
+    few = sample_of(SIGMA).select(np.arange(70))
+    state = SplineState(few, np.ones(70, bool))
+    problem = weighed(few, state.weights())
+    trials = [Trial(problem.solve(smoothness), state) for smoothness in np.logspace(8, -4, 13)]
+    share = np.array([trial.freedom / 70 for trial in trials])
+    crowded = np.array([trial.crowded for trial in trials])
+    assert share[0] < 0.5
+    assert share[-1] > 0.9
+    assert crowded[0] == 0
+    assert crowded[-1] == 1
+    between = (share > 0.5) & (share < 0.9)
+    assert between.any()
+    np.testing.assert_allclose(crowded[between], (share[between] - 0.5) / 0.4)
