@@ -2,8 +2,8 @@
 
 Other rooms may use::
 
-    arrays      AnyArray, AnyDtype, Bools, Floats, Ints, every, freeze, frozen_array, in_a_line, join_rows,
-                largest_of, length, measured, select_rows, with_rows
+    arrays      AnyArray, AnyDtype, Bools, Floats, Ints, block_sums, every, freeze, frozen_array, in_a_line,
+                join_rows, largest_of, length, measured, select_rows, with_rows
     atomic      MAX_PIXELS, check_suffix, check_writable, existing, leftovers, read_text, replacing, save_figure
     errors      CalibrationError, FileFormatError, FittingError, GridcalError, ImageError, IndexingError,
                 PickingError, UsageError

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..base.arrays import AnyArray, Bools, Floats, Ints
+from ..base.arrays import AnyArray, Bools, Floats, Ints, block_sums
 from ..base.errors import PickingError
 from ..records.spots import Polarity
 
@@ -123,13 +123,7 @@ def binned(image: AnyArray, factor: int) -> AnyArray:
     if factor == 1:
         return image
     ny, nx = image.shape[0] // factor, image.shape[1] // factor
-    cut = image[: ny * factor, : nx * factor]
-    rows = cut[::factor].copy()
-    for k in range(1, factor):
-        rows += cut[k::factor]
-    out = rows[:, ::factor].copy()
-    for k in range(1, factor):
-        out += rows[:, k::factor]
+    out = block_sums(image[: ny * factor, : nx * factor], factor)
     out /= np.float32(factor**2)
     return out
 

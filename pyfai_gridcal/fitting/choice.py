@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..base.arrays import AnyArray, Bools, Floats
+from ..base.arrays import AnyArray, Bools, Floats, select_rows
 from ..base.errors import FittingError, UsageError
 from ..base.progress import Progress, untold
 from ..records.field import label_at, without_gaps
@@ -15,7 +15,7 @@ from ..records.fit import TrialScore
 from ..records.settings import require_model
 from .interpolation import GridData, ThinPlate
 from .polynomial import Polynomial
-from .recipe import CLEARLY, SURE, FieldFit, Recipe, Sample, sureness
+from .recipe import CLEARLY, SURE, FieldFit, Recipe, Sample, gains, sureness
 from .rigid import Placement, RigidBody
 from .spline.recipe import BSpline
 from .support import Support, support_of
@@ -166,12 +166,10 @@ def _predicts_better(rival: FieldFit, fit: FieldFit, rows: AnyArray, *, of: int)
     """
     if rival.held_out_px < CLEARLY * fit.held_out_of(fit.used):
         return True
-    both = rival.used & fit.used[rows]
-    sigma = np.ones_like(fit.residual[rows]) if fit.sigma is None else fit.sigma[rows]
     # fitted to all of them, a point would have as much less of a share in its own prediction
     share = len(rows) / of
-    square = rival.held_out**2 * (1 - rival.leverage) / (1 - share * rival.leverage)
-    each = ((fit.held_out[rows] ** 2 - square)[both] / sigma[both] ** 2).mean(axis=1)
+    less = np.sqrt((1 - rival.leverage) / (1 - share * rival.leverage))
+    each = gains(replace(rival, held_out=less * rival.held_out), select_rows(fit, rows, "held_out", "used"))
     # some of very many points cannot tell a tie, which does not matter there: it would cost much to decide it
     return sureness(each) > max(SURE * float(np.sqrt(share)), 1.0)
 

@@ -167,9 +167,8 @@ class _Ledger:
 
     def measure(self, yx: Floats, rows: AnyArray) -> None:
         """Renew the lattice vectors of these points from the neighbours that have nodes."""
-        here = yx.take(rows, axis=0)
-        for axis, step in enumerate(np.eye(2, dtype=np.int64)):
-            ahead, behind = self.around(rows, np.array([step, -step])).T
+        here, beside = yx.take(rows, axis=0), self.around(rows, _NEAR).T
+        for axis, (ahead, behind) in enumerate((beside[:2], beside[2:])):
             onward, back = yx.take(ahead, axis=0) - here, here - yx.take(behind, axis=0)
             onward[ahead < 0] = back[behind < 0] = 0
             count = (ahead >= 0).astype(np.int64) + (behind >= 0)

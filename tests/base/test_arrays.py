@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pyfai_gridcal.base.arrays import frozen_array, with_rows
+from pyfai_gridcal.base.arrays import block_sums, frozen_array, with_rows
 
 
 def test_frozen_array_is_read_only_and_no_copy() -> None:
@@ -53,3 +53,16 @@ def test_with_rows_changes_these_rows_of_a_copy() -> None:
     np.testing.assert_array_equal(changed.b, [[10, 20], [3, 4], [50, 60]])
     assert changed.c == "kept"
     np.testing.assert_array_equal(record.a, [1, 2, 3])
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(1, None), (2, float), (3, None), (5, float)])
+def test_sums_over_blocks_by_hand(size: int, dtype: type | None) -> None:
+    """Those at the far border are cut; whole numbers stay what they are unless asked otherwise."""
+    values = np.random.default_rng(0).integers(0, 50, (7, 11)).astype(np.int16)
+    sums = block_sums(values, size, dtype)
+    assert sums.shape == (-(-7 // size), -(-11 // size))
+    assert sums.dtype == (dtype or np.int16)
+    for row, column in np.ndindex(sums.shape):
+        part = values[row * size : (row + 1) * size, column * size : (column + 1) * size]
+        assert sums[row, column] == part.sum()
+    assert values.sum() == sums.sum()

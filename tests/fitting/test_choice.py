@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
 from fieldtruth import PIXEL, PLATE, SHAPE, SQUARE, Truth, observe
@@ -12,6 +9,7 @@ from fieldtruth import PIXEL, PLATE, SHAPE, SQUARE, Truth, observe
 from pyfai_gridcal.base.errors import UsageError
 from pyfai_gridcal.fitting import choice as choice_module
 from pyfai_gridcal.fitting.choice import Choice, choose
+from pyfai_gridcal.fitting.recipe import FieldFit
 from pyfai_gridcal.fitting.view import PlateView
 from pyfai_gridcal.records.plate import Plate
 from pyfai_gridcal.records.settings import MODELS
@@ -150,12 +148,9 @@ def test_some_points_tell_whether_to_ask_all(sure: float, of: int, better: bool)
     gain = (gain - gain.mean()) / gain.std() + sure / np.sqrt(1200)
     used, spline, other = np.ones(1200, bool), np.sqrt(10 + np.stack([gain, gain], axis=1)), np.full((1200, 2), 10**0.5)
 
-    def fitted(held_out: np.ndarray) -> Any:
-        rms = float(np.sqrt((held_out**2).mean()))
+    def fitted(held_out: np.ndarray) -> FieldFit:
         zero = np.zeros_like(held_out)
-        one = SimpleNamespace(held_out=held_out, residual=zero, leverage=zero, sigma=None, used=used, held_out_px=rms)
-        one.held_out_of = lambda _: rms
-        return one
+        return FieldFit("a fit", fields.linear(SHAPE), zero, held_out, used, zero, zero)
 
     told = choice_module._predicts_better(fitted(other), fitted(spline), np.arange(1200), of=of)
     assert told is better

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ...base.arrays import AnyArray, Floats
+from ...base.arrays import AnyArray, Floats, block_sums
 from ...base.frames import pixel_centres, raster_places
 from ...records.budget import PlateBudget, PlateErrors
 from ...records.distortion import Distortion
@@ -212,17 +212,5 @@ def _binned(image: AnyArray, step: int) -> Floats:
         part = image[top : top + rows]
         good = np.isfinite(part)
         with np.errstate(invalid="ignore"):
-            means.append(_cell_sums(np.where(good, part, 0), step) / _cell_sums(good, step))
+            means.append(block_sums(np.where(good, part, 0), step, float) / block_sums(good, step, float))
     return np.concatenate(means)
-
-
-def _cell_sums(values: AnyArray, step: int) -> Floats:
-    """Sums over cells of `step` x `step`, which are cut at the far border."""
-    for axis in (0, 1):
-        along = np.swapaxes(values, 0, axis)
-        sums = np.array(along[::step], float)
-        for k in range(1, step):
-            more = along[k::step]
-            sums[: len(more)] += more
-        values = np.swapaxes(sums, 0, axis)
-    return values
